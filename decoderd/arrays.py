@@ -1,0 +1,75 @@
+"""Checks at the border: every array from a file or a client passes here before a filter sees it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.errors import ArrayError
+
+Array = NDArray[np.float64]
+
+
+def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
+    """`value` as a read-only float64 array of `shape` (None: any length).
+
+    Raises ArrayError, naming the array, if it is not numeric, has another shape, or holds NaN or infinity.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "bifu":
+        raise ArrayError(f"{name}: holds {array.dtype}, expected real numbers", name)
+    if array.ndim != len(shape) or any(
+        want is not None and want != have for want, have in zip(shape, array.shape, strict=True)
+    ):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape) or "scalar"
+        raise ArrayError(f"{name}: has shape {array.shape}, expected {wanted}", name)
+    array = np.array(array, dtype=np.float64)
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        where = ", ".join(map(str, bad[0]))
+        value_there = array[tuple(bad[0])]
+        raise ArrayError(
+            f"{name}[{where}] = {value_there}: {len(bad)} of {array.size} values are not finite", name
+        )
+    array.setflags(write=False)
+    return array
+
+
+def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
+    """Raise ArrayError unless all `names` are among `arrays`; the message lists what is missing."""
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise ArrayError(
+            f"{what} needs the arrays {', '.join(names)}; missing: {', '.join(missing)}", missing[0]
+        )
+
+
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file, without unpickling anything. Raises ArrayError if it is not one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise ArrayError(f"{path}: no such file") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """The array of an .npy file, without unpickling anything. Raises ArrayError if it is not one."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise ArrayError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise ArrayError(f"{path}: not a readable .npy file ({error})") from None
+    if not isinstance(array, np.ndarray):
+        raise ArrayError(f"{path}: an archive of several arrays, expected one array (.npy)")
+    return array

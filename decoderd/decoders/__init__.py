@@ -1,0 +1,81 @@
+"""Decoders: spike counts of a bin in, kinematics out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from numpy.typing import NDArray
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import ComponentConfig, Config, Count, Fraction, Metres, SecondsOrZero, Speed
+from decoderd.state import Command
+
+
+class Calibration(Config):
+    """How a decoder without a file is fitted: to reaches that the subject watches a cursor make as it intends."""
+
+    reaches: Count = 80
+    distance_m: Metres = 0.07
+    reach_s: SecondsOrZero = 1.0
+    noise_shrinkage: Annotated[
+        Fraction, Field(description="how far Q is drawn towards its diagonal; 0: the sample covariance")
+    ] = 0.1
+    decay_per_100ms: Annotated[Fraction, Field(description="velocity kept by A over 100 ms")] = 0.8
+    speed_sd_m_s: Annotated[Speed, Field(description="SD of the velocity that A and W expect")] = 0.044
+    factors: Annotated[
+        int, Field(ge=1, le=100, description="latents of a factor analysis, where one is made")
+    ] = 10
+
+
+class DecoderConfig(ComponentConfig):
+    """`file` is an .npz with the arrays of the kind; without one the decoder is fitted to a calibration."""
+
+    file: Path | None = None
+    calibration: Calibration = Calibration()
+
+
+class Recorded(NamedTuple):
+    """What a decoder is fitted to: T bins of N units."""
+
+    counts: Array  # (T, N)
+    position: Array | None  # (T, 2) m, where the decoder is to know positions
+    velocity: Array  # (T, 2) m/s
+    bin_s: float
+
+
+class Decoder(NamedTuple):
+    """The contract of a decoder kind. B is the batch, N the units, n the entries of a row of state.
+
+    load(arrays) -> parameters: from the arrays of a file; raises ArrayError or NumericalError, naming the array
+    arrays(parameters) -> the arrays of a file that would load the same
+    units(parameters) -> N, or None where any number will do
+    init(parameters, batch) -> state
+    step(parameters, state, counts, position) -> (state, Command): counts (B, N) of one bin; position (B, 2) m is
+        where the cursor is now, None when decoding offline
+    row(state) -> (B, n): what is put out for every bin offline
+    start(parameters, state, row) -> state that begins from `row` (n,) instead; raises ArrayError
+    fit(recorded, calibration, config) -> arrays for `load`. None: cannot be fitted.
+    rotate(parameters, angle, units) -> parameters with the readout of `units` turned by `angle` rad. None: cannot.
+    permute_units(parameters, order) -> parameters that take unit order[i] for unit i. None: cannot.
+    permute_factors(parameters, order) -> the same with factors. None: it has no factors.
+    factors(parameters) -> how many factors there are
+    take(state, kinematics) -> state: consume kinematics from outside (wire.inputs.Kinematics). None: cannot.
+    """
+
+    Config: type[ComponentConfig]
+    load: Callable[[Mapping[str, NDArray[Any]]], Any]
+    arrays: Callable[[Any], dict[str, NDArray[Any]]]
+    units: Callable[[Any], int | None]
+    init: Callable[[Any, int], Any]
+    step: Callable[[Any, Any, Array, Array | None], tuple[Any, Command]]
+    row: Callable[[Any], Array]
+    start: Callable[[Any, Any, NDArray[Any]], Any]
+    fit: Callable[[Recorded, Calibration, Any], dict[str, NDArray[Any]]] | None = None
+    rotate: Callable[[Any, float, Any], Any] | None = None
+    permute_units: Callable[[Any, NDArray[Any]], Any] | None = None
+    permute_factors: Callable[[Any, NDArray[Any]], Any] | None = None
+    factors: Callable[[Any], int] | None = None
+    take: Callable[[Any, Any], Any] | None = None

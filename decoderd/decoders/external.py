@@ -1,0 +1,81 @@
+"""External: a decoder outside decides; kinematics arrive as inputs and hold until the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite
+from decoderd.config import ComponentConfig
+from decoderd.decoders import Decoder
+from decoderd.state import Command
+
+
+class ExternalConfig(ComponentConfig):
+    """Nothing to set."""
+
+    kind: Literal["external"] = "external"
+
+
+class Parameters(NamedTuple):
+    """None."""
+
+
+class State(NamedTuple):
+    """The last kinematics heard."""
+
+    velocity: Array  # (B, 2) m/s
+    position: Array | None  # (1, 2) m, if given and not yet carried out
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+    """There are no arrays."""
+    return Parameters()
+
+
+def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
+    """There are no arrays."""
+    return {}
+
+
+def units(parameters: Parameters) -> None:
+    """Any number."""
+    return None
+
+
+def init(parameters: Parameters, batch: int) -> State:
+    """At rest until something is heard."""
+    return State(np.zeros((batch, 2)), None)
+
+
+def take(state: State, kinematics: Any) -> State:
+    """Consume kinematics: a velocity (m/s) and perhaps a position (m), carried out at the end of the bin."""
+    velocity = np.repeat(np.array([kinematics.velocity], dtype=np.float64), len(state.velocity), axis=0)
+    position = None if kinematics.position is None else np.array([kinematics.position], dtype=np.float64)
+    return State(velocity, position)
+
+
+def step(
+    parameters: Parameters, state: State, counts: Array, position: Array | None
+) -> tuple[State, Command]:
+    """Pass on what was heard."""
+    if state.position is None or position is None:
+        return state, Command(state.velocity, None)
+    return State(state.velocity, None), Command(state.velocity, state.position - position)
+
+
+def row(state: State) -> Array:
+    """(B, 2)."""
+    return state.velocity
+
+
+def start(parameters: Parameters, state: State, initial: NDArray[Any]) -> State:
+    """Begin from velocity `initial` (2,)."""
+    first = finite("initial", initial, (2,))
+    return state._replace(velocity=np.repeat(first[np.newaxis], len(state.velocity), axis=0))
+
+
+EXTERNAL = Decoder(ExternalConfig, load, arrays, units, init, step, row, start, take=take)

@@ -1,0 +1,136 @@
+"""Decoders from recordings of kinematics and counts: least squares, as in Wu et al. 2006.
+
+Every function returns the arrays that the decoder's `load` reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array
+from decoderd.decoders import Calibration, Recorded
+from decoderd.errors import ArrayError
+
+
+def dynamics(calibration: Calibration, bin_s: float, position: bool) -> tuple[Array, Array]:
+    """A and W of a cursor whose velocity keeps `decay_per_100ms` of itself and varies by `speed_sd_m_s`.
+
+    The state is (p) v 1; W acts on velocity only, and is such that velocity has this SD whatever the bin. Shapes
+    (5, 5) with positions, (3, 3) without.
+    """
+    keep = calibration.decay_per_100ms ** (bin_s / 0.1)
+    noise = calibration.speed_sd_m_s**2 * (1 - keep**2)
+    n = 5 if position else 3
+    A, W = np.eye(n), np.zeros((n, n))
+    v = slice(n - 3, n - 1)
+    A[v, v] *= keep
+    W[v, v] = noise * np.eye(2)
+    if position:
+        A[0:2, v] = bin_s * np.eye(2)
+    return A, W
+
+
+def observation(counts: Array, states: Array, shrinkage: float) -> tuple[Array, Array]:
+    """C (N, n) and Q (N, N) of counts (T, N) on states (T, n) by least squares.
+
+    Q is the residuals' sample covariance, drawn towards its diagonal by `shrinkage`; no unit has less variance than
+    a single count in the recording would give it. Raises ArrayError where there are too few bins.
+    """
+    bins, n = states.shape
+    if bins <= n:
+        raise ArrayError(f"counts: {bins} bins are too few to fit {n} coefficients a unit", "counts")
+    C = np.linalg.lstsq(states, counts, rcond=None)[0].T
+    residual = counts - states @ C.T
+    sample = residual.T @ residual / (bins - n)
+    spread = np.maximum(np.diag(sample), 1.0 / bins)
+    Q = (1 - shrinkage) * sample
+    Q[np.diag_indices_from(Q)] = spread
+    return C, Q
+
+
+def kalman(recorded: Recorded, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:
+    """A position-velocity (px py vx vy 1) or velocity (vx vy 1) Kalman filter."""
+    position = state == "position_velocity"
+    columns = [recorded.velocity, np.ones((len(recorded.velocity), 1))]
+    if position:
+        if recorded.position is None:
+            raise ArrayError("position: the recording has none; fit a velocity filter", "position")
+        columns.insert(0, recorded.position)
+    A, W = dynamics(calibration, recorded.bin_s, position)
+    C, Q = observation(recorded.counts, np.hstack(columns), calibration.noise_shrinkage)
+    return {"A": A, "W": W, "C": C, "Q": Q}
+
+
+def linear(recorded: Recorded, calibration: Calibration) -> dict[str, NDArray[Any]]:
+    """Velocity by ridge regression on counts (penalty: one bin's worth), smoothed over bins."""
+    mean = recorded.counts.mean(axis=0)
+    y = recorded.counts - mean
+    ridge = y.T @ y + np.eye(y.shape[1])
+    weights = np.linalg.solve(ridge, y.T @ (recorded.velocity - recorded.velocity.mean(axis=0))).T
+    keep = calibration.decay_per_100ms ** (recorded.bin_s / 0.1)
+    M2 = (1 - keep) * weights
+    offset = (1 - keep) * recorded.velocity.mean(axis=0) - M2 @ mean
+    return {"M1": keep * np.eye(2), "M2": M2, "m0": offset, "count_mean": mean}
+
+
+def factor_analysis(counts: Array, factors: int) -> dict[str, NDArray[Any]]:
+    """Factor analysis of z-scored counts (T, N): count_mean, count_scale, fa_loadings (N, q), fa_private_var (N).
+
+    Loadings are rotated to be orthogonal, strongest first. Raises ArrayError where bins or units are too few.
+    """
+    from sklearn.decomposition import FactorAnalysis
+
+    bins, n = counts.shape
+    if bins <= n or factors >= n:
+        raise ArrayError(
+            f"counts: {bins} bins x {n} units are too few for {factors} factors "
+            "(more bins than units and more units than factors are needed)",
+            "counts",
+        )
+    mean, sd = counts.mean(axis=0), counts.std(axis=0)
+    silent = np.flatnonzero(sd == 0)
+    if len(silent):
+        raise ArrayError(f"counts: unit {silent[0]} has the same count in every bin; leave it out", "counts")
+    model = FactorAnalysis(n_components=factors, tol=1e-4, max_iter=5000, svd_method="lapack").fit(
+        (counts - mean) / sd
+    )
+    u, s, _ = np.linalg.svd(model.components_.T, full_matrices=False)
+    return {
+        "count_mean": mean,
+        "count_scale": 1 / sd,
+        "fa_loadings": u * s,
+        "fa_private_var": np.maximum(model.noise_variance_, 1e-6),
+    }
+
+
+def factors_of(counts: Array, fa: dict[str, NDArray[Any]]) -> Array:
+    """Posterior means (T, q) of the factors of counts (T, N)."""
+    weighted = fa["fa_loadings"].T / fa["fa_private_var"]
+    beta = np.linalg.solve(np.eye(len(weighted)) + weighted @ fa["fa_loadings"], weighted)
+    return ((counts - fa["count_mean"]) * fa["count_scale"]) @ beta.T
+
+
+def intrinsic_manifold(
+    recorded: Recorded, calibration: Calibration, fa: dict[str, NDArray[Any]] | None = None
+) -> dict[str, NDArray[Any]]:
+    """A velocity Kalman filter on factors, scaled to unit variance; `fa` saves a factor analysis made before."""
+    fa = fa or factor_analysis(recorded.counts, calibration.factors)
+    f = factors_of(recorded.counts, fa)
+    mean, scale = f.mean(axis=0), 1 / f.std(axis=0)
+    A, W = dynamics(calibration, recorded.bin_s, position=False)
+    states = np.hstack([recorded.velocity, np.ones((len(f), 1))])
+    C, R = observation((f - mean) * scale, states, calibration.noise_shrinkage)
+    return {
+        **fa,
+        "factor_mean": mean,
+        "factor_scale": scale,
+        "kf_A": A[:2, :2],
+        "kf_b": np.zeros(2),
+        "kf_Q": W[:2, :2],
+        "kf_C": C[:, :2],
+        "kf_d": C[:, 2],
+        "kf_R": R,
+    }

@@ -1,0 +1,205 @@
+"""The linear-Gaussian model that every Kalman decoder shares, and its covariance recursion.
+
+    x_t = A x_{t-1} + w,  w ~ N(0, W)        y_t = C x_t + q,  q ~ N(0, Q)
+
+All recursions run in information form: with the prior covariance P- and D = C' Q^-1 C,
+
+    P = (I + P- D)^-1 P-,        K = P C' Q^-1,
+
+which inverts no covariance: I + P- D has eigenvalues of at least 1, whatever P- is, even singular (a state that
+carries a constant 1 has no variance). Q is only ever used through its Cholesky factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_solve, cholesky
+from scipy.linalg.lapack import dgesv, dpocon
+
+from decoderd.arrays import Array, finite, need
+from decoderd.errors import ArrayError, NumericalError
+
+# Reciprocal condition number under which a solution keeps fewer than about three digits.
+SMALLEST_RCOND = 1e-13
+
+
+class Model(NamedTuple):
+    """A, W, C, Q and what follows from them. n states, N units."""
+
+    A: Array  # (n, n)
+    W: Array  # (n, n)
+    C: Array  # (N, n)
+    Q: Array  # (N, N)
+    factor: Array  # (N, N) lower Cholesky factor of Q
+    CtQinv: Array  # (n, N) C' Q^-1
+    D: Array  # (n, n) C' Q^-1 C
+    x0: Array  # (n,) state before the first bin
+    P0: Array  # (n, n) its covariance
+
+
+def covariance(name: str, value: Any, n: int) -> Array:
+    """A finite, symmetric, positive semi-definite n x n matrix, made exactly symmetric. Raises otherwise."""
+    matrix = finite(name, value, (n, n))
+    scale = float(np.abs(matrix).max(initial=0.0))
+    off = float(np.abs(matrix - matrix.T).max(initial=0.0))
+    if off > 1e-8 * scale:
+        raise NumericalError(
+            f"{name}: is not symmetric (it differs from its transpose by up to {off:.3g})", name
+        )
+    matrix = symmetric(matrix)
+    lowest = float(np.linalg.eigvalsh(matrix)[0]) if n else 0.0
+    if lowest < -1e-9 * max(scale, 1e-300):
+        raise NumericalError(
+            f"{name}: is not a covariance (smallest eigenvalue {lowest:.3g}; none may be negative)", name
+        )
+    return matrix
+
+
+def factorised(name: str, value: Any, n: int) -> tuple[Array, Array]:
+    """A positive definite n x n covariance and its lower Cholesky factor.
+
+    Raises NumericalError when it is singular or so ill-conditioned that solving with it would be noise.
+    """
+    matrix = covariance(name, value, n)
+    quiet = np.flatnonzero(np.diag(matrix) <= 0)
+    if len(quiet):
+        raise NumericalError(
+            f"{name}: is singular; {name}[{quiet[0]}, {quiet[0]}] = 0 (a unit without variance: leave it out)",
+            name,
+        )
+    # The scale of a unit is no ill conditioning: judge the correlation matrix.
+    scale = np.sqrt(np.diag(matrix))
+    correlation = matrix / np.outer(scale, scale)
+    try:
+        factor = cholesky(correlation, lower=True)
+    except LinAlgError:
+        rcond = 0.0
+    else:
+        rcond, _ = dpocon(factor, np.abs(correlation).sum(axis=0).max(), uplo="L")
+    if rcond < SMALLEST_RCOND:
+        raise NumericalError(
+            f"{name}: is singular or nearly so (reciprocal condition number {rcond:.1e}, at least "
+            f"{SMALLEST_RCOND:.0e} is needed){_twins(correlation)}",
+            name,
+        )
+    return matrix, scale[:, np.newaxis] * factor
+
+
+def _twins(correlation: Array) -> str:
+    """Name the pair of units most alike, the usual reason for a singular Q."""
+    alike = np.abs(np.triu(correlation, 1))
+    i, j = np.unravel_index(alike.argmax(), alike.shape)
+    return (
+        f"; most alike are units {i} and {j} (correlation {correlation[i, j]:.4f})"
+        if alike[i, j] > 0.99
+        else ""
+    )
+
+
+def symmetric(P: Array) -> Array:
+    """The symmetric part of P."""
+    return 0.5 * (P + P.T)
+
+
+def solve_with(factor: Array, right: Array) -> Array:
+    """Q^-1 right, from the lower Cholesky factor of Q."""
+    return cho_solve((factor, True), right, check_finite=False)
+
+
+def observing(model: Model, C: Array) -> Model:
+    """The same model with another observation matrix C (N, n)."""
+    CtQinv = solve_with(model.factor, C).T
+    return model._replace(C=C, CtQinv=CtQinv, D=symmetric(CtQinv @ C))
+
+
+def constant_last(A: Array, W: Array) -> bool:
+    """Whether the last state is a constant 1: A carries it over unchanged and W gives it no noise."""
+    n = len(A)
+    return n > 1 and bool((A[-1] == np.eye(n)[-1]).all() and not W[-1].any() and not W[:, -1].any())
+
+
+def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Model from arrays A, W, C, Q and optionally x0, P0.
+
+    x0 defaults to zeros, with a 1 where the last state is a constant; P0 defaults to zeros. Raises ArrayError for
+    missing, misshapen or non-finite arrays and NumericalError for covariances that are none, or a singular Q.
+    """
+    need(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
+    n = np.asarray(arrays["A"]).shape[0] if np.ndim(arrays["A"]) else 0
+    if n == 0:
+        raise ArrayError("A: is empty, expected a square matrix", "A")
+    A = finite("A", arrays["A"], (n, n))
+    W = covariance("W", arrays["W"], n)
+    C = finite("C", arrays["C"], (None, n))
+    Q, factor = factorised("Q", arrays["Q"], len(C))
+    x0 = np.zeros(n)
+    if constant_last(A, W):
+        x0[-1] = 1.0
+    x0 = finite("x0", arrays.get("x0", x0), (n,))
+    P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
+    return observing(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
+
+
+def model_arrays(model: Model) -> dict[str, NDArray[Any]]:
+    """The arrays `load_model` reads."""
+    return {name: getattr(model, name) for name in ("A", "W", "C", "Q", "x0", "P0")}
+
+
+def updated(prior: Array, D: Array) -> Array:
+    """P = (I + P- D)^-1 P-, kept exactly symmetric. (n, n)"""
+    left = prior @ D
+    left.flat[:: len(prior) + 1] += 1.0
+    _, _, P, info = dgesv(left, prior)
+    if info:
+        raise NumericalError(
+            "the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P"
+        )
+    return symmetric(P)
+
+
+def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
+    """The posterior covariance to which the recursion from P = 0 converges. (n, n)
+
+    By doubling (Anderson 1978): k steps cost what one costs in the plain recursion and bring it 2^k bins further.
+    Converged means that the update P D, on which alone the decoder depends, stands still. Raises NumericalError if it does
+    not within 2^limit bins.
+    """
+    step, gained, prior = A.T, D, W
+    last: Array | None = None
+    for _ in range(limit):
+        P = updated(prior, D)
+        gain = P @ D
+        if last is not None and np.abs(gain - last).max() <= 1e-14 * np.abs(gain).max():
+            return P
+        last = gain
+        inner = np.eye(len(A)) + gained @ prior
+        carried = np.linalg.solve(inner, np.hstack([step, gained]))
+        through, reached = np.hsplit(carried, 2)
+        prior, gained, step = (
+            symmetric(prior + step.T @ prior @ through),
+            symmetric(gained + step @ reached @ step.T),
+            step @ through,
+        )
+        if not np.isfinite(prior).all():
+            break
+    raise NumericalError(
+        "no steady state: the covariance does not converge. Some state with eigenvalue >= 1 in A is not seen by C",
+        "A",
+    )
+
+
+def turned(C: Array, blocks: tuple[slice, ...], angle: float, units: Any) -> Array:
+    """C with the spatial columns of `units` (an index) turned by `angle`: their preferred directions move by it.
+
+    `blocks` are the pairs of columns that hold x and y of a kinematic quantity.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    turn = np.array([[c, s], [-s, c]])
+    out = C.copy()
+    for block in blocks:
+        out[units, block] = C[units, block] @ turn
+    return out

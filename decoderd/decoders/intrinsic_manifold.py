@@ -1,0 +1,182 @@
+"""The intrinsic-manifold Kalman decoder (Sadtler et al. 2014; Golub et al. 2018): counts are z-scored, reduced to
+factors, scaled, perhaps permuted, and filtered.
+
+    f = beta diag(count_scale) (u - count_mean)             beta = L' (L L' + Psi)^-1
+    z = eta diag(factor_scale) (f - factor_mean)            eta a permutation
+    v_t = A v_{t-1} + b + w,  w ~ N(0, Q)                   z_t = C v_t + d + q,  q ~ N(0, R)
+
+In steady state, with gain K, that is v_t = M1 v_{t-1} + M2 u_t + m0:
+
+    M1 = A - K C A      M2 = K eta diag(factor_scale) beta diag(count_scale)
+    m0 = (I - K C) b - K d - M2 count_mean - K eta diag(factor_scale) factor_mean
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite, need
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting, gaussian, linear
+from decoderd.errors import ArrayError, NumericalError
+
+FILTER = ("kf_A", "kf_b", "kf_Q", "kf_C", "kf_d", "kf_R")
+FACTORS = ("count_mean", "count_scale", "fa_loadings", "fa_private_var", "factor_scale")
+
+
+class IntrinsicManifoldConfig(DecoderConfig):
+    """Fitted, it makes a factor analysis of the calibration first."""
+
+    kind: Literal["intrinsic_manifold"] = "intrinsic_manifold"
+
+
+class Parameters(NamedTuple):
+    """What the file gives (q factors, N units), and the mapping that follows."""
+
+    given: dict[str, NDArray[Any]]
+    order: NDArray[np.int64]  # (N,): unit order[i] is taken for unit i, after z-scoring
+    turn: Array  # (N,) rad by which what a unit contributes to the velocity is turned
+    posterior: Array  # (q, N) beta
+    K: Array  # (2, q) steady-state gain
+    mapping: linear.Parameters
+
+
+def posterior(loadings: Array, private_var: Array) -> Array:
+    """beta = L' (L L' + Psi)^-1 (q x N), by Woodbury as (I + L' Psi^-1 L)^-1 L' Psi^-1, which inverts only q x q."""
+    weighted = loadings.T / private_var
+    return np.linalg.solve(np.eye(loadings.shape[1]) + weighted @ loadings, weighted)
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+    """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean (q) and permutation (q).
+
+    eta[i, permutation[i]] = 1. M1, M2, m0, kf_K and fa_posterior are worked out, never read. Raises ArrayError or
+    NumericalError naming the array.
+    """
+    need(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
+    loadings = finite("fa_loadings", arrays["fa_loadings"], (None, None))
+    n, q = loadings.shape
+    vectors = {
+        name: finite(name, arrays[name], (n,)) for name in ("count_mean", "count_scale", "fa_private_var")
+    }
+    if (vectors["fa_private_var"] <= 0).any():
+        i = int(np.argmin(vectors["fa_private_var"]))
+        raise NumericalError(
+            f"fa_private_var[{i}] = {vectors['fa_private_var'][i]:g}: private variances must be above 0",
+            "fa_private_var",
+        )
+    given: dict[str, NDArray[Any]] = {
+        "fa_loadings": loadings,
+        **vectors,
+        "factor_scale": finite("factor_scale", arrays["factor_scale"], (q,)),
+        "factor_mean": finite("factor_mean", arrays.get("factor_mean", np.zeros(q)), (q,)),
+        "kf_A": finite("kf_A", arrays["kf_A"], (2, 2)),
+        "kf_b": finite("kf_b", arrays["kf_b"], (2,)),
+        "kf_Q": gaussian.covariance("kf_Q", arrays["kf_Q"], 2),
+        "kf_C": finite("kf_C", arrays["kf_C"], (q, 2)),
+        "kf_d": finite("kf_d", arrays["kf_d"], (q,)),
+        "kf_R": finite("kf_R", arrays["kf_R"], (q, q)),
+        "permutation": _permutation(arrays.get("permutation", np.arange(q)), q),
+    }
+    return _mapped(given, np.arange(n), np.zeros(n))
+
+
+def _permutation(value: Any, q: int) -> NDArray[np.int64]:
+    order = finite("permutation", value, (q,))
+    if not np.array_equal(np.sort(order), np.arange(q)):
+        raise ArrayError(
+            f"permutation: must hold each of 0..{q - 1} once, not {order.tolist()}", "permutation"
+        )
+    return order.astype(np.int64)
+
+
+def _mapped(given: dict[str, NDArray[Any]], order: NDArray[np.int64], turn: Array) -> Parameters:
+    R, factor = gaussian.factorised("kf_R", given["kf_R"], len(given["kf_d"]))
+    A, C = given["kf_A"], given["kf_C"]
+    CtRinv = gaussian.solve_with(factor, C).T
+    P = gaussian.steady_covariance(A, given["kf_Q"], gaussian.symmetric(CtRinv @ C))
+    K = P @ CtRinv
+    beta = posterior(given["fa_loadings"], given["fa_private_var"])
+    through = K[:, np.argsort(given["permutation"])] * given["factor_scale"]  # K eta diag(factor_scale)
+    M2 = linear.turned((through @ beta)[:, np.argsort(order)], turn) * given["count_scale"]
+    m0 = (
+        (np.eye(2) - K @ C) @ given["kf_b"]
+        - K @ given["kf_d"]
+        - M2 @ given["count_mean"]
+        - through @ given["factor_mean"]
+    )
+    mapping = linear.Parameters(A - K @ C @ A, M2, m0, given["count_mean"])
+    return Parameters({**given, "kf_R": R}, order, turn, beta, K, mapping)
+
+
+def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
+    """The arrays `load` reads."""
+    return dict(parameters.given)
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return parameters.posterior.shape[1]
+
+
+def factors(parameters: Parameters) -> int:
+    """q."""
+    return len(parameters.posterior)
+
+
+def init(parameters: Parameters, batch: int) -> Array:
+    """(batch, 2): at rest."""
+    return linear.init(parameters.mapping, batch)
+
+
+def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Any]:
+    """One bin of v_t = M1 v_{t-1} + M2 u_t + m0."""
+    return linear.step(parameters.mapping, v, counts, position)
+
+
+def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
+    """Begin from velocity `initial` (2,)."""
+    return linear.start(parameters.mapping, v, initial)
+
+
+def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+    """Factor analysis of the counts, then a Kalman filter on the factors; see `fitting.intrinsic_manifold`."""
+    return fitting.intrinsic_manifold(recorded, calibration)
+
+
+def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
+    """Turn what these units contribute to the velocity."""
+    turn = parameters.turn.copy()
+    turn[units] += angle
+    return _mapped(parameters.given, parameters.order, turn)
+
+
+def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
+    """Outside the manifold: z-scored unit order[i] takes the place of unit i before the factor analysis."""
+    return _mapped(parameters.given, parameters.order[order], parameters.turn)
+
+
+def permute_factors(parameters: Parameters, order: NDArray[Any]) -> Parameters:
+    """Within the manifold: factor order[i] takes the place of factor i before the filter."""
+    permuted = {**parameters.given, "permutation": parameters.given["permutation"][order]}
+    return _mapped(permuted, parameters.order, parameters.turn)
+
+
+INTRINSIC_MANIFOLD = Decoder(
+    IntrinsicManifoldConfig,
+    load,
+    arrays,
+    units,
+    init,
+    step,
+    linear.row,
+    start,
+    fit,
+    rotate,
+    permute_units,
+    permute_factors,
+    factors,
+)

@@ -1,0 +1,93 @@
+"""The Kalman filter with its full recursion: position-velocity or velocity, as the size of the state says.
+
+x- = A x          P- = A P A' + W
+P  = (I + P- D)^-1 P-                         D = C' Q^-1 C
+x  = x- + P (C' Q^-1 y - D x-)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting, gaussian, layout
+from decoderd.decoders.gaussian import Model
+from decoderd.state import Command
+
+
+class KalmanConfig(DecoderConfig):
+    """`state` is what a fitted filter estimates; a file's arrays speak for themselves."""
+
+    kind: Literal["kalman"] = "kalman"
+    state: Literal["position_velocity", "velocity"] = "velocity"
+
+
+class State(NamedTuple):
+    """The estimate. The covariance does not depend on counts, so a batch shares it."""
+
+    x: Array  # (B, n)
+    P: Array  # (n, n)
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Arrays A, W, C, Q and optional x0, P0; see `gaussian.load_model` for defaults and errors."""
+    return gaussian.load_model(arrays)
+
+
+def units(model: Model) -> int:
+    """N."""
+    return len(model.C)
+
+
+def init(model: Model, batch: int) -> State:
+    """x0 and P0: the state before the first bin."""
+    return State(np.repeat(model.x0[np.newaxis], batch, axis=0), model.P0)
+
+
+def step(model: Model, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
+    """One bin. Where the cursor is known, its position takes the place of the predicted one."""
+    prior = state.x @ model.A.T
+    where = layout.known(len(model.A))
+    if position is not None and where is not None and where.position is not None:
+        prior[:, where.position] = position
+    P = gaussian.updated(model.A @ state.P @ model.A.T + model.W, model.D)
+    x = prior + (counts @ model.CtQinv.T - prior @ model.D) @ P
+    return State(x, P), layout.command(where, prior, x) if where else Command(x, None)
+
+
+def row(state: State) -> Array:
+    """(B, n)."""
+    return state.x
+
+
+def start(model: Model, state: State, initial: NDArray[Any]) -> State:
+    """Begin from `initial` (n,) instead of x0."""
+    x = finite("initial", initial, (len(model.A),))
+    return state._replace(x=np.repeat(x[np.newaxis], len(state.x), axis=0))
+
+
+def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+    """A, W as expected, C and Q by least squares; see `fitting.kalman`."""
+    return fitting.kalman(recorded, calibration, config.state)
+
+
+def rotate(model: Model, angle: float, units: Any) -> Model:
+    """Turn the preferred directions the filter believes in, hence what it decodes from these units."""
+    blocks = layout.of(len(model.A)).blocks
+    return gaussian.observing(model, gaussian.turned(model.C, blocks, angle, units))
+
+
+def permute_units(model: Model, order: NDArray[Any]) -> Model:
+    """Take unit order[i] for unit i: rows of C, rows and columns of Q move together."""
+    place = np.argsort(order)
+    Q = model.Q[np.ix_(place, place)]
+    return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[place], "Q": Q})
+
+
+KALMAN = Decoder(
+    KalmanConfig, load, gaussian.model_arrays, units, init, step, row, start, fit, rotate, permute_units
+)

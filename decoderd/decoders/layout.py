@@ -1,0 +1,55 @@
+"""Which entries of a Kalman state are the cursor's position and velocity.
+
+2: vx vy        3: vx vy 1        4: px py vx vy        5: px py vx vy 1
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from decoderd.arrays import Array
+from decoderd.errors import ArrayError
+from decoderd.state import Command
+
+
+class Layout(NamedTuple):
+    """Slices of the state; `position` is None for velocity filters."""
+
+    position: slice | None
+    velocity: slice
+
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """The (x, y) pairs of entries."""
+        return (self.velocity,) if self.position is None else (self.position, self.velocity)
+
+
+_LAYOUTS = {
+    2: Layout(None, slice(0, 2)),
+    3: Layout(None, slice(0, 2)),
+    4: Layout(slice(0, 2), slice(2, 4)),
+    5: Layout(slice(0, 2), slice(2, 4)),
+}
+
+
+def known(n: int) -> Layout | None:
+    """The layout of n entries, None where there is no convention (such filters can decode, but drive no cursor)."""
+    return _LAYOUTS.get(n)
+
+
+def of(n: int) -> Layout:
+    """The layout of n entries. Raises ArrayError where a cursor in the plane could not be driven by them."""
+    if n not in _LAYOUTS:
+        raise ArrayError(
+            f"A: a state of {n} entries drives no cursor in the plane; expected 2 (vx vy), 3 (vx vy 1), "
+            "4 (px py vx vy) or 5 (px py vx vy 1)",
+            "A",
+        )
+    return _LAYOUTS[n]
+
+
+def command(layout: Layout, prior: Array, x: Array) -> Command:
+    """What the cursor is told when the state goes from `prior` to `x` (both (B, n)) at the end of a bin."""
+    if layout.position is None:
+        return Command(x[:, layout.velocity], None)
+    return Command(x[:, layout.velocity], x[:, layout.position] - prior[:, layout.position])

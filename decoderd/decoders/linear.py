@@ -1,0 +1,100 @@
+"""A linear decoder: v_t = M1 v_{t-1} + M2 u_t + m0, u the counts of the bin. M1 = 0 makes it memoryless (Wiener, OLE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite, need
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting
+from decoderd.state import Command
+
+
+class LinearConfig(DecoderConfig):
+    """Fitted, it is the least-squares velocity of a bin's counts, kept over bins as the calibration says."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class Parameters(NamedTuple):
+    """The mapping of N units to velocity."""
+
+    M1: Array  # (2, 2)
+    M2: Array  # (2, N), m/s a count
+    m0: Array  # (2,), m/s
+    count_mean: Array  # (N,): counts about which a perturbed readout turns
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+    """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N); zeros where absent."""
+    need(arrays, ("M2",), "a linear decoder")
+    M2 = finite("M2", arrays["M2"], (2, None))
+    n = M2.shape[1]
+    return Parameters(
+        finite("M1", arrays.get("M1", np.zeros((2, 2))), (2, 2)),
+        M2,
+        finite("m0", arrays.get("m0", np.zeros(2)), (2,)),
+        finite("count_mean", arrays.get("count_mean", np.zeros(n)), (n,)),
+    )
+
+
+def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
+    """The arrays `load` reads."""
+    return parameters._asdict()
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return parameters.M2.shape[1]
+
+
+def init(parameters: Parameters, batch: int) -> Array:
+    """(batch, 2): at rest."""
+    return np.zeros((batch, 2))
+
+
+def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
+    """One bin."""
+    v = v @ parameters.M1.T + counts @ parameters.M2.T + parameters.m0
+    return v, Command(v, None)
+
+
+def row(v: Array) -> Array:
+    """(B, 2)."""
+    return v
+
+
+def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
+    """Begin from velocity `initial` (2,)."""
+    return np.repeat(finite("initial", initial, (2,))[np.newaxis], len(v), axis=0)
+
+
+def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+    """Least squares; see `fitting.linear`."""
+    return fitting.linear(recorded, calibration)
+
+
+def turned(M2: Array, angle: Array) -> Array:
+    """M2 (2, N) with the contribution of each unit turned by its angle (N,) in rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([c * M2[0] - s * M2[1], s * M2[0] + c * M2[1]])
+
+
+def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
+    """Turn what these units contribute to the velocity, about their mean counts, which decode as before."""
+    turn = np.zeros(parameters.M2.shape[1])
+    turn[units] = angle
+    M2 = turned(parameters.M2, turn)
+    return parameters._replace(M2=M2, m0=parameters.m0 + (parameters.M2 - M2) @ parameters.count_mean)
+
+
+def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
+    """Take unit order[i] for unit i."""
+    place = np.argsort(order)
+    return parameters._replace(M2=parameters.M2[:, place], count_mean=parameters.count_mean[place])
+
+
+LINEAR = Decoder(LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units)

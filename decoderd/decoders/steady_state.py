@@ -1,0 +1,94 @@
+"""The Kalman filter in its steady state: the gain to which the full recursion converges, from the first bin on.
+
+x = x- + K (y - C x-),    x- = A x,    K = P C' Q^-1,    P the limit of `kalman`'s recursion
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite
+from decoderd.decoders import Decoder, gaussian, kalman, layout
+from decoderd.decoders.gaussian import Model
+from decoderd.state import Command
+
+
+class SteadyStateConfig(kalman.KalmanConfig):
+    """As for the full filter."""
+
+    kind: Literal["steady_state_kalman"] = "steady_state_kalman"  # type: ignore[assignment]
+
+
+class Parameters(NamedTuple):
+    """The model, and its gain."""
+
+    model: Model
+    P: Array  # (n, n) steady-state covariance
+    K: Array  # (n, N) steady-state gain
+    keep: Array  # (n, n) I - K C
+
+
+def settled(model: Model) -> Parameters:
+    """Work out the steady state. Raises NumericalError if there is none."""
+    P = gaussian.steady_covariance(model.A, model.W, model.D)
+    return Parameters(model, P, P @ model.CtQinv, np.eye(len(P)) - P @ model.D)
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+    """Arrays A, W, C, Q and optional x0 (P0 is read and checked, but a steady state does not depend on it)."""
+    return settled(gaussian.load_model(arrays))
+
+
+def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
+    """The arrays `load` reads."""
+    return gaussian.model_arrays(parameters.model)
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return parameters.K.shape[1]
+
+
+def init(parameters: Parameters, batch: int) -> Array:
+    """(batch, n): x0, the state before the first bin."""
+    return np.repeat(parameters.model.x0[np.newaxis], batch, axis=0)
+
+
+def step(parameters: Parameters, x: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
+    """One bin. Where the cursor is known, its position takes the place of the predicted one."""
+    prior = x @ parameters.model.A.T
+    where = layout.known(len(parameters.P))
+    if position is not None and where is not None and where.position is not None:
+        prior[:, where.position] = position
+    x = prior @ parameters.keep.T + counts @ parameters.K.T
+    return x, layout.command(where, prior, x) if where else Command(x, None)
+
+
+def row(x: Array) -> Array:
+    """(B, n)."""
+    return x
+
+
+def start(parameters: Parameters, x: Array, initial: NDArray[Any]) -> Array:
+    """Begin from `initial` (n,) instead of x0."""
+    first = finite("initial", initial, (len(parameters.P),))
+    return np.repeat(first[np.newaxis], len(x), axis=0)
+
+
+def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
+    """As for the full filter, with the gain that follows."""
+    return settled(kalman.rotate(parameters.model, angle, units))
+
+
+def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
+    """As for the full filter, with the gain that follows."""
+    return settled(kalman.permute_units(parameters.model, order))
+
+
+STEADY_STATE_KALMAN = Decoder(
+    SteadyStateConfig, load, arrays, units, init, step, row, start, kalman.fit, rotate, permute_units
+)

@@ -1,0 +1,72 @@
+"""Perturbations: a transform, at a site, under an envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import ComponentConfig
+from decoderd.errors import Refused
+from decoderd.perturbations.envelope import Envelope, Step
+from decoderd.rng import Spec
+from decoderd.state import Timing
+
+
+class PerturbationConfig(ComponentConfig):
+    """What every perturbation has. Subclasses narrow `site` to where their transform makes sense."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    site: str
+    envelope: Envelope = Step()
+
+
+class Host(NamedTuple):
+    """The session a perturbation is to act on."""
+
+    units: int
+    drawn: bool  # whether counts are drawn from rates
+    decoder: Any  # the component
+    decoder_parameters: Any
+    timing: Timing
+    seed: int
+
+
+class Scene(NamedTuple):
+    """What a transform may look at besides what it transforms."""
+
+    goal: Array | None  # (B, 2) m
+    goal_radius_m: float
+    cursor: Array  # (B, 4)
+
+
+class Perturbation(NamedTuple):
+    """The contract of a perturbation kind. `amount` is the envelope's value, 0..1.
+
+    begin(config, host) -> memory: raises Refused, with the reason, where the session cannot be perturbed so
+    sites: {site: apply}, with apply depending on the site
+        cursor    apply(config, memory, amount, command, scene) -> (memory, command)
+        feedback  apply(config, memory, amount, seen (B, 4), scene) -> (memory, seen)
+        neural    apply(config, memory, amount, rates (B, N), rows) -> (memory, rates); rows as in `streams`
+        readout   apply(config, memory, amount, decoder, parameters) -> parameters
+    streams(config, host) -> {name: Spec}
+    """
+
+    Config: type[PerturbationConfig]
+    begin: Callable[[Any, Host], Any]
+    sites: Mapping[str, Callable[..., Any]]
+    streams: Callable[[Any, Host], dict[str, Spec]] = lambda config, host: {}
+
+
+def chosen(units: tuple[int, ...] | None, host: Host) -> NDArray[np.int64]:
+    """Indices of the units meant; all where None. Raises Refused for units that are not there."""
+    if units is None:
+        return np.arange(host.units)
+    absent = [unit for unit in units if unit >= host.units]
+    if absent:
+        raise Refused(f"units {absent} are not there: the population has units 0..{host.units - 1}", "units")
+    return np.unique(np.array(units, dtype=np.int64))

@@ -1,0 +1,45 @@
+"""Assist: the cursor's movement is blended with one straight to the target."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from decoderd.config import Fraction, Speed
+from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene
+from decoderd.state import POSITION, Command
+
+
+class AssistConfig(PerturbationConfig):
+    """(1 - w) decoded + w towards the target at `speed_m_s`, w = `weight` times the envelope.
+
+    Inside the target's radius the ideal movement slows down in proportion to the distance left.
+    """
+
+    kind: Literal["assist"] = "assist"
+    site: Literal["cursor"] = "cursor"
+    weight: Fraction
+    speed_m_s: Speed = 0.1
+
+
+def begin(config: AssistConfig, host: Host) -> None:
+    """Possible in every session: without a target there is nothing to blend."""
+    return
+
+
+def cursor(
+    config: AssistConfig, memory: Any, amount: float, command: Command, scene: Scene
+) -> tuple[Any, Command]:
+    """Blend."""
+    if scene.goal is None:
+        return memory, command
+    w = config.weight * amount
+    way = scene.goal - scene.cursor[:, POSITION]
+    distance = np.hypot(way[:, :1], way[:, 1:])
+    ideal = way * (config.speed_m_s / np.maximum(distance, max(scene.goal_radius_m, 1e-6)))
+    correction = None if command.correction is None else command.correction * (1 - w)
+    return memory, Command((1 - w) * command.velocity + w * ideal, correction)
+
+
+ASSIST = Perturbation(AssistConfig, begin, {"cursor": cursor})

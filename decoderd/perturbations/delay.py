@@ -1,0 +1,65 @@
+"""Delay of the cursor behind the decoder, or of the display behind the cursor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import ticks
+from decoderd.delayline import DelayLine, fill, look_back, push
+from decoderd.errors import Refused
+from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene
+from decoderd.state import Command
+
+
+class DelayConfig(PerturbationConfig):
+    """By `delay_s` times the envelope, to the nearest tick."""
+
+    kind: Literal["delay"] = "delay"
+    site: Literal["cursor", "feedback"]
+    delay_s: Annotated[float, Field(gt=0, le=2)]
+
+
+# Ticks of the full delay, and what passed by so far (None before the onset).
+Memory = tuple[int, DelayLine | None]
+
+
+def begin(config: DelayConfig, host: Host) -> Memory:
+    """The line begins with the first value that passes."""
+    if config.delay_s < 0.5 * host.timing.tick_s:
+        raise Refused(
+            f"delay_s = {config.delay_s}: is less than half a tick ({host.timing.tick_s} s)", "delay_s"
+        )
+    return ticks(config.delay_s, host.timing.tick_s), None
+
+
+def delayed(memory: Memory, amount: float, value: Array) -> tuple[Memory, Array]:
+    """The value as it was round(amount * full delay) ticks ago."""
+    length, line = memory
+    if line is None:
+        line = fill(value, length)
+    now = round(length * amount)
+    late = look_back(line, now) if now else value
+    return (length, push(line, value)[0]), late
+
+
+def cursor(
+    config: DelayConfig, memory: Memory, amount: float, command: Command, scene: Scene
+) -> tuple[Memory, Command]:
+    """Carry out what was decoded earlier."""
+    jump = np.zeros_like(command.velocity) if command.correction is None else command.correction
+    memory, late = delayed(memory, amount, np.hstack([command.velocity, jump]))
+    return memory, Command(late[:, :2], late[:, 2:])
+
+
+def feedback(
+    config: DelayConfig, memory: Memory, amount: float, seen: Array, scene: Scene
+) -> tuple[Memory, Array]:
+    """Show where the cursor was earlier."""
+    return delayed(memory, amount, seen)
+
+
+DELAY = Perturbation(DelayConfig, begin, {"cursor": cursor, "feedback": feedback})

@@ -1,0 +1,86 @@
+"""When, and how strongly: envelopes are functions of the tick alone, so a resumed session cannot forget one.
+
+step   0 until the start, then 1
+ramp   rises linearly over `rise_s` from the start, then stays at 1
+block  1 from the start until the stop
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from decoderd.config import Config, Count, Seconds
+
+
+class Trigger(Config):
+    """A tick of the session, a day, a trial of the session, or (day and trial) a trial of that day.
+
+    Ticks count from 0, days and trials from 1. A trial is reached when it begins.
+    """
+
+    tick: Annotated[int, Field(ge=0)] | None = None
+    day: Count | None = None
+    trial: Count | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Trigger:
+        if self.tick is None and self.day is None and self.trial is None:
+            raise ValueError("say when: tick, day, trial, or day and trial")
+        if self.tick is not None and (self.day is not None or self.trial is not None):
+            raise ValueError("tick stands alone: it cannot be combined with day or trial")
+        return self
+
+
+class Step(Config):
+    """On from the start, until removed."""
+
+    shape: Literal["step"] = "step"
+    start: Trigger = Trigger(tick=0)
+
+
+class Ramp(Config):
+    """Rises over `rise_s`; ends at `stop` if there is one."""
+
+    shape: Literal["ramp"] = "ramp"
+    start: Trigger = Trigger(tick=0)
+    rise_s: Seconds
+    stop: Trigger | None = None
+
+
+class Block(Config):
+    """On from `start` until `stop`."""
+
+    shape: Literal["block"] = "block"
+    start: Trigger
+    stop: Trigger
+
+
+Envelope = Annotated[Step | Ramp | Block, Field(discriminator="shape")]
+
+
+def reached(trigger: Trigger, tick: int, day: int, trial: int, day_trial: int) -> bool:
+    """Whether the trigger's moment has come.
+
+    `trial` counts the trials begun in the session, `day_trial` those begun this day.
+    """
+    if trigger.tick is not None:
+        return tick >= trigger.tick
+    if trigger.day is None:
+        return trigger.trial is not None and trial >= trigger.trial
+    if day != trigger.day or trigger.trial is None:
+        return day >= trigger.day
+    return day_trial >= trigger.trial
+
+
+def stop_of(envelope: Step | Ramp | Block) -> Trigger | None:
+    """When the envelope ends, None for never."""
+    return None if isinstance(envelope, Step) else envelope.stop
+
+
+def amount(envelope: Step | Ramp | Block, since_onset: int, tick_s: float) -> float:
+    """The envelope's value 0..1, `since_onset` >= 0 ticks after it came on."""
+    if isinstance(envelope, Ramp):
+        return min(1.0, since_onset * tick_s / envelope.rise_s)
+    return 1.0

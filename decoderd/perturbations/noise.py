@@ -1,0 +1,56 @@
+"""Noise: firing rates of some or all units are disturbed, independently and anew at every tick."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import UnitIndices
+from decoderd.errors import Refused
+from decoderd.perturbations import Host, Perturbation, PerturbationConfig, chosen
+from decoderd.rng import Spec
+
+
+class NoiseConfig(PerturbationConfig):
+    """Gaussian, of SD `sd_hz` averaged over 100 ms, times the envelope; rates stay at or above 0."""
+
+    kind: Literal["noise"] = "noise"
+    site: Literal["neural"] = "neural"
+    sd_hz: Annotated[float, Field(gt=0, le=500)]
+    units: UnitIndices | None = None
+
+
+class Memory(NamedTuple):
+    """What does not change."""
+
+    units: NDArray[np.int64]
+    sd_hz: float  # a tick
+
+
+def begin(config: NoiseConfig, host: Host) -> Memory:
+    """The units meant."""
+    if not host.drawn:
+        raise Refused("recorded counts have no rates to disturb; only silencing applies to them", "site")
+    return Memory(chosen(config.units, host), config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s)))
+
+
+def streams(config: NoiseConfig, host: Host) -> dict[str, Spec]:
+    """One number a unit and tick, used or not, so that the choice of units shifts nothing."""
+    return {"rates": Spec("normal", host.units)}
+
+
+def neural(
+    config: NoiseConfig, memory: Memory, amount: float, rates: Array, rows: Any
+) -> tuple[Memory, Array]:
+    """Disturb."""
+    disturbed = rates.copy()
+    added = memory.sd_hz * amount * rows.row("rates")[:, memory.units]
+    disturbed[:, memory.units] = np.maximum(rates[:, memory.units] + added, 0.0)
+    return memory, disturbed
+
+
+NOISE = Perturbation(NoiseConfig, begin, {"neural": neural}, streams)

@@ -1,0 +1,74 @@
+"""Rotation of what the cursor does, of what the subject sees, or of what some or all units contribute to the readout."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from decoderd.arrays import Array
+from decoderd.config import Radians, UnitIndices
+from decoderd.errors import Refused
+from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene, chosen
+from decoderd.state import POSITION, VELOCITY, Command
+
+
+class RotationConfig(PerturbationConfig):
+    """Counter-clockwise by `angle_rad` times the envelope. `units` restricts a rotated readout (Jarosiewicz 2008)."""
+
+    kind: Literal["rotation"] = "rotation"
+    site: Literal["cursor", "feedback", "readout"]
+    angle_rad: Radians
+    units: UnitIndices | None = None
+
+
+def begin(config: RotationConfig, host: Host) -> Any:
+    """The units meant, for a readout."""
+    if config.site != "readout":
+        if config.units is not None:
+            raise Refused(
+                f"units: a rotation of the {config.site} has no units; use site = 'readout'", "units"
+            )
+        return None
+    if host.decoder.rotate is None:
+        raise Refused(f"a decoder of kind {_kind(host)!r} has no readout that could be rotated", "site")
+    units = chosen(config.units, host)
+    host.decoder.rotate(
+        host.decoder_parameters, config.angle_rad, units
+    )  # fails now rather than at the onset
+    return units
+
+
+def _kind(host: Host) -> str:
+    return str(host.decoder.Config.model_fields["kind"].default)
+
+
+def turning(angle: float) -> Array:
+    """(2, 2) R such that row vectors v @ R are turned counter-clockwise by `angle` rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s], [-s, c]])
+
+
+def cursor(
+    config: RotationConfig, memory: Any, amount: float, command: Command, scene: Scene
+) -> tuple[Any, Command]:
+    """Turn the decoded movement."""
+    R = turning(config.angle_rad * amount)
+    correction = None if command.correction is None else command.correction @ R
+    return memory, Command(command.velocity @ R, correction)
+
+
+def feedback(
+    config: RotationConfig, memory: Any, amount: float, seen: Array, scene: Scene
+) -> tuple[Any, Array]:
+    """Turn the display about the centre."""
+    R = turning(config.angle_rad * amount)
+    return memory, np.hstack([seen[:, POSITION] @ R, seen[:, VELOCITY] @ R])
+
+
+def readout(config: RotationConfig, memory: Any, amount: float, decoder: Any, parameters: Any) -> Any:
+    """Turn the decoder's preferred directions."""
+    return decoder.rotate(parameters, config.angle_rad * amount, memory)
+
+
+ROTATION = Perturbation(RotationConfig, begin, {"cursor": cursor, "feedback": feedback, "readout": readout})

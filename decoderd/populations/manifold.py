@@ -1,0 +1,165 @@
+"""A population on an intrinsic manifold: latents that carry the intended direction, plus variance the units share
+along the manifold and variance of their own, from a factor-analysis model (`decoderd fit` makes one of a recording).
+
+Once a decoder bin, latents and private deviations are drawn,
+
+    z = resting + e (harmonics of the intended direction) @ tuning + S n,      n ~ N(0, I_q)
+    mean_i = max(0, baseline_i + (loadings z)_i + private_i m_i),              m ~ N(0, I_N)
+
+with e the effort, intended speed over the reference speed (at most 1), and mean_i counts a bin. Within the bin
+counts are Poisson at constant rates, so any tick that divides the bin gives the same statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite, need
+from decoderd.config import ComponentConfig, Speed
+from decoderd.errors import ArrayError
+from decoderd.populations import Population, subject
+from decoderd.populations.spikes import poisson
+from decoderd.populations.subject import SubjectConfig
+from decoderd.rng import Draws, Spec
+from decoderd.state import Cue, Moment, Timing
+
+
+class ManifoldConfig(ComponentConfig):
+    """`file` is a population .npz of `decoderd fit`."""
+
+    kind: Literal["manifold"] = "manifold"
+    file: Path
+    reference_speed_m_s: Speed = 0.1
+    subject: SubjectConfig = SubjectConfig()
+
+
+class Parameters(NamedTuple):
+    """The individual. q latents, N units, h harmonics; counts are per bin of `bin_s`."""
+
+    baseline: Array  # (N,) counts
+    loadings: Array  # (N, q) counts per unit of latent
+    resting: Array  # (q,)
+    tuning: Array  # (2 h, q): rows cos(a), sin(a), cos(2a), sin(2a), ...
+    shared: Array  # (q, q): factor S of the shared covariance S S^T within a direction
+    private: Array  # (N,) SD of private deviations, counts
+    bin_s: Array  # () s
+
+
+class Plan(NamedTuple):
+    """Constants worked out once."""
+
+    subject: subject.Plan
+    reference_speed_m_s: float
+    tick_s: float
+
+
+class State(NamedTuple):
+    """The subject, and the rates of this bin."""
+
+    subject: subject.State
+    rates: Array  # (B, N) Hz
+
+
+def load(
+    config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
+) -> Parameters:
+    """The fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
+    need(arrays, Parameters._fields, "a manifold population")
+    loadings = finite("loadings", arrays["loadings"], (None, None))
+    n, q = loadings.shape
+    tuning = finite("tuning", arrays["tuning"], (None, q))
+    if len(tuning) % 2 or not len(tuning):
+        raise ArrayError(
+            f"tuning: has {len(tuning)} rows, expected a cosine and a sine for every harmonic", "tuning"
+        )
+    private, bin_s = finite("private", arrays["private"], (n,)), finite("bin_s", arrays["bin_s"], ())
+    if (private < 0).any() or bin_s <= 0:
+        name = "bin_s" if bin_s <= 0 else "private"
+        raise ArrayError(f"{name}: must be positive", name)
+    return Parameters(
+        finite("baseline", arrays["baseline"], (n,)),
+        loadings,
+        finite("resting", arrays["resting"], (q,)),
+        tuning,
+        finite("shared", arrays["shared"], (q, q)),
+        private,
+        bin_s,
+    )
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return len(parameters.baseline)
+
+
+def plan(config: ManifoldConfig, timing: Timing) -> Plan:
+    """Nothing but the subject needs working out."""
+    return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, timing.tick_s)
+
+
+def streams(config: ManifoldConfig, parameters: Parameters) -> dict[str, Spec]:
+    """Motor noise, shared and private deviations, spikes."""
+    n, q = parameters.loadings.shape
+    return {
+        "motor": Spec("normal", 2),
+        "shared": Spec("normal", q),
+        "private": Spec("normal", n),
+        "spikes": Spec("uniform", n),
+    }
+
+
+def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
+    """At the baseline."""
+    resting = np.repeat(parameters.baseline[np.newaxis], len(cursor), axis=0) / parameters.bin_s
+    return State(subject.init(plan.subject, cursor), resting)
+
+
+def harmonics(angle: Array, count: int) -> Array:
+    """(B, 2 count): cos a, sin a, cos 2a, sin 2a, ... of angles (B,)."""
+    multiples = angle[:, np.newaxis] * np.arange(1, count + 1)
+    return np.stack([np.cos(multiples), np.sin(multiples)], axis=2).reshape(len(angle), 2 * count)
+
+
+def mean_latents(parameters: Parameters, angle: Array, effort: Array) -> Array:
+    """(B, q) latents when directions (B,) rad are intended with efforts (B,) in 0..1."""
+    waves = harmonics(angle, len(parameters.tuning) // 2)
+    return parameters.resting + effort[:, np.newaxis] * (waves @ parameters.tuning)
+
+
+def mean_counts(parameters: Parameters, latents: Array, private: Array | float = 0.0) -> Array:
+    """(B, N) expected counts of a bin at latents (B, q) and private deviations (B, N), in SD."""
+    return np.maximum(
+        parameters.baseline + latents @ parameters.loadings.T + parameters.private * private, 0.0
+    )
+
+
+def rates(
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: Moment, draws: Draws
+) -> tuple[State, Array, Array]:
+    """Rates (B, N) in Hz: new ones when a bin begins, the same until it ends."""
+    inner, u = subject.intend(plan.subject, state.subject, cue.goal, seen, draws.row("motor"))
+    if moment.bin_tick:
+        return state._replace(subject=inner), state.rates, u
+    effort = np.minimum(np.hypot(u[:, 0], u[:, 1]) / plan.reference_speed_m_s, 1.0)
+    latents = mean_latents(parameters, np.arctan2(u[:, 1], u[:, 0]), effort)
+    latents = latents + draws.row("shared") @ parameters.shared.T
+    fresh = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s
+    return State(inner, fresh), fresh, u
+
+
+def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+    """Poisson counts (B, N) of one tick."""
+    return poisson(rates * plan.tick_s, draws.row("spikes"))
+
+
+def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
+    """The same individual every day."""
+    return parameters
+
+
+MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, counts, overnight)

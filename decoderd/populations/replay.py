@@ -1,0 +1,99 @@
+"""Replay: the counts of a recording, bin after bin, whatever the cursor does. The end is followed by the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array, finite, need
+from decoderd.config import ComponentConfig
+from decoderd.errors import ArrayError
+from decoderd.populations import Population
+from decoderd.rng import Draws, Spec
+from decoderd.state import Cue, Moment, Timing
+
+
+class ReplayConfig(ComponentConfig):
+    """`file` is a recording .npz with `counts` (bins x units)."""
+
+    kind: Literal["replay"] = "replay"
+    file: Path
+
+
+class Parameters(NamedTuple):
+    """The recording."""
+
+    recorded: Array  # (bins, N) counts
+
+
+class Plan(NamedTuple):
+    """Constants worked out once."""
+
+    last: int  # tick of the bin in which its counts are given
+    tick_s: float
+
+
+def load(
+    config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
+) -> Parameters:
+    """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
+    need(arrays, ("counts",), "a replayed population")
+    recorded = finite("counts", arrays["counts"], (None, None))
+    if not recorded.size:
+        raise ArrayError(f"counts: is empty ({recorded.shape[0]} bins x {recorded.shape[1]} units)", "counts")
+    bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
+    if len(bad):
+        at = tuple(bad[0])
+        raise ArrayError(
+            f"counts[{at[0]}, {at[1]}] = {recorded[at]}: counts are whole numbers from 0", "counts"
+        )
+    return Parameters(recorded)
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return parameters.recorded.shape[1]
+
+
+def plan(config: ReplayConfig, timing: Timing) -> Plan:
+    """A recorded bin's counts come in the last tick of the decoder's bin."""
+    return Plan(timing.bin_ticks - 1, timing.tick_s)
+
+
+def streams(config: ReplayConfig, parameters: Parameters) -> dict[str, Spec]:
+    """None: nothing here is random."""
+    return {}
+
+
+def init(plan: Plan, parameters: Parameters, cursor: Array) -> int:
+    """The next row to replay."""
+    return 0
+
+
+def rates(
+    plan: Plan, parameters: Parameters, state: int, cue: Cue, seen: Array, moment: Moment, draws: Draws
+) -> tuple[int, Array, Array]:
+    """The recorded counts as a rate (Hz) in the last tick of a bin, none before; no intention is known."""
+    batch = len(seen)
+    unknown = np.zeros((batch, 2))
+    if moment.bin_tick != plan.last:
+        return state, np.zeros((batch, units(parameters))), unknown
+    row = np.repeat(parameters.recorded[state][np.newaxis], batch, axis=0)
+    return (state + 1) % len(parameters.recorded), row / plan.tick_s, unknown
+
+
+def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+    """The recorded counts (B, N) again."""
+    return np.rint(rates * plan.tick_s).astype(np.uint16)
+
+
+def overnight(config: ReplayConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
+    """The same recording every day."""
+    return parameters
+
+
+REPLAY = Population(ReplayConfig, load, units, plan, streams, init, rates, counts, overnight, drawn=False)

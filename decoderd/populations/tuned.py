@@ -1,0 +1,145 @@
+"""Velocity-tuned units: each fires at a baseline, more when the subject means to move in its preferred direction,
+and more, or less, with speed.
+
+    rate_i = max(0, baseline_i + depth_i cos(theta_i - angle(u)) |u| / s + speed_i |u| / s)
+
+with u the subject's intended velocity and s the reference speed; counts are Poisson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from decoderd.arrays import Array
+from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Radians, Speed, Units
+from decoderd.populations import Population, subject
+from decoderd.populations.spikes import poisson
+from decoderd.populations.subject import SubjectConfig
+from decoderd.rng import Draws, Spec
+from decoderd.state import Cue, Moment, Timing
+
+Range = tuple[Hertz, Hertz]
+
+
+class Drift(Config):
+    """Standard deviations of what changes overnight."""
+
+    preferred_rad: Radians = 0.0
+    baseline: Annotated[Fraction, Field(description="as a fraction of each unit's baseline")] = 0.0
+
+
+class TunedConfig(ComponentConfig):
+    """Ranges are [low, high]; every unit draws its own value uniformly, preferred directions from the circle."""
+
+    kind: Literal["tuned"] = "tuned"
+    units: Units = 100
+    baseline_hz: Range = (5.0, 25.0)
+    depth_hz: Range = (5.0, 20.0)
+    speed_hz: tuple[Annotated[float, Field(ge=-500, le=500)], Annotated[float, Field(ge=-500, le=500)]] = (
+        0.0,
+        5.0,
+    )
+    reference_speed_m_s: Speed = 0.2
+    drift: Drift = Drift()
+    subject: SubjectConfig = SubjectConfig()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TunedConfig:
+        for name in ("baseline_hz", "depth_hz", "speed_hz"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} = [{low}, {high}]: the first value must not exceed the second")
+        return self
+
+
+class Parameters(NamedTuple):
+    """The individual."""
+
+    weights: Array  # (4, N): rates in Hz = [ux, uy, |u|, 1] @ weights, u in m/s
+
+
+class Plan(NamedTuple):
+    """Constants worked out once."""
+
+    subject: subject.Plan
+    tick_s: float
+
+
+def load(
+    config: TunedConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
+) -> Parameters:
+    """Draw every unit's tuning."""
+    n = config.units
+    baseline = generator.uniform(*config.baseline_hz, n)
+    depth = generator.uniform(*config.depth_hz, n) / config.reference_speed_m_s
+    preferred = generator.uniform(0, 2 * np.pi, n)
+    speed = generator.uniform(*config.speed_hz, n) / config.reference_speed_m_s
+    return Parameters(np.stack([depth * np.cos(preferred), depth * np.sin(preferred), speed, baseline]))
+
+
+def units(parameters: Parameters) -> int:
+    """N."""
+    return parameters.weights.shape[1]
+
+
+def plan(config: TunedConfig, timing: Timing) -> Plan:
+    """Solve for the subject's feedback."""
+    return Plan(subject.plan(config.subject, timing), timing.tick_s)
+
+
+def streams(config: TunedConfig, parameters: Parameters) -> dict[str, Spec]:
+    """Motor noise and spikes."""
+    return {"motor": Spec("normal", 2), "spikes": Spec("uniform", units(parameters))}
+
+
+def init(plan: Plan, parameters: Parameters, cursor: Array) -> subject.State:
+    """The units have no memory; the subject has."""
+    return subject.init(plan.subject, cursor)
+
+
+def rates(
+    plan: Plan,
+    parameters: Parameters,
+    state: subject.State,
+    cue: Cue,
+    seen: Array,
+    moment: Moment,
+    draws: Draws,
+) -> tuple[subject.State, Array, Array]:
+    """Rates (B, N) in Hz of the intention of this tick."""
+    state, u = subject.intend(plan.subject, state, cue.goal, seen, draws.row("motor"))
+    return state, tuning(parameters.weights, u), u
+
+
+def tuning(weights: Array, velocity: Array) -> Array:
+    """Rates (B, N) in Hz at intended velocities (B, 2) in m/s."""
+    features = np.ones((len(velocity), 4))
+    features[:, :2] = velocity
+    np.hypot(velocity[:, 0], velocity[:, 1], out=features[:, 2])
+    return np.maximum(features @ weights, 0.0)
+
+
+def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+    """Poisson counts (B, N) of one tick."""
+    return poisson(rates * plan.tick_s, draws.row("spikes"))
+
+
+def overnight(config: TunedConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
+    """Preferred directions and baselines take one step of their random walks."""
+    x, y, speed, baseline = parameters.weights
+    turn, change = generator.standard_normal((2, len(x))) * [
+        [config.drift.preferred_rad],
+        [config.drift.baseline],
+    ]
+    c, s = np.cos(turn), np.sin(turn)
+    return Parameters(
+        np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)])
+    )
+
+
+TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, counts, overnight)

@@ -1,0 +1,117 @@
+"""Days and blocks: how long a session runs, and where in it we are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from decoderd.config import Config, Count, ticks
+from decoderd.state import Progress
+
+
+class Block(Config):
+    """Ends after `trials`, or after `duration_s`, whichever comes first of those given."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "block"
+    trials: Count | None = None
+    duration_s: Annotated[float, Field(gt=0, le=1e7)] | None = None
+    days: Annotated[
+        tuple[Count, ...] | None, Field(min_length=1, description="days on which it runs; absent: every day")
+    ] = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> Block:
+        if self.trials is None and self.duration_s is None:
+            raise ValueError("needs an end: trials or duration_s")
+        return self
+
+
+class Schedule(Config):
+    """The blocks of a day, on each of `days` days."""
+
+    days: Annotated[int, Field(ge=1, le=100_000)] = 1
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _no_empty_day(self) -> Schedule:
+        for day in range(1, min(self.days, 10_000) + 1):
+            if _next_block(self, day, -1) is None:
+                raise ValueError(f"day {day} has no block")
+        return self
+
+
+def _next_block(schedule: Schedule, day: int, after: int) -> int | None:
+    for index in range(after + 1, len(schedule.blocks)):
+        days = schedule.blocks[index].days
+        if days is None or day in days:
+            return index
+    return None
+
+
+def first(schedule: Schedule) -> Progress:
+    """The beginning of day 1."""
+    block = _next_block(schedule, 1, -1)
+    assert block is not None  # Schedule has no empty day
+    return Progress(
+        day=1,
+        block=block,
+        day_tick=0,
+        block_tick=0,
+        day_trial=0,
+        block_trial=0,
+        trials=0,
+        successes=0,
+        day_successes=0,
+        done=False,
+    )
+
+
+def block_over(schedule: Schedule, progress: Progress, next_tick: int, tick_s: float) -> bool:
+    """Whether the block under way has ended before `next_tick`."""
+    block = schedule.blocks[progress.block]
+    if block.trials is not None and progress.trials - progress.block_trial >= block.trials:
+        return True
+    return block.duration_s is not None and next_tick - progress.block_tick >= ticks(block.duration_s, tick_s)
+
+
+def following(schedule: Schedule, progress: Progress, next_tick: int) -> Progress:
+    """Where the session stands once the block is over: the next block, the next day, or done."""
+    block = _next_block(schedule, progress.day, progress.block)
+    if block is not None:
+        return progress._replace(block=block, block_tick=next_tick, block_trial=progress.trials)
+    if progress.day >= schedule.days:
+        return progress._replace(done=True)
+    block = _next_block(schedule, progress.day + 1, -1)
+    assert block is not None  # Schedule has no empty day
+    return progress._replace(
+        day=progress.day + 1,
+        block=block,
+        day_tick=next_tick,
+        block_tick=next_tick,
+        day_trial=progress.trials,
+        block_trial=progress.trials,
+        day_successes=progress.successes,
+    )
+
+
+def expected_ticks(schedule: Schedule, tick_s: float) -> int | None:
+    """Ticks of the whole session if every block has a duration, None if its length depends on trials."""
+    total = 0
+    for block in schedule.blocks:
+        if block.duration_s is None or block.trials is not None:
+            return None
+        runs = schedule.days if block.days is None else sum(day <= schedule.days for day in set(block.days))
+        total += runs * ticks(block.duration_s, tick_s)
+    return total
+
+
+def expected_trials(schedule: Schedule) -> int | None:
+    """Trials of the whole session if every block counts them, None otherwise."""
+    total = 0
+    for block in schedule.blocks:
+        if block.trials is None:
+            return None
+        runs = schedule.days if block.days is None else sum(day <= schedule.days for day in set(block.days))
+        total += runs * block.trials
+    return total

@@ -1,0 +1,136 @@
+"""The vocabulary of arrays that components pass to one another, and the one nested state of a session.
+
+Every array here has a leading batch axis of B parallel trials or seeds; a session is a batch of one.
+Nothing is ever written in place: a step returns new arrays, so an older state stays a valid checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array
+
+# A cursor is one array (B, 4): x, y in metres, vx, vy in metres per second.
+POSITION = slice(0, 2)
+VELOCITY = slice(2, 4)
+
+
+class Moment(NamedTuple):
+    """Where in time a step happens. Ticks count from 0; days and trials from 1 (trial 0: before the first)."""
+
+    tick: int
+    day: int
+    day_tick: int  # ticks since the day began
+    bin_tick: int  # ticks since the decoder's bin began
+
+
+class Timing(NamedTuple):
+    """The two clocks of a session: its tick, and the decoder's bin of a whole number of ticks."""
+
+    tick_s: float
+    bin_ticks: int
+
+    @property
+    def bin_s(self) -> float:
+        """Length of a bin in seconds."""
+        return self.tick_s * self.bin_ticks
+
+
+class Cue(NamedTuple):
+    """What the task shows: where to go, if anywhere, and what has just happened."""
+
+    goal: Array | None  # (B, 2) m
+    radius_m: float  # of the goal
+    phase: int
+    target: int  # index of the trial's target, -1 where targets have no index
+    trial: int  # trials since the session began
+    recentre: bool  # put the cursor at the centre now
+    events: tuple[Event, ...]
+
+
+class Event(NamedTuple):
+    """A change of the trial. `outcome` is set by the event that ends one."""
+
+    phase: int
+    outcome: str | None
+
+
+class Command(NamedTuple):
+    """Decoded kinematics as the effector receives them."""
+
+    velocity: Array  # (B, 2) m/s
+    correction: Array | None  # (B, 2) m: jump of the decoded position at the end of a bin
+
+
+class Progress(NamedTuple):
+    """How far the schedule has come."""
+
+    day: int
+    block: int  # index into the blocks of the protocol
+    day_tick: int  # session tick at which the day began
+    block_tick: int  # session tick at which the block began
+    day_trial: int  # trials finished before the day began
+    block_trial: int  # trials finished before the block began
+    trials: int  # finished
+    successes: int
+    day_successes: int  # successes before the day began
+    done: bool
+
+
+class TrialLog(NamedTuple):
+    """The trial under way, until its end makes it a row of the trial table."""
+
+    trial: int
+    start_tick: int
+    go_tick: int  # -1 until the target appears
+    names: tuple[str, ...]  # perturbations that were on during the trial
+
+
+class Perturbing(NamedTuple):
+    """One perturbation of a session, waiting, on, or past."""
+
+    spec: Any  # its validated config
+    onset: int  # tick at which it came on, -1 while it waits
+    offset: int  # tick at which it went off, -1 until then
+    memory: Any  # arrays the transform keeps
+
+
+class Readout(NamedTuple):
+    """The decoder's parameters as perturbed, and the amounts they were perturbed by."""
+
+    amounts: tuple[tuple[str, float], ...]
+    parameters: Any
+
+
+class Parameters(NamedTuple):
+    """Arrays that change only overnight, by plasticity, by an updater or by a decoder swap."""
+
+    population: Any
+    decoder: Any
+
+
+class SessionState(NamedTuple):
+    """All that changes in a session. A checkpoint is this and nothing else."""
+
+    tick: int
+    progress: Progress
+    parameters: Parameters
+    task: Any
+    population: Any
+    decoder: Any
+    effector: Any
+    readout: Readout
+    command: Command
+    bin: tuple[NDArray[Any], ...]  # spike counts (B, N) of the bin's ticks so far
+    perturbations: tuple[Perturbing, ...]
+    log: TrialLog
+    sequences: tuple[int, ...]  # next sequence number of each topic but `tick`, whose number is the tick
+
+
+def still(batch: int) -> Command:
+    """The command of a decoder that has not yet decoded: no movement."""
+    velocity = np.zeros((batch, 2))
+    return Command(velocity, None)

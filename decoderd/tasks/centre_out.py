@@ -1,0 +1,75 @@
+"""Centre-out: from the centre to one of several targets on a circle, all once in every block of random order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import Metres
+from decoderd.rng import Spec, Stream
+from decoderd.state import Cue, Moment, Timing
+from decoderd.tasks import Task, trial
+
+
+class Config(trial.CentreConfig):
+    """Target k lies at angle 2 pi k / targets."""
+
+    kind: Literal["centre_out"] = "centre_out"
+    targets: Annotated[int, Field(ge=1, le=64)] = 8
+    distance_m: Metres = 0.07
+
+
+class State(NamedTuple):
+    """The trial, and how many were begun before this day."""
+
+    trial: trial.TrialState
+    before: int
+
+
+class Plan(NamedTuple):
+    """Constants of a session."""
+
+    targets: int
+    length: tuple[int, ...]  # ticks of each phase
+    radii: tuple[float, float]  # m, within which the cursor is inside the centre and the target
+    places: Array  # (targets, 2) m
+    recentre: bool
+
+
+def plan(config: Config, timing: Timing) -> Plan:
+    """Places of the targets, and times in ticks."""
+    angle = 2 * np.pi * np.arange(config.targets) / config.targets
+    places = config.distance_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    radii = (config.centre_radius_m - config.cursor_radius_m, config.radius_m - config.cursor_radius_m)
+    return Plan(config.targets, trial.durations(config, timing.tick_s), radii, places, config.recentre)
+
+
+def init(plan: Plan, moment: Moment, trials: int) -> State:
+    """At rest."""
+    return State(trial.init(moment, trials), trials)
+
+
+def streams(config: Config) -> dict[str, Spec]:
+    """The order of targets."""
+    return {"order": Spec("uniform", config.targets)}
+
+
+def step(
+    plan: Plan, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
+) -> tuple[State, Cue]:
+    """One tick of the trial; see `tasks.trial` for the table."""
+    now, events = trial.advance(trial.FROM_CENTRE, plan.length, plan.radii, state.trial, xy, moment.tick)
+    begun = now.trial != state.trial.trial
+    if begun:
+        k = trial.block_order(streams["order"], moment.day, now.trial - state.before - 1, plan.targets)
+        now = now._replace(target=k, goal=plan.places[k : k + 1])
+    if events:
+        state = state._replace(trial=now)
+    return state, trial.cue(now, events, plan.radii, begun and plan.recentre)
+
+
+CENTRE_OUT = Task(Config, plan, init, step, streams)

@@ -1,0 +1,65 @@
+"""Random targets: one after another anywhere in a square, each sought from where the last one was left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from decoderd.config import Metres
+from decoderd.rng import Spec, Stream
+from decoderd.state import Cue, Moment, Timing
+from decoderd.tasks import Task, trial
+
+
+class Config(trial.ReachConfig):
+    """Targets are uniform in the square of half-width `half_width_m` around the centre."""
+
+    kind: Literal["random_targets"] = "random_targets"
+    half_width_m: Metres = 0.07
+
+
+class State(NamedTuple):
+    """The trial, and how many were begun before this day."""
+
+    trial: trial.TrialState
+    before: int
+
+
+class Plan(NamedTuple):
+    """Constants of a session."""
+
+    half_width_m: float
+    length: tuple[int, ...]  # ticks of each phase
+    radii: tuple[float, float]  # m
+
+
+def plan(config: Config, timing: Timing) -> Plan:
+    """Times in ticks."""
+    radius = config.radius_m - config.cursor_radius_m
+    return Plan(config.half_width_m, trial.durations(config, timing.tick_s), (radius, radius))
+
+
+def init(plan: Plan, moment: Moment, trials: int) -> State:
+    """At rest."""
+    return State(trial.init(moment, trials), trials)
+
+
+def streams(config: Config) -> dict[str, Spec]:
+    """The places of targets."""
+    return {"places": Spec("uniform", 2)}
+
+
+def step(
+    plan: Plan, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
+) -> tuple[State, Cue]:
+    """One tick of the trial; see `tasks.trial` for the table."""
+    now, events = trial.advance(trial.FROM_ANYWHERE, plan.length, plan.radii, state.trial, xy, moment.tick)
+    if now.trial != state.trial.trial:
+        place = streams["places"].row(moment.day, now.trial - state.before - 1)
+        now = now._replace(goal=plan.half_width_m * (2 * place - 1))
+    if events:
+        state = state._replace(trial=now)
+    return state, trial.cue(now, events, plan.radii)
+
+
+RANDOM_TARGETS = Task(Config, plan, init, step, streams)

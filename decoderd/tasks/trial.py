@@ -1,0 +1,152 @@
+"""The course of a reaching trial as one table.
+
+    rest --elapsed--> centre --entered--> centre_hold --elapsed--> reach --entered--> hold --elapsed--> rest (success)
+                        ^------- left -------'                        (no centre: rest --elapsed--> reach)
+
+`elapsed` is the end of the phase's time; `entered` and `left` are the cursor's with respect to the phase's goal.
+Every way back to rest carries the trial's outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
+from decoderd.rng import Stream
+from decoderd.state import Cue, Event, Moment
+
+REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
+PHASES = ("rest", "centre", "centre_hold", "reach", "hold")
+
+# (phase, event) -> (next phase, outcome)
+Table = dict[tuple[int, str], tuple[int, str | None]]
+
+FROM_CENTRE: Table = {
+    (REST, "elapsed"): (CENTRE, None),
+    (CENTRE, "entered"): (CENTRE_HOLD, None),
+    (CENTRE, "elapsed"): (REST, "centre_timeout"),
+    (CENTRE_HOLD, "left"): (CENTRE, None),
+    (CENTRE_HOLD, "elapsed"): (REACH, None),
+    (REACH, "entered"): (HOLD, None),
+    (REACH, "elapsed"): (REST, "reach_timeout"),
+    (HOLD, "left"): (REST, "hold_broken"),
+    (HOLD, "elapsed"): (REST, "success"),
+}
+FROM_ANYWHERE: Table = {
+    **{key: value for key, value in FROM_CENTRE.items() if key[0] in (REACH, HOLD)},
+    (REST, "elapsed"): (REACH, None),
+}
+
+
+class ReachConfig(ComponentConfig):
+    """Times and sizes that every reaching task has."""
+
+    radius_m: Metres = 0.012
+    cursor_radius_m: MetresOrZero = 0.0
+    reach_timeout_s: Seconds = 5.0
+    target_hold_s: SecondsOrZero = 0.4
+    inter_trial_s: SecondsOrZero = 0.5
+
+
+class CentreConfig(ReachConfig):
+    """A reaching task whose trials begin at the centre."""
+
+    centre_radius_m: Metres = 0.012
+    centre_hold_s: SecondsOrZero = 0.2
+    centre_timeout_s: Seconds = 10.0
+    recentre: Annotated[
+        bool, Field(description="put the cursor at the centre when a trial begins, as some rigs do")
+    ] = False
+
+
+class TrialState(NamedTuple):
+    """Where the trial stands."""
+
+    phase: int
+    since: int  # tick at which the phase began
+    trial: int  # trials begun in the session
+    target: int
+    goal: Array  # (1, 2) m, the trial's target
+
+
+def init(moment: Moment, trials: int) -> TrialState:
+    """At rest, after `trials` earlier ones."""
+    return TrialState(REST, moment.tick, trials, -1, np.zeros((1, 2)))
+
+
+def durations(config: ReachConfig, tick_s: float) -> tuple[int, ...]:
+    """Ticks after which each phase elapses, indexed by phase."""
+    centre = isinstance(config, CentreConfig)
+    seconds = (
+        config.inter_trial_s,
+        config.centre_timeout_s if centre else 0.0,
+        config.centre_hold_s if centre else 0.0,
+        config.reach_timeout_s,
+        config.target_hold_s,
+    )
+    return tuple(ticks(s, tick_s) for s in seconds)
+
+
+CENTRE_POINT = np.zeros((1, 2))
+CENTRE_POINT.setflags(write=False)
+
+
+def advance(
+    table: Table,
+    length: tuple[int, ...],
+    radii: tuple[float, float],
+    state: TrialState,
+    xy: tuple[float, float],
+    tick: int,
+) -> tuple[TrialState, tuple[Event, ...]]:
+    """Follow the table as far as this tick's cursor and time allow.
+
+    `length` are the phases' ticks, `radii` those within which the cursor's middle counts as inside the centre and
+    the target (m). The trial number rises on leaving rest; choosing its target is the caller's.
+    """
+    events: tuple[Event, ...] = ()
+    while True:
+        phase = state.phase
+        if phase == REST:
+            event = "elapsed" if tick - state.since >= length[REST] else ""
+        else:
+            at_centre = phase in (CENTRE, CENTRE_HOLD)
+            gx, gy = (0.0, 0.0) if at_centre else state.goal[0].tolist()
+            radius = radii[0] if at_centre else radii[1]
+            inside = (xy[0] - gx) ** 2 + (xy[1] - gy) ** 2 <= radius * radius
+            holding = phase in (CENTRE_HOLD, HOLD)
+            if inside != holding:
+                event = "entered" if inside else "left"
+            else:
+                event = "elapsed" if tick - state.since >= length[phase] else ""
+        if (phase, event) not in table:
+            return state, events
+        following, outcome = table[phase, event]
+        trial = state.trial + (phase == REST)
+        state = state._replace(phase=following, since=tick, trial=trial)
+        events += (Event(following, outcome),)
+        if phase == REST:  # the caller has to choose a target before the cursor is compared with it
+            return state, events
+
+
+def cue(
+    state: TrialState, events: tuple[Event, ...], radii: tuple[float, float], recentre: bool = False
+) -> Cue:
+    """What is shown in this phase."""
+    if state.phase == REST:
+        goal, radius = None, 0.0
+    elif state.phase in (CENTRE, CENTRE_HOLD):
+        goal, radius = CENTRE_POINT, radii[0]
+    else:
+        goal, radius = state.goal, radii[1]
+    return Cue(goal, radius, state.phase, state.target, state.trial, recentre, events)
+
+
+def block_order(stream: Stream, day: int, trial: int, targets: int) -> int:
+    """Target of the day's `trial` (from 0): a fresh random order of all targets every `targets` trials."""
+    block, place = divmod(trial, targets)
+    return int(np.argsort(stream.row(day, block)[0], kind="stable")[place])

@@ -1,0 +1,52 @@
+"""Messages to bytes and back. One msgpack map a message; the same bytes are published, stored and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgpack
+
+# Version of the payloads. Topics carry it: b"decoderd.1.tick".
+VERSION = 1
+
+TOPICS = ("tick", "counts", "task", "trial", "decoder", "perturbation", "day")
+
+_packer = msgpack.Packer()
+
+
+def topic(name: str) -> bytes:
+    """The topic frame of a kind of message."""
+    return f"decoderd.{VERSION}.{name}".encode()
+
+
+def encode(payload: dict[str, Any]) -> bytes:
+    """The bytes of one payload. Values must be plain Python: msgpack refuses numpy scalars."""
+    return _packer.pack(payload)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """One payload from its bytes. Raises ValueError if they are not one msgpack map and nothing more."""
+    payload = msgpack.unpackb(data, strict_map_key=True)
+    if not isinstance(payload, dict):
+        raise ValueError(f"a payload is a map, not {type(payload).__name__}")
+    return payload
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """The single messages of a run of concatenated ones, as bytes."""
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(data), 1))
+    unpacker.feed(data)
+    begin = 0
+    while begin < len(data):
+        unpacker.skip()
+        end = unpacker.tell()
+        yield data[begin:end]
+        begin = end
+
+
+def decode_all(data: bytes) -> Iterator[dict[str, Any]]:
+    """The payloads of a run of concatenated messages."""
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(data), 1), strict_map_key=True)
+    unpacker.feed(data)
+    return iter(unpacker)
