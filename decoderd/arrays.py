@@ -33,9 +33,7 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     if len(bad):
         where = ", ".join(map(str, bad[0]))
         value_there = array[tuple(bad[0])]
-        raise ArrayError(
-            f"{name}[{where}] = {value_there}: {len(bad)} of {array.size} values are not finite", name
-        )
+        raise ArrayError(f"{name}[{where}] = {value_there}: {len(bad)} of {array.size} values are not finite", name)
     array.setflags(write=False)
     return array
 
@@ -44,9 +42,7 @@ def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
     """Raise ArrayError unless all `names` are among `arrays`; the message lists what is missing."""
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise ArrayError(
-            f"{what} needs the arrays {', '.join(names)}; missing: {', '.join(missing)}", missing[0]
-        )
+        raise ArrayError(f"{what} needs the arrays {', '.join(names)}; missing: {', '.join(missing)}", missing[0])
 
 
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:

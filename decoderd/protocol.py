@@ -37,9 +37,7 @@ class Protocol(Config):
         names = [perturbation.name for perturbation in self.perturbations]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(
-                f"perturbations need names of their own; given twice: {', '.join(sorted(twice))}"
-            )
+            raise ValueError(f"perturbations need names of their own; given twice: {', '.join(sorted(twice))}")
         return self
 
     @property
@@ -130,9 +128,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     """Set `key.path=value` in plain data; lists are indexed by number. The value is TOML, else a string."""
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
-        raise ProtocolError(
-            f"--set {override}: expected KEY=VALUE, such as population.units=50", path or None
-        )
+        raise ProtocolError(f"--set {override}: expected KEY=VALUE, such as population.units=50", path or None)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -147,9 +143,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     elif isinstance(here, dict):
         here[last] = value
     else:
-        raise ProtocolError(
-            f"--set {override}: {'.'.join(parents)} holds {here!r}, which has no fields", path
-        )
+        raise ProtocolError(f"--set {override}: {'.'.join(parents)} holds {here!r}, which has no fields", path)
 
 
 def _enter(here: Any, part: str, path: str, override: str) -> Any:

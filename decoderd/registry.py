@@ -26,9 +26,7 @@ def family(name: str) -> dict[str, Any]:
     for kind, component in found.items():
         declared = component.Config.model_fields["kind"].annotation.__args__[0]
         if declared != kind:
-            raise ProtocolError(
-                f"entry point decoderd.{name}: {kind} leads to a component of kind {declared!r}"
-            )
+            raise ProtocolError(f"entry point decoderd.{name}: {kind} leads to a component of kind {declared!r}")
     return found
 
 
@@ -36,7 +34,5 @@ def find(family_name: str, kind: str) -> Any:
     """The component of one kind. Raises ProtocolError naming the kinds there are."""
     components = family(family_name)
     if kind not in components:
-        raise ProtocolError(
-            f"{kind!r} is not among the {family_name}: {', '.join(sorted(components))}", "kind"
-        )
+        raise ProtocolError(f"{kind!r} is not among the {family_name}: {', '.join(sorted(components))}", "kind")
     return components[kind]

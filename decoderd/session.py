@@ -116,9 +116,7 @@ def initial(session: Session, parameters: Parameters) -> SessionState:
     return _new_day(session, parameters, progress, 0, 0)._replace(perturbations=tuple(waiting))
 
 
-def _new_day(
-    session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int
-) -> SessionState:
+def _new_day(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
     """Everybody rested, the cursor in the centre, `trials` begun before."""
     effector = session.effector.init(session.effector_plan, 1)
     cursor = session.effector.cursor(session.effector_plan, effector)
@@ -187,9 +185,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         readout = _readout(session, readout, on, state.parameters.decoder)
         summed, message = _close_bin(session, tick, bin_so_far)
         news.append(message)
-        decoder_state, decoded = session.decoder.step(
-            readout.parameters, decoder_state, summed, cursor[:, POSITION]
-        )
+        decoder_state, decoded = session.decoder.step(readout.parameters, decoder_state, summed, cursor[:, POSITION])
         bin_so_far, held = (), Command(decoded.velocity, None)
 
     command = _perturbed("cursor", on, memories, decoded, scene) if on else decoded
@@ -256,9 +252,7 @@ def _take(session: Session, state: SessionState, given: Any, moment: Moment, new
         case "task":
             if session.task.take is None:
                 kind = session.protocol.task.kind
-                raise Refused(
-                    f"a task of kind {kind!r} runs by itself and takes no events; use kind 'external'", "op"
-                )
+                raise Refused(f"a task of kind {kind!r} runs by itself and takes no events; use kind 'external'", "op")
             return state._replace(task=session.task.take(session.task_plan, state.task, given, moment))
         case "kinematics":
             if session.decoder.take is None:
@@ -300,9 +294,7 @@ def _add(session: Session, state: SessionState, fields: Mapping[str, Any], news:
         raise Refused(str(error), error.field) from None
     kept = tuple(p for p in state.perturbations if p.spec.name != spec.name or p.offset < 0)
     if any(p.spec.name == spec.name for p in kept):
-        raise Refused(
-            f"perturbation {spec.name!r} is there already: remove it first, or choose another name", "name"
-        )
+        raise Refused(f"perturbation {spec.name!r} is there already: remove it first, or choose another name", "name")
     news.append(_perturbation_message(spec, "added"))
     return state._replace(perturbations=(*kept, _begin(session, state.parameters, spec)))
 
@@ -317,16 +309,11 @@ def _remove(state: SessionState, name: str, news: Messages) -> SessionState:
     return state._replace(perturbations=kept)
 
 
-def _exchange(
-    session: Session, state: SessionState, packed: Mapping[str, Any], news: Messages
-) -> SessionState:
+def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], news: Messages) -> SessionState:
     from decoderd.errors import ArrayError, NumericalError
 
     try:
-        arrays = {
-            name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape)
-            for name, array in packed.items()
-        }
+        arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
         parameters = session.decoder.load(arrays)
         session.decoder.step(
             parameters, session.decoder.init(parameters, 1), np.zeros((1, session.units)), np.zeros((1, 2))
@@ -340,9 +327,7 @@ def _exchange(
         if p.offset < 0:
             _begin(session, new, p.spec)  # refuses if a perturbation under way would lose its footing
     news.append(("decoder", {"f": {name: list(array.shape) for name, array in arrays.items()}}))
-    return state._replace(
-        parameters=new, decoder=session.decoder.init(parameters, 1), readout=Readout((), parameters)
-    )
+    return state._replace(parameters=new, decoder=session.decoder.init(parameters, 1), readout=Readout((), parameters))
 
 
 # --- perturbations --------------------------------------------------------------------------------------------

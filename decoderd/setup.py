@@ -65,9 +65,7 @@ def calibrate(protocol: Protocol, parameters: Any) -> Recorded:
     plan_of, timing = settings.calibration, protocol.timing
     kind = registry.find("populations", protocol.population.kind)
     if not kind.drawn:
-        raise ArrayError(
-            "no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file"
-        )
+        raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
     plan = kind.plan(protocol.population, timing)
     specs = kind.streams(protocol.population, parameters)
     streams = open_streams((protocol.seed,), "calibration", specs)

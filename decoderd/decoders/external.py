@@ -58,9 +58,7 @@ def take(state: State, kinematics: Any) -> State:
     return State(velocity, position)
 
 
-def step(
-    parameters: Parameters, state: State, counts: Array, position: Array | None
-) -> tuple[State, Command]:
+def step(parameters: Parameters, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
     """Pass on what was heard."""
     if state.position is None or position is None:
         return state, Command(state.velocity, None)

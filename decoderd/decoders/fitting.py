@@ -94,9 +94,7 @@ def factor_analysis(counts: Array, factors: int) -> dict[str, NDArray[Any]]:
     silent = np.flatnonzero(sd == 0)
     if len(silent):
         raise ArrayError(f"counts: unit {silent[0]} has the same count in every bin; leave it out", "counts")
-    model = FactorAnalysis(n_components=factors, tol=1e-4, max_iter=5000, svd_method="lapack").fit(
-        (counts - mean) / sd
-    )
+    model = FactorAnalysis(n_components=factors, tol=1e-4, max_iter=5000, svd_method="lapack").fit((counts - mean) / sd)
     u, s, _ = np.linalg.svd(model.components_.T, full_matrices=False)
     return {
         "count_mean": mean,

@@ -47,9 +47,7 @@ def covariance(name: str, value: Any, n: int) -> Array:
     scale = float(np.abs(matrix).max(initial=0.0))
     off = float(np.abs(matrix - matrix.T).max(initial=0.0))
     if off > 1e-8 * scale:
-        raise NumericalError(
-            f"{name}: is not symmetric (it differs from its transpose by up to {off:.3g})", name
-        )
+        raise NumericalError(f"{name}: is not symmetric (it differs from its transpose by up to {off:.3g})", name)
     matrix = symmetric(matrix)
     lowest = float(np.linalg.eigvalsh(matrix)[0]) if n else 0.0
     if lowest < -1e-9 * max(scale, 1e-300):
@@ -93,11 +91,7 @@ def _twins(correlation: Array) -> str:
     """Name the pair of units most alike, the usual reason for a singular Q."""
     alike = np.abs(np.triu(correlation, 1))
     i, j = np.unravel_index(alike.argmax(), alike.shape)
-    return (
-        f"; most alike are units {i} and {j} (correlation {correlation[i, j]:.4f})"
-        if alike[i, j] > 0.99
-        else ""
-    )
+    return f"; most alike are units {i} and {j} (correlation {correlation[i, j]:.4f})" if alike[i, j] > 0.99 else ""
 
 
 def symmetric(P: Array) -> Array:
@@ -155,9 +149,7 @@ def updated(prior: Array, D: Array) -> Array:
     left.flat[:: len(prior) + 1] += 1.0
     _, _, P, info = dgesv(left, prior)
     if info:
-        raise NumericalError(
-            "the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P"
-        )
+        raise NumericalError("the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P")
     return symmetric(P)
 
 

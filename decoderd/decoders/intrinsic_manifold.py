@@ -59,9 +59,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     need(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
     loadings = finite("fa_loadings", arrays["fa_loadings"], (None, None))
     n, q = loadings.shape
-    vectors = {
-        name: finite(name, arrays[name], (n,)) for name in ("count_mean", "count_scale", "fa_private_var")
-    }
+    vectors = {name: finite(name, arrays[name], (n,)) for name in ("count_mean", "count_scale", "fa_private_var")}
     if (vectors["fa_private_var"] <= 0).any():
         i = int(np.argmin(vectors["fa_private_var"]))
         raise NumericalError(
@@ -87,9 +85,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
 def _permutation(value: Any, q: int) -> NDArray[np.int64]:
     order = finite("permutation", value, (q,))
     if not np.array_equal(np.sort(order), np.arange(q)):
-        raise ArrayError(
-            f"permutation: must hold each of 0..{q - 1} once, not {order.tolist()}", "permutation"
-        )
+        raise ArrayError(f"permutation: must hold each of 0..{q - 1} once, not {order.tolist()}", "permutation")
     return order.astype(np.int64)
 
 

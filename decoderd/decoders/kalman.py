@@ -88,6 +88,4 @@ def permute_units(model: Model, order: NDArray[Any]) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[place], "Q": Q})
 
 
-KALMAN = Decoder(
-    KalmanConfig, load, gaussian.model_arrays, units, init, step, row, start, fit, rotate, permute_units
-)
+KALMAN = Decoder(KalmanConfig, load, gaussian.model_arrays, units, init, step, row, start, fit, rotate, permute_units)

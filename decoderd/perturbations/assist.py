@@ -28,9 +28,7 @@ def begin(config: AssistConfig, host: Host) -> None:
     return
 
 
-def cursor(
-    config: AssistConfig, memory: Any, amount: float, command: Command, scene: Scene
-) -> tuple[Any, Command]:
+def cursor(config: AssistConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
     """Blend."""
     if scene.goal is None:
         return memory, command

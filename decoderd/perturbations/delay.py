@@ -30,9 +30,7 @@ Memory = tuple[int, DelayLine | None]
 def begin(config: DelayConfig, host: Host) -> Memory:
     """The line begins with the first value that passes."""
     if config.delay_s < 0.5 * host.timing.tick_s:
-        raise Refused(
-            f"delay_s = {config.delay_s}: is less than half a tick ({host.timing.tick_s} s)", "delay_s"
-        )
+        raise Refused(f"delay_s = {config.delay_s}: is less than half a tick ({host.timing.tick_s} s)", "delay_s")
     return ticks(config.delay_s, host.timing.tick_s), None
 
 
@@ -55,9 +53,7 @@ def cursor(
     return memory, Command(late[:, :2], late[:, 2:])
 
 
-def feedback(
-    config: DelayConfig, memory: Memory, amount: float, seen: Array, scene: Scene
-) -> tuple[Memory, Array]:
+def feedback(config: DelayConfig, memory: Memory, amount: float, seen: Array, scene: Scene) -> tuple[Memory, Array]:
     """Show where the cursor was earlier."""
     return delayed(memory, amount, seen)
 

@@ -34,9 +34,7 @@ def begin(config: GainConfig, host: Host) -> Any:
     if not host.drawn:
         raise Refused("recorded counts have no rates to multiply; only silencing applies to them", "site")
     if isinstance(config.factor, tuple) or config.factor < 0:
-        raise Refused(
-            f"factor = {config.factor}: firing rates are multiplied by one factor of at least 0", "factor"
-        )
+        raise Refused(f"factor = {config.factor}: firing rates are multiplied by one factor of at least 0", "factor")
     return chosen(config.units, host)
 
 
@@ -45,9 +43,7 @@ def effective(config: GainConfig, amount: float) -> Array:
     return 1.0 + (np.array(config.factor) - 1.0) * amount
 
 
-def cursor(
-    config: GainConfig, memory: Any, amount: float, command: Command, scene: Scene
-) -> tuple[Any, Command]:
+def cursor(config: GainConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
     """Scale the decoded movement."""
     factor = effective(config, amount)
     correction = None if command.correction is None else command.correction * factor

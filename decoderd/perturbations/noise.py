@@ -43,9 +43,7 @@ def streams(config: NoiseConfig, host: Host) -> dict[str, Spec]:
     return {"rates": Spec("normal", host.units)}
 
 
-def neural(
-    config: NoiseConfig, memory: Memory, amount: float, rates: Array, rows: Any
-) -> tuple[Memory, Array]:
+def neural(config: NoiseConfig, memory: Memory, amount: float, rates: Array, rows: Any) -> tuple[Memory, Array]:
     """Disturb."""
     disturbed = rates.copy()
     added = memory.sd_hz * amount * rows.row("rates")[:, memory.units]

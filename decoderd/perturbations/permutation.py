@@ -51,9 +51,7 @@ def begin(config: PermutationConfig, host: Host) -> NDArray[np.int64]:
     return order
 
 
-def readout(
-    config: PermutationConfig, memory: NDArray[Any], amount: float, decoder: Any, parameters: Any
-) -> Any:
+def readout(config: PermutationConfig, memory: NDArray[Any], amount: float, decoder: Any, parameters: Any) -> Any:
     """Permute."""
     permute = decoder.permute_units if config.of == "units" else decoder.permute_factors
     return permute(parameters, memory)

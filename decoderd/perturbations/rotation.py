@@ -26,16 +26,12 @@ def begin(config: RotationConfig, host: Host) -> Any:
     """The units meant, for a readout."""
     if config.site != "readout":
         if config.units is not None:
-            raise Refused(
-                f"units: a rotation of the {config.site} has no units; use site = 'readout'", "units"
-            )
+            raise Refused(f"units: a rotation of the {config.site} has no units; use site = 'readout'", "units")
         return None
     if host.decoder.rotate is None:
         raise Refused(f"a decoder of kind {_kind(host)!r} has no readout that could be rotated", "site")
     units = chosen(config.units, host)
-    host.decoder.rotate(
-        host.decoder_parameters, config.angle_rad, units
-    )  # fails now rather than at the onset
+    host.decoder.rotate(host.decoder_parameters, config.angle_rad, units)  # fails now rather than at the onset
     return units
 
 
@@ -49,18 +45,14 @@ def turning(angle: float) -> Array:
     return np.array([[c, s], [-s, c]])
 
 
-def cursor(
-    config: RotationConfig, memory: Any, amount: float, command: Command, scene: Scene
-) -> tuple[Any, Command]:
+def cursor(config: RotationConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
     """Turn the decoded movement."""
     R = turning(config.angle_rad * amount)
     correction = None if command.correction is None else command.correction @ R
     return memory, Command(command.velocity @ R, correction)
 
 
-def feedback(
-    config: RotationConfig, memory: Any, amount: float, seen: Array, scene: Scene
-) -> tuple[Any, Array]:
+def feedback(config: RotationConfig, memory: Any, amount: float, seen: Array, scene: Scene) -> tuple[Any, Array]:
     """Turn the display about the centre."""
     R = turning(config.angle_rad * amount)
     return memory, np.hstack([seen[:, POSITION] @ R, seen[:, VELOCITY] @ R])

@@ -42,9 +42,7 @@ def begin(config: SilenceConfig, host: Host) -> NDArray[np.int64]:
     return np.sort(order[: round(config.fraction * host.units)])
 
 
-def neural(
-    config: SilenceConfig, memory: NDArray[Any], amount: float, rates: Array, rows: Any
-) -> tuple[Any, Array]:
+def neural(config: SilenceConfig, memory: NDArray[Any], amount: float, rates: Array, rows: Any) -> tuple[Any, Array]:
     """Lower the rates."""
     lowered = rates.copy()
     lowered[:, memory] *= 1.0 - amount

@@ -65,18 +65,14 @@ class State(NamedTuple):
     rates: Array  # (B, N) Hz
 
 
-def load(
-    config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
-) -> Parameters:
+def load(config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """The fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
     need(arrays, Parameters._fields, "a manifold population")
     loadings = finite("loadings", arrays["loadings"], (None, None))
     n, q = loadings.shape
     tuning = finite("tuning", arrays["tuning"], (None, q))
     if len(tuning) % 2 or not len(tuning):
-        raise ArrayError(
-            f"tuning: has {len(tuning)} rows, expected a cosine and a sine for every harmonic", "tuning"
-        )
+        raise ArrayError(f"tuning: has {len(tuning)} rows, expected a cosine and a sine for every harmonic", "tuning")
     private, bin_s = finite("private", arrays["private"], (n,)), finite("bin_s", arrays["bin_s"], ())
     if (private < 0).any() or bin_s <= 0:
         name = "bin_s" if bin_s <= 0 else "private"
@@ -133,9 +129,7 @@ def mean_latents(parameters: Parameters, angle: Array, effort: Array) -> Array:
 
 def mean_counts(parameters: Parameters, latents: Array, private: Array | float = 0.0) -> Array:
     """(B, N) expected counts of a bin at latents (B, q) and private deviations (B, N), in SD."""
-    return np.maximum(
-        parameters.baseline + latents @ parameters.loadings.T + parameters.private * private, 0.0
-    )
+    return np.maximum(parameters.baseline + latents @ parameters.loadings.T + parameters.private * private, 0.0)
 
 
 def rates(

@@ -37,9 +37,7 @@ class Plan(NamedTuple):
     tick_s: float
 
 
-def load(
-    config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
-) -> Parameters:
+def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
     need(arrays, ("counts",), "a replayed population")
     recorded = finite("counts", arrays["counts"], (None, None))
@@ -48,9 +46,7 @@ def load(
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
     if len(bad):
         at = tuple(bad[0])
-        raise ArrayError(
-            f"counts[{at[0]}, {at[1]}] = {recorded[at]}: counts are whole numbers from 0", "counts"
-        )
+        raise ArrayError(f"counts[{at[0]}, {at[1]}] = {recorded[at]}: counts are whole numbers from 0", "counts")
     return Parameters(recorded)
 
 

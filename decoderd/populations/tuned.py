@@ -70,9 +70,7 @@ class Plan(NamedTuple):
     tick_s: float
 
 
-def load(
-    config: TunedConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
-) -> Parameters:
+def load(config: TunedConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Draw every unit's tuning."""
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
@@ -137,9 +135,7 @@ def overnight(config: TunedConfig, parameters: Parameters, generator: np.random.
         [config.drift.baseline],
     ]
     c, s = np.cos(turn), np.sin(turn)
-    return Parameters(
-        np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)])
-    )
+    return Parameters(np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)]))
 
 
 TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, counts, overnight)

@@ -67,9 +67,7 @@ def take(plan: Config, state: State, event: Any, moment: Moment) -> State:
         phase, number, outcome = trial.REST, state.trial, event.outcome or "success"
     goal = state.goal if event.target is None else np.array([event.target], dtype=np.float64)
     if phase == trial.REACH and goal is None:
-        raise Refused(
-            "go needs a target: neither this event nor an earlier one of the trial gave one", "target"
-        )
+        raise Refused("go needs a target: neither this event nor an earlier one of the trial gave one", "target")
     return State(
         phase,
         number,

@@ -133,9 +133,7 @@ def advance(
             return state, events
 
 
-def cue(
-    state: TrialState, events: tuple[Event, ...], radii: tuple[float, float], recentre: bool = False
-) -> Cue:
+def cue(state: TrialState, events: tuple[Event, ...], radii: tuple[float, float], recentre: bool = False) -> Cue:
     """What is shown in this phase."""
     if state.phase == REST:
         goal, radius = None, 0.0
