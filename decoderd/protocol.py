@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,10 +54,12 @@ class Protocol(Config):
 
 def _any_kind(family: str) -> Any:
     configs = [component.Config for component in registry.family(family).values()]
-    return configs[0] if len(configs) == 1 else Annotated[tuple(configs), Field(discriminator="kind")]
+    if len(configs) == 1:
+        return configs[0]
+    return Annotated[functools.reduce(operator.or_, configs), Field(discriminator="kind")]
 
 
-@cache
+@functools.cache
 def model() -> type[Protocol]:
     """`Protocol` with the kinds that are installed as the only ones allowed."""
     return create_model(
@@ -70,7 +73,7 @@ def model() -> type[Protocol]:
     )
 
 
-@cache
+@functools.cache
 def _perturbation_model() -> type[Config]:
     return create_model("Perturbation", __base__=Config, perturbation=(_any_kind("perturbations"), ...))
 
@@ -100,7 +103,7 @@ def dump(protocol: Protocol) -> dict[str, Any]:
 def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
     """Read and validate a TOML protocol, `overrides` ("key.path=value") applied first.
 
-    Paths in the file are relative to it. Raises ProtocolError naming the file, the field, its value and what is allowed.
+    Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -240,11 +240,11 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 # --- inputs ---------------------------------------------------------------------------------------------------
 
 
-def check(session: Session, state: SessionState, given: Any) -> None:
-    """Raise Refused, with the reason, if `given` could not be consumed by the next step."""
-    progress = state.progress
-    moment = Moment(state.tick, progress.day, state.tick - progress.day_tick, len(state.bin))
-    _take(session, state, given, moment, [])
+def check(session: Session, state: SessionState, inputs: Iterable[Any]) -> None:
+    """Raise Refused, with the reason, if `inputs` could not be consumed by the next step, in this order."""
+    moment = Moment(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin))
+    for given in inputs:
+        state = _take(session, state, given, moment, [])
 
 
 def _take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:

@@ -157,8 +157,8 @@ def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
     """The posterior covariance to which the recursion from P = 0 converges. (n, n)
 
     By doubling (Anderson 1978): k steps cost what one costs in the plain recursion and bring it 2^k bins further.
-    Converged means that the update P D, on which alone the decoder depends, stands still. Raises NumericalError if it does
-    not within 2^limit bins.
+    Converged means that the update P D, on which alone the decoder depends, stands still. Raises NumericalError if
+    it does not within 2^limit bins.
     """
     step, gained, prior = A.T, D, W
     last: Array | None = None

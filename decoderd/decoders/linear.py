@@ -1,4 +1,4 @@
-"""A linear decoder: v_t = M1 v_{t-1} + M2 u_t + m0, u the counts of the bin. M1 = 0 makes it memoryless (Wiener, OLE)."""
+"""A linear decoder: v_t = M1 v_{t-1} + M2 u_t + m0, u the counts of the bin. M1 = 0 makes it memoryless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotation of what the cursor does, of what the subject sees, or of what some or all units contribute to the readout."""
+"""Rotation of what the cursor does, of what the subject sees, or of what units contribute to the readout."""
 
 from __future__ import annotations
 

@@ -1,0 +1,240 @@
+"""The command line: reads arguments, calls the library, prints what came of it."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from decoderd import __version__
+from decoderd.errors import DecoderdError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=(__doc__ or "") and "Closed-loop emulation of brain-computer-interface decoders.",
+)
+out_console, err_console = Console(), Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
+Speed = Annotated[str, typer.Option(help="realtime, max, or a factor of real time such as 10.")]
+Inputs = Annotated[Path | None, typer.Option(help="JSON lines of inputs, each with the tick that consumes it.")]
+
+
+def main() -> None:
+    """Run the command line; deliberate errors become one message and exit status 1."""
+    try:
+        app()
+    except DecoderdError as error:
+        err_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        print(f"decoderd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    protocol: Annotated[Path, typer.Argument(help="A TOML protocol.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory to record the session in; without it nothing is kept.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the protocol's seed.")] = None,
+    speed: Speed = "realtime",
+    days: Annotated[int | None, typer.Option(help="Instead of the protocol's number of days.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. population.units=50.")
+    ] = None,
+    inputs: Inputs = None,
+    json: Json = False,
+) -> None:
+    """Run a protocol as a new session."""
+    from decoderd import conditions, setup
+    from decoderd import protocol as protocols
+    from decoderd.driving import clock_for, drive
+    from decoderd.recording import session_file
+    from decoderd.session import assemble, initial
+
+    overrides = list(set_ or [])
+    overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += [f"schedule.days={days}"] if days is not None else []
+    parsed = protocols.load(protocol, overrides)
+    clock_for(speed, parsed.tick_s)
+    source = _source(inputs)
+    with conditions.repeatable():
+        parameters = setup.prepare(parsed)
+        session = assemble(parsed, parameters)
+        state = initial(session, parameters)
+    with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as directory:
+        store, encoder = session_file.begin(Path(directory), session, state)
+        with store, _progress(session) as tell:
+            summary = drive(store, encoder, session, state, speed, source, tell)
+    _report(summary, json, out)
+
+
+@app.command()
+def resume(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a recorded session.")],
+    speed: Annotated[str | None, typer.Option(help="Instead of the speed it ran at.")] = None,
+    inputs: Inputs = None,
+    json: Json = False,
+) -> None:
+    """Go on with a session from its last committed tick. A finished session is only summarised."""
+    from decoderd.checkpoint import Encoder
+    from decoderd.driving import clock_for, drive
+    from decoderd.recording import session_file, store
+
+    with store.open_store(directory, writing=True) as kept:
+        for what, (then, now) in session_file.differences(kept).items():
+            err_console.print(f"warning: the session began with {what} {then}, this is {now}: bits may differ")
+        session, state = session_file.restore(kept)
+        past = kept.incarnations()
+        speed = speed or (past[-1]["speed"] if past else "realtime")
+        clock_for(speed, session.timing.tick_s)
+        with _progress(session) as tell:
+            summary = drive(kept, Encoder(), session, state, speed, _source(inputs), tell)
+    _report(summary, json, directory)
+
+
+@app.command()
+def replay(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a recorded session.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every recorded byte (what a replay is for).")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run a recorded session again from its journal and compare. Exit status 1 if any byte differs."""
+    from decoderd import conditions
+    from decoderd.recording import store
+    from decoderd.recording.replay import verify as compare
+
+    with store.open_store(directory) as kept, conditions.repeatable():
+        last, _ = kept.checkpoint()
+        with _bar("replaying", last) as advance:
+            verdict = compare(kept, advance)
+    if json:
+        difference = verdict.difference._asdict() if verdict.difference else None
+        print(jsonlib.dumps({"identical": verdict.identical, "ticks": verdict.ticks, "difference": difference}))
+    elif verdict.difference:
+        topic, tick, why = verdict.difference
+        out_console.print(f"[red]not identical[/]: {topic} at tick {tick}: {why}")
+    else:
+        out_console.print(f"[green]identical[/]: every recorded byte of {verdict.ticks} ticks")
+    if not verdict.identical:
+        raise typer.Exit(1)
+
+
+@app.command()
+def decode(
+    kind: Annotated[str, typer.Option(help="Kind of decoder.")],
+    decoder: Annotated[Path, typer.Option(help="Its arrays, .npz.")],
+    counts: Annotated[Path, typer.Option(help="Spike counts, bins x units, .npy.")],
+    out: Annotated[Path, typer.Option(help="Where to put the states, bins x entries, .npy.")],
+    initial: Annotated[Path | None, typer.Option(help="State before the first bin, .npy.")] = None,
+    json: Json = False,
+) -> None:
+    """Decode an array of counts offline, one row of state a bin.
+
+    kalman, steady_state_kalman: arrays A, W, C, Q, optional x0 and P0, state and covariance before the first bin.
+    Default: zeros, but 1 where the last state is a constant 1 (A carries it over, W leaves it alone).
+    """
+    from decoderd import conditions
+    from decoderd.decoders import offline
+
+    with conditions.repeatable():
+        rows = offline.decode_files(kind, decoder, counts, initial, out)
+    if json:
+        print(jsonlib.dumps({"kind": kind, "bins": rows.shape[0], "entries": rows.shape[1], "out": str(out)}))
+    else:
+        out_console.print(f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}", markup=False)
+
+
+def _source(path: Path | None) -> Any:
+    if path is None:
+        return None
+    from decoderd import scheduled
+
+    return scheduled.load(
+        path, lambda tick, why: err_console.print(f"refused at tick {tick}: {why}", style="yellow", markup=False)
+    )
+
+
+def _report(summary: dict[str, Any], json: bool, out: Path | None) -> None:
+    if json:
+        print(jsonlib.dumps(summary))
+        return
+    table = Table(title=f"session {summary['session']}", show_header=False)
+    for name in ("days", "trials", "successes", "success_rate", "ticks", "sim_s", "wall_s", "speed", "digest"):
+        value = summary[name]
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    late = summary["lateness"]
+    if late["p50_us"] is not None:
+        shown = ", ".join(f"{key[:-3]} {late[key]:.0f} us" for key in ("p50_us", "p99_us", "p999_us", "max_us"))
+        table.add_row("lateness", f"{shown}; missed {late['missed']}")
+        for name, value in summary["conditions"].items():
+            table.add_row(name, value)
+    out_console.print(table)
+    if not summary["done"]:
+        again = f"; go on with: decoderd resume {out}" if out else ""
+        out_console.print(f"interrupted at tick {summary['ticks']}, everything is stored{again}", markup=False)
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar, on a terminal only, for what takes longer than two seconds."""
+    import time
+
+    began, bar = time.monotonic(), None
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    task: Any = None
+
+    def advance(done: int) -> None:
+        nonlocal bar, task
+        if bar is None:
+            if not err_console.is_terminal or time.monotonic() - began < 2:
+                return
+            bar = Progress(*columns, *times, console=err_console, transient=True, auto_refresh=False)
+            task = bar.add_task(what, total=total)
+            bar.start()
+        bar.update(task, completed=done, refresh=True)
+
+    try:
+        yield advance
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+@contextmanager
+def _progress(session: Any) -> Iterator[Callable[[Any], None]]:
+    from decoderd import schedule
+
+    plan = session.protocol.schedule
+    ticks = schedule.expected_ticks(plan, session.timing.tick_s)
+    trials = schedule.expected_trials(plan)
+    with _bar(session.name, ticks or trials) as advance:
+        yield lambda state: advance(state.tick if ticks else state.progress.trials)

@@ -1,0 +1,150 @@
+"""The recorder takes the messages of a tick as they come, encodes them, answers for their digest, and has them
+written to the store on a thread of its own behind a bounded queue."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from array import array
+from typing import Any, NamedTuple
+
+from decoderd.checkpoint import Encoder
+from decoderd.clock import now_ns
+from decoderd.errors import StoreError
+from decoderd.recording.store import Chunk, Messages, Store
+from decoderd.state import SessionState
+from decoderd.wire.codec import encode
+
+# A crash loses at most what came after the last commit.
+COMMIT_EVERY_NS = 500_000_000
+# Chunks in memory at most; when the disk is slower than the loop, the loop waits for it here.
+QUEUE = 4
+# Ticks in a chunk at most, so that memory stays flat however fast the loop is.
+CHUNK_TICKS = 20_000
+
+
+class _Batch(NamedTuple):
+    """What the writing thread gets: everything in it is immutable or its own."""
+
+    buffers: dict[str, tuple[int, int, int, list[bytes]]]
+    trials: list[dict[str, Any]]
+    journal: list[tuple[int, int, bytes]]
+    state: SessionState
+    wall_s: float
+    timing: tuple[int, bytes, bytes] | None
+
+
+class Recorder:
+    """Records one incarnation of a session."""
+
+    def __init__(self, store: Store, incarnation: int, state: SessionState, encoder: Encoder, paced: bool) -> None:
+        self._store, self._incarnation, self._encoder = store, incarnation, encoder
+        self._digest = hashlib.sha256()
+        for chunk in store.chunks("tick"):
+            self._digest.update(chunk.data)
+        self._paced = paced
+        self._began = self._committed = now_ns()
+        self._failure: Exception | None = None
+        self._queue: queue.Queue[_Batch | None] = queue.Queue(QUEUE)
+        self._open(state.tick)
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._thread.start()
+
+    def _open(self, tick: int) -> None:
+        self._first_tick = tick
+        self._ticks: list[bytes] = []
+        # topic -> [first number, first tick, last tick, messages]
+        self._rare: dict[str, list[Any]] = {}
+        self._trials: list[dict[str, Any]] = []
+        self._journal: list[tuple[int, int, bytes]] = []
+        self._late, self._busy = array("i"), array("i")
+
+    def put(self, messages: list[tuple[str, dict[str, Any]]], tick: int) -> None:
+        """The messages of one tick, the tick's own first."""
+        self._ticks.append(encode(messages[0][1]))
+        for topic, payload in messages[1:]:
+            body = encode(payload)
+            run = self._rare.get(topic)
+            if run is None:
+                self._rare[topic] = [payload["q"], tick, tick, [body]]
+            else:
+                run[2] = tick
+                run[3].append(body)
+            if topic == "trial":
+                self._trials.append(payload)
+
+    def journal(self, tick: int, place: int, body: bytes) -> None:
+        """An input that was consumed."""
+        self._journal.append((tick, place, body))
+
+    def timed(self, late_ns: int, busy_ns: int) -> None:
+        """How late the tick began, and how long it took."""
+        self._late.append(min(late_ns, 2**31 - 1))
+        self._busy.append(min(busy_ns, 2**31 - 1))
+
+    def settle(self, state: SessionState) -> None:
+        """Commit if it is time to. Raises StoreError if an earlier commit failed."""
+        if self._failure is not None:
+            raise self._failure
+        if now_ns() - self._committed >= COMMIT_EVERY_NS or len(self._ticks) >= CHUNK_TICKS:
+            self._hand_over(state)
+
+    def close(self, state: SessionState) -> None:
+        """Commit what is left, and wait until it is on the disk. Raises StoreError if that failed."""
+        if self._ticks and self._failure is None:
+            self._hand_over(state)
+        self._queue.put(None)
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def abandon(self) -> None:
+        """End the writing thread after what was handed over; what came since is lost, as in a crash."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def digest(self) -> str:
+        """SHA-256 over the tick messages of the session, all incarnations, once closed."""
+        return self._digest.hexdigest()
+
+    def _hand_over(self, state: SessionState) -> None:
+        now = now_ns()
+        last = state.tick - 1
+        buffers = {topic: (run[0], run[1], run[2], run[3]) for topic, run in self._rare.items()}
+        buffers["tick"] = (self._first_tick, self._first_tick, last, self._ticks)
+        timing = (self._first_tick, self._late.tobytes(), self._busy.tobytes()) if self._paced else None
+        wall_s = (now - self._began) * 1e-9
+        self._queue.put(_Batch(buffers, self._trials, self._journal, state, wall_s, timing))
+        self._committed = now
+        self._open(state.tick)
+
+    def _write(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            if self._failure is not None:
+                continue  # the loop is about to stop; nothing may be committed after a gap
+            try:
+                self._store.commit(self._chunk(batch))
+            except StoreError as error:
+                self._failure = error
+            except Exception as error:
+                self._failure = StoreError(f"{self._store.path}: writing: {error}")
+
+    def _chunk(self, batch: _Batch) -> Chunk:
+        runs = []
+        for topic, (number, first, last, bodies) in batch.buffers.items():
+            runs.append(Messages(topic, number, len(bodies), first, last, b"".join(bodies)))
+            if topic == "tick":
+                self._digest.update(runs[-1].data)
+        state = batch.state
+        return Chunk(
+            runs,
+            batch.trials,
+            batch.journal,
+            state.tick,
+            state.progress.day,
+            self._encoder.encode(state),
+            self._incarnation,
+            batch.wall_s,
+            batch.timing,
+        )

@@ -1,0 +1,75 @@
+"""Replay: run a session again from its first checkpoint and its journal, and compare every recorded byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from decoderd.recording.session_file import restore
+from decoderd.recording.store import Store
+from decoderd.session import step
+from decoderd.wire import codec, inputs
+
+
+class Difference(NamedTuple):
+    """The first byte that is not the same."""
+
+    topic: str
+    tick: int
+    why: str
+
+
+class Verdict(NamedTuple):
+    """What a replay found."""
+
+    identical: bool
+    ticks: int  # compared
+    difference: Difference | None
+
+
+class _Recorded:
+    """The recorded bytes of a topic, taken from the front."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._data, self._at = chunks, b"", 0
+
+    def take(self, count: int) -> bytes:
+        while len(self._data) - self._at < count:
+            more = next(self._chunks, b"")
+            if not more:
+                break
+            self._data, self._at = self._data[self._at :] + more, 0
+        taken = self._data[self._at : self._at + count]
+        self._at += count
+        return taken
+
+    def over(self) -> bool:
+        return not self.take(1)
+
+
+def verify(store: Store, watch: Callable[[int], None] | None = None) -> Verdict:
+    """Compare a stored session with its own repetition; `watch(ticks)` is told how far it has come.
+
+    Raises StoreError where the file itself cannot be read.
+    """
+    recorded = {topic: _Recorded(chunk.data for chunk in store.chunks(topic)) for topic in codec.TOPICS}
+    session, state = restore(store, newest=False)
+    last, _ = store.checkpoint()
+    journal = store.journal()
+    due = next(journal, None)
+    while state.tick < last:
+        tick, given = state.tick, []
+        while due is not None and due[0] == tick:
+            given.append(inputs.parse(codec.decode(due[1])))
+            due = next(journal, None)
+        state, messages = step(session, state, given)
+        for topic, payload in messages:
+            body = codec.encode(payload)
+            if recorded[topic].take(len(body)) != body:
+                return Verdict(False, tick, Difference(topic, tick, "the bytes differ"))
+        if watch is not None:
+            watch(tick)
+    for topic, rest in recorded.items():
+        if not rest.over():
+            return Verdict(False, last, Difference(topic, last, "more was recorded than the replay gives"))
+    return Verdict(True, last, None)

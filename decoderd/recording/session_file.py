@@ -1,0 +1,47 @@
+"""Sessions in files: begun, resumed, opened for replay. The meeting point of state, protocol and store."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from decoderd import __version__, checkpoint, protocol
+from decoderd.checkpoint import Encoder
+from decoderd.recording.store import Store, create
+from decoderd.session import Session, assemble
+from decoderd.state import SessionState
+
+
+def versions() -> dict[str, str]:
+    """What the bits of a session depend on besides its protocol and inputs."""
+    packages = {name: version(name) for name in ("numpy", "scipy", "msgpack")}
+    return {
+        "decoderd": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()} {sys.byteorder}",
+        **packages,
+    }
+
+
+def begin(directory: Path, session: Session, state: SessionState) -> tuple[Store, Encoder]:
+    """A new session file with its first checkpoint. Raises StoreError."""
+    encoder = Encoder()
+    manifest = {"session": session.name, "protocol": protocol.dump(session.protocol), "versions": versions()}
+    return create(directory, manifest, encoder.encode(state)), encoder
+
+
+def restore(store: Store, newest: bool = True) -> tuple[Session, SessionState]:
+    """The session, and its state at the newest or the first checkpoint. Raises StoreError or ProtocolError."""
+    parsed = protocol.parse(store.manifest()["protocol"])
+    _, body = store.checkpoint(newest)
+    state: Any = checkpoint.decode(body, store.array, protocol.parse_perturbation)
+    return assemble(parsed, state.parameters), state
+
+
+def differences(store: Store) -> dict[str, tuple[str, str]]:
+    """{what: (then, now)} where versions differ from those the session began with."""
+    then, now = store.manifest()["versions"], versions()
+    return {key: (then.get(key, "none"), now[key]) for key in now if then.get(key) != now[key]}

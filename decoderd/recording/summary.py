@@ -1,0 +1,73 @@
+"""What came of a session, in the numbers a person asks for first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from decoderd.recording.store import Store
+from decoderd.session import Session
+from decoderd.state import SessionState
+
+
+def summarise(
+    session: Session, state: SessionState, digest: str, wall_s: float, lateness: dict[str, Any]
+) -> dict[str, Any]:
+    """The object that `--json` prints."""
+    progress = state.progress
+    sim_s = state.tick * session.timing.tick_s
+    return {
+        "session": session.name,
+        "days": progress.day if progress.done else progress.day - 1,
+        "trials": progress.trials,
+        "successes": progress.successes,
+        "success_rate": progress.successes / progress.trials if progress.trials else None,
+        "ticks": state.tick,
+        "digest": digest,
+        "sim_s": sim_s,
+        "wall_s": wall_s,
+        "speed": sim_s / wall_s if wall_s > 0 else None,
+        "lateness": lateness,
+        "done": progress.done,
+    }
+
+
+NOT_PACED = {"p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "missed": 0}
+
+
+def lateness_of(late_ns: np.ndarray, busy_ns: np.ndarray, period_ns: np.ndarray) -> dict[str, Any]:
+    """How late ticks began, and how many had not ended when the next was due.
+
+    late_ns, busy_ns and period_ns have an entry a tick. Without ticks that had a deadline: None, and none missed.
+    """
+    if not len(late_ns):
+        return dict(NOT_PACED)
+    p50, p99, p999 = np.percentile(late_ns, [50, 99, 99.9])
+    ended = late_ns.astype(np.int64) + busy_ns
+    return {
+        "p50_us": p50 / 1e3,
+        "p99_us": p99 / 1e3,
+        "p999_us": p999 / 1e3,
+        "max_us": float(late_ns.max()) / 1e3,
+        "missed": int((ended > period_ns).sum()),
+        "busy_p999_us": float(np.percentile(busy_ns, 99.9)) / 1e3,
+    }
+
+
+def lateness(store: Store) -> dict[str, Any]:
+    """Of all paced ticks that are stored."""
+    periods = {row["number"]: row["period_ns"] for row in store.incarnations()}
+    late, busy, period = [], [], []
+    for number, late_ns, busy_ns in store.timing():
+        late.append(late_ns)
+        busy.append(busy_ns)
+        period.append(np.full(len(late_ns), periods[number]))
+    if not late:
+        return dict(NOT_PACED)
+    return lateness_of(np.concatenate(late), np.concatenate(busy), np.concatenate(period))
+
+
+def wall_s(store: Store) -> float:
+    """Time spent in loops, all incarnations, as of their last commits."""
+    return float(sum(row["wall_s"] for row in store.incarnations()))
