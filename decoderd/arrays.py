@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,14 @@ Array = NDArray[np.float64]
 
 
 def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
-    """`value` as a read-only float64 array of `shape` (None: any length).
+    """`value` as a read-only float64 array of `shape` (None: any length above 0).
 
-    Raises ArrayError, naming the array, if it is not numeric, has another shape, or holds NaN or infinity.
+    Raises ArrayError, naming the array, if it is not numeric, has another shape, is empty, or holds NaN or infinity.
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ArrayError(f"{name}: is no array of numbers ({error})", name) from None
     if array.dtype.kind not in "bifu":
         raise ArrayError(f"{name}: holds {array.dtype}, expected real numbers", name)
     if array.ndim != len(shape) or any(
@@ -28,7 +30,10 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     ):
         wanted = " x ".join("any" if n is None else str(n) for n in shape) or "scalar"
         raise ArrayError(f"{name}: has shape {array.shape}, expected {wanted}", name)
-    array = np.array(array, dtype=np.float64)
+    if not array.size:
+        raise ArrayError(f"{name}: is empty (its shape is {array.shape})", name)
+    # Row by row whatever the file's order: matrix products round differently in another, and checkpoints restore this one.
+    array = np.array(array, dtype=np.float64, order="C")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         where = ", ".join(map(str, bad[0]))
@@ -54,17 +59,20 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ArrayError(f"{path}: no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except ArrayError:
+        raise
+    except Exception as error:  # a corrupt file can make NumPy, zipfile and zlib raise nearly anything
         raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
 
 
 def load_npy(path: Path) -> NDArray[Any]:
     """The array of an .npy file, without unpickling anything. Raises ArrayError if it is not one."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise ArrayError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # as above
         raise ArrayError(f"{path}: not a readable .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         raise ArrayError(f"{path}: an archive of several arrays, expected one array (.npy)")

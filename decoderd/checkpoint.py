@@ -69,12 +69,14 @@ def decode(data: bytes, arrays: Callable[[str], bytes], spec: Callable[[Any], An
 
 
 def _array_bytes(array: np.ndarray) -> bytes:
-    return msgpack.packb([array.dtype.str, list(array.shape), np.ascontiguousarray(array).tobytes()])
+    # The order in memory is part of the value: matrix products round differently in another.
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    return msgpack.packb([array.dtype.str, list(array.shape), order, array.tobytes(order)])
 
 
 def _array_from(body: Any) -> np.ndarray:
-    dtype, shape, data = body
-    array = np.frombuffer(data, dtype=np.dtype(dtype)).reshape(shape)
+    dtype, shape, order, data = body
+    array = np.frombuffer(data, dtype=np.dtype(dtype)).reshape(shape, order=order)
     array.setflags(write=False)
     return array
 

@@ -73,9 +73,10 @@ def run(
     """Run a protocol as a new session."""
     from decoderd import conditions, setup
     from decoderd import protocol as protocols
+    from decoderd.assembly import assemble
     from decoderd.driving import clock_for, drive
     from decoderd.recording import session_file
-    from decoderd.session import assemble, initial
+    from decoderd.session import initial
 
     overrides = list(set_ or [])
     overrides += [f"seed={seed}"] if seed is not None else []

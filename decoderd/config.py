@@ -4,7 +4,7 @@ that name the field, its value and what is allowed."""
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -58,17 +58,27 @@ def unit_of(field: str) -> str | None:
     return next((word for suffix, word in _SUFFIXES.items() if field.endswith(suffix)), None)
 
 
-def fields_at(model: Any, path: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields allowed at `path` inside `model`, [] where the path leads out of models."""
-    for part in path:
+def followed(model: Any, path: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """Follow an error's `path` into `model`: the part of it that a protocol's author would write, and the fields
+    allowed where it ends ([] where it leads out of models).
+
+    Pydantic puts the tag of a union's member, or the member's name, into the path: these are left out.
+    """
+    shown = []
+    for place, part in enumerate(path):
         options = _models_in(model)
-        if any(part == _kind_of(option) for option in options):
-            model = next(option for option in options if part == _kind_of(option))
-            continue
-        if isinstance(part, int):
-            continue
-        model = next((o.model_fields[part].annotation for o in options if part in o.model_fields), None)
-    return sorted({name for option in _models_in(model) for name in option.model_fields})
+        member = next((option for option in options if part in _tags(option)), None)
+        field = next((option.model_fields[part] for option in options if part in option.model_fields), None)
+        if field is not None:
+            model = field.annotation
+            shown.append(str(part))
+        elif isinstance(part, int):
+            shown.append(str(part))
+        elif member is not None:
+            model = member
+        elif options and place == len(path) - 1:  # a field that is not there
+            shown.append(part)
+    return shown, sorted({name for option in _models_in(model) for name in option.model_fields})
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -77,67 +87,55 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
 
 
-def _kind_of(model: type[BaseModel]) -> str | None:
-    field = model.model_fields.get("kind")
-    literal = getattr(field.annotation, "__args__", ()) if field else ()
-    return literal[0] if literal else None
+def _tags(model: type[BaseModel]) -> set[str]:
+    """The values by which a union knows this model: those of its Literal fields that leave no choice."""
+    literals = [get_args(field.annotation) for field in model.model_fields.values()]
+    return {values[0] for values in literals if len(values) == 1 and isinstance(values[0], str)}
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ProtocolError:
     """One readable ProtocolError for everything pydantic found: a line a fault, field = value: what is allowed."""
-    lines = []
-    first = None
-    for fault in error.errors(include_url=False):
+    lines, fields = [], []
+    faults = error.errors(include_url=False)
+    for fault in faults:
         path = tuple(fault["loc"])
-        kinds = {_kind_of(m) for m in _all_models(model)}
-        shown = ".".join(str(p) for p in path if p not in kinds or isinstance(p, int) or p == path[-1])
-        shown = f"{prefix}{shown}" if shown else prefix.rstrip(".") or "protocol"
-        first = first or shown
-        lines.append(_line(shown, path, dict(fault), model))
-    return ProtocolError("\n".join(lines), first)
+        if fault["type"] == "too_short" and any(o["loc"][: len(path)] == path != o["loc"] for o in faults):
+            continue  # its items were given, and are at fault themselves
+        shown, allowed = followed(model, path)
+        if fault["type"].startswith("union_tag"):
+            shown.append(fault["ctx"]["discriminator"].strip("'"))
+        field = prefix + ".".join(shown) if shown else prefix.rstrip(".") or "protocol"
+        fields.append(field)
+        lines.append(_line(field, shown, allowed, dict(fault)))
+    return ProtocolError("\n".join(lines), fields[0])
 
 
-def _line(shown: str, path: tuple[int | str, ...], fault: dict[str, Any], model: type[BaseModel]) -> str:
+def _line(field: str, shown: list[str], allowed: list[str], fault: dict[str, Any]) -> str:
     kind, context, value = fault["type"], fault.get("ctx") or {}, fault.get("input")
-    name = str(path[-1]) if path else ""
+    name = next((part for part in reversed(shown) if not part.isdigit()), "")
     unit = unit_of(name)
     in_unit = f" ({unit})" if unit else ""
     if kind == "extra_forbidden":
-        allowed = fields_at(model, path[:-1])
         near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-        stem = [field for field in allowed if field.split("_")[0] == name.split("_")[0]]
+        stem = [other for other in allowed if other.split("_")[0] == name.split("_")[0]]
         guess = (near or stem)[:1]
         hint = f" Did you mean {guess[0]}?" if guess else ""
-        return f"{shown} = {value!r}: there is no such field.{hint} Allowed here: {', '.join(allowed)}"
+        return f"{field} = {value!r}: there is no such field.{hint} Allowed here: {', '.join(allowed)}"
     if kind == "missing":
-        return f"{shown}: is missing{in_unit}"
+        return f"{field}: is missing{in_unit}"
     if kind in _COMPARISONS:
         key, words = _COMPARISONS[kind]
-        return f"{shown} = {value!r}: {words} {context[key]}{in_unit}"
+        return f"{field} = {value!r}: {words} {context[key]}{in_unit}"
     if kind in ("union_tag_invalid", "literal_error"):
-        allowed_tags = context.get("expected_tags") or context.get("expected")
-        at = f"{shown}.kind" if kind == "union_tag_invalid" else shown
-        given = context.get("tag", value)
-        return f"{at} = {given!r}: must be one of {allowed_tags}"
+        tags = context.get("expected_tags") or context.get("expected")
+        return f"{field} = {context.get('tag', value)!r}: must be one of {tags}"
     if kind == "union_tag_not_found":
-        return f"{shown}.kind: is missing; it names which component to use"
+        return f"{field}: is missing; it says which of the kinds is meant"
     reason = str(fault["msg"]).removeprefix("Value error, ")
     reason = reason[0].lower() + reason[1:]
-    if isinstance(value, dict) or not path:
-        return f"{shown}: {reason}"
-    return f"{shown} = {value!r}: {reason}{in_unit}"
-
-
-def _all_models(model: type[BaseModel]) -> set[type[BaseModel]]:
-    found: set[type[BaseModel]] = set()
-    waiting = [model]
-    while waiting:
-        here = waiting.pop()
-        if here not in found:
-            found.add(here)
-            for field in here.model_fields.values():
-                waiting.extend(_models_in(field.annotation))
-    return found
+    if isinstance(value, dict) or not shown:
+        return f"{field}: {reason}"
+    return f"{field} = {value!r}: {reason}{in_unit}"
 
 
 def ticks(seconds: float, tick_s: float) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from decoderd import conditions, loop
+from decoderd.assembly import Session
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Clock, RealTime, Unpaced, now_ns
 from decoderd.errors import ProtocolError
@@ -16,7 +17,6 @@ from decoderd.recording import summary
 from decoderd.recording.recorder import Recorder
 from decoderd.recording.session_file import versions
 from decoderd.recording.store import Store
-from decoderd.session import Session
 from decoderd.state import SessionState
 
 # How often progress is told.

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from decoderd.admission import check
+from decoderd.assembly import Session
 from decoderd.clock import Clock, now_ns
 from decoderd.errors import Refused
-from decoderd.session import Session, check, step
+from decoderd.session import step
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
 

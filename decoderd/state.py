@@ -85,7 +85,9 @@ class TrialLog(NamedTuple):
 
     trial: int
     start_tick: int
-    go_tick: int  # -1 until the target appears
+    go_tick: int  # -1 until the go cue
+    target: int  # index, -1 until the go cue or without one
+    place: Array | None  # (1, 2) m, where the target is, once the go cue came
     names: tuple[str, ...]  # perturbations that were on during the trial
 
 

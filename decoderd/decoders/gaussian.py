@@ -13,6 +13,7 @@ carries a constant 1 has no variance). Q is only ever used through its Cholesky 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,14 @@ from decoderd.errors import ArrayError, NumericalError
 
 # Reciprocal condition number under which a solution keeps fewer than about three digits.
 SMALLEST_RCOND = 1e-13
+
+
+_HALF = np.array(0.5)
+
+
+@cache
+def _identity(n: int) -> Array:
+    return np.eye(n)
 
 
 class Model(NamedTuple):
@@ -96,7 +105,9 @@ def _twins(correlation: Array) -> str:
 
 def symmetric(P: Array) -> Array:
     """The symmetric part of P."""
-    return 0.5 * (P + P.T)
+    both = P + P.T
+    both *= _HALF
+    return both
 
 
 def solve_with(factor: Array, right: Array) -> Array:
@@ -106,7 +117,7 @@ def solve_with(factor: Array, right: Array) -> Array:
 
 def observing(model: Model, C: Array) -> Model:
     """The same model with another observation matrix C (N, n)."""
-    CtQinv = solve_with(model.factor, C).T
+    CtQinv = np.ascontiguousarray(solve_with(model.factor, C).T)
     return model._replace(C=C, CtQinv=CtQinv, D=symmetric(CtQinv @ C))
 
 
@@ -145,8 +156,8 @@ def model_arrays(model: Model) -> dict[str, NDArray[Any]]:
 
 def updated(prior: Array, D: Array) -> Array:
     """P = (I + P- D)^-1 P-, kept exactly symmetric. (n, n)"""
-    left = prior @ D
-    left.flat[:: len(prior) + 1] += 1.0
+    left = prior.dot(D)
+    left += _identity(len(prior))
     _, _, P, info = dgesv(left, prior)
     if info:
         raise NumericalError("the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P")

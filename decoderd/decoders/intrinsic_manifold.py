@@ -37,8 +37,6 @@ class Parameters(NamedTuple):
     """What the file gives (q factors, N units), and the mapping that follows."""
 
     given: dict[str, NDArray[Any]]
-    order: NDArray[np.int64]  # (N,): unit order[i] is taken for unit i, after z-scoring
-    turn: Array  # (N,) rad by which what a unit contributes to the velocity is turned
     posterior: Array  # (q, N) beta
     K: Array  # (2, q) steady-state gain
     mapping: linear.Parameters
@@ -51,10 +49,10 @@ def posterior(loadings: Array, private_var: Array) -> Array:
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean (q) and permutation (q).
+    """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean (q), permutation (q), unit_turn (N).
 
-    eta[i, permutation[i]] = 1. M1, M2, m0, kf_K and fa_posterior are worked out, never read. Raises ArrayError or
-    NumericalError naming the array.
+    eta[i, permutation[i]] = 1; what unit i contributes to the velocity is turned by unit_turn[i] rad. M1, M2, m0, kf_K
+    and fa_posterior are worked out, never read. Raises ArrayError or NumericalError naming the array.
     """
     need(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
     loadings = finite("fa_loadings", arrays["fa_loadings"], (None, None))
@@ -78,8 +76,9 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
         "kf_d": finite("kf_d", arrays["kf_d"], (q,)),
         "kf_R": finite("kf_R", arrays["kf_R"], (q, q)),
         "permutation": _permutation(arrays.get("permutation", np.arange(q)), q),
+        "unit_turn": finite("unit_turn", arrays.get("unit_turn", np.zeros(n)), (n,)),
     }
-    return _mapped(given, np.arange(n), np.zeros(n))
+    return _mapped(given)
 
 
 def _permutation(value: Any, q: int) -> NDArray[np.int64]:
@@ -89,7 +88,7 @@ def _permutation(value: Any, q: int) -> NDArray[np.int64]:
     return order.astype(np.int64)
 
 
-def _mapped(given: dict[str, NDArray[Any]], order: NDArray[np.int64], turn: Array) -> Parameters:
+def _mapped(given: dict[str, NDArray[Any]]) -> Parameters:
     R, factor = gaussian.factorised("kf_R", given["kf_R"], len(given["kf_d"]))
     A, C = given["kf_A"], given["kf_C"]
     CtRinv = gaussian.solve_with(factor, C).T
@@ -97,7 +96,7 @@ def _mapped(given: dict[str, NDArray[Any]], order: NDArray[np.int64], turn: Arra
     K = P @ CtRinv
     beta = posterior(given["fa_loadings"], given["fa_private_var"])
     through = K[:, np.argsort(given["permutation"])] * given["factor_scale"]  # K eta diag(factor_scale)
-    M2 = linear.turned((through @ beta)[:, np.argsort(order)], turn) * given["count_scale"]
+    M2 = linear.turned(through @ beta, given["unit_turn"]) * given["count_scale"]
     m0 = (
         (np.eye(2) - K @ C) @ given["kf_b"]
         - K @ given["kf_d"]
@@ -105,7 +104,7 @@ def _mapped(given: dict[str, NDArray[Any]], order: NDArray[np.int64], turn: Arra
         - through @ given["factor_mean"]
     )
     mapping = linear.Parameters(A - K @ C @ A, M2, m0, given["count_mean"])
-    return Parameters({**given, "kf_R": R}, order, turn, beta, K, mapping)
+    return Parameters({**given, "kf_R": R}, beta, K, mapping)
 
 
 def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
@@ -145,20 +144,21 @@ def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
     """Turn what these units contribute to the velocity."""
-    turn = parameters.turn.copy()
+    turn = parameters.given["unit_turn"].copy()
     turn[units] += angle
-    return _mapped(parameters.given, parameters.order, turn)
+    return _mapped({**parameters.given, "unit_turn": turn})
 
 
 def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     """Outside the manifold: z-scored unit order[i] takes the place of unit i before the factor analysis."""
-    return _mapped(parameters.given, parameters.order[order], parameters.turn)
+    place = np.argsort(order)
+    moved = {name: parameters.given[name][place] for name in ("fa_loadings", "fa_private_var", "unit_turn")}
+    return _mapped({**parameters.given, **moved})
 
 
 def permute_factors(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     """Within the manifold: factor order[i] takes the place of factor i before the filter."""
-    permuted = {**parameters.given, "permutation": parameters.given["permutation"][order]}
-    return _mapped(permuted, parameters.order, parameters.turn)
+    return _mapped({**parameters.given, "permutation": np.asarray(order)[parameters.given["permutation"]]})
 
 
 INTRINSIC_MANIFOLD = Decoder(

@@ -50,12 +50,12 @@ def init(model: Model, batch: int) -> State:
 
 def step(model: Model, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
     """One bin. Where the cursor is known, its position takes the place of the predicted one."""
-    prior = state.x @ model.A.T
+    prior = state.x.dot(model.A.T)
     where = layout.known(len(model.A))
     if position is not None and where is not None and where.position is not None:
         prior[:, where.position] = position
-    P = gaussian.updated(model.A @ state.P @ model.A.T + model.W, model.D)
-    x = prior + (counts @ model.CtQinv.T - prior @ model.D) @ P
+    P = gaussian.updated(model.A.dot(state.P).dot(model.A.T) + model.W, model.D)
+    x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
     return State(x, P), layout.command(where, prior, x) if where else Command(x, None)
 
 

@@ -58,7 +58,7 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
     """One bin."""
-    v = v @ parameters.M1.T + counts @ parameters.M2.T + parameters.m0
+    v = v.dot(parameters.M1.T) + counts.dot(parameters.M2.T) + parameters.m0
     return v, Command(v, None)
 
 
@@ -94,7 +94,8 @@ def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
 def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     """Take unit order[i] for unit i."""
     place = np.argsort(order)
-    return parameters._replace(M2=parameters.M2[:, place], count_mean=parameters.count_mean[place])
+    M2 = np.ascontiguousarray(parameters.M2[:, place])
+    return parameters._replace(M2=M2, count_mean=parameters.count_mean[place])
 
 
 LINEAR = Decoder(LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units)

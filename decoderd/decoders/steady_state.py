@@ -60,11 +60,11 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 def step(parameters: Parameters, x: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
     """One bin. Where the cursor is known, its position takes the place of the predicted one."""
-    prior = x @ parameters.model.A.T
+    prior = x.dot(parameters.model.A.T)
     where = layout.known(len(parameters.P))
     if position is not None and where is not None and where.position is not None:
         prior[:, where.position] = position
-    x = prior @ parameters.keep.T + counts @ parameters.K.T
+    x = prior.dot(parameters.keep.T) + counts.dot(parameters.K.T)
     return x, layout.command(where, prior, x) if where else Command(x, None)
 
 

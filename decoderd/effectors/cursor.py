@@ -9,7 +9,7 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Metres
 from decoderd.effectors import Effector
-from decoderd.state import POSITION, VELOCITY, Command, Timing
+from decoderd.state import POSITION, Command, Timing
 
 
 class Config(ComponentConfig):
@@ -20,15 +20,19 @@ class Config(ComponentConfig):
 
 
 class Plan(NamedTuple):
-    """Constants of a session."""
+    """Constants of a session: the next state is state @ stay + velocity @ move, between the edges."""
 
-    edge_m: float
-    tick_s: float
+    stay: Array  # (4, 4)
+    move: Array  # (2, 4)
+    low: Array  # (4,) m, m, and no limit of velocity
+    high: Array
 
 
 def plan(config: Config, timing: Timing) -> Plan:
-    """Edge and tick."""
-    return Plan(config.half_width_m, timing.tick_s)
+    """p' = p + v dt, v' = v."""
+    edge = np.array([config.half_width_m, config.half_width_m, np.inf, np.inf])
+    stay = np.diag([1.0, 1.0, 0.0, 0.0])
+    return Plan(stay, np.hstack([timing.tick_s * np.eye(2), np.eye(2)]), -edge, edge)
 
 
 def init(plan: Plan, batch: int) -> Array:
@@ -38,13 +42,12 @@ def init(plan: Plan, batch: int) -> Array:
 
 def step(plan: Plan, state: Array, command: Command) -> Array:
     """p <- p + v dt (+ the correction of the decoded position at the end of a bin), kept inside the workspace."""
-    moved = np.empty_like(state)
-    position = state[:, POSITION] + command.velocity * plan.tick_s
+    moved = state.dot(plan.stay)
+    moved += command.velocity.dot(plan.move)
     if command.correction is not None:
-        position = position + command.correction
-    np.minimum(np.maximum(position, -plan.edge_m), plan.edge_m, out=moved[:, POSITION])
-    moved[:, VELOCITY] = command.velocity
-    return moved
+        moved[:, POSITION] += command.correction
+    np.maximum(moved, plan.low, out=moved)
+    return np.minimum(moved, plan.high, out=moved)
 
 
 def cursor(plan: Plan, state: Array) -> Array:

@@ -53,13 +53,13 @@ class Perturbation(NamedTuple):
         feedback  apply(config, memory, amount, seen (B, 4), scene) -> (memory, seen)
         neural    apply(config, memory, amount, rates (B, N), rows) -> (memory, rates); rows as in `streams`
         readout   apply(config, memory, amount, decoder, parameters) -> parameters
-    streams(config, host) -> {name: Spec}
+    streams(config, units) -> {name: Spec}. None: it draws nothing while it is on.
     """
 
     Config: type[PerturbationConfig]
     begin: Callable[[Any, Host], Any]
     sites: Mapping[str, Callable[..., Any]]
-    streams: Callable[[Any, Host], dict[str, Spec]] = lambda config, host: {}
+    streams: Callable[[Any, int], dict[str, Spec]] | None = None
 
 
 def chosen(units: tuple[int, ...] | None, host: Host) -> NDArray[np.int64]:

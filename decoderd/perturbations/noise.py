@@ -38,9 +38,9 @@ def begin(config: NoiseConfig, host: Host) -> Memory:
     return Memory(chosen(config.units, host), config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s)))
 
 
-def streams(config: NoiseConfig, host: Host) -> dict[str, Spec]:
+def streams(config: NoiseConfig, units: int) -> dict[str, Spec]:
     """One number a unit and tick, used or not, so that the choice of units shifts nothing."""
-    return {"rates": Spec("normal", host.units)}
+    return {"rates": Spec("normal", units)}
 
 
 def neural(config: NoiseConfig, memory: Memory, amount: float, rates: Array, rows: Any) -> tuple[Memory, Array]:

@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
     subject: subject.Plan
     reference_speed_m_s: float
-    tick_s: float
+    tick_s: Array  # ()
 
 
 class State(NamedTuple):
@@ -95,7 +95,7 @@ def units(parameters: Parameters) -> int:
 
 def plan(config: ManifoldConfig, timing: Timing) -> Plan:
     """Nothing but the subject needs working out."""
-    return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, timing.tick_s)
+    return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, np.array(timing.tick_s))
 
 
 def streams(config: ManifoldConfig, parameters: Parameters) -> dict[str, Spec]:

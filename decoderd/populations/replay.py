@@ -41,8 +41,6 @@ def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[s
     """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
     need(arrays, ("counts",), "a replayed population")
     recorded = finite("counts", arrays["counts"], (None, None))
-    if not recorded.size:
-        raise ArrayError(f"counts: is empty ({recorded.shape[0]} bins x {recorded.shape[1]} units)", "counts")
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
     if len(bad):
         at = tuple(bad[0])

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 
+# 1/k as arrays: NumPy spends longer on turning a Python number into one than on a hundred multiplications.
+_RECIPROCAL = [np.array(1.0 / max(k, 1)) for k in range(64)]
+
 
 def poisson(expected: Array, uniform: Array) -> NDArray[np.uint16]:
     """Counts k with P(k) = e^-m m^k / k!, m = `expected` >= 0 of any shape, as many as `uniform` in [0, 1) says.
@@ -19,19 +22,22 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint16]:
     e^-m is a normal number.
     """
     probability = np.exp(-expected)
+    more = uniform >= probability
+    counts = more.view(np.uint8).copy()
     cumulative = probability
-    more = uniform >= cumulative
-    counts = more.astype(np.uint16)
+    probability = probability * expected
     k = 1
-    while more.any():
-        probability = probability * expected
-        probability /= k
-        risen = cumulative + probability
-        more = uniform >= risen
+    while np.count_nonzero(more):
         # In the last ulp below 1 the sum can stall before it passes `uniform`: there the count is final.
-        if k > 40:
-            more &= risen > cumulative
-        cumulative = risen
-        counts += more
+        rising = cumulative + probability > cumulative if k > 40 else None
+        cumulative += probability
+        more = uniform >= cumulative
+        if rising is not None:
+            more &= rising
+        if k == 255:
+            counts = counts.astype(np.uint16)
+        counts += more.view(np.uint8)
         k += 1
-    return counts
+        probability *= expected
+        probability *= _RECIPROCAL[k] if k < len(_RECIPROCAL) else 1.0 / k
+    return counts.astype(np.uint16)

@@ -42,10 +42,11 @@ class Plan(NamedTuple):
     """Constants worked out once."""
 
     L: Array  # (4, 2): u = -(cursor - goal) @ L
-    model: Array  # (6, 4): [model, u] @ model is the model one tick later
+    carry: Array  # (4, 4) and
+    follow: Array  # (2, 4): model @ carry + u @ follow is the model one tick later
     delay: int  # ticks
-    max_speed_m_s: float
-    noise_m_s: float  # SD a tick
+    max_speed_m_s: Array  # ()
+    noise_m_s: Array  # (), SD a tick
 
 
 class State(NamedTuple):
@@ -75,10 +76,11 @@ def plan(config: SubjectConfig, timing: Timing) -> Plan:
     A, B = _one_axis(config, timing.tick_s)
     return Plan(
         gain(config, timing.tick_s),
-        np.vstack([np.kron(A.T, np.eye(2)), np.kron(B.T, np.eye(2))]),
+        np.kron(A.T, np.eye(2)),
+        np.kron(B.T, np.eye(2)),
         ticks(config.visual_delay_s, timing.tick_s),
-        config.max_speed_m_s,
-        config.motor_noise_m_s * float(np.sqrt(0.1 / timing.tick_s)),
+        np.array(config.max_speed_m_s),
+        np.array(config.motor_noise_m_s * np.sqrt(0.1 / timing.tick_s)),
     )
 
 
@@ -95,13 +97,11 @@ def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Arr
     """
     model = state.model
     surprise, perceived = push(state.surprise, seen - model)
-    if goal is None:
-        u = noise * plan.noise_m_s
-    else:
+    u = noise * plan.noise_m_s
+    if goal is not None:
         error = model + (perceived if plan.delay else seen - model)
         error[:, POSITION] -= goal
-        u = error @ plan.L
-        speed = np.hypot(u[:, :1], u[:, 1:])
-        u *= -plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s)
-        u += noise * plan.noise_m_s
-    return State(np.concatenate((model, u), axis=1) @ plan.model, surprise), u
+        meant = error.dot(plan.L)
+        speed = np.hypot(meant[:, :1], meant[:, 1:])
+        u -= meant * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
+    return State(model.dot(plan.carry) + u.dot(plan.follow), surprise), u

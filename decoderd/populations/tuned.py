@@ -23,6 +23,8 @@ from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, Moment, Timing
 
+_ZERO = np.array(0.0)
+
 Range = tuple[Hertz, Hertz]
 
 
@@ -67,7 +69,7 @@ class Plan(NamedTuple):
     """Constants worked out once."""
 
     subject: subject.Plan
-    tick_s: float
+    tick_s: Array  # ()
 
 
 def load(config: TunedConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -87,7 +89,7 @@ def units(parameters: Parameters) -> int:
 
 def plan(config: TunedConfig, timing: Timing) -> Plan:
     """Solve for the subject's feedback."""
-    return Plan(subject.plan(config.subject, timing), timing.tick_s)
+    return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s))
 
 
 def streams(config: TunedConfig, parameters: Parameters) -> dict[str, Spec]:
@@ -116,10 +118,12 @@ def rates(
 
 def tuning(weights: Array, velocity: Array) -> Array:
     """Rates (B, N) in Hz at intended velocities (B, 2) in m/s."""
-    features = np.ones((len(velocity), 4))
+    features = np.empty((len(velocity), 4))
     features[:, :2] = velocity
     np.hypot(velocity[:, 0], velocity[:, 1], out=features[:, 2])
-    return np.maximum(features @ weights, 0.0)
+    features[:, 3] = 1.0
+    rates = features.dot(weights)
+    return np.maximum(rates, _ZERO, out=rates)
 
 
 def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:

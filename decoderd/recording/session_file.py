@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from decoderd import __version__, checkpoint, protocol
+from decoderd.assembly import Session, assemble
 from decoderd.checkpoint import Encoder
 from decoderd.recording.store import Store, create
-from decoderd.session import Session, assemble
 from decoderd.state import SessionState
 
 

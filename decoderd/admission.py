@@ -1,0 +1,88 @@
+"""Inputs: what comes from outside, and how a session consumes it. Refused, or done whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from decoderd import perturbing
+from decoderd.assembly import Session
+from decoderd.chronicle import Messages
+from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
+from decoderd.protocol import parse_perturbation
+from decoderd.state import Moment, Readout, SessionState
+
+
+def take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:
+    """The state that has consumed one input (wire.inputs). Raises Refused, with the reason."""
+    protocol = session.protocol
+    match given.op:
+        case "task":
+            if session.task.take is None:
+                kind = protocol.task.kind
+                raise Refused(f"a task of kind {kind!r} runs by itself and takes no events; use kind 'external'", "op")
+            return state._replace(task=session.task.take(session.task_plan, state.task, given, moment))
+        case "kinematics":
+            if session.decoder.take is None:
+                kind = protocol.decoder.kind
+                raise Refused(f"a decoder of kind {kind!r} takes no kinematics; use kind 'external'", "op")
+            return state._replace(decoder=session.decoder.take(state.decoder, given))
+        case "perturb":
+            return _add(session, state, given.perturbation, news)
+        case "unperturb":
+            return _remove(state, given.name, news)
+        case "decoder":
+            return _exchange(session, state, given.arrays, news)
+    raise Refused(f"op {given.op!r} is unknown", "op")
+
+
+def check(session: Session, state: SessionState, inputs: Iterable[Any]) -> None:
+    """Raise Refused, with the reason, if the next step could not consume `inputs` in this order."""
+    moment = Moment(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin))
+    for given in inputs:
+        state = take(session, state, given, moment, [])
+
+
+def _add(session: Session, state: SessionState, fields: Mapping[str, Any], news: Messages) -> SessionState:
+    try:
+        spec = parse_perturbation(fields)
+    except ProtocolError as error:
+        raise Refused(str(error), error.field) from None
+    kept = tuple(p for p in state.perturbations if p.spec.name != spec.name or p.offset < 0)
+    if any(p.spec.name == spec.name for p in kept):
+        raise Refused(f"perturbation {spec.name!r} is there already: remove it first, or choose another name", "name")
+    added = perturbing.begin(spec, session.host(state.parameters))
+    news.append(perturbing.message(spec, "added"))
+    return state._replace(perturbations=(*kept, added))
+
+
+def _remove(state: SessionState, name: str, news: Messages) -> SessionState:
+    gone = [p for p in state.perturbations if p.spec.name == name]
+    if not gone:
+        there = ", ".join(p.spec.name for p in state.perturbations) or "none"
+        raise Refused(f"there is no perturbation {name!r}; there are: {there}", "name")
+    news.append(perturbing.message(gone[0].spec, "removed"))
+    return state._replace(perturbations=tuple(p for p in state.perturbations if p.spec.name != name))
+
+
+def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], news: Messages) -> SessionState:
+    """Another decoder of the same kind. Perturbations of the readout apply to it as they did to the old one."""
+    decoder = session.decoder
+    try:
+        arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
+        parameters = decoder.load(arrays)
+        fresh = decoder.init(parameters, 1)
+        decoder.step(parameters, fresh, np.zeros((1, session.units)), np.zeros((1, 2)))
+    except (ArrayError, NumericalError) as error:
+        raise Refused(str(error), error.field) from None
+    except ValueError as error:
+        raise Refused(f"arrays: {error}", "arrays") from None
+    for p in state.perturbations:
+        if p.offset < 0:
+            perturbing.begin(p.spec, session.host(state.parameters._replace(decoder=parameters)))
+    news.append(("decoder", {"f": {name: list(array.shape) for name, array in arrays.items()}}))
+    return state._replace(
+        parameters=state.parameters._replace(decoder=parameters), decoder=fresh, readout=Readout((), parameters)
+    )

@@ -1,0 +1,69 @@
+"""A session put together: its protocol, the components named in it, and the constants worked out of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from decoderd import registry
+from decoderd.decoders import Decoder
+from decoderd.effectors import Effector
+from decoderd.errors import ProtocolError
+from decoderd.perturbations import Host
+from decoderd.populations import Population
+from decoderd.protocol import Protocol
+from decoderd.rng import Stream, open_streams
+from decoderd.state import Parameters, Timing
+from decoderd.tasks import Task
+
+
+class Session(NamedTuple):
+    """What does not change from tick to tick."""
+
+    protocol: Protocol
+    name: str
+    timing: Timing
+    units: int
+    task: Task
+    task_plan: Any
+    task_streams: Mapping[str, Stream]
+    effector: Effector
+    effector_plan: Any
+    population: Population
+    population_plan: Any
+    population_streams: Mapping[str, Stream]
+    decoder: Decoder
+
+    def host(self, parameters: Parameters) -> Host:
+        """The session as perturbations look at it."""
+        seed, drawn = self.protocol.seed, self.population.drawn
+        return Host(self.units, drawn, self.decoder, parameters.decoder, self.timing, seed)
+
+
+def assemble(protocol: Protocol, parameters: Parameters) -> Session:
+    """Put a session together. Raises ProtocolError where population and decoder do not fit."""
+    task = registry.find("tasks", protocol.task.kind)
+    effector = registry.find("effectors", protocol.effector.kind)
+    population = registry.find("populations", protocol.population.kind)
+    decoder = registry.find("decoders", protocol.decoder.kind)
+    timing, seeds = protocol.timing, (protocol.seed,)
+    units, reads = population.units(parameters.population), decoder.units(parameters.decoder)
+    if reads is not None and reads != units:
+        raise ProtocolError(f"decoder: reads {reads} units, but the population has {units}", "decoder")
+    return Session(
+        protocol=protocol,
+        name=protocol.session,
+        timing=timing,
+        units=units,
+        task=task,
+        task_plan=task.plan(protocol.task, timing),
+        task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
+        effector=effector,
+        effector_plan=effector.plan(protocol.effector, timing),
+        population=population,
+        population_plan=population.plan(protocol.population, timing),
+        population_streams=open_streams(
+            seeds, "population", population.streams(protocol.population, parameters.population)
+        ),
+        decoder=decoder,
+    )

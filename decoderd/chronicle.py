@@ -1,0 +1,95 @@
+"""What is told of a session besides its ticks: phases, trials, blocks and days, as messages (see wire.messages)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from decoderd.arrays import Array
+from decoderd.protocol import Protocol
+from decoderd.state import Cue, Progress, SessionState, TrialLog
+from decoderd.tasks.trial import REACH
+
+Messages = list[tuple[str, dict[str, Any]]]
+
+# Topics numbered in SessionState.sequences; a tick's number is the tick itself.
+NUMBERED = ("counts", "task", "trial", "decoder", "perturbation", "day")
+
+
+def plain(point: Array | None) -> list[float] | None:
+    """A point (1, 2) as a pair of numbers."""
+    return None if point is None else point[0].tolist()
+
+
+def bin_of(tick: int, collected: tuple[Any, ...]) -> tuple[Array, tuple[str, dict[str, Any]]]:
+    """Counts of a bin, (1, N) float64, and the message that carries them tick by tick."""
+    stack = np.concatenate(collected)
+    element = "<u2" if stack.dtype.kind == "u" else f"<f{stack.dtype.itemsize}"
+    payload = {"k": tick, "n": list(stack.shape), "e": element, "y": stack.astype(element, copy=False).tobytes()}
+    return np.add.reduce(stack, axis=0, keepdims=True, dtype=np.float64), ("counts", payload)
+
+
+def follow_trial(
+    state: SessionState, cue: Cue, on: tuple[str, ...], tick: int, news: Messages
+) -> tuple[TrialLog, Progress]:
+    """Keep the log of the trial under way; tell its phases and, once it ends, the trial. `on`: perturbations."""
+    log, progress = state.log, state.progress
+    if cue.trial != log.trial:
+        log = TrialLog(cue.trial, tick, -1, -1, None, ())
+    fresh = tuple(name for name in on if name not in log.names)
+    if fresh:
+        log = log._replace(names=log.names + fresh)
+    for event in cue.events:
+        news.append(("task", {"r": cue.trial, "p": event.phase, "g": cue.target, "t": plain(cue.goal)}))
+        if event.phase == REACH:
+            log = log._replace(go_tick=tick, target=cue.target, place=cue.goal)
+        if event.outcome is not None:
+            news.append(trial_message(progress, log, event.outcome))
+            won = event.outcome == "success"
+            progress = progress._replace(trials=progress.trials + 1, successes=progress.successes + won)
+    return log, progress
+
+
+def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str, dict[str, Any]]:
+    """A trial ended."""
+    return (
+        "trial",
+        {
+            "d": progress.day,
+            "b": progress.block + 1,
+            "r": log.trial,
+            "g": log.target,
+            "t": plain(log.place),
+            "a": log.start_tick,
+            "o": log.go_tick,
+            "x": outcome,
+            "w": list(log.names),
+        },
+    )
+
+
+def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str, dict[str, Any]]:
+    """A block began, or a day ended."""
+    return (
+        "day",
+        {
+            "d": progress.day,
+            "b": progress.block + 1,
+            "x": what,
+            "w": protocol.schedule.blocks[progress.block].name,
+            "n": progress.trials - progress.day_trial,
+            "u": progress.successes - progress.day_successes,
+        },
+    )
+
+
+def numbered(name: str, sequences: tuple[int, ...], news: Messages, tick: int) -> tuple[tuple[int, ...], Messages]:
+    """Give messages their session, tick and sequence numbers."""
+    following = list(sequences)
+    out: Messages = []
+    for topic, payload in news:
+        number = NUMBERED.index(topic)
+        out.append((topic, {"s": name, "q": following[number], "k": tick, **payload}))
+        following[number] += 1
+    return tuple(following), out

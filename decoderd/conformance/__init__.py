@@ -1,0 +1,21 @@
+"""The conformance kit: what every component of a family has to keep, as test classes to inherit.
+
+    from decoderd.conformance import DecoderContract
+    from my_package import MINE
+
+    class TestMine(DecoderContract):
+        component = MINE
+
+        def example(self):
+            return {"weights": np.ones((2, 4))}
+
+and `pytest` runs the contract. The built-in kinds pass the same classes. Needs pytest.
+"""
+
+from decoderd.conformance.decoder import DecoderContract
+from decoderd.conformance.effector import EffectorContract
+from decoderd.conformance.perturbation import PerturbationContract
+from decoderd.conformance.population import PopulationContract
+from decoderd.conformance.task import TaskContract
+
+__all__ = ["DecoderContract", "EffectorContract", "PerturbationContract", "PopulationContract", "TaskContract"]

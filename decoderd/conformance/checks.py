@@ -1,0 +1,113 @@
+"""Comparisons of trees: states, parameters and results are nested tuples of arrays, numbers and strings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+# Batched and single results, and what a matrix product in another order gives, agree to this.
+ROUNDING = 1e-12
+
+
+def mapped(function: Callable[[np.ndarray], np.ndarray], tree: Any) -> Any:
+    """The tree with `function` applied to every array; anything that is neither array nor container stays."""
+    if isinstance(tree, np.ndarray):
+        return function(tree)
+    if isinstance(tree, tuple):
+        parts = [mapped(function, part) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    if isinstance(tree, dict):
+        return {name: mapped(function, part) for name, part in tree.items()}
+    return tree
+
+
+def snapshot(tree: Any) -> Any:
+    """A copy that later writing into the tree's arrays cannot reach."""
+    return mapped(lambda array: array.copy(order="K"), tree)
+
+
+def restored(tree: Any) -> Any:
+    """The tree as a checkpoint brings it back: equal arrays, in new memory, row by row."""
+    return mapped(lambda array: np.array(array, order="C"), tree)
+
+
+def same(one: Any, other: Any, tolerance: float = 0.0, where: str = "result") -> None:
+    """Raise AssertionError, saying where, unless two trees agree; tolerance 0 means bit for bit.
+
+    `tolerance` is relative to the largest entry of each array, or absolute where that is below 1.
+    """
+    if isinstance(one, np.ndarray):
+        assert isinstance(other, np.ndarray), f"{where}: an array and a {type(other).__name__}"
+        assert (one.shape, one.dtype) == (other.shape, other.dtype), (
+            f"{where}: {one.dtype} {one.shape} and {other.dtype} {other.shape}"
+        )
+        if tolerance and one.size:
+            off = np.abs(one.astype(np.float64) - other).max()
+            allowed = tolerance * max(1.0, np.abs(one).max())
+            assert off <= allowed, f"{where}: differs by up to {off:.3g}, allowed is {allowed:.3g}"
+        else:
+            assert one.tobytes() == other.tobytes(), f"{where}: {one} and {other} are not the same bit for bit"
+    elif isinstance(one, tuple):
+        assert type(one) is type(other), f"{where}: {type(one).__name__} and {type(other).__name__}"
+        assert len(one) == len(other), f"{where}: {len(one)} and {len(other)} entries"
+        names = getattr(one, "_fields", range(len(one)))
+        for name, a, b in zip(names, one, other, strict=True):
+            same(a, b, tolerance, f"{where}.{name}")
+    elif isinstance(one, Mapping):
+        assert isinstance(other, Mapping), f"{where}: a mapping and a {type(other).__name__}"
+        assert list(one) == list(other), f"{where}: keys {list(one)} and {list(other)}"
+        for name in one:
+            same(one[name], other[name], tolerance, f"{where}[{name!r}]")
+    elif isinstance(one, float):
+        assert abs(one - other) <= tolerance * max(1.0, abs(one)), f"{where}: {one!r} and {other!r}"
+    else:
+        assert one is other or one == other, f"{where}: {one!r} and {other!r}"
+
+
+def pure(function: Callable[..., Any], *arguments: Any) -> Any:
+    """function(*arguments), found to change none of its arguments and to give the same again bit for bit."""
+    before = snapshot(arguments)
+    first = function(*arguments)
+    same(before, snapshot(arguments), where="arguments, after the call")
+    kept = snapshot(first)
+    same(kept, function(*arguments), where="result, called again")
+    same(kept, first, where="first result, after the second call")
+    return first
+
+
+def storable(tree: Any, where: str = "state", mappings: bool = False) -> None:
+    """Raise AssertionError unless a checkpoint can hold the tree.
+
+    That is: named tuples of a module, tuples, arrays of numbers, numbers, strings, None; with `mappings`, as in
+    parameters, also dicts with string keys.
+    """
+    if isinstance(tree, np.ndarray):
+        assert tree.dtype.kind in "bifu", f"{where}: an array of {tree.dtype} has no place in a checkpoint"
+    elif isinstance(tree, tuple):
+        if hasattr(tree, "_fields"):
+            kind = type(tree)
+            found = getattr(sys.modules[kind.__module__], kind.__qualname__, None)
+            assert found is kind, f"{where}: {kind.__qualname__} cannot be found by name in {kind.__module__}"
+        for name, part in zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True):
+            storable(part, f"{where}.{name}", mappings)
+    elif isinstance(tree, dict) and mappings:
+        for name, part in tree.items():
+            assert isinstance(name, str), f"{where}: key {name!r} is no string"
+            storable(part, f"{where}[{name!r}]", mappings)
+    else:
+        assert tree is None or isinstance(tree, bool | int | float | str | np.number), (
+            f"{where}: a {type(tree).__name__} has no place in a checkpoint"
+        )
+
+
+def finite(tree: Any, where: str = "result") -> None:
+    """Raise AssertionError where an array of the tree holds NaN or infinity."""
+
+    def check(array: np.ndarray) -> np.ndarray:
+        assert np.isfinite(array).all(), f"{where}: holds values that are not finite: {array}"
+        return array
+
+    mapped(check, tree)

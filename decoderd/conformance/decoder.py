@@ -1,0 +1,256 @@
+"""The contract of decoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
+from decoderd.conformance.component import ComponentContract, sample
+from decoderd.decoders import Calibration, Recorded
+from decoderd.errors import ArrayError, DecoderdError
+from decoderd.state import Command
+from decoderd.wire.inputs import Kinematics
+
+Steps = list[tuple[NDArray[Any], Command]]
+
+
+class DecoderContract(ComponentContract):
+    """Override `example` with arrays of a small decoder, as its file would hold them."""
+
+    family = "decoders"
+    optional: tuple[str, ...] = ()  # arrays of the example that `load` can do without
+    any_units = 4  # fed to a decoder that takes any number of them
+
+    def example(self) -> dict[str, NDArray[Any]]:
+        """Arrays for `load`; {} for a kind that has none."""
+        return {}
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def loaded(self) -> Any:
+        """Parameters of the example."""
+        return self.component.load(self.example())
+
+    def counts(self, parameters: Any, batch: int, bins: int = 12) -> NDArray[Any]:
+        """Made-up counts (bins, batch, N)."""
+        n = self.component.units(parameters) or self.any_units
+        return sample(1).poisson(3.0, (bins, batch, n)).astype(np.float64)
+
+    def decode(self, parameters: Any, counts: NDArray[Any], position: NDArray[Any] | None = None) -> Steps:
+        """Rows and commands of all bins; `position` (batch, 2) stays the same."""
+        state = self.component.init(parameters, counts.shape[1])
+        out: Steps = []
+        for y in counts:
+            state, command = self.component.step(parameters, state, y, position)
+            out.append((self.component.row(state), command))
+        return out
+
+    def alike(self, one: Any, other: Any, tolerance: float = 1e-9) -> None:
+        """Raise AssertionError unless two sets of parameters decode alike."""
+        counts = self.counts(one, 2)
+        same(tuple(self.decode(one, counts)), tuple(self.decode(other, counts)), tolerance, "decoded")
+
+    def units_or_skip(self, function: str) -> tuple[Any, int]:
+        """The example and N, for what an optional function does to units."""
+        if getattr(self.component, function) is None:
+            pytest.skip(f"this kind has no {function}")
+        parameters = self.loaded()
+        return parameters, self.component.units(parameters)
+
+    # --- arrays -------------------------------------------------------------------------------------------------
+
+    def test_load_is_pure_and_keeps_nothing_of_the_callers_arrays(self) -> None:
+        arrays = self.example()
+        parameters = pure(self.component.load, arrays)
+        before = snapshot(parameters)
+        for array in arrays.values():
+            array[...] = 7
+        same(before, parameters, where="parameters, after the caller changed its arrays")
+
+    def test_arrays_load_the_same(self) -> None:
+        parameters = self.loaded()
+        arrays = pure(self.component.arrays, parameters)
+        assert set(self.example()) <= set(arrays)
+        same(arrays, self.component.arrays(self.component.load(arrays)), where="arrays")
+        self.alike(parameters, self.component.load(arrays), ROUNDING)
+
+    def test_memory_order_does_not_matter(self) -> None:
+        """Else a resumed session, whose arrays lie in memory row by row, would drift from the one it resumes."""
+        by_columns = self.component.load({name: np.asfortranarray(a) for name, a in self.example().items()})
+        everything = [self.loaded(), by_columns]
+        if self.component.permute_units is not None:
+            order = np.roll(np.arange(self.component.units(by_columns)), 1)
+            everything.append(self.component.permute_units(by_columns, order))
+        for parameters in everything:
+            counts = self.counts(parameters, 1, 40)
+            same(tuple(self.decode(parameters, counts)), tuple(self.decode(restored(parameters), counts)))
+
+    def test_missing_arrays_are_named(self) -> None:
+        for name in set(self.example()) - set(self.optional):
+            arrays = self.example()
+            del arrays[name]
+            with pytest.raises(ArrayError, match=name) as caught:
+                self.component.load(arrays)
+            assert caught.value.field == name
+        needed = {name: array for name, array in self.example().items() if name not in self.optional}
+        self.component.load(needed)
+
+    def test_wrong_shapes_are_named(self) -> None:
+        for name, array in self.example().items():
+            with pytest.raises(ArrayError, match=name) as caught:
+                self.component.load({**self.example(), name: array[np.newaxis]})
+            assert caught.value.field == name
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_values_that_are_not_finite_are_named(self, bad: float) -> None:
+        for name, array in self.example().items():
+            spoilt = np.array(array, dtype=np.float64)
+            spoilt.flat[-1] = bad
+            with pytest.raises(ArrayError, match=name) as caught:
+                self.component.load({**self.example(), name: spoilt})
+            assert caught.value.field == name
+
+    def test_arrays_of_something_else_are_named(self) -> None:
+        for name, array in self.example().items():
+            for other in (np.full(array.shape, "x"), np.full(array.shape, 1j), np.full(array.shape, None)):
+                with pytest.raises(ArrayError, match=name):
+                    self.component.load({**self.example(), name: other})
+
+    def test_no_units_at_all_is_an_error_of_ours(self) -> None:
+        """A file whose arrays lost an axis must not end in an error of NumPy's."""
+        for name, array in self.example().items():
+            for axis in range(array.ndim):
+                empty = np.delete(array, np.s_[:], axis)
+                with pytest.raises(DecoderdError):
+                    self.component.load({**self.example(), name: empty})
+
+    # --- decoding -----------------------------------------------------------------------------------------------
+
+    def test_steps_have_shapes_and_finite_numbers(self) -> None:
+        parameters = self.loaded()
+        for position in (None, np.full((3, 2), 0.01)):
+            for row, command in self.decode(parameters, self.counts(parameters, 3), position):
+                assert row.ndim == 2
+                assert len(row) == 3
+                assert command.velocity.shape == (3, 2)
+                assert command.correction is None or command.correction.shape == (3, 2)
+                assert position is not None or command.correction is None or row.shape[1] >= 4
+                finite((row, command))
+
+    def test_step_is_pure(self) -> None:
+        parameters = self.loaded()
+        state = pure(self.component.init, parameters, 2)
+        for y in self.counts(parameters, 2, 4):
+            for position in (None, np.full((2, 2), 0.01)):
+                pure(self.component.step, parameters, state, y, position)
+            state, _ = self.component.step(parameters, state, y, None)
+        pure(self.component.row, state)
+
+    def test_a_batch_is_its_rows(self) -> None:
+        parameters = self.loaded()
+        counts, position = self.counts(parameters, 3), sample(2).normal(0, 0.05, (3, 2))
+        for where in (None, position):
+            together = self.decode(parameters, counts, where)
+            for b in range(3):
+                alone = self.decode(parameters, counts[:, b : b + 1], None if where is None else where[b : b + 1])
+                for (row, command), (row_b, command_b) in zip(together, alone, strict=True):
+                    same(row[b : b + 1], row_b, ROUNDING, f"row {b}")
+                    same(command.velocity[b : b + 1], command_b.velocity, ROUNDING, f"velocity {b}")
+                    if command.correction is not None:
+                        same(command.correction[b : b + 1], command_b.correction, ROUNDING, f"correction {b}")
+
+    def test_state_and_parameters_can_be_stored(self) -> None:
+        parameters = self.loaded()
+        storable(parameters, "parameters", mappings=True)
+        state = self.component.init(parameters, 1)
+        storable(state)
+        storable(self.component.step(parameters, state, self.counts(parameters, 1)[0], None)[0])
+
+    def test_start(self) -> None:
+        parameters = self.loaded()
+        state = self.component.init(parameters, 2)
+        n = self.component.row(state).shape[1]
+        first = 0.01 * np.arange(1, n + 1)
+        begun = pure(self.component.start, parameters, state, first)
+        same(self.component.row(begun), np.stack([first, first]))
+        storable(begun)
+        for wrong in (np.zeros(n + 1), np.zeros((1, n)), np.full(n, np.nan), np.full(n, "x")):
+            with pytest.raises(ArrayError):
+                self.component.start(parameters, state, wrong)
+
+    def test_units(self) -> None:
+        n = self.component.units(self.loaded())
+        assert n is None or (isinstance(n, int) and n >= 1)
+
+    # --- what readout perturbations do --------------------------------------------------------------------------
+
+    def test_rotate(self) -> None:
+        parameters, n = self.units_or_skip("rotate")
+        everybody, some = np.arange(n), np.arange(n)[::2]
+        self.alike(parameters, pure(self.component.rotate, parameters, 0.0, everybody))
+        self.alike(parameters, self.component.rotate(parameters, 2 * np.pi, everybody))
+        for units in (everybody, some):
+            there = pure(self.component.rotate, parameters, 0.7, units)
+            with pytest.raises(AssertionError):
+                self.alike(parameters, there, 1e-3)
+            self.alike(parameters, self.component.rotate(there, -0.7, units))
+            storable(there, "parameters", mappings=True)
+            self.alike(there, self.component.load(self.component.arrays(there)), ROUNDING)
+
+    def test_permute_units(self) -> None:
+        parameters, n = self.units_or_skip("permute_units")
+        self._permutes(parameters, self.component.permute_units, n)
+
+    def test_permute_factors(self) -> None:
+        parameters, _ = self.units_or_skip("permute_factors")
+        q = self.component.factors(parameters)
+        assert isinstance(q, int)
+        self._permutes(parameters, self.component.permute_factors, q)
+
+    def _permutes(self, parameters: Any, permute: Any, size: int) -> None:
+        """Order [..] is "take number order[i] for number i": of two, the second acts on what the first looks at."""
+        one, two = sample(3).permutation(size), sample(4).permutation(size)
+        self.alike(parameters, pure(permute, parameters, np.arange(size)))
+        there = pure(permute, parameters, one)
+        self.alike(parameters, permute(there, np.argsort(one)))
+        self.alike(permute(there, two), permute(parameters, two[one]))
+        self.alike(there, self.component.load(self.component.arrays(there)), ROUNDING)
+
+    # --- fitting, and kinematics from outside -------------------------------------------------------------------
+
+    def test_fit_decodes_what_it_was_fitted_to(self) -> None:
+        if self.component.fit is None:
+            pytest.skip("this kind cannot be fitted")
+        recorded = made_up_recording()
+        arrays = pure(self.component.fit, recorded, Calibration(factors=3), self.config())
+        parameters = self.component.load(arrays)
+        assert self.component.units(parameters) in (None, recorded.counts.shape[1])
+        steps = self.decode(parameters, recorded.counts[:, np.newaxis])
+        decoded = np.concatenate([command.velocity for _, command in steps])
+        for axis in range(2):
+            assert np.corrcoef(decoded[:, axis], recorded.velocity[:, axis])[0, 1] > 0.6
+
+    def test_kinematics_from_outside(self) -> None:
+        if self.component.take is None:
+            pytest.skip("this kind decodes for itself")
+        parameters = self.loaded()
+        state = pure(self.component.take, self.component.init(parameters, 1), Kinematics(velocity=(0.1, -0.2)))
+        storable(state)
+        _, command = self.component.step(parameters, state, self.counts(parameters, 1)[0], np.zeros((1, 2)))
+        same(command.velocity, np.array([[0.1, -0.2]]))
+
+
+def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> Recorded:
+    """Cosine-tuned Poisson units and a hand that wanders about."""
+    draw = sample(5)
+    velocity = np.zeros((bins, 2))
+    for t in range(1, bins):
+        velocity[t] = 0.9 * velocity[t - 1] + 0.03 * draw.standard_normal(2)
+    preferred = 2 * np.pi * np.arange(units) / units
+    directions = np.stack([np.cos(preferred), np.sin(preferred)])
+    counts = draw.poisson(np.maximum(6.0 + 40.0 * velocity @ directions, 0.0)).astype(np.float64)
+    return Recorded(counts, np.cumsum(velocity, axis=0) * bin_s, velocity, bin_s)

@@ -1,0 +1,162 @@
+"""The contract of populations."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array
+from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
+from decoderd.conformance.component import TIMING, ComponentContract, sample, valid_streams
+from decoderd.errors import ArrayError
+from decoderd.rng import Draws, generator, open_streams
+from decoderd.state import POSITION, Cue, Moment
+from decoderd.tasks.trial import REACH
+
+TICKS = 4 * TIMING.bin_ticks
+
+
+class Ticks(NamedTuple):
+    """What a population did, tick after tick."""
+
+    rates: Array  # (ticks, B, N)
+    counts: NDArray[Any]  # (ticks, B, N)
+    intents: Array  # (ticks, B, 2)
+
+
+class PopulationContract(ComponentContract):
+    """Override `example` for a kind that reads a file."""
+
+    family = "populations"
+
+    def example(self) -> dict[str, NDArray[Any]]:
+        """Arrays of a small file; {} for a kind that draws its individuals."""
+        return {}
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def loaded(self) -> Any:
+        """Parameters of the example."""
+        return self.component.load(self.config(), generator(1, "contract"), self.example())
+
+    def cue(self, batch: int, goal: bool = True) -> Cue:
+        """A target to the upper right, or none."""
+        place = np.repeat([[0.05, 0.03]], batch, axis=0)
+        return Cue(place if goal else None, 0.01, REACH, 0, 1, False, ())
+
+    def run(self, seeds: tuple[int, ...], parameters: Any, goal: bool = True, again: bool = False) -> Ticks:
+        """Some bins with a cursor that does at once what is intended; `again`: restored from a checkpoint each tick."""
+        plan = self.component.plan(self.config(), TIMING)
+        streams = open_streams(seeds, "contract", self.component.streams(self.config(), parameters))
+        cursor = np.zeros((len(seeds), 4))
+        state = self.component.init(plan, parameters, cursor)
+        columns: tuple[list[Any], ...] = ([], [], [])
+        for tick in range(TICKS):
+            if again:
+                state, parameters = restored(state), restored(parameters)
+            draws = Draws(streams, 1, tick)
+            moment = Moment(tick, 1, tick, tick % TIMING.bin_ticks)
+            cue = self.cue(len(seeds), goal)
+            state, rates, intent = self.component.rates(plan, parameters, state, cue, cursor, moment, draws)
+            counts = self.component.counts(plan, rates, draws)
+            cursor = np.hstack([cursor[:, POSITION] + intent * TIMING.tick_s, intent])
+            for column, value in zip(columns, (rates, counts, intent), strict=True):
+                column.append(value)
+        return Ticks(*map(np.array, columns))
+
+    # --- individuals --------------------------------------------------------------------------------------------
+
+    def test_load_draws_the_same_individual_from_the_same_generator(self) -> None:
+        arrays, config = self.example(), self.config()
+        before = snapshot(arrays)
+        one, other = (self.component.load(config, generator(1, "contract"), arrays) for _ in range(2))
+        same(one, other, where="parameters")
+        same(before, arrays, where="arrays, after load")
+        for array in arrays.values():
+            array[...] = 7
+        same(one, other, where="parameters, after the caller changed its arrays")
+        storable(one, "parameters", mappings=True)
+        assert isinstance(self.component.units(one), int)
+        assert self.component.units(one) >= 1
+
+    def test_wrong_arrays_are_named(self) -> None:
+        for name, array in self.example().items():
+            spoilt = np.array(array, dtype=np.float64)
+            spoilt.flat[-1] = np.nan
+            for wrong in (array[np.newaxis], spoilt, np.full(array.shape, "x")):
+                with pytest.raises(ArrayError, match=name) as caught:
+                    self.component.load(self.config(), generator(1, "x"), {**self.example(), name: wrong})
+                assert caught.value.field == name
+
+    def test_overnight(self) -> None:
+        config, parameters = self.config(), self.loaded()
+        before = snapshot(parameters)
+        one, other = (self.component.overnight(config, parameters, generator(1, "night", 3)) for _ in range(2))
+        same(one, other, where="parameters of the next day")
+        same(before, parameters, where="parameters, after the night")
+        assert type(one) is type(parameters)
+        assert self.component.units(one) == self.component.units(parameters)
+
+    # --- ticks --------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("goal", [True, False])
+    def test_rates_and_counts(self, goal: bool) -> None:
+        parameters = self.loaded()
+        rates, counts, intents = self.run((1, 2, 3), parameters, goal)
+        n = self.component.units(parameters)
+        assert rates.shape == counts.shape == (TICKS, 3, n)
+        assert intents.shape == (TICKS, 3, 2)
+        finite((rates, intents))
+        assert (rates >= 0).all()
+        if self.component.drawn:
+            assert counts.dtype == np.uint16
+        assert (counts >= 0).all()
+        assert (counts == np.floor(counts)).all()
+
+    def test_streams(self) -> None:
+        parameters = self.loaded()
+        valid_streams(pure(self.component.streams, self.config(), parameters))
+
+    def test_steps_are_pure(self) -> None:
+        parameters, config = self.loaded(), self.config()
+        plan = pure(self.component.plan, config, TIMING)
+        streams = open_streams((1, 2), "contract", self.component.streams(config, parameters))
+        cursor = np.zeros((2, 4))
+        state = pure(self.component.init, plan, parameters, cursor)
+        for tick in range(2 * TIMING.bin_ticks):
+            moment, draws = Moment(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
+            seen = cursor + 0.001 * tick
+            state, rates, _ = pure(
+                self.component.rates, plan, parameters, state, self.cue(2, tick > 3), seen, moment, draws
+            )
+            storable(state)
+            pure(self.component.counts, plan, rates, draws)
+
+    def test_a_resumed_population_goes_on_bit_for_bit(self) -> None:
+        parameters = self.loaded()
+        same(self.run((1,), parameters), self.run((1,), parameters, again=True))
+
+    def test_a_batch_is_its_seeds(self) -> None:
+        parameters = self.loaded()
+        together = self.run((1, 2, 3), parameters)
+        for b, seed in enumerate((1, 2, 3)):
+            alone = self.run((seed,), parameters)
+            same(together.rates[:, b : b + 1], alone.rates, 1e-10, f"rates {b}")
+            same(together.intents[:, b : b + 1], alone.intents, 1e-10, f"intents {b}")
+            same(together.counts[:, b : b + 1], alone.counts, where=f"counts {b}")
+
+    def test_a_silent_unit_leaves_the_others_spikes_alone(self) -> None:
+        parameters = self.loaded()
+        plan = self.component.plan(self.config(), TIMING)
+        streams = open_streams((1,), "contract", self.component.streams(self.config(), parameters))
+        rates = sample(7).integers(0, 4, (1, self.component.units(parameters))) / TIMING.tick_s
+        silenced = rates.copy()
+        silenced[:, 0] = 0.0
+        for tick in range(20):
+            draws = Draws(streams, 1, tick)
+            counts, fewer = (self.component.counts(plan, r, draws) for r in (rates, silenced))
+            assert not fewer[:, 0].any()
+            same(counts[:, 1:], fewer[:, 1:], ROUNDING, "counts of the other units")

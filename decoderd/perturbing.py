@@ -1,0 +1,106 @@
+"""Perturbations at work: which are on at this tick, and what they make of what passes their site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from decoderd import registry
+from decoderd.assembly import Session
+from decoderd.chronicle import Messages
+from decoderd.perturbations import Host, envelope
+from decoderd.rng import Draws, Stream, open_streams
+from decoderd.state import Moment, Perturbing, Readout, SessionState
+
+
+class On(NamedTuple):
+    """A perturbation that is on at this tick."""
+
+    name: str
+    site: str
+    apply: Any
+    spec: Any
+    amount: float
+    memory: Any
+    streams: Mapping[str, Stream]
+
+
+def begin(spec: Any, host: Host) -> Perturbing:
+    """A perturbation that waits for its moment. Raises Refused, with the reason, if `host` cannot be perturbed so."""
+    return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, host))
+
+
+def switched(
+    perturbations: tuple[Perturbing, ...], state: SessionState, moment: Moment, news: Messages
+) -> tuple[Perturbing, ...]:
+    """Bring those on and off whose moment has come."""
+    begun = state.log.trial
+    where = (moment.tick, moment.day, begun, begun - state.progress.day_trial)
+    for index, p in enumerate(perturbations):
+        if p.offset >= 0:
+            continue
+        shape = p.spec.envelope
+        if p.onset < 0 and envelope.reached(shape.start, *where):
+            p = p._replace(onset=moment.tick)
+            perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
+            news.append(message(p.spec, "on"))
+        stop = envelope.stop_of(shape)
+        if p.onset >= 0 and stop is not None and envelope.reached(stop, *where):
+            p = p._replace(offset=moment.tick)
+            perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
+            news.append(message(p.spec, "off"))
+    return perturbations
+
+
+def those_on(perturbations: tuple[Perturbing, ...], session: Session, tick: int) -> tuple[On, ...]:
+    """What is on at `tick`, in the order in which it was added."""
+    found = []
+    for p in perturbations:
+        if p.onset >= 0 and p.offset < 0:
+            spec = p.spec
+            kind = registry.find("perturbations", spec.kind)
+            amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
+            streams = _opened(session.protocol.seed, session.units, spec) if kind.streams is not None else {}
+            found.append(On(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _opened(seed: int, units: int, spec: Any) -> Mapping[str, Stream]:
+    streams = registry.find("perturbations", spec.kind).streams(spec, units)
+    return open_streams((seed,), f"perturbations/{spec.name}", streams)
+
+
+def through(site: str, on: tuple[On, ...], memories: dict[str, Any], value: Any, context: Any) -> Any:
+    """Send a value through the perturbations of one site; what they remember goes into `memories`."""
+    for p in on:
+        if p.site == site:
+            given = Draws(p.streams, context.day, context.day_tick) if site == "neural" else context
+            memory, value = p.apply(p.spec, p.memory, p.amount, value, given)
+            if memory is not p.memory:
+                memories[p.name] = memory
+    return value
+
+
+def remembered(perturbations: tuple[Perturbing, ...], memories: dict[str, Any]) -> tuple[Perturbing, ...]:
+    """The perturbations with what they have to remember from this tick."""
+    if not memories:
+        return perturbations
+    return tuple(p._replace(memory=memories.get(p.spec.name, p.memory)) for p in perturbations)
+
+
+def readout(held: Readout, on: tuple[On, ...], decoder: Any, parameters: Any) -> Readout:
+    """The decoder's parameters as perturbed now; worked out anew only when an amount has changed."""
+    amounts = tuple((p.name, p.amount) for p in on if p.site == "readout")
+    if amounts == held.amounts:
+        return held
+    for p in on:
+        if p.site == "readout":
+            parameters = p.apply(p.spec, p.memory, p.amount, decoder, parameters)
+    return Readout(amounts, parameters)
+
+
+def message(spec: Any, what: str) -> tuple[str, dict[str, Any]]:
+    """`what` happened to a perturbation."""
+    return ("perturbation", {"w": spec.name, "x": what, "f": spec.model_dump(mode="json")})
