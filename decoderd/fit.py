@@ -53,7 +53,7 @@ METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 DISTANCE_M = 0.125
 RADIUS_M = 0.02
 TIMEOUT_S = 7.5
-# Speed that a filter fitted to directions takes for meant, where the recording knows none: a target in about a second.
+# Speed at full effort through a filter that had to be fitted, as the recording knows none: a target in about a second.
 MEANT_SPEED_M_S = 0.15
 FASTEST_M_S = 5.0
 # On the recording of Golub et al. 2018 the cross-validated error of the latents falls by 18 % from no harmonic to one,
@@ -144,7 +144,7 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
     direction = _directions(arrays, angles[target])
     _enough(counts, target)
     model = _factor_analysis(arrays, counts.shape[1])
-    filter_ = _filter(arrays, METRES[length_unit])
+    filter_ = scaled(_filter(arrays), METRES[length_unit])
     if filter_ and not model:
         names = ", ".join(FACTOR_ANALYSIS)
         raise ArrayError(f"kf_C: a filter on factors needs the model that they are factors of: {names}", "fa_loadings")
@@ -218,14 +218,16 @@ def _factor_analysis(arrays: Mapping[str, NDArray[Any]], units: int) -> dict[str
     return model
 
 
-def _filter(arrays: Mapping[str, NDArray[Any]], metres: float) -> dict[str, NDArray[Any]]:
-    """The filter with velocities in m/s, or none: b scales as they do, Q as their squares, C as their inverse."""
+def _filter(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The filter in the recording's units, or none."""
     given = _group(arrays, "kf_", FILTER, "a filter on factors", optional=("factor_mean", "permutation"))
+    return {name: finite(name, value, (None,) * np.ndim(value)) for name, value in given.items()}
+
+
+def scaled(arrays: Mapping[str, NDArray[Any]], factor: float) -> dict[str, NDArray[Any]]:
+    """A filter that decodes `factor` times the velocity: b scales as velocity does, Q as its square, C inversely."""
     power = {"kf_b": 1, "kf_Q": 2, "kf_C": -1}
-    return {
-        name: finite(name, value, (None,) * np.ndim(value)) * metres ** power.get(name, 0)
-        for name, value in given.items()
-    }
+    return {name: value * factor ** power.get(name, 0) for name, value in arrays.items()}
 
 
 def _radii(arrays: Mapping[str, NDArray[Any]]) -> tuple[float, float]:
@@ -246,8 +248,9 @@ def _radii(arrays: Mapping[str, NDArray[Any]]) -> tuple[float, float]:
 def decoder(recording: Recording, factors: int = 10) -> dict[str, NDArray[Any]]:
     """Arrays of an intrinsic-manifold decoder in SI units: the recording's own as far as it has them, else fitted.
 
-    A filter is fitted to the intended direction at MEANT_SPEED_M_S as the velocity. Raises ArrayError or
-    NumericalError where a factor analysis is impossible or the arrays do not fit together.
+    A filter is fitted with the intended direction as velocity, and scaled: the recorded counts then move the cursor
+    towards its targets at MEANT_SPEED_M_S. Raises ArrayError or NumericalError where a factor analysis is impossible
+    or the arrays do not fit together, ProtocolError for a number of factors that none has.
     """
     if not 1 <= factors <= 100:
         raise ProtocolError(f"factors = {factors}: must be from 1 to 100", "factors")
@@ -255,9 +258,9 @@ def decoder(recording: Recording, factors: int = 10) -> dict[str, NDArray[Any]]:
     twin.independent(model["fa_loadings"], model["fa_private_var"])
     if recording.filter:
         return {**model, **recording.filter}
-    meant = MEANT_SPEED_M_S * _unit_vectors(recording.direction)
-    settings = Calibration(speed_sd_m_s=MEANT_SPEED_M_S / math.sqrt(2))
-    return fitting.intrinsic_manifold(Recorded(recording.counts, None, meant, recording.bin_s), settings, model)
+    meant = Recorded(recording.counts, None, _unit_vectors(recording.direction), recording.bin_s)
+    arrays = fitting.intrinsic_manifold(meant, Calibration(speed_sd_m_s=math.sqrt(0.5)), model)
+    return scaled(arrays, MEANT_SPEED_M_S / settled_speed(recording, intrinsic_manifold.load(arrays)))
 
 
 def _unit_vectors(angle: Array) -> Array:
@@ -288,15 +291,13 @@ def population(recording: Recording, model: Mapping[str, NDArray[Any]]) -> manif
 def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> SubjectConfig:
     """A subject who knows the decoder: `max_speed_m_s` is the speed at full effort, `lag_s` the decoder's smoothing.
 
-    The speed is that at which the recorded counts move the cursor in the intended direction once the decoder has
-    settled, averaged over bins; the lag is that of M1. Costs follow Bryson's rule, each scaled by what is tolerable:
-    a target's radius, this speed. There is no motor noise: what varied in the recording is in the population's
+    The speed is `settled_speed`, the lag that of M1. Costs follow Bryson's rule, each scaled by what is tolerable: a
+    target's radius, this speed. There is no motor noise: what varied in the recording is in the population's
     covariances already.
 
     Raises NumericalError if at that speed targets could not be reached in time, or the cursor hardly be seen.
     """
-    velocity = settled(recording.counts, mapped)
-    speed = float((velocity * _unit_vectors(recording.direction)).sum(axis=1).mean())
+    speed = settled_speed(recording, mapped)
     slowest = DISTANCE_M / TIMEOUT_S
     if not slowest <= speed <= FASTEST_M_S:
         raise NumericalError(
@@ -320,6 +321,12 @@ def settled(counts: Array, mapped: intrinsic_manifold.Parameters) -> Array:
     """(T, 2) m/s, where the decoder's velocity settles if counts (T, N) stay as they are: (I - M1)^-1 (M2 u + m0)."""
     M1, M2, m0, _ = mapped.mapping
     return solve(np.eye(2) - M1, M2 @ counts.T + m0[:, np.newaxis]).T
+
+
+def settled_speed(recording: Recording, mapped: intrinsic_manifold.Parameters) -> float:
+    """m/s in the intended direction, mean over bins, once the decoder's velocity has settled on their counts."""
+    velocity = settled(recording.counts, mapped)
+    return float((velocity * _unit_vectors(recording.direction)).sum(axis=1).mean())
 
 
 def _four_digits(value: float) -> float:

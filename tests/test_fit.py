@@ -26,15 +26,15 @@ ANGLES = np.arange(0, 360, 45)
 
 
 def individual(units: int = 40, latents: int = 3, mean: float = 8.0, seed: int = 1) -> manifold.Parameters:
-    """A population with three harmonics, shared variance of a general direction, and private variance."""
+    """A population with a strong first harmonic and two weaker, correlated shared variance, and private variance."""
     rng = np.random.default_rng(seed)
-    root = rng.standard_normal((latents, latents)) / 2
+    first = 1.5 * np.linalg.qr(rng.standard_normal((latents, 2)))[0].T
     return manifold.Parameters(
         baseline=mean * rng.uniform(0.8, 1.2, units),
         loadings=0.5 * rng.standard_normal((units, latents)),
         resting=np.zeros(latents),
-        tuning=rng.standard_normal((6, latents)) * np.repeat([1.0, 0.5, 0.25], 2)[:, np.newaxis],
-        shared=root,
+        tuning=np.vstack([first, 0.3 * rng.standard_normal((4, latents))]),
+        shared=0.5 * rng.standard_normal((latents, latents)),
         private=rng.uniform(0.5, 1.5, units),
         bin_s=np.array(0.05),
     )
@@ -253,6 +253,7 @@ def test_a_subject_knows_speed_and_lag_of_the_decoder() -> None:
     recording = fit.check(recorded(individual(), 400))
     mapped = intrinsic_manifold.load(fit.decoder(recording, 3))
     known = fit.subject(recording, mapped)
+    assert known.max_speed_m_s == fit.MEANT_SPEED_M_S  # to which a filter without a speed of its own is scaled
     M1, M2, m0, _ = mapped.mapping
     speeds = []
     for counts, direction in zip(recording.counts, recording.direction, strict=True):

@@ -41,7 +41,8 @@ class SubjectConfig(Config):
 class Plan(NamedTuple):
     """Constants worked out once."""
 
-    L: Array  # (4, 2): u = -(cursor - goal) @ L
+    L: Array  # (4, 2): u = -(cursor - goal) @ L, the goal at rest, so that of the goal only
+    L_position: Array  # (2, 2), its first rows, is needed
     carry: Array  # (4, 4) and
     follow: Array  # (2, 4): model @ carry + u @ follow is the model one tick later
     delay: int  # ticks
@@ -74,8 +75,10 @@ def _one_axis(config: SubjectConfig, tick_s: float) -> tuple[Array, Array]:
 def plan(config: SubjectConfig, timing: Timing) -> Plan:
     """Solve for the feedback gain, and put times in ticks."""
     A, B = _one_axis(config, timing.tick_s)
+    L = gain(config, timing.tick_s)
     return Plan(
-        gain(config, timing.tick_s),
+        L,
+        L[POSITION],
         np.kron(A.T, np.eye(2)),
         np.kron(B.T, np.eye(2)),
         ticks(config.visual_delay_s, timing.tick_s),
@@ -99,9 +102,8 @@ def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Arr
     surprise, perceived = push(state.surprise, seen - model)
     u = noise * plan.noise_m_s
     if goal is not None:
-        error = model + (perceived if plan.delay else seen - model)
-        error[:, POSITION] -= goal
-        meant = error.dot(plan.L)
+        meant = (model + perceived).dot(plan.L) if plan.delay else seen.dot(plan.L)
+        meant -= goal.dot(plan.L_position)
         speed = np.hypot(meant[:, :1], meant[:, 1:])
         u -= meant * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
     return State(model.dot(plan.carry) + u.dot(plan.follow), surprise), u
