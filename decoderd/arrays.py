@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from decoderd.errors import ArrayError
 
-Array = NDArray[np.float64]
+# Arrays of float64. (mypy cannot follow the width through NumPy's arithmetic, so the alias says less.)
+Array = NDArray[np.floating[Any]]
 
 
 def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
@@ -32,7 +33,7 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
         raise ArrayError(f"{name}: has shape {array.shape}, expected {wanted}", name)
     if not array.size:
         raise ArrayError(f"{name}: is empty (its shape is {array.shape})", name)
-    # Row by row whatever the file's order: matrix products round differently in another, and checkpoints restore this one.
+    # Row by row, as a checkpoint restores it: in another order matrix products round differently.
     array = np.array(array, dtype=np.float64, order="C")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
@@ -53,9 +54,10 @@ def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz file, without unpickling anything. Raises ArrayError if it is not one."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
+        with file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ArrayError(f"{path}: no such file") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgpack
 import numpy as np
@@ -70,7 +70,7 @@ def decode(data: bytes, arrays: Callable[[str], bytes], spec: Callable[[Any], An
 
 def _array_bytes(array: np.ndarray) -> bytes:
     # The order in memory is part of the value: matrix products round differently in another.
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     return msgpack.packb([array.dtype.str, list(array.shape), order, array.tobytes(order)])
 
 

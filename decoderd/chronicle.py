@@ -25,8 +25,8 @@ def plain(point: Array | None) -> list[float] | None:
 def bin_of(tick: int, collected: tuple[Any, ...]) -> tuple[Array, tuple[str, dict[str, Any]]]:
     """Counts of a bin, (1, N) float64, and the message that carries them tick by tick."""
     stack = np.concatenate(collected)
-    element = "<u2" if stack.dtype.kind == "u" else f"<f{stack.dtype.itemsize}"
-    payload = {"k": tick, "n": list(stack.shape), "e": element, "y": stack.astype(element, copy=False).tobytes()}
+    element = stack.dtype.newbyteorder("<")
+    payload = {"k": tick, "n": list(stack.shape), "e": element.str, "y": stack.astype(element, copy=False).tobytes()}
     return np.add.reduce(stack, axis=0, keepdims=True, dtype=np.float64), ("counts", payload)
 
 

@@ -173,6 +173,67 @@ def decode(
         out_console.print(f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}", markup=False)
 
 
+@app.command()
+def fit(
+    recording: Annotated[Path, typer.Argument(help="A recording, .npz or .nwb.")],
+    out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],
+    factors: Annotated[int, typer.Option(help="Latents, where the recording brings no factor analysis.")] = 10,
+    bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file.")] = 0.045,
+    length_unit: Annotated[str, typer.Option(help="Unit of length of the recording's decoder: mm or m.")] = "mm",
+    json: Json = False,
+) -> None:
+    """Turn a recording into a population and a decoder that a protocol can name."""
+    from decoderd import conditions
+    from decoderd.fit import fit as fit_recording
+
+    with conditions.repeatable():
+        found = fit_recording(recording, out, length_unit=length_unit, factors=factors, bin_s=bin_s)
+    if json:
+        print(jsonlib.dumps({name: _jsonable(value) for name, value in found._asdict().items()}))
+        return
+    table = Table(title=f"{recording.name}: {found.bins} bins, {found.units} units, {found.latents} latents")
+    for column in ("target", "progress recorded (mm a bin)", "progress of the twin"):
+        table.add_column(column, justify="right")
+    for target, (recorded, twin) in enumerate(zip(found.progress_m, found.twin_progress_m, strict=True)):
+        table.add_row(str(target), f"{1e3 * recorded:.2f}", f"{1e3 * twin:.2f}")
+    out_console.print(table)
+    out_console.print(f"run it with: decoderd run {found.protocol}", markup=False, soft_wrap=True)
+
+
+def _jsonable(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else getattr(value, "tolist", lambda: value)()
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option(help="Length of each of the real-time turns.")] = 5.0,
+    turns: Annotated[int, typer.Option(help="How many real-time turns.")] = 3,
+    json: Json = False,
+) -> None:
+    """Measure on this machine, each figure beside its yardstick, in turns."""
+    from decoderd.bench import kalman, lateness, recorder, tick
+
+    with _bar("measuring", 4) as advance:
+        found = kalman.measure()
+        advance(1)
+        found |= tick.measure()
+        advance(2)
+        found |= recorder.measure()
+        advance(3)
+        found |= lateness.measure(seconds=seconds, turns=turns)
+    if json:
+        print(jsonlib.dumps(found))
+        return
+    table = Table(title="decoderd bench")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in found.items():
+        if not isinstance(value, dict):
+            table.add_row(name, f"{value:.3g}")
+    out_console.print(table)
+    out_console.print_json(jsonlib.dumps({name: value for name, value in found.items() if isinstance(value, dict)}))
+
+
 def _source(path: Path | None) -> Any:
     if path is None:
         return None

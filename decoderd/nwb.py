@@ -57,7 +57,9 @@ def _tables(path: Path) -> tuple[list[Array], dict[str, NDArray[Any]]]:
             spikes = [np.asarray(file.units["spike_times"][unit]) for unit in range(len(file.units))]
             wanted = ("start_time", "stop_time", "target", "target_angle_deg", "target_dir")
             return spikes, {name: np.asarray(file.trials[name][:]) for name in wanted if name in file.trials.colnames}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ArrayError:
+        raise
+    except Exception as error:  # a corrupt file can make HDF5 and pynwb raise nearly anything
         raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
 
 

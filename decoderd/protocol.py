@@ -7,6 +7,7 @@ import operator
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model, model_validator
@@ -62,6 +63,7 @@ def _any_kind(family: str) -> Any:
 @functools.cache
 def model() -> type[Protocol]:
     """`Protocol` with the kinds that are installed as the only ones allowed."""
+    several: Any = GenericAlias(tuple, (_any_kind("perturbations"), ...))
     return create_model(
         "Protocol",
         __base__=Protocol,
@@ -69,7 +71,7 @@ def model() -> type[Protocol]:
         effector=(_any_kind("effectors"), {"kind": "cursor"}),
         population=(_any_kind("populations"), ...),
         decoder=(_any_kind("decoders"), ...),
-        perturbations=(tuple[_any_kind("perturbations"), ...], ()),  # type: ignore[misc]
+        perturbations=(several, ()),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 
@@ -22,10 +23,10 @@ Law = Literal["uniform", "normal"]
 BLOCK = 8192
 
 
-def key(seed: int, name: str, day: int) -> Array:
+def key(seed: int, name: str, day: int) -> NDArray[np.uint64]:
     """128-bit Philox key of a stream: SHA-256 over seed, name and day."""
     digest = hashlib.sha256(f"{seed}\n{name}\n{day}".encode()).digest()
-    return np.frombuffer(digest[:16], dtype=np.uint64)  # type: ignore[return-value]
+    return np.frombuffer(digest[:16], dtype=np.uint64)
 
 
 class Spec(NamedTuple):
@@ -74,11 +75,11 @@ class Draws(NamedTuple):
 
     streams: Mapping[str, Stream]
     day: int
-    index: int
+    at: int
 
     def row(self, name: str) -> Array:
         """This moment's row of stream `name`, shape (batch, width)."""
-        return self.streams[name].row(self.day, self.index)
+        return self.streams[name].row(self.day, self.at)
 
 
 def open_streams(seeds: tuple[int, ...], owner: str, specs: Mapping[str, Spec]) -> dict[str, Stream]:

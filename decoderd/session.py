@@ -86,7 +86,9 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     for given in inputs:
         state = admission.take(session, state, given, moment, news)
-    perturbations, on, memories = state.perturbations, (), {}
+    perturbations = state.perturbations
+    on: tuple[perturbing.On, ...] = ()
+    memories: dict[str, Any] = {}
     if perturbations:
         perturbations = perturbing.switched(perturbations, state, moment, news)
         on = perturbing.those_on(perturbations, session, tick)

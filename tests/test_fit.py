@@ -49,9 +49,9 @@ def simulated(who: manifold.Parameters, direction: np.ndarray[Any, Any], rng: np
 
 
 def model_of(who: manifold.Parameters) -> Arrays:
-    """The factor-analysis model, of counts scaled by what a unit's counts vary, that generated them."""
+    """The factor-analysis model that generated the counts, of counts scaled in some way."""
     var = who.baseline + who.private**2
-    scale = 1 / np.sqrt(var)
+    scale = np.random.default_rng(7).uniform(0.2, 2.0, len(var))
     return {
         "count_mean": who.baseline,
         "count_scale": scale,
@@ -150,6 +150,7 @@ def test_what_a_decoder_sees_of_mean_counts_is_kept_by_the_projection() -> None:
     who = individual()
     model = model_of(who)
     P = twin.projected(model["fa_loadings"], model["fa_private_var"])
+    assert np.ptp(model["fa_private_var"]) > 1
     beta = intrinsic_manifold.posterior(model["fa_loadings"], model["fa_private_var"])
     np.testing.assert_allclose(P @ model["fa_loadings"], np.eye(3), atol=1e-12)
     np.testing.assert_allclose(beta @ model["fa_loadings"] @ P, beta, atol=1e-12)
@@ -182,6 +183,18 @@ def test_rectified_mean_without_spread() -> None:
     found, above = twin.rectified(np.array([-1.0, 0.0, 2.0]), np.zeros(3))
     np.testing.assert_array_equal(found, [0.0, 0.0, 2.0])
     np.testing.assert_array_equal(above, [0.0, 0.0, 1.0])
+
+
+def test_covariances_of_exact_moments_are_exact() -> None:
+    who = individual()
+    model = model_of(who)
+    P = twin.projected(model["fa_loadings"], model["fa_private_var"]) * model["count_scale"]
+    shared, own = who.shared @ who.shared.T, who.private**2
+    whole = who.loadings @ shared @ who.loadings.T + np.diag(who.baseline + own)
+    found = twin.covariances(P @ whole @ P.T, np.diag(whole), who.baseline, who.loadings, P)
+    np.testing.assert_allclose(found[0], shared, atol=1e-9)
+    np.testing.assert_allclose(found[1], own, atol=1e-9)
+    np.testing.assert_allclose(twin.square_root(shared) @ twin.square_root(shared).T, shared, atol=1e-12)
 
 
 def test_counts_less_variable_than_poisson_counts_get_no_variance_of_their_own() -> None:

@@ -59,7 +59,8 @@ class PerturbationContract(ComponentContract):
 
     def contexts(self, config: Any, seeds: tuple[int, ...]) -> list[Any]:
         """What the transform is given besides: the rows of its streams, or the scene."""
-        streams = open_streams(seeds, f"perturbations/{config.name}", self.component.streams(config, self.host()))
+        specs = {} if self.component.streams is None else self.component.streams(config, UNITS)
+        streams = open_streams(seeds, f"perturbations/{config.name}", specs)
         if config.site == "neural":
             return [Draws(streams, 1, tick) for tick in range(TICKS)]
         cursor = np.repeat([[0.01, -0.02, 0.1, 0.0]], len(seeds), axis=0)
@@ -99,7 +100,8 @@ class PerturbationContract(ComponentContract):
     def test_begin_is_pure_and_can_be_stored(self) -> None:
         for config in self.examples():
             storable(pure(self.component.begin, config, self.host()), "memory")
-            valid_streams(pure(self.component.streams, config, self.host()))
+            if self.component.streams is not None:
+                valid_streams(pure(self.component.streams, config, UNITS))
 
     def test_units_that_are_not_there_are_refused(self) -> None:
         if "units" not in self.component.Config.model_fields:

@@ -141,7 +141,7 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     W = covariance("W", arrays["W"], n)
     C = finite("C", arrays["C"], (None, n))
     Q, factor = factorised("Q", arrays["Q"], len(C))
-    x0 = np.zeros(n)
+    x0: Array = np.zeros(n)
     if constant_last(A, W):
         x0[-1] = 1.0
     x0 = finite("x0", arrays.get("x0", x0), (n,))

@@ -49,7 +49,7 @@ def posterior(loadings: Array, private_var: Array) -> Array:
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean (q), permutation (q), unit_turn (N).
+    """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean, permutation (q), unit_turn (N).
 
     eta[i, permutation[i]] = 1; what unit i contributes to the velocity is turned by unit_turn[i] rad. M1, M2, m0, kf_K
     and fa_posterior are worked out, never read. Raises ArrayError or NumericalError naming the array.

@@ -82,7 +82,8 @@ def rates(
 
 def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
     """The recorded counts (B, N) again."""
-    return np.rint(rates * plan.tick_s).astype(np.uint16)
+    recorded = np.rint(rates * plan.tick_s)
+    return recorded.astype(np.uint8 if recorded.max() < 256 else np.uint16)
 
 
 def overnight(config: ReplayConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:

@@ -6,6 +6,8 @@ other unit's spikes as they were: sessions with and without a perturbation can b
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,15 +17,15 @@ from decoderd.arrays import Array
 _RECIPROCAL = [np.array(1.0 / max(k, 1)) for k in range(64)]
 
 
-def poisson(expected: Array, uniform: Array) -> NDArray[np.uint16]:
+def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
     """Counts k with P(k) = e^-m m^k / k!, m = `expected` >= 0 of any shape, as many as `uniform` in [0, 1) says.
 
-    k is the smallest count whose cumulative probability exceeds `uniform`. Exact while m < 700, the range in which
+    k is the smallest count whose cumulative probability exceeds `uniform`; uint8, or uint16 where one exceeds 255. Exact while m < 700, the range in which
     e^-m is a normal number.
     """
     probability = np.exp(-expected)
     more = uniform >= probability
-    counts = more.view(np.uint8).copy()
+    counts: NDArray[Any] = more.view(np.uint8).copy()
     cumulative = probability
     probability = probability * expected
     k = 1
@@ -40,4 +42,4 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint16]:
         k += 1
         probability *= expected
         probability *= _RECIPROCAL[k] if k < len(_RECIPROCAL) else 1.0 / k
-    return counts.astype(np.uint16)
+    return counts

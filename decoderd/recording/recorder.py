@@ -17,7 +17,7 @@ from decoderd.state import SessionState
 from decoderd.wire.codec import encode
 
 # A crash loses at most what came after the last commit.
-COMMIT_EVERY_NS = 500_000_000
+COMMIT_EVERY_NS = 250_000_000
 # Chunks in memory at most; when the disk is slower than the loop, the loop waits for it here.
 QUEUE = 4
 # Ticks in a chunk at most, so that memory stays flat however fast the loop is.

@@ -59,7 +59,7 @@ class Messages(NamedTuple):
 
     topic: str
     first_number: int
-    count: int
+    length: int
     first_tick: int
     last_tick: int
     data: bytes  # concatenated
@@ -178,7 +178,8 @@ class Store:
         """Runs of messages of a topic, in order, the first holding `from_number`."""
         query = "SELECT * FROM message WHERE topic = ? AND first_number + count > ? ORDER BY first_number"
         for *head, data in self._rows(query, topic, from_number):
-            yield Messages(*head, _inflated(self.path, data))
+            topic, first_number, length, first_tick, last_tick = head
+            yield Messages(topic, first_number, length, first_tick, last_tick, _inflated(self.path, data))
 
     def checkpoint(self, newest: bool = True) -> tuple[int, bytes]:
         """(tick, bytes) of the newest or the first checkpoint. Raises StoreError if there is none."""

@@ -54,11 +54,11 @@ def take(plan: Config, state: State, event: Any, moment: Moment) -> State:
     `start` and `go` may carry a target (m), its index and its radius. Raises Refused when a trial is started
     inside another, or when `go` or `end` comes without one.
     """
-    running = state.phase != trial.REST
+    running, target = state.phase != trial.REST, state.target
     if event.event == "start":
         if running:
             raise Refused(f"a trial is under way (trial {state.trial}): send end before start", "event")
-        phase, number, outcome = trial.CENTRE, state.trial + 1, None
+        phase, number, outcome, target = trial.CENTRE, state.trial + 1, None, -1
     elif not running:
         raise Refused(f"no trial is under way: send start before {event.event}", "event")
     elif event.event == "go":
@@ -71,7 +71,7 @@ def take(plan: Config, state: State, event: Any, moment: Moment) -> State:
     return State(
         phase,
         number,
-        state.target if event.index is None else event.index,
+        target if event.index is None else event.index,
         None if phase == trial.REST else goal,
         state.radius_m if event.radius_m is None else event.radius_m,
         (*state.events, Event(phase, outcome)),

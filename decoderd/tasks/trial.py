@@ -80,18 +80,12 @@ def init(moment: Moment, trials: int) -> TrialState:
 
 def durations(config: ReachConfig, tick_s: float) -> tuple[int, ...]:
     """Ticks after which each phase elapses, indexed by phase."""
-    centre = isinstance(config, CentreConfig)
-    seconds = (
-        config.inter_trial_s,
-        config.centre_timeout_s if centre else 0.0,
-        config.centre_hold_s if centre else 0.0,
-        config.reach_timeout_s,
-        config.target_hold_s,
-    )
+    centre = (config.centre_timeout_s, config.centre_hold_s) if isinstance(config, CentreConfig) else (0.0, 0.0)
+    seconds = (config.inter_trial_s, *centre, config.reach_timeout_s, config.target_hold_s)
     return tuple(ticks(s, tick_s) for s in seconds)
 
 
-CENTRE_POINT = np.zeros((1, 2))
+CENTRE_POINT: Array = np.zeros((1, 2))
 CENTRE_POINT.setflags(write=False)
 
 

@@ -41,7 +41,7 @@ class Counts(Message):
     """The spike counts of one decoder bin, published at its last tick; `q` is the bin."""
 
     n: Annotated[tuple[Whole, Whole], Field(description="shape: ticks of the bin x units")]
-    e: Annotated[Literal["<u2", "<f4", "<f8"], Field(description="type of an entry, little-endian")]
+    e: Annotated[Literal["|u1", "<u2", "<f4", "<f8"], Field(description="type of an entry, little-endian")]
     y: Annotated[bytes, Field(description="the entries, row by row")]
 
 

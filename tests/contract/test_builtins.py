@@ -207,9 +207,6 @@ class TestGain(Examples):
         {"site": "neural", "factor": 0.5},
     )
 
-    def test_units_that_are_not_there_are_refused(self):
-        pytest.skip("units make sense at one of its sites only; see tests/perturbations")
-
 
 class TestDelay(Examples):
     component = builtin("perturbations", "delay")
@@ -251,8 +248,11 @@ class TestNoise(Examples):
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_every_kind_has_its_contract_run(family):
     """A kind without a class above fails here. Plug-ins that happen to be installed answer for themselves."""
-    tested = [found.component for found in globals().values() if getattr(found, "family", None) == family
-              and hasattr(found, "component")]
+    tested = [
+        found.component
+        for found in globals().values()
+        if getattr(found, "family", None) == family and hasattr(found, "component")
+    ]
     for kind, component in registry.family(family).items():
         if component.Config.__module__.startswith("decoderd."):
             assert any(component is one for one in tested), f"no contract is run for {family}: {kind}"

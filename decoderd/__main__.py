@@ -1,0 +1,5 @@
+"""`python -m decoderd`."""
+
+from decoderd.cli import main
+
+main()

@@ -1,0 +1,7 @@
+"""Benchmarks: every figure beside its yardstick, both measured in one run, in turns.
+
+kalman     one filter step against plain NumPy and, where importable, filterpy
+tick       what a whole closed-loop tick costs, recording included
+lateness   how late real-time ticks begin, against a bare sleeping loop
+recorder   how fast messages are encoded and stored
+"""

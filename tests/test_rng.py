@@ -1,0 +1,121 @@
+"""Random rows are functions of (seed, name, day, index), recomputed here from the definition of Philox."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from decoderd import rng
+from decoderd.rng import BLOCK, Draws, Spec, Stream, generator, open_streams
+
+MASK = 2**64 - 1
+
+
+def philox(counter, key):
+    """Philox4x64-10 of Salmon et al. 2011: four 64-bit words from a counter of four and a key of two."""
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        a, b = 0xD2E7470EE14C6C93 * c[0], 0xCA5A826395121157 * c[2]
+        c = [(b >> 64) ^ c[1] ^ k[0], b & MASK, (a >> 64) ^ c[3] ^ k[1], a & MASK]
+        k = [(k[0] + 0x9E3779B97F4A7C15) & MASK, (k[1] + 0xBB67AE8584CAA73B) & MASK]
+    return c
+
+
+def uniforms(seed, name, day, block, count):
+    """The block's first numbers on [0, 1): the upper 53 bits of each word, the counter going up from 1."""
+    digest = hashlib.sha256(f"{seed}\n{name}\n{day}".encode()).digest()
+    key = [int.from_bytes(digest[i : i + 8], "little") for i in (0, 8)]
+    words = [w for c in range(1, count // 4 + 2) for w in philox([c, 0, 0, block], key)]
+    return [(w >> 11) * 2.0**-53 for w in words[:count]]
+
+
+def test_philox_as_published():
+    """The known answers that come with the Random123 library."""
+    assert philox([0] * 4, [0] * 2) == [0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B]
+    assert philox([MASK] * 4, [MASK] * 2) == [
+        0x87B092C3013FE90B,
+        0x438C3C67BE8D0224,
+        0x9CC7D7C69CD777B6,
+        0xA09CAEBF594F0BA0,
+    ]
+
+
+def test_uniform_rows_follow_from_the_definition():
+    stream = Stream((7,), "population/spikes", Spec("uniform", 3))
+    rows = BLOCK // 3
+    expected = np.reshape(uniforms(7, "population/spikes", 2, 0, 30), (10, 3))
+    for i in range(10):
+        np.testing.assert_array_equal(stream.row(2, i), expected[i : i + 1])
+    np.testing.assert_array_equal(stream.row(2, rows)[0], uniforms(7, "population/spikes", 2, 1, 3))
+    np.testing.assert_array_equal(stream.row(2, 5 * rows)[0], uniforms(7, "population/spikes", 2, 5, 3))
+
+
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+def test_the_order_of_reading_does_not_matter(law):
+    places = [(day, index) for day in (1, 2) for index in (0, 1, 4095, 4096, 4097, 9000)]
+    forward, backward = (Stream((1,), "s", Spec(law, 2)) for _ in range(2))
+    seen = {place: forward.row(*place).copy() for place in places}
+    for place in reversed(places):
+        np.testing.assert_array_equal(backward.row(*place), seen[place])
+
+
+def test_each_seed_of_a_batch_has_its_own_rows():
+    together = Stream((3, 1, 2), "s", Spec("normal", 4)).row(1, 17)
+    for b, seed in enumerate((3, 1, 2)):
+        np.testing.assert_array_equal(together[b : b + 1], Stream((seed,), "s", Spec("normal", 4)).row(1, 17))
+
+
+def test_seed_name_day_and_index_all_matter():
+    def row(seed=1, name="s", day=1, index=0):
+        return tuple(Stream((seed,), name, Spec("uniform", 2)).row(day, index)[0])
+
+    rows = [row(), row(seed=2), row(name="t"), row(day=2), row(index=1), row(seed=11, day=1), row(seed=1, day=11)]
+    assert len(set(rows)) == len(rows)
+
+
+def test_no_number_comes_twice():
+    stream = Stream((1,), "s", Spec("uniform", 16))
+    numbers = np.concatenate([stream.row(day, i)[0] for day in (1, 2) for i in range(3 * BLOCK // 16)])
+    assert len(np.unique(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize(("law", "cdf"), [("uniform", stats.uniform.cdf), ("normal", stats.norm.cdf)])
+def test_laws(law, cdf):
+    stream = Stream((5,), "s", Spec(law, 10))
+    numbers = np.array([stream.row(1, i)[0] for i in range(2000)])
+    assert stats.kstest(numbers.ravel(), cdf).pvalue > 0.001
+    neighbours = np.corrcoef(numbers.T)[~np.eye(10, dtype=bool)]
+    assert np.abs(neighbours).max() < 0.1  # 4.5 standard errors
+    assert abs(np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]) < 0.1
+
+
+def test_streams_of_one_owner_are_independent_of_each_other():
+    streams = open_streams((1,), "owner", {"a": Spec("normal", 1), "b": Spec("normal", 1)})
+    a, b = (np.array([Draws(streams, 1, i).row(name)[0, 0] for i in range(2000)]) for name in "ab")
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.1
+    alone = open_streams((1,), "owner", {"b": Spec("normal", 1)})
+    assert [Draws(alone, 1, i).row("b")[0, 0] for i in range(2000)] == b.tolist()
+
+
+def test_rows_wider_than_a_block():
+    stream = Stream((1,), "s", Spec("uniform", BLOCK + 1))
+    assert stream.row(1, 0).shape == (1, BLOCK + 1)
+    assert not np.array_equal(stream.row(1, 0), stream.row(1, 1))
+
+
+def test_rows_cannot_be_written():
+    row = Stream((1,), "s", Spec("uniform", 2)).row(1, 0)
+    with pytest.raises(ValueError, match="read-only"):
+        row[0, 0] = 0.5
+
+
+def test_generators_repeat_and_differ_by_day():
+    assert generator(1, "x").random() == generator(1, "x").random()
+    assert generator(1, "x", 1).random() != generator(1, "x", 2).random()
+    assert generator(1, "x", 3).random() == uniforms(1, "x", 3, 0, 1)[0]
+
+
+def test_keys_are_not_confused_by_their_parts():
+    keys = {tuple(rng.key(*parts)) for parts in ((1, "a", 1), (11, "a", 1), (1, "a", 11), (1, "1\na", 1))}
+    assert len(keys) == 4
