@@ -11,7 +11,7 @@ from decoderd.assembly import Session
 from decoderd.chronicle import Messages
 from decoderd.perturbations import Host, envelope
 from decoderd.rng import Draws, Stream, open_streams
-from decoderd.state import Moment, Perturbing, Readout, SessionState
+from decoderd.state import Moment, Perturbing, Readout
 
 
 class On(NamedTuple):
@@ -32,11 +32,10 @@ def begin(spec: Any, host: Host) -> Perturbing:
 
 
 def switched(
-    perturbations: tuple[Perturbing, ...], state: SessionState, moment: Moment, news: Messages
+    perturbations: tuple[Perturbing, ...], moment: Moment, trial: int, earlier: int, news: Messages
 ) -> tuple[Perturbing, ...]:
-    """Bring those on and off whose moment has come."""
-    begun = state.log.trial
-    where = (moment.tick, moment.day, begun, begun - state.progress.day_trial)
+    """Bring those on and off whose moment has come; `trial` have begun, `earlier` of them before this day."""
+    where = (moment.tick, moment.day, trial, trial - earlier)
     for index, p in enumerate(perturbations):
         if p.offset >= 0:
             continue

@@ -6,8 +6,8 @@ is pure. It asks no clock, opens no socket or file, and writes nothing in place;
 streams, looked up by day and tick. Real time, faster than time, a replay, a resume: all are this function, called by
 another loop (see `decoderd.loop`).
 
-    inputs due at this tick -> perturbations on and off
-    task        sees the cursor, shows a cue
+    inputs due at this tick
+    task        sees the cursor, shows a cue -> perturbations on and off
     feedback    what the subject sees of the cursor                          perturbed: rotation, gain, delay
     population  intention -> rates -> spike counts                           perturbed: gain, silence, noise
     decoder     at the end of a bin: counts -> kinematics                    perturbed: rotation, permutation
@@ -86,13 +86,6 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     for given in inputs:
         state = admission.take(session, state, given, moment, news)
-    perturbations = state.perturbations
-    on: tuple[perturbing.On, ...] = ()
-    memories: dict[str, Any] = {}
-    if perturbations:
-        perturbations = perturbing.switched(perturbations, state, moment, news)
-        on = perturbing.those_on(perturbations, session, tick)
-
     effector, decoder, command = state.effector, state.decoder, state.command
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
@@ -102,6 +95,12 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         cursor = session.effector.cursor(session.effector_plan, effector)
         decoder, command = session.decoder.init(state.readout.parameters, 1), still(1)
 
+    perturbations = state.perturbations
+    on: tuple[perturbing.On, ...] = ()
+    memories: dict[str, Any] = {}
+    if perturbations:
+        perturbations = perturbing.switched(perturbations, moment, cue.trial, progress.day_trial, news)
+        on = perturbing.those_on(perturbations, session, tick)
     scene = Scene(cue.goal, cue.radius_m, cursor) if on else None
     seen = perturbing.through("feedback", on, memories, cursor, scene) if on else cursor
 

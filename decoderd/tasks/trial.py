@@ -9,10 +9,10 @@ Every way back to rest carries the trial's outcome.
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
@@ -50,6 +50,14 @@ class ReachConfig(ComponentConfig):
     reach_timeout_s: Seconds = 5.0
     target_hold_s: SecondsOrZero = 0.4
     inter_trial_s: SecondsOrZero = 0.5
+
+    @model_validator(mode="after")
+    def _cursor_fits(self) -> Self:
+        for name in ("radius_m", "centre_radius_m"):
+            size = getattr(self, name, None)
+            if size is not None and self.cursor_radius_m >= size:
+                raise ValueError(f"cursor_radius_m = {self.cursor_radius_m} does not fit inside {name} = {size}")
+        return self
 
 
 class CentreConfig(ReachConfig):

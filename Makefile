@@ -1,0 +1,33 @@
+# Each target sets up what it needs in a private environment of its own.
+PYTHON ?= python3
+DEMO := .envs/demo
+TEST := .envs/test
+
+.PHONY: demo test campaign bench lint clean
+
+demo: $(DEMO)/ready
+	$(DEMO)/bin/python examples/demo.py
+
+test: $(TEST)/ready lint
+	$(TEST)/bin/python -m pytest
+
+campaign: $(TEST)/ready
+	$(TEST)/bin/python -m pytest -m campaign
+
+lint: $(TEST)/ready
+	$(TEST)/bin/ruff check decoderd tests examples
+	$(TEST)/bin/ruff format --check decoderd tests examples
+	$(TEST)/bin/mypy
+	$(TEST)/bin/lint-imports
+
+bench: $(TEST)/ready
+	$(TEST)/bin/decoderd bench
+
+$(DEMO)/ready: pyproject.toml constraints.txt
+	$(PYTHON) tools/environment.py $(DEMO) plot
+
+$(TEST)/ready: pyproject.toml constraints.txt
+	$(PYTHON) tools/environment.py $(TEST) dev plot nwb
+
+clean:
+	rm -rf .envs build

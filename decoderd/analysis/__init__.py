@@ -1,0 +1,1 @@
+"""Measures on recorded arrays: arrays in, numbers out."""

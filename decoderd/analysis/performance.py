@@ -1,0 +1,56 @@
+"""How well the task was done."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.errors import ArrayError
+
+
+class Performance(NamedTuple):
+    """Of some trials."""
+
+    trials: int
+    successes: int
+    success_rate: float  # NaN without trials
+    reach_s: float  # median time from go to the end of successful trials, NaN without any
+    successes_per_min: float  # over the time the trials took, NaN without trials
+
+
+def of(trials: NDArray[Any], tick_s: float) -> Performance:
+    """Performance over rows of a trial table (recording.reader)."""
+    won = trials[trials["outcome"] == "success"]
+    spent_s = float((trials["end_tick"] - trials["start_tick"]).sum()) * tick_s
+    reach_s = (won["end_tick"] - won["go_tick"]) * tick_s
+    return Performance(
+        len(trials),
+        len(won),
+        len(won) / len(trials) if len(trials) else float("nan"),
+        float(np.median(reach_s)) if len(won) else float("nan"),
+        60 * len(won) / spent_s if spent_s else float("nan"),
+    )
+
+
+def around(trials: NDArray[Any], name: str) -> dict[str, NDArray[Any]]:
+    """Trials before, during and after perturbation `name`: during are those in which it was on at any time.
+
+    Raises ArrayError if it was never on.
+    """
+    touched = np.array([name in names for names in trials["perturbations"]], dtype=bool)
+    if not touched.any():
+        raise ArrayError(f"perturbation {name!r} was on in none of the {len(trials)} trials", "perturbations")
+    first, last = np.flatnonzero(touched)[[0, -1]]
+    return {"before": trials[:first], "during": trials[first : last + 1], "after": trials[last + 1 :]}
+
+
+def moving_success(trials: NDArray[Any], window: int) -> NDArray[np.float64]:
+    """Success rate over the last `window` trials up to each trial; NaN for the first window - 1."""
+    won = (trials["outcome"] == "success").astype(np.float64)
+    out = np.full(len(won), np.nan)
+    if len(won) >= window:
+        total = np.cumsum(np.concatenate([[0.0], won]))
+        out[window - 1 :] = (total[window:] - total[:-window]) / window
+    return out

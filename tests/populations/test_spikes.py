@@ -1,0 +1,70 @@
+"""Poisson counts by inversion, against SciPy's quantiles and against the distribution itself."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from decoderd.populations.spikes import poisson
+
+
+@pytest.mark.parametrize("mean", [1e-9, 0.003, 0.2, 1.0, 7.5, 40.0, 254.0, 699.0])
+def test_counts_are_the_quantiles(mean):
+    uniform = np.random.default_rng(1).random((20, 500))
+    counts = poisson(np.full(uniform.shape, mean), uniform)
+    np.testing.assert_array_equal(counts, stats.poisson.ppf(uniform, mean))
+    assert counts.dtype.kind == "u"
+
+
+def test_every_entry_has_its_own_mean():
+    draw = np.random.default_rng(2)
+    expected, uniform = draw.gamma(0.7, 2.0, (30, 200)), draw.random((30, 200))
+    np.testing.assert_array_equal(poisson(expected, uniform), stats.poisson.ppf(uniform, expected))
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.9, 4.0, 25.0])
+def test_distribution(mean):
+    """Chi-square over counts pooled so that each class is expected 20 times or more, 200,000 draws."""
+    draws = 200_000
+    counts = poisson(np.full(draws, mean), np.random.default_rng(3).random(draws)).astype(int)
+    expected = draws * stats.poisson.pmf(np.arange(200), mean)
+    classes = np.flatnonzero(expected > 20)
+    low, high = classes[0], classes[-1]
+    pooled = np.bincount(np.clip(counts, low, high), minlength=high + 1)[low:]
+    wanted = expected[low : high + 1].copy()
+    wanted[0], wanted[-1] = draws * stats.poisson.cdf(low, mean), draws * stats.poisson.sf(high - 1, mean)
+    assert stats.chisquare(pooled, wanted).pvalue > 1e-3
+
+
+def test_edges_of_the_uniform_number():
+    means = np.array([0.0, 1e-300, 1e-3, 1.0, 30.0, 200.0, 690.0])
+    np.testing.assert_array_equal(poisson(means, np.zeros(7)), 0)
+    last = np.full(7, 1 - 2.0**-53)
+    counts = poisson(means, last)
+    assert counts[0] == 0
+    upper = stats.poisson.isf(2.0**-53, means[2:])
+    assert (np.abs(counts[2:] - upper) <= 0.02 * upper + 2).all()  # the sum itself is only good to an ulp there
+
+
+def test_a_silent_unit_never_fires_and_changes_nobody_else():
+    draw = np.random.default_rng(4)
+    expected, uniform = draw.uniform(0, 3, (500, 10)), draw.random((500, 10))
+    silenced = expected.copy()
+    silenced[:, 4] = 0.0
+    before, after = poisson(expected, uniform), poisson(silenced, uniform)
+    assert before[:, 4].any()
+    assert not after[:, 4].any()
+    others = np.arange(10) != 4
+    np.testing.assert_array_equal(before[:, others], after[:, others])
+
+
+def test_more_rate_never_takes_a_spike_away():
+    draw = np.random.default_rng(5)
+    expected, uniform = draw.uniform(0, 3, 5000), draw.random(5000)
+    assert (poisson(expected * 1.3, uniform) >= poisson(expected, uniform)).all()
+
+
+def test_arguments_stay_as_they_are():
+    expected, uniform = np.full(5, 2.0), np.linspace(0, 0.9, 5)
+    poisson(expected, uniform)
+    np.testing.assert_array_equal(expected, np.full(5, 2.0))
+    np.testing.assert_array_equal(uniform, np.linspace(0, 0.9, 5))

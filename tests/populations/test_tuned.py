@@ -1,0 +1,105 @@
+"""Tuned units, against the tuning curve as one writes it, and drift against its statistics."""
+
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy import stats
+
+from decoderd.populations import tuned
+from decoderd.populations.tuned import TUNED, TunedConfig
+from decoderd.rng import Draws, generator, open_streams
+from decoderd.state import Timing
+
+
+def individual(config, seed=1):
+    return TUNED.load(config, generator(seed, "individual"), {})
+
+
+def test_tuning_curve():
+    """rate = max(0, baseline + depth cos(preferred - direction) speed / reference + gain speed / reference)"""
+    config = TunedConfig(units=50, baseline_hz=(8, 8), depth_hz=(12, 12), speed_hz=(-3, -3), reference_speed_m_s=0.25)
+    parameters = individual(config)
+    preferred = np.arctan2(parameters.weights[1], parameters.weights[0])
+    velocities = np.random.default_rng(2).normal(0, 0.2, (40, 2))
+    velocities[0] = 0.0
+    expected = np.empty((40, 50))
+    for b, (vx, vy) in enumerate(velocities):
+        speed, direction = math.hypot(vx, vy), math.atan2(vy, vx)
+        for i in range(50):
+            rate = 8 + 12 * math.cos(preferred[i] - direction) * speed / 0.25 - 3 * speed / 0.25
+            expected[b, i] = max(0.0, rate)
+    found = tuned.tuning(parameters.weights, velocities)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert (expected == 0).any()
+    np.testing.assert_array_equal(found[0], 8)
+
+
+def test_individuals_are_drawn_from_their_ranges():
+    parameters = individual(TunedConfig(units=4000, baseline_hz=(5, 25), depth_hz=(3, 9), speed_hz=(-2, 4)))
+    x, y, speed, baseline = parameters.weights * [[0.2], [0.2], [0.2], [1]]
+    for values, low, high in (
+        (baseline, 5, 25),
+        (np.hypot(x, y), 3, 9),
+        (speed, -2, 4),
+        (np.arctan2(y, x), -np.pi, np.pi),
+    ):
+        assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("field", ["baseline_hz", "depth_hz", "speed_hz"])
+def test_ranges_go_upwards(field):
+    with pytest.raises(ValidationError, match=rf"{field} = \[5.0, 4.0\]: the first value must not exceed the second"):
+        TunedConfig(**{field: (5, 4)})
+
+
+def test_counts_are_poisson_with_the_ticks_share_of_the_rate():
+    parameters = individual(TunedConfig(units=200))
+    plan = TUNED.plan(TunedConfig(units=200), Timing(0.02, 5))
+    streams = open_streams((1,), "population", TUNED.streams(TunedConfig(units=200), parameters))
+    rates = np.linspace(0, 80, 200)[np.newaxis]
+    total = sum(TUNED.counts(plan, rates, Draws(streams, 1, tick))[0].astype(int) for tick in range(3000))
+    z = (total[1:] - rates[0, 1:] * 60) / np.sqrt(rates[0, 1:] * 60)
+    assert stats.kstest(z, "norm").pvalue > 1e-3
+
+
+# --- nights -----------------------------------------------------------------------------------------------------
+
+
+def nights(drift, count, units=3000):
+    config = TunedConfig(units=units, drift=drift)
+    days = [individual(config)]
+    for night in range(1, count + 1):
+        days.append(TUNED.overnight(config, days[-1], generator(1, "overnight", night)))
+    return days
+
+
+def test_nothing_drifts_unless_told_to():
+    before, after = nights({}, 1)
+    np.testing.assert_array_equal(before.weights, after.weights)
+
+
+def test_one_night():
+    before, after = nights({"preferred_rad": 0.3, "baseline": 0.1}, 1)
+    (x0, y0, s0, b0), (x1, y1, s1, b1) = before.weights, after.weights
+    turn = np.angle((x1 + 1j * y1) / (x0 + 1j * y0))
+    change = b1 / b0 - 1
+    assert stats.kstest(turn / 0.3, "norm").pvalue > 1e-3
+    assert stats.kstest(change / 0.1, "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(turn, change)[0, 1]) < 0.07  # 4 standard errors
+    np.testing.assert_allclose(np.hypot(x1, y1), np.hypot(x0, y0), rtol=1e-12)
+    np.testing.assert_array_equal(s1, s0)
+
+
+def test_drift_is_a_random_walk():
+    days = nights({"preferred_rad": 0.1}, 25)
+    z = [d.weights[0] + 1j * d.weights[1] for d in days]
+    walked = sum(np.angle(b / a) for a, b in zip(z, z[1:], strict=False))
+    assert walked.std() == pytest.approx(0.1 * 5, rel=0.05)
+
+
+def test_baselines_stay_at_or_above_zero():
+    days = nights({"baseline": 1.0}, 5)
+    assert all((day.weights[3] >= 0).all() for day in days)
+    assert (days[-1].weights[3] == 0).any()
