@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from decoderd import perturbing
-from decoderd.assembly import Session
+from decoderd.assembly import Session, check_drives
 from decoderd.chronicle import Messages
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
+from decoderd.perturbations import Host
 from decoderd.protocol import parse_perturbation
-from decoderd.state import Moment, Readout, SessionState
+from decoderd.state import Moment, Perturbing, Readout, SessionState
 
 
 def take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:
@@ -55,7 +56,7 @@ def _add(session: Session, state: SessionState, fields: Mapping[str, Any], news:
         raise Refused(f"perturbation {spec.name!r} is there already: remove it first, or choose another name", "name")
     added = perturbing.begin(spec, session.host(state.parameters))
     news.append(perturbing.message(spec, "added"))
-    return state._replace(perturbations=(*kept, added))
+    return _fresh_readout(state._replace(perturbations=(*kept, added)))
 
 
 def _remove(state: SessionState, name: str, news: Messages) -> SessionState:
@@ -64,7 +65,12 @@ def _remove(state: SessionState, name: str, news: Messages) -> SessionState:
         there = ", ".join(p.spec.name for p in state.perturbations) or "none"
         raise Refused(f"there is no perturbation {name!r}; there are: {there}", "name")
     news.append(perturbing.message(gone[0].spec, "removed"))
-    return state._replace(perturbations=tuple(p for p in state.perturbations if p.spec.name != name))
+    return _fresh_readout(state._replace(perturbations=tuple(p for p in state.perturbations if p.spec.name != name)))
+
+
+def _fresh_readout(state: SessionState) -> SessionState:
+    """The readout is worked out anew at the next bin: the same name may stand for another perturbation now."""
+    return state._replace(readout=Readout((), state.parameters.decoder))
 
 
 def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], news: Messages) -> SessionState:
@@ -73,16 +79,23 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], 
     try:
         arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
         parameters = decoder.load(arrays)
-        fresh = decoder.init(parameters, 1)
-        decoder.step(parameters, fresh, np.zeros((1, session.units)), np.zeros((1, 2)))
+        check_drives(decoder, parameters, session.units)
     except (ArrayError, NumericalError) as error:
         raise Refused(str(error), error.field) from None
     except ValueError as error:
         raise Refused(f"arrays: {error}", "arrays") from None
-    for p in state.perturbations:
-        if p.offset < 0:
-            perturbing.begin(p.spec, session.host(state.parameters._replace(decoder=parameters)))
+    host = session.host(state.parameters._replace(decoder=parameters))
+    perturbations = tuple(_carried_over(p, host) if p.offset < 0 else p for p in state.perturbations)
     news.append(("decoder", {"f": {name: list(array.shape) for name, array in arrays.items()}}))
     return state._replace(
-        parameters=state.parameters._replace(decoder=parameters), decoder=fresh, readout=Readout((), parameters)
+        parameters=state.parameters._replace(decoder=parameters),
+        decoder=decoder.init(parameters, 1),
+        readout=Readout((), parameters),
+        perturbations=perturbations,
     )
+
+
+def _carried_over(p: Perturbing, host: Host) -> Perturbing:
+    """A perturbation under another decoder. Raises Refused where that cannot be perturbed so."""
+    begun = perturbing.begin(p.spec, host)
+    return p._replace(memory=begun.memory) if p.spec.site == "readout" else p

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from decoderd import registry
 from decoderd.decoders import Decoder
 from decoderd.effectors import Effector
-from decoderd.errors import ProtocolError
+from decoderd.errors import ArrayError, ProtocolError
 from decoderd.perturbations import Host
 from decoderd.populations import Population
 from decoderd.protocol import Protocol
@@ -50,6 +52,10 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
     units, reads = population.units(parameters.population), decoder.units(parameters.decoder)
     if reads is not None and reads != units:
         raise ProtocolError(f"decoder: reads {reads} units, but the population has {units}", "decoder")
+    try:
+        check_drives(decoder, parameters.decoder, units)
+    except ArrayError as error:
+        raise ProtocolError(f"decoder: {error}", "decoder") from None
     return Session(
         protocol=protocol,
         name=protocol.session,
@@ -67,3 +73,12 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         ),
         decoder=decoder,
     )
+
+
+def check_drives(decoder: Decoder, parameters: Any, units: int) -> None:
+    """Raise ArrayError unless the decoder makes of the counts of `units` a velocity in the plane."""
+    fresh = decoder.init(parameters, 1)
+    _, command = decoder.step(parameters, fresh, np.zeros((1, units)), np.zeros((1, 2)))
+    if command.velocity.shape != (1, 2):
+        entries = command.velocity.shape[1]
+        raise ArrayError(f"a state of {entries} entries is no position or velocity in the plane; it drives no cursor")

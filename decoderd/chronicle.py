@@ -35,13 +35,15 @@ def follow_trial(
 ) -> tuple[TrialLog, Progress]:
     """Keep the log of the trial under way; tell its phases and, once it ends, the trial. `on`: perturbations."""
     log, progress = state.log, state.progress
-    if cue.trial != log.trial:
-        log = TrialLog(cue.trial, tick, -1, -1, None, ())
-    fresh = tuple(name for name in on if name not in log.names)
-    if fresh:
-        log = log._replace(names=log.names + fresh)
+    if cue.trial == log.trial:
+        log = log._replace(names=log.names + tuple(name for name in on if name not in log.names))
     for event in cue.events:
-        news.append(("task", {"r": cue.trial, "p": event.phase, "g": cue.target, "t": plain(cue.goal)}))
+        if event.outcome is None and log.trial == progress.trials:  # none under way: one begins
+            log = TrialLog(log.trial + 1, tick, -1, -1, None, on)
+        # A trial may end in the tick in which the next begins: then the cue is the next one's.
+        target = cue.target if log.trial == cue.trial else log.target
+        goal = None if event.outcome is not None else plain(cue.goal)
+        news.append(("task", {"r": log.trial, "p": event.phase, "g": target, "t": goal}))
         if event.phase == REACH:
             log = log._replace(go_tick=tick, target=cue.target, place=cue.goal)
         if event.outcome is not None:

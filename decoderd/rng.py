@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,29 +45,37 @@ class Stream:
     def __init__(self, seeds: tuple[int, ...], name: str, spec: Spec) -> None:
         self.seeds, self.name, self.spec = seeds, name, spec
         self._rows = max(1, BLOCK // max(1, spec.width))
-        self._held: tuple[int, int] = (-1, -1)  # (day, block number) of the block in memory: a memo, no more
+        # A memo, no more: the block drawn last, and the generators of its day.
+        self._day, self._first, self._last = -1, 0, -1
         self._block: Array = np.empty((0, len(seeds), spec.width))
+        self._generators: list[np.random.Generator] = []
 
     def row(self, day: int, index: int) -> Array:
         """Row `index` of `day`, shape (seeds, width), read-only."""
-        block = index // self._rows
-        if self._held != (day, block):
-            self._block = self._draw(day, block)
-            self._held = (day, block)
-        return self._block[index - block * self._rows]
+        if day != self._day or not self._first <= index <= self._last:
+            self._draw(day, index // self._rows)
+        return self._block[index - self._first]
 
-    def _draw(self, day: int, block: int) -> Array:
+    def _draw(self, day: int, block: int) -> None:
+        if day != self._day:
+            keys = [key(seed, self.name, day) for seed in self.seeds]
+            self._generators = [np.random.Generator(np.random.Philox(key=k)) for k in keys]
         out = np.empty((self._rows, len(self.seeds), self.spec.width))
-        for b, seed in enumerate(self.seeds):
-            bits = np.random.Philox(key=key(seed, self.name, day), counter=[0, 0, 0, block])
-            generator = np.random.Generator(bits)
-            size = (self._rows, self.spec.width)
-            if self.spec.law == "uniform":
-                out[:, b] = generator.random(size)
-            else:
-                out[:, b] = generator.standard_normal(size)
+        size = (self._rows, self.spec.width)
+        for b, generator in enumerate(self._generators):
+            _go_to(generator.bit_generator, block)
+            out[:, b] = generator.random(size) if self.spec.law == "uniform" else generator.standard_normal(size)
         out.setflags(write=False)
-        return out
+        self._day, self._first, self._last = day, block * self._rows, (block + 1) * self._rows - 1
+        self._block = out
+
+
+def _go_to(philox: Any, block: int) -> None:
+    """Put a Philox generator to the beginning of a block: the fourth word of its counter."""
+    state = philox.state
+    state["state"]["counter"][:] = (0, 0, 0, block)
+    state["buffer_pos"], state["has_uint32"] = len(state["buffer"]), 0
+    philox.state = state
 
 
 class Draws(NamedTuple):

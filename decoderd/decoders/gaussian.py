@@ -164,22 +164,28 @@ def updated(prior: Array, D: Array) -> Array:
     return symmetric(P)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # overflow is how divergence shows; it is reported below
 def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
     """The posterior covariance to which the recursion from P = 0 converges. (n, n)
 
     By doubling (Anderson 1978): k steps cost what one costs in the plain recursion and bring it 2^k bins further.
-    Converged means that the update P D, on which alone the decoder depends, stands still. Raises NumericalError if
-    it does not within 2^limit bins.
+    Converged means that the update P D, on which alone the decoder depends, stands still, every row of it, and after
+    bins enough for noise to come through from any state to any other. Raises NumericalError if it does not within
+    2^limit bins.
     """
     step, gained, prior = A.T, D, W
     last: Array | None = None
-    for _ in range(limit):
+    for doubling in range(limit):
         P = updated(prior, D)
         gain = P @ D
-        if last is not None and np.abs(gain - last).max() <= 1e-14 * np.abs(gain).max():
-            return P
+        if last is not None and 2**doubling > 2 * len(A):
+            still = np.abs(gain - last) <= 1e-14 * np.abs(gain).max(axis=1, keepdims=True)
+            if still.all():
+                return P
         last = gain
         inner = np.eye(len(A)) + gained @ prior
+        if not np.isfinite(inner).all():
+            break
         carried = np.linalg.solve(inner, np.hstack([step, gained]))
         through, reached = np.hsplit(carried, 2)
         prior, gained, step = (
@@ -187,8 +193,6 @@ def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
             symmetric(gained + step @ reached @ step.T),
             step @ through,
         )
-        if not np.isfinite(prior).all():
-            break
     raise NumericalError(
         "no steady state: the covariance does not converge. Some state with eigenvalue >= 1 in A is not seen by C",
         "A",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from decoderd.errors import Refused
 from decoderd.recording.session_file import restore
 from decoderd.recording.store import Store
 from decoderd.session import step
@@ -52,6 +53,11 @@ def verify(store: Store, watch: Callable[[int], None] | None = None) -> Verdict:
 
     Raises StoreError where the file itself cannot be read.
     """
+    with store.snapshot():
+        return _compared(store, watch)
+
+
+def _compared(store: Store, watch: Callable[[int], None] | None) -> Verdict:
     recorded = {topic: _Recorded(chunk.data for chunk in store.chunks(topic)) for topic in codec.TOPICS}
     session, state = restore(store, newest=False)
     last, _ = store.checkpoint()
@@ -59,10 +65,13 @@ def verify(store: Store, watch: Callable[[int], None] | None = None) -> Verdict:
     due = next(journal, None)
     while state.tick < last:
         tick, given = state.tick, []
-        while due is not None and due[0] == tick:
-            given.append(inputs.parse(codec.decode(due[1])))
-            due = next(journal, None)
-        state, messages = step(session, state, given)
+        try:
+            while due is not None and due[0] == tick:
+                given.append(inputs.parse(codec.decode(due[1])))
+                due = next(journal, None)
+            state, messages = step(session, state, given)
+        except (Refused, ValueError) as error:
+            return Verdict(False, tick, Difference("journal", tick, f"an input cannot be consumed again: {error}"))
         for topic, payload in messages:
             body = codec.encode(payload)
             if recorded[topic].take(len(body)) != body:
@@ -72,4 +81,6 @@ def verify(store: Store, watch: Callable[[int], None] | None = None) -> Verdict:
     for topic, rest in recorded.items():
         if not rest.over():
             return Verdict(False, last, Difference(topic, last, "more was recorded than the replay gives"))
+    if due is not None:
+        return Verdict(False, last, Difference("journal", due[0], "an input is there that no tick consumed"))
     return Verdict(True, last, None)

@@ -86,12 +86,14 @@ def _plainly(path: Path, doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         reason = str(error)
-        if "full" in reason or "disk I/O" in reason:
+        if "full" in reason or ("disk I/O" in reason and doing in ("writing", "creating")):
             reason = f"no room left to write ({error}); what was committed before is intact"
         elif "malformed" in reason or "not a database" in reason:
             reason = f"the file is corrupt ({error})"
         elif "locked" in reason:
             reason = f"another process is using it ({error})"
+        elif "readonly" in reason or "unable to open" in reason:
+            reason = f"no permission to open or write it ({error})"
         raise StoreError(f"{path}: {doing}: {reason}") from None
 
 
@@ -164,14 +166,33 @@ class Store:
 
     def manifest(self) -> dict[str, Any]:
         """What the session is: its name, protocol and versions."""
-        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM manifest")}
+        found = {key: self._parsed(value) for key, value in self._rows("SELECT key, value FROM manifest")}
+        if not found.keys() >= {"session", "protocol", "versions"}:
+            raise StoreError(f"{self.path}: the file is corrupt (its manifest is incomplete)")
+        return found
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"{self.path}: the file is corrupt ({error})") from None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read the session as it is now, whatever its writer commits meanwhile."""
+        with _plainly(self.path, "reading"):
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.rollback()
 
     def incarnations(self) -> list[dict[str, Any]]:
         """Every start and resume: number, from_tick, speed, conditions, versions, wall_s, period_ns."""
         names = ("number", "from_tick", "speed", "conditions", "versions", "wall_s", "period_ns")
         rows = [dict(zip(names, row, strict=True)) for row in self._rows("SELECT * FROM incarnation ORDER BY number")]
         for row in rows:
-            row["conditions"], row["versions"] = json.loads(row["conditions"]), json.loads(row["versions"])
+            row["conditions"], row["versions"] = self._parsed(row["conditions"]), self._parsed(row["versions"])
         return rows
 
     def chunks(self, topic: str, from_number: int = 0) -> Iterator[Messages]:
@@ -262,6 +283,7 @@ def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> St
     except OSError as error:
         raise StoreError(f"{directory}: cannot be made: {error.strerror}") from None
     lock = _lock(directory)
+    connection = None
     try:
         if path.exists() and _begun(path):
             raise StoreError(f"{path}: there is a session already; resume it, or choose another directory")
@@ -277,6 +299,8 @@ def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> St
                 connection.executemany("INSERT INTO manifest VALUES (?, ?)", rows)
                 _insert_checkpoint(connection, 0, 1, checkpoint)
     except BaseException:
+        if connection is not None:
+            connection.close()
         os.close(lock)
         raise
     return Store(path, connection, lock)
@@ -288,26 +312,40 @@ def open_store(directory: Path, writing: bool = False) -> Store:
     if not path.is_file():
         raise StoreError(f"{directory}: holds no session ({FILE} is not there)")
     lock = _lock(directory) if writing else None
+    connection = None
     try:
         with _plainly(path, "opening"):
-            connection = _connect(path) if writing else _connect_reading(path)
-            foreign = connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if not foreign:
-                fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if fault != "ok":
-                    raise StoreError(f"{path}: the file is corrupt ({fault})")
-        if foreign and not _begun(path):
-            raise StoreError(f"{path}: is empty: the process was ended before the session began; run it again")
-        if foreign:
-            raise StoreError(f"{path}: is a database, but not a decoderd session")
-        if version != FORMAT:
-            raise StoreError(f"{path}: has format {version}; this decoderd reads format {FORMAT}")
+            # Opening for writing changes the file: what it is has to be known before.
+            connection = _connect_reading(path)
+            _recognise(path, connection)
+            if writing:
+                connection.close()
+                connection = _connect(path)
     except BaseException:
+        if connection is not None:
+            connection.close()
         if lock is not None:
             os.close(lock)
         raise
     return Store(path, connection, lock)
+
+
+def _recognise(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise StoreError unless this is a whole session file of our format."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        if not _tables(connection):
+            raise StoreError(f"{path}: is empty: the process was ended before the session began; run it again")
+        raise StoreError(f"{path}: is a database, but not a decoderd session")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != FORMAT:
+        raise StoreError(f"{path}: has format {version}; this decoderd reads format {FORMAT}")
+    fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if fault != "ok":
+        raise StoreError(f"{path}: the file is corrupt ({fault})")
+
+
+def _tables(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 def _begun(path: Path) -> bool:
@@ -315,7 +353,7 @@ def _begun(path: Path) -> bool:
     with _plainly(path, "opening"):
         connection = _connect_reading(path)
         try:
-            return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+            return bool(_tables(connection))
         finally:
             connection.close()
 
@@ -328,7 +366,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _connect_reading(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    # Where nothing can be written, as on a read-only medium, SQLite has to be told that nobody else writes either.
+    frozen = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?{'immutable=1' if frozen else 'mode=rw'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=5, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     return connection
 

@@ -24,10 +24,11 @@ class Config(trial.CentreConfig):
 
 
 class State(NamedTuple):
-    """The trial, and how many were begun before this day."""
+    """The trial, how many were begun before this day, and what is shown until something happens."""
 
     trial: trial.TrialState
     before: int
+    cue: Cue
 
 
 class Plan(NamedTuple):
@@ -50,7 +51,8 @@ def plan(config: Config, timing: Timing) -> Plan:
 
 def init(plan: Plan, moment: Moment, trials: int) -> State:
     """At rest."""
-    return State(trial.init(moment, trials), trials)
+    now = trial.init(moment, trials)
+    return State(now, trials, trial.cue(now, plan.radii))
 
 
 def streams(config: Config) -> dict[str, Spec]:
@@ -63,13 +65,14 @@ def step(
 ) -> tuple[State, Cue]:
     """One tick of the trial; see `tasks.trial` for the table."""
     now, events = trial.advance(trial.FROM_CENTRE, plan.length, plan.radii, state.trial, xy, moment.tick)
+    if not events:
+        return state, state.cue
     begun = now.trial != state.trial.trial
     if begun:
         k = trial.block_order(streams["order"], moment.day, now.trial - state.before - 1, plan.targets)
         now = now._replace(target=k, goal=plan.places[k : k + 1])
-    if events:
-        state = state._replace(trial=now)
-    return state, trial.cue(now, events, plan.radii, begun and plan.recentre)
+    cue = trial.cue(now, plan.radii)
+    return State(now, state.before, cue), cue._replace(recentre=begun and plan.recentre, events=events)
 
 
 CENTRE_OUT = Task(Config, plan, init, step, streams)

@@ -19,10 +19,11 @@ class Config(trial.ReachConfig):
 
 
 class State(NamedTuple):
-    """The trial, and how many were begun before this day."""
+    """The trial, how many were begun before this day, and what is shown until something happens."""
 
     trial: trial.TrialState
     before: int
+    cue: Cue
 
 
 class Plan(NamedTuple):
@@ -41,7 +42,8 @@ def plan(config: Config, timing: Timing) -> Plan:
 
 def init(plan: Plan, moment: Moment, trials: int) -> State:
     """At rest."""
-    return State(trial.init(moment, trials), trials)
+    now = trial.init(moment, trials)
+    return State(now, trials, trial.cue(now, plan.radii))
 
 
 def streams(config: Config) -> dict[str, Spec]:
@@ -54,12 +56,14 @@ def step(
 ) -> tuple[State, Cue]:
     """One tick of the trial; see `tasks.trial` for the table."""
     now, events = trial.advance(trial.FROM_ANYWHERE, plan.length, plan.radii, state.trial, xy, moment.tick)
-    if now.trial != state.trial.trial:
+    if not events:
+        return state, state.cue
+    begun = now.trial != state.trial.trial
+    if begun:
         place = streams["places"].row(moment.day, now.trial - state.before - 1)
         now = now._replace(goal=plan.half_width_m * (2 * place - 1))
-    if events:
-        state = state._replace(trial=now)
-    return state, trial.cue(now, events, plan.radii)
+    cue = trial.cue(now, plan.radii)
+    return State(now, state.before, cue), cue._replace(events=events)
 
 
 RANDOM_TARGETS = Task(Config, plan, init, step, streams)

@@ -135,15 +135,15 @@ def advance(
             return state, events
 
 
-def cue(state: TrialState, events: tuple[Event, ...], radii: tuple[float, float], recentre: bool = False) -> Cue:
-    """What is shown in this phase."""
+def cue(state: TrialState, radii: tuple[float, float]) -> Cue:
+    """What is shown in this phase, as long as nothing happens."""
     if state.phase == REST:
         goal, radius = None, 0.0
     elif state.phase in (CENTRE, CENTRE_HOLD):
         goal, radius = CENTRE_POINT, radii[0]
     else:
         goal, radius = state.goal, radii[1]
-    return Cue(goal, radius, state.phase, state.target, state.trial, recentre, events)
+    return Cue(goal, radius, state.phase, state.target, state.trial, False, ())
 
 
 def block_order(stream: Stream, day: int, trial: int, targets: int) -> int:

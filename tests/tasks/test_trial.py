@@ -86,12 +86,11 @@ def test_inside_is_within_the_radius(x, inside):
 @pytest.mark.parametrize("phase", [REST, CENTRE, CENTRE_HOLD, REACH, HOLD])
 def test_what_is_shown(phase):
     state = trial.TrialState(phase, 0, 4, 2, GOAL)
-    events = (Event(phase, None),)
-    cue = trial.cue(state, events, RADII)
+    cue = trial.cue(state, RADII)
     expected = {REST: (None, 0.0), CENTRE: ([[0, 0]], 0.01), CENTRE_HOLD: ([[0, 0]], 0.01)}
     goal, radius = expected.get(phase, (GOAL.tolist(), 0.02))
     assert (None if cue.goal is None else cue.goal.tolist()) == goal
-    assert (cue.radius_m, cue.phase, cue.target, cue.trial, cue.events) == (radius, phase, 2, 4, events)
+    assert (cue.radius_m, cue.phase, cue.target, cue.trial, cue.events) == (radius, phase, 2, 4, ())
 
 
 def test_durations_in_ticks():
