@@ -44,6 +44,12 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     return array
 
 
+def vector(name: str, value: Any, length: int) -> Array:
+    """`value` as a read-only float64 array (length,); a column or a row of that length will do. Raises ArrayError."""
+    flat = np.ravel(value) if np.shape(value) in ((length, 1), (1, length)) else value
+    return finite(name, flat, (length,))
+
+
 def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
     """Raise ArrayError unless all `names` are among `arrays`; the message lists what is missing."""
     missing = [name for name in names if name not in arrays]

@@ -82,14 +82,14 @@ def _array_from(body: Any) -> np.ndarray:
 
 
 def _plain(value: Any, large: Callable[[np.ndarray], str]) -> Any:
+    if isinstance(value, np.generic):  # before numbers: a float64 is a float, too
+        return {"a": _array_bytes(np.asarray(value)), "scalar": True}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError("an array of objects has no place in a state")
         return {"h": large(value)} if value.nbytes > LARGE else {"a": _array_bytes(value)}
-    if isinstance(value, np.generic):
-        return {"a": _array_bytes(np.asarray(value)), "scalar": True}
     if isinstance(value, tuple):
         items = [_plain(item, large) for item in value]
         if hasattr(value, "_fields"):

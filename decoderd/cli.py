@@ -106,11 +106,15 @@ def resume(
     from decoderd.checkpoint import Encoder
     from decoderd.driving import clock_for, drive
     from decoderd.recording import session_file, store
+    from decoderd.recording.summary import stored
 
     with store.open_store(directory, writing=True) as kept:
         for what, (then, now) in session_file.differences(kept).items():
             err_console.print(f"warning: the session began with {what} {then}, this is {now}: bits may differ")
         session, state = session_file.restore(kept)
+        if state.progress.done:
+            _report(stored(kept, session, state), json, directory)
+            return
         past = kept.incarnations()
         speed = speed or (past[-1]["speed"] if past else "realtime")
         clock_for(speed, session.timing.tick_s)
@@ -240,7 +244,10 @@ def _source(path: Path | None) -> Any:
     from decoderd import scheduled
 
     return scheduled.load(
-        path, lambda tick, why: err_console.print(f"refused at tick {tick}: {why}", style="yellow", markup=False)
+        path,
+        lambda tick, why: err_console.print(
+            f"refused at tick {tick}: {why}", style="yellow", markup=False, highlight=False, soft_wrap=True
+        ),
     )
 
 

@@ -36,7 +36,7 @@ def punctual() -> Iterator[Report]:
 
     Yields {measure: what was got, or why not}. Threads started before keep their ordinary priority.
     """
-    switch = sys.getswitchinterval()
+    switch, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_SWITCH_S)
     gc.collect()
     gc.freeze()
@@ -51,26 +51,29 @@ def punctual() -> Iterator[Report]:
         yield report
     finally:
         if report["scheduler"].startswith("FIFO"):
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            _ordinary_scheduling()
         if report["memory_locked"] == "yes":
             _libc().munlockall()
         _timer_slack(0)  # 0: back to the default
         sys.setswitchinterval(switch)
-        gc.enable()
         gc.unfreeze()
+        if collecting:
+            gc.enable()
 
 
 @contextmanager
 def steady() -> Iterator[Report]:
     """For unpaced runs: no garbage-collector pauses, otherwise an ordinary process."""
+    collecting = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield {"garbage_collection": "off during the run", "scheduler": "ordinary (no deadlines)"}
     finally:
-        gc.enable()
         gc.unfreeze()
+        if collecting:
+            gc.enable()
 
 
 def _libc() -> ctypes.CDLL:
@@ -102,3 +105,10 @@ def _real_time_scheduling() -> str:
     except OSError as error:
         return f"ordinary: {error.strerror}"
     return f"FIFO {_PRIORITY}"
+
+
+def _ordinary_scheduling() -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except PermissionError:  # who had the right to raise the priority may still not clear RESET_ON_FORK
+        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from decoderd.session import initial, step
 from decoderd.state import SessionState
 from decoderd.wire import inputs
 
+# Targets easy enough for a dozen badly calibrated units.
+EASY = {"radius_m": 0.03, "reach_timeout_s": 1.5, "inter_trial_s": 0.1, "target_hold_s": 0.1}
 # A calibration that is over at once.
 BRIEF = {"reaches": 16, "reach_s": 0.5}
 
@@ -25,13 +28,7 @@ def centre_out(**fields: Any) -> dict[str, Any]:
         "tick_s": 0.01,
         "bin_ticks": 5,
         "schedule": {"days": 1, "blocks": [{"name": "only", "trials": 4}]},
-        "task": {
-            "kind": "centre_out",
-            "targets": 4,
-            "reach_timeout_s": 1.0,
-            "inter_trial_s": 0.1,
-            "target_hold_s": 0.1,
-        },
+        "task": {"kind": "centre_out", "targets": 4, "centre_radius_m": 0.03, **EASY},
         "effector": {"kind": "cursor"},
         "population": {"kind": "tuned", "units": 12},
         "decoder": {"kind": "kalman", "calibration": BRIEF},
@@ -127,3 +124,120 @@ def turned(
 def run(data: Mapping[str, Any], at: Mapping[int, list[Mapping[str, Any]]] | None = None, ticks: int = 10**9) -> Run:
     """Run a protocol given as plain data."""
     return turned(*begun(data), at, ticks)
+
+
+def packed(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The input that exchanges the decoder for these arrays."""
+    inner = {
+        name: {"shape": list(np.shape(array)), "data": np.ascontiguousarray(array, dtype="<f8").tobytes()}
+        for name, array in arrays.items()
+    }
+    return {"op": "decoder", "arrays": inner}
+
+
+def perturbation(kind: str, site: str, **fields: Any) -> dict[str, Any]:
+    """Plain data of a perturbation named p."""
+    return {"name": "p", "kind": kind, "site": site, **fields}
+
+
+def perturb(kind: str, site: str, **fields: Any) -> dict[str, Any]:
+    """The input that adds it."""
+    return {"op": "perturb", "perturbation": perturbation(kind, site, **fields)}
+
+
+UNPERTURB = {"op": "unperturb", "name": "p"}
+
+# Reaches to the right and up, carried out by an outside decoder.
+FROM_OUTSIDE: dict[int, list[dict[str, Any]]] = {
+    3: [{"op": "task", "event": "start", "target": [0.05, 0.0], "index": 2}],
+    10: [{"op": "task", "event": "go"}, {"op": "kinematics", "velocity": [0.1, 0.0]}],
+    62: [{"op": "kinematics", "velocity": [0.0, 0.0], "position": [0.05, 0.0]}],
+    81: [{"op": "task", "event": "end", "outcome": "success"}, {"op": "task", "event": "start"}],
+    90: [{"op": "task", "event": "go", "target": [0.0, 0.06], "radius_m": 0.02}],
+    120: [{"op": "kinematics", "velocity": [0.0, 0.12]}],
+    150: [{"op": "task", "event": "end", "outcome": "gave_up"}],
+}
+
+
+def individual(path: Path, units: int = 8) -> Path:
+    """A population of kind `manifold` in a file."""
+    draw = np.random.default_rng(7)
+    np.savez(
+        path,
+        baseline=draw.uniform(1, 3, units),
+        loadings=draw.normal(0, 0.5, (units, 3)),
+        resting=draw.normal(0, 0.2, 3),
+        tuning=draw.normal(0, 1, (4, 3)),
+        shared=np.tril(draw.normal(0, 0.5, (3, 3))),
+        private=draw.uniform(0, 0.3, units),
+        bin_s=np.array(0.05),
+    )
+    return path
+
+
+def recording(path: Path, units: int = 6) -> Path:
+    """Recorded counts in a file."""
+    np.savez(path, counts=np.random.default_rng(8).poisson(2.0, (23, units)))
+    return path
+
+
+def mapping(path: Path, units: int = 6) -> Path:
+    """A linear decoder in a file."""
+    np.savez(path, M1=0.8 * np.eye(2), M2=np.random.default_rng(9).normal(0, 0.01, (2, units)), m0=[0.01, -0.01])
+    return path
+
+
+def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, list[dict[str, Any]]]]]:
+    """{name: (protocol, inputs by tick)}: together these use every task, population, decoder and perturbation."""
+    replayed = {"kind": "replay", "file": str(recording(folder / "recording.npz"))}
+    linear = {"kind": "linear", "file": str(mapping(folder / "mapping.npz"))}
+    manifold = {"kind": "manifold", "file": str(individual(folder / "individual.npz"))}
+    factors = {"kind": "intrinsic_manifold", "calibration": {"reaches": 40, "reach_s": 0.5, "factors": 4}}
+    drifting = {"kind": "tuned", "units": 12, "drift": {"preferred_rad": 0.3, "baseline": 0.2}}
+    days = {"days": 3, "blocks": [{"name": "first", "trials": 1}, {"name": "second", "duration_s": 0.93}]}
+    everything = [
+        perturbation("rotation", "cursor", angle_rad=0.5),
+        perturbation("gain", "feedback", factor=[1.2, 0.9]),
+        perturbation("delay", "cursor", delay_s=0.04),
+        perturbation("delay", "feedback", delay_s=0.05),
+        perturbation("assist", "cursor", weight=0.3),
+        perturbation("permutation", "readout", among=[0, 3, 5]),
+        perturbation("rotation", "readout", angle_rad=0.4, envelope={"shape": "ramp", "rise_s": 2.0}),
+        perturbation("silence", "neural", fraction=0.25, envelope={"shape": "step", "start": {"trial": 2}}),
+        perturbation("noise", "neural", sd_hz=8.0),
+        perturbation("gain", "neural", factor=1.5, units=[1, 2]),
+    ]
+    perturbed = [{**one, "name": f"p{number}"} for number, one in enumerate(everything)]
+    position = {"kind": "kalman", "state": "position_velocity", "calibration": BRIEF}
+    return {
+        "kalman": (centre_out(), {}),
+        "position": (centre_out(decoder=position), {40: [perturb("gain", "cursor", factor=0.5)], 200: [UNPERTURB]}),
+        "steady_state": (centre_out(decoder={"kind": "steady_state_kalman", "calibration": BRIEF}), {}),
+        "factors": (
+            centre_out(decoder=factors),
+            {30: [perturb("permutation", "readout", of="factors", order=[1, 2, 3, 0])]},
+        ),
+        "random_targets": (centre_out(task={"kind": "random_targets", **EASY}), {}),
+        "manifold": (lasting(4.0, population=manifold), {}),
+        "replay": (lasting(4.0, population=replayed, decoder=linear), {}),
+        "outside": (outside(), FROM_OUTSIDE),
+        "days": (centre_out(schedule=days, population=drifting), {}),
+        "perturbed": (centre_out(perturbations=perturbed), {}),
+        "no_pause": (centre_out(task={"kind": "centre_out", **EASY, "inter_trial_s": 0}), {}),
+    }
+
+
+# The names of these, for parametrised tests.
+KINDS = (
+    "kalman",
+    "position",
+    "steady_state",
+    "factors",
+    "random_targets",
+    "manifold",
+    "replay",
+    "outside",
+    "days",
+    "perturbed",
+    "no_pause",
+)

@@ -66,7 +66,7 @@ def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def measure(tick_s: float = 0.001, seconds: float = 5.0, turns: int = 3, units: int = 1000) -> dict[str, Any]:
-    """lateness_p99_ratio: p99 of the session's over p99 of the bare loop's, all turns pooled; and the figures behind."""
+    """lateness_p99_ratio, p99 of the session over p99 of the bare loop, all turns pooled; and the figures behind."""
     lates: dict[str, list[np.ndarray]] = {"session": [], "bare": [], "bare_same_conditions": []}
     busies = []
     for _ in range(turns):

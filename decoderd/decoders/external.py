@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, vector
 from decoderd.config import ComponentConfig
 from decoderd.decoders import Decoder
 from decoderd.state import Command
@@ -72,7 +72,7 @@ def row(state: State) -> Array:
 
 def start(parameters: Parameters, state: State, initial: NDArray[Any]) -> State:
     """Begin from velocity `initial` (2,)."""
-    first = finite("initial", initial, (2,))
+    first = vector("initial", initial, 2)
     return state._replace(velocity=np.repeat(first[np.newaxis], len(state.velocity), axis=0))
 
 

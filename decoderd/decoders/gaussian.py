@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky
 from scipy.linalg.lapack import dgesv, dpocon
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, finite, need, vector
 from decoderd.errors import ArrayError, NumericalError
 
 # Reciprocal condition number under which a solution keeps fewer than about three digits.
@@ -144,7 +144,7 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     x0: Array = np.zeros(n)
     if constant_last(A, W):
         x0[-1] = 1.0
-    x0 = finite("x0", arrays.get("x0", x0), (n,))
+    x0 = vector("x0", arrays.get("x0", x0), n)
     P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
     return observing(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
 

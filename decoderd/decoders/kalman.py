@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, vector
 from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting, gaussian, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command
@@ -66,7 +66,7 @@ def row(state: State) -> Array:
 
 def start(model: Model, state: State, initial: NDArray[Any]) -> State:
     """Begin from `initial` (n,) instead of x0."""
-    x = finite("initial", initial, (len(model.A),))
+    x = vector("initial", initial, len(model.A))
     return state._replace(x=np.repeat(x[np.newaxis], len(state.x), axis=0))
 
 

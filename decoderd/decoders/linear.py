@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, finite, need, vector
 from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting
 from decoderd.state import Command
 
@@ -69,7 +69,7 @@ def row(v: Array) -> Array:
 
 def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     """Begin from velocity `initial` (2,)."""
-    return np.repeat(finite("initial", initial, (2,))[np.newaxis], len(v), axis=0)
+    return np.repeat(vector("initial", initial, 2)[np.newaxis], len(v), axis=0)
 
 
 def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:

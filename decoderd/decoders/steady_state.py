@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, vector
 from decoderd.decoders import Decoder, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command
@@ -75,7 +75,7 @@ def row(x: Array) -> Array:
 
 def start(parameters: Parameters, x: Array, initial: NDArray[Any]) -> Array:
     """Begin from `initial` (n,) instead of x0."""
-    first = finite("initial", initial, (len(parameters.P),))
+    first = vector("initial", initial, len(parameters.P))
     return np.repeat(first[np.newaxis], len(x), axis=0)
 
 

@@ -33,6 +33,18 @@ class Trigger(Config):
         return self
 
 
+def _in_order(start: Trigger, stop: Trigger) -> None:
+    """Raise ValueError where it is plain that the stop does not come after the start."""
+    for name in ("tick", "day", "trial"):
+        first, last = getattr(start, name), getattr(stop, name)
+        if first is not None and last is not None and first != last:
+            if last < first:
+                raise ValueError(f"stops before it starts: {name} {last} is before {name} {first}")
+            return
+    if start == stop:
+        raise ValueError("stops when it starts: stop must come after start")
+
+
 class Step(Config):
     """On from the start, until removed."""
 
@@ -48,6 +60,12 @@ class Ramp(Config):
     rise_s: Seconds
     stop: Trigger | None = None
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Ramp:
+        if self.stop is not None:
+            _in_order(self.start, self.stop)
+        return self
+
 
 class Block(Config):
     """On from `start` until `stop`."""
@@ -55,6 +73,11 @@ class Block(Config):
     shape: Literal["block"] = "block"
     start: Trigger
     stop: Trigger
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Block:
+        _in_order(self.start, self.stop)
+        return self
 
 
 Envelope = Annotated[Step | Ramp | Block, Field(discriminator="shape")]

@@ -44,7 +44,9 @@ def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[s
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
     if len(bad):
         at = tuple(bad[0])
-        raise ArrayError(f"counts[{at[0]}, {at[1]}] = {recorded[at]}: counts are whole numbers from 0 to 65535", "counts")
+        raise ArrayError(
+            f"counts[{at[0]}, {at[1]}] = {recorded[at]}: counts are whole numbers from 0 to 65535", "counts"
+        )
     return Parameters(recorded)
 
 

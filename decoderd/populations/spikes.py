@@ -20,8 +20,8 @@ _RECIPROCAL = [np.array(1.0 / max(k, 1)) for k in range(64)]
 def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
     """Counts k with P(k) = e^-m m^k / k!, m = `expected` >= 0 of any shape, as many as `uniform` in [0, 1) says.
 
-    k is the smallest count whose cumulative probability exceeds `uniform`; uint8, or uint16 where one exceeds 255. Exact while m < 700, the range in which
-    e^-m is a normal number.
+    k is the smallest count whose cumulative probability exceeds `uniform`; uint8, or uint16 where one exceeds 255.
+    Exact while m < 700, the range in which e^-m is a normal number.
     """
     probability = np.exp(-expected)
     more = uniform >= probability

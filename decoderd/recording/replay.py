@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from decoderd.errors import Refused
 from decoderd.recording.session_file import restore
-from decoderd.recording.store import Store
+from decoderd.recording.store import Store, trial_row
 from decoderd.session import step
 from decoderd.wire import codec, inputs
 
 
 class Difference(NamedTuple):
-    """The first byte that is not the same."""
+    """The first that is not the same: a topic, the journal or the trial table."""
 
     topic: str
     tick: int
@@ -61,26 +61,37 @@ def _compared(store: Store, watch: Callable[[int], None] | None) -> Verdict:
     recorded = {topic: _Recorded(chunk.data for chunk in store.chunks(topic)) for topic in codec.TOPICS}
     session, state = restore(store, newest=False)
     last, _ = store.checkpoint()
-    journal = store.journal()
+    journal, trials = store.journal(), store.trials()
     due = next(journal, None)
     while state.tick < last:
         tick, given = state.tick, []
-        try:
-            while due is not None and due[0] == tick:
+        while due is not None and due[0] == tick:
+            try:
                 given.append(inputs.parse(codec.decode(due[1])))
-                due = next(journal, None)
+            except ValueError as error:
+                return _differs("journal", tick, f"an input cannot be read: {error}")
+            due = next(journal, None)
+        try:
             state, messages = step(session, state, given)
-        except (Refused, ValueError) as error:
-            return Verdict(False, tick, Difference("journal", tick, f"an input cannot be consumed again: {error}"))
+        except Refused as refusal:
+            return _differs("journal", tick, f"an input is refused that was consumed: {refusal}")
         for topic, payload in messages:
             body = codec.encode(payload)
             if recorded[topic].take(len(body)) != body:
-                return Verdict(False, tick, Difference(topic, tick, "the bytes differ"))
+                return _differs(topic, tick, "the bytes differ")
+            if topic == "trial" and next(trials, None) != trial_row(payload):
+                return _differs("trial table", tick, f"the row of trial {payload['r']} differs")
         if watch is not None:
             watch(tick)
     for topic, rest in recorded.items():
         if not rest.over():
-            return Verdict(False, last, Difference(topic, last, "more was recorded than the replay gives"))
+            return _differs(topic, last, "more was recorded than the replay gives")
     if due is not None:
-        return Verdict(False, last, Difference("journal", due[0], "an input is there that no tick consumed"))
+        return _differs("journal", due[0], "an input is there that no tick consumed")
+    if next(trials, None) is not None:
+        return _differs("trial table", last, "it has more rows than the replay gives")
     return Verdict(True, last, None)
+
+
+def _differs(topic: str, tick: int, why: str) -> Verdict:
+    return Verdict(False, tick, Difference(topic, tick, why))

@@ -125,7 +125,7 @@ class Store:
                 "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
                 [(*m[:5], zlib.compress(m.data, 1)) for m in chunk.messages],
             )
-            self._db.executemany("INSERT INTO trial VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(_trial_row, chunk.trials))
+            self._db.executemany("INSERT INTO trial VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(trial_row, chunk.trials))
             self._db.executemany("INSERT INTO journal VALUES (?, ?, ?)", chunk.journal)
             # Of a day under way only the newest checkpoint is kept; of days past, the one nearest their end.
             old = (chunk.day, chunk.tick)
@@ -252,7 +252,8 @@ TRIAL_COLUMNS = (
 )
 
 
-def _trial_row(payload: dict[str, Any]) -> tuple[Any, ...]:
+def trial_row(payload: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of the trial table that a trial message makes."""
     x, y = payload["t"] or (None, None)
     names = json.dumps(payload["w"])
     times = (payload["a"], payload["o"], payload["k"])

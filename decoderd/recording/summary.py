@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ def summarise(
         "lateness": lateness,
         "done": progress.done,
     }
+
+
+def stored(store: Store, session: Session, state: SessionState) -> dict[str, Any]:
+    """The summary of a session that is not running, from its file alone."""
+    digest = hashlib.sha256()
+    for chunk in store.chunks("tick"):
+        digest.update(chunk.data)
+    found = summarise(session, state, digest.hexdigest(), wall_s(store), lateness(store))
+    last = store.incarnations()[-1:]
+    return {**found, "incarnation": len(store.incarnations()), "conditions": last[0]["conditions"] if last else {}}
 
 
 NOT_PACED = {"p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "missed": 0}

@@ -46,7 +46,11 @@ def split(data: bytes) -> Iterator[bytes]:
 
 
 def decode_all(data: bytes) -> Iterator[dict[str, Any]]:
-    """The payloads of a run of concatenated messages."""
+    """The payloads of a run of concatenated messages. Raises ValueError where it breaks off."""
     unpacker = msgpack.Unpacker(max_buffer_size=max(len(data), 1), strict_map_key=True)
     unpacker.feed(data)
-    return iter(unpacker)
+    while unpacker.tell() < len(data):
+        try:
+            yield unpacker.unpack()
+        except msgpack.OutOfData:
+            raise ValueError("the last message is incomplete") from None

@@ -22,7 +22,7 @@ def close(found, expected, tolerance=1e-10):
 
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_agrees_with_a_constant_gain(plain, kind):
-    A, W, C, Q = model = plain.model(kind)
+    A, _, C, _ = model = plain.model(kind)
     counts = plain.simulated(*model, BINS)
     _, K = plain.settled(*model)
     x0 = np.linspace(0.01, 0.05, len(A))

@@ -1,6 +1,7 @@
 """Tuned units, against the tuning curve as one writes it, and drift against its statistics."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_one_night():
 def test_drift_is_a_random_walk():
     days = nights({"preferred_rad": 0.1}, 25)
     z = [d.weights[0] + 1j * d.weights[1] for d in days]
-    walked = sum(np.angle(b / a) for a, b in zip(z, z[1:], strict=False))
+    walked = sum(np.angle(b / a) for a, b in pairwise(z))
     assert walked.std() == pytest.approx(0.1 * 5, rel=0.05)
 
 

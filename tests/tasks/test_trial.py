@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from decoderd.rng import Spec, Stream
-from decoderd.state import Event, Moment
+from decoderd.state import Moment
 from decoderd.tasks import trial
 from decoderd.tasks.centre_out import Config
 from decoderd.tasks.random_targets import Config as RandomConfig

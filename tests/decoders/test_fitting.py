@@ -1,0 +1,210 @@
+"""Fits, against normal equations written out, against simulations whose parameters are known, and their refusals."""
+
+import numpy as np
+import pytest
+
+from decoderd.decoders import Calibration, Recorded, fitting
+from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
+from decoderd.decoders.kalman import KALMAN
+from decoderd.decoders.linear import LINEAR
+from decoderd.errors import ArrayError
+
+BIN_S = 0.05
+
+
+def recording(bins=3000, units=10, seed=1, noise=None):
+    """Counts = C (p v 1) + q with known C and Q, velocities of SD 0.05 m/s."""
+    draw = np.random.default_rng(seed)
+    velocity = np.zeros((bins, 2))
+    for t in range(1, bins):
+        velocity[t] = 0.9 * velocity[t - 1] + 0.05 * np.sqrt(1 - 0.81) * draw.standard_normal(2)
+    position = np.cumsum(velocity, axis=0) * BIN_S
+    C = np.column_stack([draw.normal(0, 4, (units, 2)), draw.normal(0, 25, (units, 2)), draw.uniform(2, 6, units)])
+    mixing = draw.normal(0, 0.5, (units, units))
+    Q = mixing @ mixing.T + 0.5 * np.eye(units) if noise is None else noise
+    states = np.hstack([position, velocity, np.ones((bins, 1))])
+    counts = states @ C.T + draw.multivariate_normal(np.zeros(units), Q, bins)
+    return Recorded(counts, position, velocity, BIN_S), states, C, Q
+
+
+# --- dynamics ---------------------------------------------------------------------------------------------------
+
+
+def test_dynamics_of_published_decoders():
+    """BMI3D: velocity keeps 0.8 of itself over bins of 100 ms, position integrates it."""
+    A, W = fitting.dynamics(Calibration(decay_per_100ms=0.8), 0.1, position=True)
+    expected = np.array([[1, 0, 0.1, 0, 0], [0, 1, 0, 0.1, 0], [0, 0, 0.8, 0, 0], [0, 0, 0, 0.8, 0], [0, 0, 0, 0, 1.0]])
+    np.testing.assert_allclose(A, expected)
+    assert np.flatnonzero(np.diag(W)).tolist() == [2, 3]
+    A, W = fitting.dynamics(Calibration(decay_per_100ms=0.8), 0.1, position=False)
+    np.testing.assert_allclose(A, np.diag([0.8, 0.8, 1.0]))
+
+
+@pytest.mark.parametrize("bin_s", [0.01, 0.05, 0.1])
+def test_velocity_has_its_sd_whatever_the_bin(bin_s):
+    A, W = fitting.dynamics(Calibration(speed_sd_m_s=0.06), bin_s, position=False)
+    variance = 0.0
+    for _ in range(3000):
+        variance = A[0, 0] * variance * A[0, 0] + W[0, 0]
+    assert np.sqrt(variance) == pytest.approx(0.06)
+
+
+def test_two_short_bins_are_one_long_one():
+    short, long = (fitting.dynamics(Calibration(), bin_s, position=False) for bin_s in (0.05, 0.1))
+    np.testing.assert_allclose(short[0] @ short[0], long[0])
+    np.testing.assert_allclose(short[0] @ short[1] @ short[0].T + short[1], long[1])
+
+
+# --- observation ------------------------------------------------------------------------------------------------
+
+
+def test_observation_solves_the_normal_equations():
+    recorded, states, _, _ = recording(bins=200)
+    C, Q = fitting.observation(recorded.counts, states, 0.0)
+    expected = np.linalg.solve(states.T @ states, states.T @ recorded.counts).T
+    np.testing.assert_allclose(C, expected, rtol=0, atol=1e-8)
+    for i in range(10):
+        for j in range(10):
+            r_i = recorded.counts[:, i] - states @ expected[i]
+            r_j = recorded.counts[:, j] - states @ expected[j]
+            assert Q[i, j] == pytest.approx(sum(r_i * r_j) / (200 - 5), rel=1e-6)
+
+
+def test_observation_finds_what_was_put_in():
+    recorded, states, C_true, Q_true = recording(bins=20_000)
+    C, Q = fitting.observation(recorded.counts, states, 0.0)
+    spread = np.sqrt(np.outer(np.diag(Q_true), np.diag(np.linalg.inv(states.T @ states))))
+    assert (np.abs(C - C_true) < 4.5 * spread).all()
+    spread = np.sqrt((np.outer(np.diag(Q_true), np.diag(Q_true)) + Q_true**2) / 20_000)
+    assert (np.abs(Q - Q_true) < 4.5 * spread).all()
+
+
+@pytest.mark.parametrize("shrinkage", [0.1, 1.0])
+def test_shrinkage_draws_q_towards_its_diagonal(shrinkage):
+    recorded, states, _, _ = recording(bins=100)
+    _, sample = fitting.observation(recorded.counts, states, 0.0)
+    _, Q = fitting.observation(recorded.counts, states, shrinkage)
+    expected = (1 - shrinkage) * sample + shrinkage * np.diag(np.diag(sample))
+    np.testing.assert_allclose(Q, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_silent_unit_gets_a_variance_that_can_be_used():
+    recorded, states, _, _ = recording(bins=100)
+    counts = recorded.counts.copy()
+    counts[:, 3] = 0.0
+    _, Q = fitting.observation(counts, states, 0.1)
+    assert Q[3, 3] == 1 / 100
+    KALMAN.load(fitting.kalman(recorded._replace(counts=counts), Calibration(), "velocity"))
+
+
+@pytest.mark.parametrize("bins", [3, 5])
+def test_too_few_bins(bins):
+    recorded, states, _, _ = recording(bins=bins)
+    with pytest.raises(ArrayError, match=f"counts: {bins} bins are too few to fit 5 coefficients a unit"):
+        fitting.observation(recorded.counts, states, 0.1)
+
+
+# --- decoders ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["velocity", "position_velocity"])
+def test_a_fitted_kalman_filter_decodes(plain, state):
+    train, test = recording(seed=1)[0], recording(seed=1)[0]
+    train = train._replace(counts=train.counts[:2000], velocity=train.velocity[:2000], position=train.position[:2000])
+    parameters = KALMAN.load(fitting.kalman(train, Calibration(), state))
+    assert len(parameters.A) == (3 if state == "velocity" else 5)
+    rows = plain.decoded(KALMAN, parameters, test.counts[2000:])
+    for axis in range(2):
+        v = rows[:, axis + (2 if state == "position_velocity" else 0)]
+        assert np.corrcoef(v, test.velocity[2000:, axis])[0, 1] > 0.8
+
+
+def test_positions_are_needed_to_fit_them():
+    recorded = recording(bins=100)[0]._replace(position=None)
+    KALMAN.load(fitting.kalman(recorded, Calibration(), "velocity"))
+    with pytest.raises(ArrayError, match="position: the recording has none; fit a velocity filter"):
+        fitting.kalman(recorded, Calibration(), "position_velocity")
+
+
+def test_linear_is_ridge_regression_smoothed():
+    """A ridge of one bin's worth is N more rows of least squares, each a single count that means nothing."""
+    recorded, _, _, _ = recording(bins=300)
+    y = recorded.counts - recorded.counts.mean(axis=0)
+    v = recorded.velocity - recorded.velocity.mean(axis=0)
+    weights = np.linalg.lstsq(np.vstack([y, np.eye(10)]), np.vstack([v, np.zeros((10, 2))]), rcond=None)[0].T
+    keep = 0.8**0.5
+    p = LINEAR.load(fitting.linear(recorded, Calibration(decay_per_100ms=0.8)))
+    np.testing.assert_allclose(p.M2, (1 - keep) * weights, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(p.M1, keep * np.eye(2))
+    still = np.linalg.solve(np.eye(2) - p.M1, p.M2 @ recorded.counts.mean(axis=0) + p.m0)
+    np.testing.assert_allclose(still, recorded.velocity.mean(axis=0), atol=1e-12)
+
+
+# --- factors ----------------------------------------------------------------------------------------------------
+
+
+def factor_data(bins=20_000, units=12, factors=3, seed=1):
+    draw = np.random.default_rng(seed)
+    L, psi = draw.normal(0, 1, (units, factors)), draw.uniform(0.3, 1.0, units)
+    counts = draw.normal(size=(bins, factors)) @ L.T + np.sqrt(psi) * draw.normal(size=(bins, units)) + 5
+    return counts, L, psi
+
+
+def test_factor_analysis_finds_the_covariance():
+    counts, L, psi = factor_data()
+    fa = fitting.factor_analysis(counts, 3)
+    sd = 1 / fa["count_scale"]
+    found = (fa["fa_loadings"] @ fa["fa_loadings"].T + np.diag(fa["fa_private_var"])) * np.outer(sd, sd)
+    expected = L @ L.T + np.diag(psi)
+    spread = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / len(counts))
+    assert (np.abs(found - expected) < 4.5 * spread).all()
+    np.testing.assert_allclose(fa["fa_private_var"] * sd**2, psi, rtol=0.1)
+    np.testing.assert_allclose(fa["count_mean"], counts.mean(axis=0))
+
+
+def test_loadings_are_orthogonal_strongest_first():
+    fa = fitting.factor_analysis(factor_data(2000)[0], 3)
+    gram = fa["fa_loadings"].T @ fa["fa_loadings"]
+    assert np.abs(gram - np.diag(np.diag(gram))).max() < 1e-10
+    assert (np.diff(np.diag(gram)) < 0).all()
+
+
+def test_factors_are_posterior_means():
+    counts = factor_data(500)[0]
+    fa = fitting.factor_analysis(counts, 3)
+    L, psi = fa["fa_loadings"], np.diag(fa["fa_private_var"])
+    scores = (counts - fa["count_mean"]) / counts.std(axis=0)
+    expected = scores @ (L.T @ np.linalg.inv(L @ L.T + psi)).T
+    np.testing.assert_allclose(fitting.factors_of(counts, fa), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("counts", "factors", "says"),
+    [
+        (np.random.default_rng(1).random((20, 20)), 3, "20 bins x 20 units are too few for 3 factors"),
+        (np.random.default_rng(1).random((50, 3)), 3, "50 bins x 3 units are too few for 3 factors"),
+        (np.random.default_rng(1).random((50, 6)) * [1, 1, 0, 1, 1, 1], 2, "unit 2 has the same count in every bin"),
+    ],
+)
+def test_what_cannot_be_analysed(counts, factors, says):
+    with pytest.raises(ArrayError, match=says):
+        fitting.factor_analysis(counts, factors)
+
+
+def test_the_manifold_filter_sees_factors_of_unit_variance(plain):
+    recorded = recording(noise=np.eye(10))[0]
+    arrays = fitting.intrinsic_manifold(recorded, Calibration(factors=4))
+    factors = (fitting.factors_of(recorded.counts, arrays) - arrays["factor_mean"]) * arrays["factor_scale"]
+    np.testing.assert_allclose(factors.mean(axis=0), 0, atol=1e-10)
+    np.testing.assert_allclose(factors.std(axis=0), 1)
+    rows = plain.decoded(INTRINSIC_MANIFOLD, INTRINSIC_MANIFOLD.load(arrays), recorded.counts)
+    for axis in range(2):
+        assert np.corrcoef(rows[:, axis], recorded.velocity[:, axis])[0, 1] > 0.6
+
+
+def test_a_factor_analysis_made_before_is_used():
+    recorded = recording(bins=500)[0]
+    fa = fitting.factor_analysis(recorded.counts, 2)
+    arrays = fitting.intrinsic_manifold(recorded, Calibration(factors=9), fa)
+    np.testing.assert_array_equal(arrays["fa_loadings"], fa["fa_loadings"])
+    assert arrays["kf_C"].shape == (2, 2)
