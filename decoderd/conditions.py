@@ -34,7 +34,7 @@ def repeatable() -> Iterator[None]:
 def punctual() -> Iterator[Report]:
     """Everything that helps a thread to wake up on time, as far as permitted; undone at the end.
 
-    Yields {measure: what was got, or why not}. Threads started before keep their ordinary priority.
+    Yields {measure: what was got, or why not}. Threads started within do not inherit the priority.
     """
     switch, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_SWITCH_S)

@@ -87,14 +87,14 @@ def drive(
 
     with interrupt.listening(), conditions.repeatable():
         incarnation = store.begin_incarnation(state.tick, speed, clock.period_ns, versions())
-        recorder = Recorder(store, incarnation, state, encoder, clock.paced)
         with surroundings() as report:
+            store.note_conditions(incarnation, report)
+            recorder = Recorder(store, incarnation, state, encoder, clock.paced)
             try:
                 state = loop.run(session, state, clock, recorder, source, watch)
             except BaseException:
                 recorder.abandon()
                 raise
         recorder.close(state)
-        store.note_conditions(incarnation, report)
     found = summary.summarise(session, state, recorder.digest(), summary.wall_s(store), summary.lateness(store))
     return {**found, "incarnation": incarnation, "conditions": report}

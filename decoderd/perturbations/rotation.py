@@ -8,7 +8,7 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.config import Radians, UnitIndices
-from decoderd.errors import Refused
+from decoderd.errors import ArrayError, NumericalError, Refused
 from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene, chosen
 from decoderd.state import POSITION, VELOCITY, Command
 
@@ -31,7 +31,10 @@ def begin(config: RotationConfig, host: Host) -> Any:
     if host.decoder.rotate is None:
         raise Refused(f"a decoder of kind {_kind(host)!r} has no readout that could be rotated", "site")
     units = chosen(config.units, host)
-    host.decoder.rotate(host.decoder_parameters, config.angle_rad, units)  # fails now rather than at the onset
+    try:  # now rather than at the onset
+        host.decoder.rotate(host.decoder_parameters, config.angle_rad, units)
+    except (ArrayError, NumericalError) as error:
+        raise Refused(f"the decoder cannot be rotated: {error}", "site") from None
     return units
 
 
