@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
 
 def vector(name: str, value: Any, length: int) -> Array:
     """`value` as a read-only float64 array (length,); a column or a row of that length will do. Raises ArrayError."""
-    flat = np.ravel(value) if np.shape(value) in ((length, 1), (1, length)) else value
-    return finite(name, flat, (length,))
+    with contextlib.suppress(ValueError):  # rows of different lengths, of which `finite` tells
+        value = np.ravel(value) if np.shape(value) in ((length, 1), (1, length)) else value
+    return finite(name, value, (length,))
 
 
 def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -84,8 +85,9 @@ def run(
     parsed = protocols.load(protocol, overrides)
     clock_for(speed, parsed.tick_s)
     source = _source(inputs)
-    with conditions.repeatable():
-        parameters = setup.prepare(parsed)
+    reaches = getattr(getattr(parsed.decoder, "calibration", None), "reaches", None)
+    with conditions.repeatable(), _bar("calibrating", reaches) as advance:
+        parameters = setup.prepare(parsed, advance)
         session = assemble(parsed, parameters)
         state = initial(session, parameters)
     with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as directory:
@@ -169,8 +171,8 @@ def decode(
     from decoderd import conditions
     from decoderd.decoders import offline
 
-    with conditions.repeatable():
-        rows = offline.decode_files(kind, decoder, counts, initial, out)
+    with conditions.repeatable(), _bar("decoding", None) as advance:
+        rows = offline.decode_files(kind, decoder, counts, initial, out, advance)
     if json:
         print(jsonlib.dumps({"kind": kind, "bins": rows.shape[0], "entries": rows.shape[1], "out": str(out)}))
     else:
@@ -190,7 +192,7 @@ def fit(
     from decoderd import conditions
     from decoderd.fit import fit as fit_recording
 
-    with conditions.repeatable():
+    with conditions.repeatable(), err_console.status("fitting"):
         found = fit_recording(recording, out, length_unit=length_unit, factors=factors, bin_s=bin_s)
     if json:
         print(jsonlib.dumps({name: _jsonable(value) for name, value in found._asdict().items()}))
@@ -273,29 +275,34 @@ def _report(summary: dict[str, Any], json: bool, out: Path | None) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar, on a terminal only, for what takes longer than two seconds."""
-    import time
+    """A progress bar, on a terminal only, for what takes longer than two seconds.
 
-    began, bar = time.monotonic(), None
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    task: Any = None
+    It is drawn by a thread of its own: drawing takes milliseconds, which a tick cannot spare.
+    """
+    done, over = [0], threading.Event()
 
-    def advance(done: int) -> None:
-        nonlocal bar, task
-        if bar is None:
-            if not err_console.is_terminal or time.monotonic() - began < 2:
-                return
-            bar = Progress(*columns, *times, console=err_console, transient=True, auto_refresh=False)
+    def advance(number: int) -> None:
+        done[0] = number
+
+    def draw() -> None:
+        if over.wait(2.0):
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+        times = (TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, *times, console=err_console, transient=True, auto_refresh=False) as bar:
             task = bar.add_task(what, total=total)
-            bar.start()
-        bar.update(task, completed=done, refresh=True)
+            while not over.wait(0.25):
+                bar.update(task, completed=done[0], refresh=True)
 
+    artist = threading.Thread(target=draw, name="progress", daemon=True)
+    if err_console.is_terminal:
+        artist.start()
     try:
         yield advance
     finally:
-        if bar is not None:
-            bar.stop()
+        over.set()
+        if artist.is_alive():
+            artist.join()
 
 
 @contextmanager

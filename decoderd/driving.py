@@ -11,16 +11,13 @@ from typing import Any
 from decoderd import conditions, loop
 from decoderd.assembly import Session
 from decoderd.checkpoint import Encoder
-from decoderd.clock import Clock, RealTime, Unpaced, now_ns
+from decoderd.clock import Clock, RealTime, Unpaced
 from decoderd.errors import ProtocolError
 from decoderd.recording import summary
 from decoderd.recording.recorder import Recorder
 from decoderd.recording.session_file import versions
 from decoderd.recording.store import Store
 from decoderd.state import SessionState
-
-# How often progress is told.
-_TELL_EVERY_NS = 100_000_000
 
 
 def clock_for(speed: str, tick_s: float) -> Clock:
@@ -71,17 +68,16 @@ def drive(
 ) -> dict[str, Any]:
     """Run one incarnation of a session to its end, or until interrupted; returns the summary of the whole session.
 
+    `tell` hears of every tick, in the loop: it has to be quick.
+
     Raises StoreError when it can no longer be recorded: what was committed is intact and can be resumed.
     """
     clock = clock_for(speed, session.timing.tick_s)
     surroundings = conditions.punctual if clock.paced else conditions.steady
     interrupt = Interrupt()
-    told = now_ns()
 
     def watch(state: SessionState) -> bool:
-        nonlocal told
-        if tell is not None and now_ns() - told > _TELL_EVERY_NS:
-            told = now_ns()
+        if tell is not None:
             tell(state)
         return interrupt.asked
 

@@ -5,6 +5,7 @@ What comes out is arrays; they are stored with the session, so that neither a re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from decoderd.rng import Draws, generator, open_streams
 from decoderd.state import POSITION, VELOCITY, Cue, Moment, Parameters
 from decoderd.tasks.trial import REACH
 
+Watch = Callable[[int], None]
 
-def prepare(protocol: Protocol) -> Parameters:
-    """Parameters of population and decoder.
+
+def prepare(protocol: Protocol, watch: Watch = lambda reaches: None) -> Parameters:
+    """Parameters of population and decoder; `watch` is told how many reaches of a calibration are done.
 
     Raises ProtocolError, naming file and array, for files that do not fit the kinds that are to read them.
     """
     population = _population(protocol)
-    return Parameters(population, _decoder(protocol, population))
+    return Parameters(population, _decoder(protocol, population, watch))
 
 
 def _arrays(config: Any) -> dict[str, Any]:
@@ -43,19 +46,19 @@ def _population(protocol: Protocol) -> Any:
         raise ProtocolError(f"population: {getattr(config, 'file', '')}: {error}", "population") from None
 
 
-def _decoder(protocol: Protocol, population: Any) -> Any:
+def _decoder(protocol: Protocol, population: Any, watch: Watch) -> Any:
     config: Any = protocol.decoder
     kind = registry.find("decoders", config.kind)
     try:
         if kind.fit is None or getattr(config, "file", None) is not None:
             return kind.load(_arrays(config))
-        return kind.load(kind.fit(calibrate(protocol, population), config.calibration, config))
+        return kind.load(kind.fit(calibrate(protocol, population, watch), config.calibration, config))
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or "fitted to a calibration"
         raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
 
 
-def calibrate(protocol: Protocol, parameters: Any) -> Recorded:
+def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None) -> Recorded:
     """Counts of a population whose subject watches a cursor do at once what it intends, in reaches from the centre.
 
     Reaches go to 8 directions in turn. A population that has no intention of its own (replay) cannot be calibrated
@@ -89,5 +92,6 @@ def calibrate(protocol: Protocol, parameters: Any) -> Recorded:
                 cursor = np.hstack([position, intent])
                 tick += 1
             rows.append((np.concatenate(collected).sum(axis=0), cursor[0, POSITION], cursor[0, VELOCITY]))
+        watch(reach + 1)
     counts, position, velocity = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
     return Recorded(counts, position, velocity, timing.bin_s)

@@ -102,7 +102,7 @@ class DecoderContract(ComponentContract):
     def test_wrong_shapes_are_named(self) -> None:
         for name, array in self.example().items():
             with pytest.raises(ArrayError, match=name) as caught:
-                self.component.load({**self.example(), name: array[np.newaxis]})
+                self.component.load({**self.example(), name: array[np.newaxis, np.newaxis]})
             assert caught.value.field == name
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -178,7 +178,7 @@ class DecoderContract(ComponentContract):
         begun = pure(self.component.start, parameters, state, first)
         same(self.component.row(begun), np.stack([first, first]))
         storable(begun)
-        for wrong in (np.zeros(n + 1), np.zeros((1, n)), np.full(n, np.nan), np.full(n, "x")):
+        for wrong in (np.zeros(n + 1), np.zeros((2, n)), np.full(n, np.nan), np.full(n, "x")):
             with pytest.raises(ArrayError):
                 self.component.start(parameters, state, wrong)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from decoderd import registry
 from decoderd.arrays import Array, finite, load_npy, load_npz
 from decoderd.errors import ArrayError
 
+Watch = Callable[[int], None]
 
-def decode(kind: str, arrays: dict[str, NDArray[Any]], counts: Any, initial: Any = None) -> Array:
+
+def decode(
+    kind: str, arrays: dict[str, NDArray[Any]], counts: Any, initial: Any = None, watch: Watch = lambda bins: None
+) -> Array:
     """States (bins, n) of a decoder of `kind` with `arrays`, on counts (bins, N).
 
-    `initial` (n,) is the state before the first bin; by default the decoder's own. Raises ArrayError or
+    `initial` (n,) is the state before the first bin; by default the decoder's own. `watch` is told how many bins are
+    done, now and then. Raises ArrayError or
     NumericalError, naming the array, for anything that does not fit.
     """
     decoder = registry.find("decoders", kind)
@@ -32,12 +38,17 @@ def decode(kind: str, arrays: dict[str, NDArray[Any]], counts: Any, initial: Any
     for t in range(len(observed)):
         state, _ = decoder.step(parameters, state, observed[t : t + 1], None)
         out[t] = decoder.row(state)[0]
+        if t % 1000 == 0:
+            watch(t)
     return out
 
 
-def decode_files(kind: str, decoder: Path, counts: Path, initial: Path | None, out: Path) -> Array:
+def decode_files(
+    kind: str, decoder: Path, counts: Path, initial: Path | None, out: Path, watch: Watch = lambda bins: None
+) -> Array:
     """`decode` from files to a file, which appears only when it is complete."""
-    rows = decode(kind, load_npz(decoder), load_npy(counts), None if initial is None else load_npy(initial))
+    start = None if initial is None else load_npy(initial)
+    rows = decode(kind, load_npz(decoder), load_npy(counts), start, watch)
     partial = out.with_name(f".{out.name}.partial.npy")
     try:
         np.save(partial, rows)

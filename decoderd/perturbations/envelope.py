@@ -34,15 +34,26 @@ class Trigger(Config):
 
 
 def _in_order(start: Trigger, stop: Trigger) -> None:
-    """Raise ValueError where it is plain that the stop does not come after the start."""
-    for name in ("tick", "day", "trial"):
-        first, last = getattr(start, name), getattr(stop, name)
-        if first is not None and last is not None and first != last:
-            if last < first:
-                raise ValueError(f"stops before it starts: {name} {last} is before {name} {first}")
-            return
-    if start == stop:
+    """Raise ValueError where it is plain that the stop does not come after the start.
+
+    It is plain only among ticks, among trials of the session, and among days and their trials: which of a trial of
+    the session and a trial of a day comes first is not known before.
+    """
+    (kind, first), (other, last) = _place(start), _place(stop)
+    if kind == other and last == first:
         raise ValueError("stops when it starts: stop must come after start")
+    if kind == other and last < first:
+        before, after = (" trial ".join(map(str, place)) for place in (last, first))
+        raise ValueError(f"stops before it starts: {kind} {before} is before {kind} {after}")
+
+
+def _place(trigger: Trigger) -> tuple[str, tuple[int, ...]]:
+    """What a trigger counts in, and its place there; a day begins before its trial 1."""
+    if trigger.tick is not None:
+        return "tick", (trigger.tick,)
+    if trigger.day is None:
+        return "trial", () if trigger.trial is None else (trigger.trial,)
+    return "day", (trigger.day,) if trigger.trial is None else (trigger.day, trigger.trial)
 
 
 class Step(Config):
