@@ -17,7 +17,7 @@ from decoderd.decoders import Recorded
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.protocol import Protocol
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import POSITION, VELOCITY, Cue, Moment, Parameters
+from decoderd.state import POSITION, Cue, Moment, Parameters
 from decoderd.tasks.trial import REACH
 
 Watch = Callable[[int], None]
@@ -82,7 +82,7 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
         cursor = np.zeros((1, 4))
         state = kind.init(plan, parameters, cursor)
         for _ in range(bins):
-            collected = []
+            collected, before = [], cursor[0, POSITION]
             for bin_tick in range(timing.bin_ticks):
                 draws = Draws(streams, 0, tick)
                 moment = Moment(tick, 0, tick, bin_tick)
@@ -91,7 +91,8 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
                 position = cursor[:, POSITION] + intent * timing.tick_s
                 cursor = np.hstack([position, intent])
                 tick += 1
-            rows.append((np.concatenate(collected).sum(axis=0), cursor[0, POSITION], cursor[0, VELOCITY]))
+            moved = cursor[0, POSITION] - before  # counts add up over the bin, so velocity is its mean
+            rows.append((np.concatenate(collected).sum(axis=0), cursor[0, POSITION], moved / timing.bin_s))
         watch(reach + 1)
     counts, position, velocity = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
     return Recorded(counts, position, velocity, timing.bin_s)

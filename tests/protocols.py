@@ -86,6 +86,9 @@ class Run(NamedTuple):
     states: list[SessionState]
     messages: list[tuple[str, dict[str, Any]]]
 
+    def __repr__(self) -> str:
+        return f"<{self.session.name}, {len(self.states) - 1} ticks>"
+
     def of(self, topic: str) -> list[dict[str, Any]]:
         """Payloads of a topic."""
         return [payload for name, payload in self.messages if name == topic]

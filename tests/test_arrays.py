@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from decoderd.arrays import finite, load_npy, load_npz, need
+from decoderd.arrays import finite, load_npy, load_npz, need, vector
 from decoderd.errors import ArrayError
 
 
@@ -42,6 +42,17 @@ def test_refuses_and_says_why(value, shape, says):
     with pytest.raises(ArrayError, match=says) as caught:
         finite("x", value, shape)
     assert caught.value.field == "x"
+
+
+@pytest.mark.parametrize("value", [[1, 2, 3], [[1], [2], [3]], [[1, 2, 3]]])
+def test_a_row_or_a_column_is_a_vector(value):
+    np.testing.assert_array_equal(vector("x", value, 3), [1, 2, 3])
+
+
+@pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3, 4]], [[[1, 2, 3]]], [[1], [1, 2]], 3.0, ["a", "b", "c"]])
+def test_other_shapes_are_no_vector(value):
+    with pytest.raises(ArrayError, match="x: "):
+        vector("x", value, 3)
 
 
 def test_need_lists_what_is_missing():

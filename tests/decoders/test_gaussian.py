@@ -42,6 +42,12 @@ def test_updating_in_information_form_is_updating_with_a_gain(given_system):
     np.testing.assert_array_equal(found, found.T)
 
 
+def test_what_is_no_covariance_any_more_is_not_updated():
+    with pytest.raises(NumericalError, match="P has lost its meaning") as caught:
+        gaussian.updated(np.array([[-1.0]]), np.array([[1.0]]))
+    assert caught.value.field == "P"
+
+
 # --- the steady state -------------------------------------------------------------------------------------------
 
 

@@ -100,6 +100,11 @@ def test_rates_last_for_a_bin():
     assert len({tuple(row) for row in bins[:, 0]}) == 12
 
 
+def test_intentions_are_noisy():
+    _, intents = run(individual(), 3000, subject={"motor_noise_m_s": 0.02})
+    assert intents.std() == pytest.approx(0.02 * np.sqrt(0.1 / 0.045), rel=0.05)
+
+
 def test_effort_grows_with_intended_speed_up_to_the_reference():
     p = individual(shared=np.zeros((Q, Q)), private=np.zeros(N))
     for reference in (0.1, 1.0):

@@ -11,7 +11,7 @@ from scipy import stats
 from decoderd.populations import tuned
 from decoderd.populations.tuned import TUNED, TunedConfig
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import Timing
+from decoderd.state import Cue, Moment, Timing
 
 
 def individual(config, seed=1):
@@ -53,6 +53,19 @@ def test_individuals_are_drawn_from_their_ranges():
 def test_ranges_go_upwards(field):
     with pytest.raises(ValidationError, match=rf"{field} = \[5.0, 4.0\]: the first value must not exceed the second"):
         TunedConfig(**{field: (5, 4)})
+
+
+def test_rates_are_those_of_the_intention_and_its_noise():
+    """At rest the intention is the motor stream's row alone: SD 0.03 m/s over 100 ms, sqrt(10) more in a tick."""
+    config = TunedConfig(units=6, subject={"motor_noise_m_s": 0.03})
+    parameters, timing = individual(config), Timing(0.01, 5)
+    plan = TUNED.plan(config, timing)
+    draws = Draws(open_streams((1,), "population", TUNED.streams(config, parameters)), 1, 0)
+    state = TUNED.init(plan, parameters, np.zeros((1, 4)))
+    rest = Cue(None, 0.0, 0, -1, 0, False, ())
+    _, rates, intent = TUNED.rates(plan, parameters, state, rest, np.zeros((1, 4)), Moment(0, 1, 0, 0), draws)
+    np.testing.assert_allclose(intent, 0.03 * np.sqrt(10) * draws.row("motor"), rtol=1e-12)
+    np.testing.assert_array_equal(rates, tuned.tuning(parameters.weights, intent))
 
 
 def test_counts_are_poisson_with_the_ticks_share_of_the_rate():

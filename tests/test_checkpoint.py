@@ -1,0 +1,274 @@
+"""States as bytes: everything comes back bit for bit, and nothing runs on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from decoderd import checkpoint
+from decoderd.checkpoint import LARGE, Encoder, decode
+from decoderd.errors import StoreError
+from decoderd.protocol import parse_perturbation
+from decoderd.state import Moment, SessionState
+from tests import protocols
+from tests.protocols import KINDS, of_every_kind
+
+
+class Nested(NamedTuple):
+    one: object
+    two: object = None
+
+
+class Kept:
+    """Large arrays as a store keeps them."""
+
+    def __init__(self):
+        self.arrays = {}
+
+    def back(self, state, encoder=None):
+        found = (encoder or Encoder()).encode(state)
+        self.arrays |= found.fresh
+        return decode(found.body, self.arrays.__getitem__, parse_perturbation)
+
+
+def same(one, other, where="state"):
+    """Types, bits and the order in memory; sets of one and several arrays alike."""
+    assert type(one) is type(other), f"{where}: {type(one)} and {type(other)}"
+    if isinstance(one, np.ndarray):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), where
+        assert one.tobytes("A") == other.tobytes("A"), where
+        assert (one.flags.c_contiguous or one.flags.f_contiguous) <= (
+            (one.flags.c_contiguous, one.flags.f_contiguous) == (other.flags.c_contiguous, other.flags.f_contiguous)
+        ), f"{where}: another order in memory"
+    elif isinstance(one, tuple):
+        assert len(one) == len(other), where
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            same(a, b, f"{where}.{getattr(one, '_fields', range(len(one)))[number]}")
+    elif isinstance(one, dict):
+        assert list(one) == list(other), where
+        for key in one:
+            same(one[key], other[key], f"{where}[{key!r}]")
+    elif isinstance(one, float):
+        assert np.float64(one).tobytes() == np.float64(other).tobytes(), where
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_state_of_a_session_comes_back(kind, tmp_path):
+    run = protocols.run(*of_every_kind(tmp_path)[kind])
+    kept, encoder = Kept(), Encoder()
+    ticks = sorted({0, 1, len(run.states) - 1, *np.random.default_rng(2).integers(0, len(run.states), 40).tolist()})
+    for tick in ticks:
+        restored = kept.back(run.states[tick], encoder)
+        assert type(restored) is SessionState
+        same(run.states[tick], restored)
+
+
+def test_a_restored_state_goes_on_as_the_old_one_would_have(tmp_path):
+    for data, at in of_every_kind(tmp_path).values():
+        run = protocols.run(data, at)
+        middle = len(run.states) // 2
+        again = protocols.turned(run.session, Kept().back(run.states[middle]), at)
+        assert [m for m in run.messages if m[1]["k"] >= middle] == again.messages
+
+
+# --- values
+
+numbers = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=True), st.text(max_size=20)
+)
+small_arrays = arrays_of.arrays(
+    st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.uint16, np.bool_]),
+    arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
+)
+leaves = st.one_of(numbers, small_arrays)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(tuple),
+        st.builds(Nested, inner, inner),
+        st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(trees)
+def test_any_tree_comes_back(tree):
+    same(tree, Kept().back(tree))
+
+
+@pytest.mark.parametrize("size", [3, 40], ids=["small", "large"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_order_in_memory_is_kept(size, order):
+    array = np.asarray(np.random.default_rng(3).normal(size=(size, size + 1)), order=order)
+    assert (array.nbytes > LARGE) == (size == 40)
+    back = Kept().back((array,))[0]
+    assert (back.flags.c_contiguous, back.flags.f_contiguous) == (order == "C", order == "F")
+    assert np.array_equal(array, back)
+    x = np.random.default_rng(4).normal(size=size + 1)
+    assert (array @ x).tobytes() == (back @ x).tobytes()
+
+
+def test_views_come_back_as_values():
+    whole = np.arange(4000.0).reshape(40, 100)
+    for view in (whole[::2, ::3], whole.T, whole[:, 5], whole[::-1], np.broadcast_to(whole[0], (7, 100))):
+        assert np.array_equal(view, Kept().back((view,))[0])
+
+
+def test_restored_arrays_cannot_be_written():
+    for size in (3, 400):
+        with pytest.raises(ValueError, match="read-only"):
+            Kept().back((np.zeros(size),))[0][0] = 1
+
+
+@pytest.mark.parametrize("scalar", [np.float64(0.1), np.float32(0.1), np.int16(-3), np.uint8(200), np.bool_(True)])
+def test_numpy_scalars_stay_what_they_are(scalar):
+    back = Kept().back((scalar,))[0]
+    assert type(back) is type(scalar)
+    assert back == scalar
+
+
+def test_specs_of_perturbations_are_validated_on_their_way_back():
+    spec = parse_perturbation(protocols.perturbation("silence", "neural", units=[1, 2]))
+    assert Kept().back((spec,)) == (spec,)
+
+
+# --- large arrays
+
+
+def test_a_large_array_is_handed_out_once():
+    encoder, weights = Encoder(), np.random.default_rng(5).normal(size=(40, 40))
+    first = encoder.encode(Nested(weights, 1))
+    digest = first.uses[0]
+    assert list(first.fresh) == [digest] == [hashlib.sha256(first.fresh[digest]).hexdigest()]
+    second = encoder.encode(Nested((weights, weights), 2))
+    assert (second.fresh, second.uses) == ({}, [digest])
+    # Gone from one checkpoint, it may be gone from the store: it is handed out again.
+    assert encoder.encode(Nested(None)).uses == []
+    assert list(encoder.encode(Nested(weights)).fresh) == [digest]
+
+
+def test_equal_arrays_share_their_bytes():
+    one, other = np.ones((40, 40)), np.ones((40, 40))
+    found = Encoder().encode((one, other))
+    assert len(found.fresh) == len(found.uses) == 1
+
+
+def test_the_same_numbers_in_another_order_in_memory_are_another_array():
+    array = np.random.default_rng(6).normal(size=(40, 40))
+    found = Encoder().encode((array, np.asfortranarray(array)))
+    assert len(found.uses) == 2
+
+
+def test_an_array_that_died_is_not_taken_for_one_that_lives_at_its_address():
+    encoder, kept = Encoder(), Kept()
+    for seed in range(50):
+        array = np.random.default_rng(seed).normal(size=200)
+        assert np.array_equal(kept.back((array,), encoder)[0], array)
+        del array
+
+
+# --- what is refused
+
+
+class Stranger:
+    pass
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[1, 2], {1, 2}, b"bytes", 1j, Stranger(), print, np.array([None]), np.array([{}], dtype=object)],
+    ids=["list", "set", "bytes", "complex", "object", "function", "objects", "object_array"],
+)
+def test_what_has_no_place_in_a_state(value):
+    with pytest.raises(TypeError, match="has no place in a state"):
+        Encoder().encode(Nested((value,)))
+
+
+def decoded(tree):
+    return decode(msgpack.packb(tree), {}.__getitem__, parse_perturbation)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os:system",
+        "builtins:eval",
+        "builtins:tuple",
+        "subprocess:Popen",
+        "decoderd.session:step",
+        "decoderd.state:POSITION",
+        "nowhere.to.be.found:Tuple",
+        "decoderd.state:Moment.__class__",
+        "decoderd.state:__import__",
+        "",
+        ":",
+    ],
+)
+def test_names_lead_to_named_tuples_only(name, tmp_path):
+    with pytest.raises(StoreError, match="which is not installed here|cannot be read"):
+        decoded({"n": name, "v": [f"touch {tmp_path / 'touched'}"]})
+    assert not (tmp_path / "touched").exists()
+
+
+def test_no_module_is_imported():
+    import sys
+
+    assert "this" not in sys.modules
+    with pytest.raises(StoreError):
+        decoded({"n": "this:s", "v": []})
+    assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"n": "decoderd.state:Moment", "v": [1, 2]},
+        {"x": 1},
+        {"h": "0" * 64},
+        {"a": b"\xc1"},
+        {"a": msgpack.packb(["<f8", [3], "C", b"\0" * 8])},
+        {"a": msgpack.packb(["O", [1], "C", b"\0" * 8])},
+        {"a": msgpack.packb(["nonsense", [1], "C", b"\0" * 8])},
+        {"a": msgpack.packb(["<f8", [1], "Z", b"\0" * 8])},
+        {"t": 3},
+        {"d": [[1]]},
+        {"p": {"kind": "gain"}},
+        {"p": 4},
+    ],
+    ids=str,
+)
+def test_trees_that_are_none(tree):
+    with pytest.raises(StoreError, match="the checkpoint cannot be read"):
+        decoded(tree)
+
+
+def test_a_spoilt_body_is_an_error_of_ours():
+    state = protocols.begun(protocols.centre_out())[1]
+    found = Encoder().encode(state)
+    draw, failed = np.random.default_rng(7), 0
+    for _ in range(300):
+        body = bytearray(found.body)
+        if draw.random() < 0.3:
+            body = body[: draw.integers(0, len(body))]
+        else:
+            body[draw.integers(0, len(body))] ^= 1 << draw.integers(0, 8)
+        try:
+            decode(bytes(body), found.fresh.__getitem__, parse_perturbation)
+        except StoreError as error:
+            assert "checkpoint" in str(error)
+            failed += 1
+    assert failed > 100
+
+
+def test_names_are_looked_up_in_the_module_they_name():
+    assert checkpoint._named_tuple("decoderd.state:Moment") is Moment
