@@ -200,15 +200,19 @@ def test_the_cursor_stops_at_the_edge_of_its_workspace():
     np.testing.assert_allclose(c[:, 1], np.maximum(-0.5 * moved, -0.1), atol=1e-12)
 
 
-def test_a_position_filter_drives_the_cursor_to_where_it_believes_it_is():
-    position = {"kind": "kalman", "state": "position_velocity", "calibration": protocols.BRIEF}
-    run = protocols.run(centre_out(decoder=position, effector={"kind": "cursor", "half_width_m": 2.0}))
+@pytest.mark.parametrize("kind", ["kalman", "steady_state_kalman"])
+def test_a_position_filter_knows_where_the_cursor_is(kind):
+    """Recomputed from the recorded counts and cursor by the decoder alone."""
+    position = {"kind": kind, "state": "position_velocity", "calibration": protocols.BRIEF}
+    run = protocols.run(centre_out(decoder=position))
     ends, counts = whole_bins(run)
-    rows = offline.decode("kalman", decoder_arrays(run), counts)
     c, v = run.column("c"), run.column("v")
-    # The tick that ends a bin puts the cursor to the decoded position and moves it on by one tick.
-    np.testing.assert_allclose(c[ends, :2] - 0.01 * v[ends], rows[:, :2], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(v[ends], rows[:, 2:4], rtol=0, atol=1e-9)
+    decoder, parameters = run.session.decoder, run.states[0].parameters.decoder
+    state = decoder.init(parameters, 1)
+    for end, y in zip(ends, counts, strict=True):
+        seen = c[end - 1 : end, :2]
+        state, command = decoder.step(parameters, state, y[np.newaxis].astype(float), seen)
+        np.testing.assert_allclose(v[end], command.velocity[0], rtol=0, atol=1e-12)
     assert np.abs(c[:, :2]).max() > 0.03
 
 

@@ -145,8 +145,17 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     if constant_last(A, W):
         x0[-1] = 1.0
     x0 = vector("x0", arrays.get("x0", x0), n)
+    _detectable(A, C)
     P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
     return observing(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
+
+
+def _detectable(A: Array, C: Array) -> None:
+    """Raise NumericalError if a state grows that no unit sees: its covariance would pass all bounds."""
+    for value in np.linalg.eigvals(A):
+        unseen = np.linalg.matrix_rank(np.vstack([value * np.eye(len(A)) - A, C])) < len(A)
+        if abs(value) > 1 + 1e-9 and unseen:
+            raise NumericalError(f"A: a state that C does not see grows {abs(value):.4g}-fold every bin", "A")
 
 
 def model_arrays(model: Model) -> dict[str, NDArray[Any]]:

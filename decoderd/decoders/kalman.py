@@ -49,14 +49,17 @@ def init(model: Model, batch: int) -> State:
 
 
 def step(model: Model, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
-    """One bin. Where the cursor is known, its position takes the place of the predicted one."""
+    """One bin. Where the cursor is seen, its position is known: it takes the place of the predicted one, and P- knows
+    no doubt about it, so that counts move the velocity alone (the second change of ReFIT, Gilja et al. 2012)."""
     prior = state.x.dot(model.A.T)
+    spread = model.A.dot(state.P).dot(model.A.T) + model.W
     where = layout.known(len(model.A))
     if position is not None and where is not None and where.position is not None:
         prior[:, where.position] = position
-    P = gaussian.updated(model.A.dot(state.P).dot(model.A.T) + model.W, model.D)
+        spread[where.position] = spread[:, where.position] = 0.0
+    P = gaussian.updated(spread, model.D)
     x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
-    return State(x, P), layout.command(where, prior, x) if where else Command(x, None)
+    return State(x, P), layout.command(where, x)
 
 
 def row(state: State) -> Array:

@@ -48,8 +48,6 @@ def of(n: int) -> Layout:
     return _LAYOUTS[n]
 
 
-def command(layout: Layout, prior: Array, x: Array) -> Command:
-    """What the cursor is told when the state goes from `prior` to `x` (both (B, n)) at the end of a bin."""
-    if layout.position is None:
-        return Command(x[:, layout.velocity], None)
-    return Command(x[:, layout.velocity], x[:, layout.position] - prior[:, layout.position])
+def command(layout: Layout | None, x: Array) -> Command:
+    """What the cursor is told of a state x (B, n): its velocity, or all of it where there is no convention."""
+    return Command(x if layout is None else x[:, layout.velocity], None)

@@ -23,19 +23,37 @@ class SteadyStateConfig(kalman.KalmanConfig):
     kind: Literal["steady_state_kalman"] = "steady_state_kalman"  # type: ignore[assignment]
 
 
+class Gain(NamedTuple):
+    """A steady state."""
+
+    P: Array  # (n, n) covariance
+    K: Array  # (n, N) gain
+    keep: Array  # (n, n) I - K C
+
+
 class Parameters(NamedTuple):
-    """The model, and its gain."""
+    """The model, and its steady states."""
 
     model: Model
-    P: Array  # (n, n) steady-state covariance
-    K: Array  # (n, N) steady-state gain
-    keep: Array  # (n, n) I - K C
+    offline: Gain
+    seen: Gain  # where the cursor's position is known
 
 
 def settled(model: Model) -> Parameters:
     """Work out the steady state. Raises NumericalError if there is none."""
-    P = gaussian.steady_covariance(model.A, model.W, model.D)
-    return Parameters(model, P, P @ model.CtQinv, np.eye(len(P)) - P @ model.D)
+    offline = _gain(model, slice(None))
+    where = layout.known(len(model.A))
+    if where is None or where.position is None:
+        return Parameters(model, offline, offline)
+    # Without doubt about positions, the filter is that of the other states.
+    return Parameters(model, offline, _gain(model, slice(where.position.stop, None)))
+
+
+def _gain(model: Model, doubtful: slice) -> Gain:
+    P = np.zeros_like(model.A)
+    A, W, D = (M[doubtful, doubtful] for M in (model.A, model.W, model.D))
+    P[doubtful, doubtful] = gaussian.steady_covariance(A, W, D)
+    return Gain(P, P @ model.CtQinv, np.eye(len(P)) - P @ model.D)
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -50,7 +68,7 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 def units(parameters: Parameters) -> int:
     """N."""
-    return parameters.K.shape[1]
+    return len(parameters.model.C)
 
 
 def init(parameters: Parameters, batch: int) -> Array:
@@ -59,13 +77,14 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, x: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """One bin. Where the cursor is known, its position takes the place of the predicted one."""
-    prior = x.dot(parameters.model.A.T)
-    where = layout.known(len(parameters.P))
+    """One bin. Where the cursor is seen, its position is known, as in the full filter."""
+    prior, gain = x.dot(parameters.model.A.T), parameters.offline
+    where = layout.known(len(gain.P))
     if position is not None and where is not None and where.position is not None:
         prior[:, where.position] = position
-    x = prior.dot(parameters.keep.T) + counts.dot(parameters.K.T)
-    return x, layout.command(where, prior, x) if where else Command(x, None)
+        gain = parameters.seen
+    x = prior.dot(gain.keep.T) + counts.dot(gain.K.T)
+    return x, layout.command(where, x)
 
 
 def row(x: Array) -> Array:
@@ -75,7 +94,7 @@ def row(x: Array) -> Array:
 
 def start(parameters: Parameters, x: Array, initial: NDArray[Any]) -> Array:
     """Begin from `initial` (n,) instead of x0."""
-    first = vector("initial", initial, len(parameters.P))
+    first = vector("initial", initial, len(parameters.model.A))
     return np.repeat(first[np.newaxis], len(x), axis=0)
 
 

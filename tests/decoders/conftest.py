@@ -8,14 +8,16 @@ import pytest
 
 def recursion(A, W, C, Q, counts, x0, P0, position=None):
     """(rows (T, n), covariances (T, n, n), gains (T, n, N)) of a Kalman filter. `position` (T, 2): where the cursor
-    was when each bin ended, to stand in for the first two predicted entries."""
+    was when each bin ended, to stand in, without doubt, for the first two predicted entries."""
     x, P, identity = np.array(x0, dtype=float), np.array(P0, dtype=float), np.eye(len(A))
     rows, covariances, gains = [], [], []
     for t, y in enumerate(counts):
         x = A @ x
+        P = A @ P @ A.T + W
         if position is not None:
             x[0], x[1] = position[t]
-        P = A @ P @ A.T + W
+            for i in range(len(A)):
+                P[0, i] = P[i, 0] = P[1, i] = P[i, 1] = 0.0
         K = P @ C.T @ np.linalg.inv(C @ P @ C.T + Q)
         x = x + K @ (y - C @ x)
         P = (identity - K @ C) @ P

@@ -5,10 +5,7 @@ import pytest
 
 from decoderd.decoders import layout
 from decoderd.decoders.kalman import KALMAN
-from decoderd.effectors.cursor import CURSOR
-from decoderd.effectors.cursor import Config as CursorConfig
 from decoderd.errors import ArrayError, NumericalError
-from decoderd.state import POSITION, Command, Timing
 
 BINS = 2000
 LAYOUTS = ("pv1", "pv", "v1", "v")
@@ -75,38 +72,25 @@ def test_agrees_with_filterpy(plain, kind):
     close(plain.decoded(KALMAN, parameters, counts), np.array(rows), 1e-9)
 
 
-@pytest.mark.parametrize("bin_ticks", [1, 5])
-def test_a_cursor_that_does_what_was_decoded_changes_nothing(plain, bin_ticks):
-    """In a closed loop the cursor's place stands in for the predicted one: without perturbation it is the same."""
-    timing = Timing(0.05 / bin_ticks, bin_ticks)
-    model = plain.model("pv1")
-    model[1][2:4, 2:4] *= 0.01  # slow, so as to stay within the workspace
-    counts = plain.simulated(*model, 500)
-    parameters = KALMAN.load(arrays(model))
-    unanchored = plain.decoded(KALMAN, parameters, counts)
-    assert np.abs(unanchored[:, :2]).max() < 1.5
-    plan = CURSOR.plan(CursorConfig(half_width_m=2.0), timing)
-    cursor, state, held = CURSOR.init(plan, 1), KALMAN.init(parameters, 1), Command(np.zeros((1, 2)), None)
-    rows = []
-    for tick in range(500 * bin_ticks):
-        command = held
-        if tick % bin_ticks == bin_ticks - 1:
-            y = counts[tick // bin_ticks][np.newaxis]
-            state, command = KALMAN.step(parameters, state, y, cursor[:, POSITION])
-            rows.append(KALMAN.row(state)[0])
-            held = Command(command.velocity, None)
-        cursor = CURSOR.step(plan, cursor, command)
-    close(np.array(rows), unanchored, 1e-9)
-
-
-def test_commands_are_what_the_update_adds(plain):
+def test_a_seen_cursor_is_moved_by_its_velocity_alone(plain):
     model = plain.model("pv1")
     parameters = KALMAN.load(arrays(model))
     position = np.array([[0.03, -0.04]])
     state, command = KALMAN.step(parameters, KALMAN.init(parameters, 1), np.full((1, 8), 4.0), position)
     x = KALMAN.row(state)
-    np.testing.assert_allclose(command.correction, x[:, :2] - position, atol=1e-15)
+    np.testing.assert_allclose(x[:, :2], position, atol=1e-15)
     np.testing.assert_array_equal(command.velocity, x[:, 2:4])
+    assert command.correction is None
+
+
+def test_what_counts_say_of_the_place_is_taken_off_before_velocity_is_decoded(plain):
+    """Two cursors far apart, counts that differ by what the places explain: one velocity."""
+    A, W, C, Q = plain.model("pv1")
+    parameters = KALMAN.load(arrays((A, W, C, Q)))
+    places = np.array([[0.0, 0.0], [0.08, -0.05]])
+    counts = np.full((2, 8), 3.0) + places @ C[:, :2].T
+    _, command = KALMAN.step(parameters, KALMAN.init(parameters, 2), counts, places)
+    np.testing.assert_allclose(command.velocity[0], command.velocity[1], atol=1e-12)
 
 
 # --- the covariance ---------------------------------------------------------------------------------------------
@@ -318,11 +302,7 @@ def test_states_without_a_layout_cannot_be_turned(n):
 
 def test_layouts():
     x = np.array([[1.0, 2.0, 3.0, 4.0, 1.0]])
-    prior = np.array([[0.5, 0.5, 9.0, 9.0, 1.0]])
-    command = layout.command(layout.of(5), prior, x)
-    np.testing.assert_array_equal(command.velocity, [[3, 4]])
-    np.testing.assert_array_equal(command.correction, [[0.5, 1.5]])
-    command = layout.command(layout.of(3), prior[:, :3], x[:, :3])
-    np.testing.assert_array_equal(command.velocity, [[1, 2]])
-    assert command.correction is None
+    np.testing.assert_array_equal(layout.command(layout.of(5), x).velocity, [[3, 4]])
+    np.testing.assert_array_equal(layout.command(layout.of(3), x[:, :3]).velocity, [[1, 2]])
+    np.testing.assert_array_equal(layout.command(None, x).velocity, x)
     assert layout.known(6) is None

@@ -1,0 +1,499 @@
+"""The file of a session: whole transactions, one writer, and plain words for files that are none."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from decoderd import checkpoint
+from decoderd.checkpoint import Encoder
+from decoderd.errors import StoreError
+from decoderd.recording import recorder
+from decoderd.recording.store import APPLICATION_ID, FILE, LOCK, Chunk, Messages, create, open_store
+from tests import protocols, running
+from tests.running import contents
+
+MANIFEST = {"session": "one-1", "protocol": {}, "versions": {}}
+
+
+def created(folder, state=(1, 2)):
+    encoder = Encoder()
+    return create(folder, MANIFEST, encoder.encode(state)), encoder
+
+
+def chunk_of(encoder, number, ticks=10, day=1, state=(), **fields):
+    """Chunk `number` of made-up messages."""
+    first = number * ticks
+    run = Messages("tick", first, ticks, first, first + ticks - 1, bytes([number]) * 50)
+    whole = {
+        "messages": [run],
+        "trials": [],
+        "journal": [(first, 0, b"input")],
+        "tick": first + ticks,
+        "day": day,
+        "checkpoint": encoder.encode((number, *state)),
+        "incarnation": 1,
+        "wall_s": 0.5 * number,
+        "timing": (first, bytes(4 * ticks), bytes(4 * ticks)),
+    }
+    return Chunk(**{**whole, **fields})
+
+
+def everything(folder):
+    """All rows of all tables."""
+    with sqlite3.connect(folder / FILE) as db:
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        found = {name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
+    db.close()
+    return found
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """The folder of a finished session of several chunks."""
+    folder = tmp_path / "session"
+    before, recorder.CHUNK_TICKS = recorder.CHUNK_TICKS, 100
+    try:
+        running.record(folder, protocols.lasting(5.0))
+    finally:
+        recorder.CHUNK_TICKS = before
+    return folder
+
+
+# --- writing
+
+
+def test_a_session_begins_with_manifest_and_checkpoint(tmp_path):
+    store, _ = created(tmp_path / "deep" / "down")
+    with store:
+        assert store.manifest() == MANIFEST
+        tick, body = store.checkpoint()
+        assert tick == 0
+        assert checkpoint.decode(body, store.array, lambda data: data) == (1, 2)
+        assert store.incarnations() == []
+        assert list(store.chunks("tick")) == []
+
+
+def test_what_was_committed_is_read_by_others(tmp_path):
+    store, encoder = created(tmp_path)
+    with store:
+        assert store.begin_incarnation(0, "max", 0, {"numpy": "2"}) == 1
+        store.note_conditions(1, {"weather": "fair"})
+        for number in range(3):
+            store.commit(chunk_of(encoder, number))
+            with open_store(tmp_path) as reading:
+                assert [chunk.data for chunk in reading.chunks("tick")] == [bytes([n]) * 50 for n in range(number + 1)]
+                assert reading.checkpoint()[0] == 10 * (number + 1)
+                assert list(reading.journal()) == [(10 * n, b"input") for n in range(number + 1)]
+                assert [len(late) for _, late, _ in reading.timing()] == [10] * (number + 1)
+                (row,) = reading.incarnations()
+                assert (row["number"], row["from_tick"], row["speed"]) == (1, 0, "max")
+                assert (row["wall_s"], row["period_ns"]) == (0.5 * number, 0)
+                assert (row["conditions"], row["versions"]) == ({"weather": "fair"}, {"numpy": "2"})
+
+
+def test_chunks_from_a_number_on(tmp_path):
+    store, encoder = created(tmp_path)
+    with store:
+        for number in range(4):
+            store.commit(chunk_of(encoder, number))
+        for wanted, first in ((0, 0), (9, 0), (10, 10), (25, 20), (39, 30), (40, None)):
+            found = [chunk.first_number for chunk in store.chunks("tick", wanted)]
+            assert (found[0] if found else None) == first
+        assert list(store.chunks("counts")) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"trials": [{"r": 1}]},  # a row that cannot be made
+        {"journal": [(20, 0, b"a"), (20, 0, b"b")]},  # two inputs in one place
+        {"checkpoint": None},  # after everything else was written
+        {"timing": (0, bytes(4), bytes(4))},  # a run that is there already
+    ],
+    ids=["trial", "journal", "checkpoint", "timing"],
+)
+def test_a_failing_commit_leaves_nothing(tmp_path, fault):
+    store, encoder = created(tmp_path)
+    with store:
+        store.begin_incarnation(0, "max", 0, {})
+        for number in range(2):
+            store.commit(chunk_of(encoder, number, state=(np.ones(500) * number,)))
+        before = everything(tmp_path)
+        with pytest.raises((StoreError, KeyError, AttributeError)):
+            store.commit(chunk_of(encoder, 2, state=(np.ones(500) * 2,), **fault))
+        assert everything(tmp_path) == before
+        store.commit(chunk_of(Encoder(), 2))  # and another one finds its place
+        assert store.checkpoint()[0] == 30
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+    store, encoder = created(tmp_path)
+    with store:
+        store.commit(chunk_of(encoder, 0))
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages + 3}")
+        before = everything(tmp_path)
+        noise = np.random.default_rng(1).bytes(100_000)
+        with pytest.raises(StoreError, match="writing: no room left to write .* committed before is intact"):
+            store.commit(chunk_of(encoder, 1, messages=[Messages("tick", 10, 10, 10, 19, noise)]))
+        assert everything(tmp_path) == before
+        store._db.execute("PRAGMA max_page_count = 100000")
+        store.commit(chunk_of(Encoder(), 1, messages=[Messages("tick", 10, 10, 10, 19, noise)]))
+        assert [chunk.data for chunk in store.chunks("tick")][1] == noise
+
+
+def test_checkpoints_kept_are_the_first_the_newest_and_the_last_of_each_day(tmp_path):
+    store, encoder = created(tmp_path)
+    with store:
+        for number, day in enumerate([1, 1, 1, 2, 2, 3, 3, 3]):
+            store.commit(chunk_of(encoder, number, day=day))
+        assert [row[0] for row in everything(tmp_path)["checkpoint"]] == [0, 30, 50, 80]
+        assert store.checkpoint()[0] == 80
+        assert store.checkpoint(newest=False)[0] == 0
+
+
+def test_large_arrays_are_stored_once_and_dropped_with_their_last_checkpoint(tmp_path):
+    kept, passing = np.arange(1000.0), np.arange(2000.0)
+    encoder = Encoder()
+    with create(tmp_path, MANIFEST, encoder.encode((kept,))) as store:
+        store.commit(chunk_of(encoder, 0, state=(kept, passing)))
+        assert len(everything(tmp_path)["array"]) == 2
+        store.commit(chunk_of(encoder, 1, state=(kept,)))
+        assert len(everything(tmp_path)["array"]) == 1
+        store.commit(chunk_of(encoder, 2, state=(kept, passing)))
+        assert len(everything(tmp_path)["array"]) == 2
+        _, body = store.checkpoint()
+        number, one, other = checkpoint.decode(body, store.array, lambda data: data)
+        assert number == 2
+        assert np.array_equal(one, kept)
+        assert np.array_equal(other, passing)
+
+
+def test_a_snapshot_stands_still_while_another_writes(tmp_path):
+    store, encoder = created(tmp_path)
+    with store, open_store(tmp_path) as reading:
+        store.commit(chunk_of(encoder, 0))
+        with reading.snapshot():
+            assert reading.checkpoint()[0] == 10
+            store.commit(chunk_of(encoder, 1))
+            assert reading.checkpoint()[0] == 10
+            assert len(list(reading.chunks("tick"))) == 1
+        assert reading.checkpoint()[0] == 20
+
+
+def test_readers_cannot_write(tmp_path):
+    store, encoder = created(tmp_path)
+    store.close()
+    with open_store(tmp_path) as reading, pytest.raises(StoreError, match="no permission"):
+        reading.commit(chunk_of(encoder, 0))
+
+
+# --- one writer
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    store, encoder = created(tmp_path)
+    with store:
+        for attempt in (lambda: open_store(tmp_path, writing=True), lambda: create(tmp_path, MANIFEST, encoder.encode(()))):
+            with pytest.raises(StoreError, match="another process is running this session"):
+                attempt()
+        store.commit(chunk_of(encoder, 0))  # the first one is not disturbed
+    with open_store(tmp_path, writing=True):
+        pass
+
+
+def test_a_second_process_is_refused(tmp_path):
+    program = f"""
+        from pathlib import Path
+        from decoderd.recording.store import open_store
+        open_store(Path({str(tmp_path)!r}), writing=True)
+        """
+    store, _ = created(tmp_path)
+    with store:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode != 0
+    assert "another process is running this session" in done.stderr
+
+
+def test_a_session_that_is_there_is_not_begun_again(tmp_path):
+    created(tmp_path)[0].close()
+    before = contents(tmp_path)
+    with pytest.raises(StoreError, match="there is a session already; resume it, or choose another directory"):
+        created(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_file_that_was_never_begun_is_begun(tmp_path):
+    """A process that was killed while creating it leaves an empty file, or an empty database."""
+    (tmp_path / FILE).touch()
+    created(tmp_path)[0].close()
+    other = tmp_path / "other"
+    other.mkdir()
+    with sqlite3.connect(other / FILE) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    created(other)[0].close()
+    for folder in (tmp_path, other):
+        with open_store(folder) as store:
+            assert store.manifest() == MANIFEST
+
+
+# --- files that are none
+
+
+def foreign(path):
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE animals (name TEXT)")
+    db.close()
+
+
+def of_another_format(path):
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+
+def first_bytes_gone(path):
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def holed(path):
+    """Whole pages overwritten."""
+    data = bytearray(path.read_bytes())
+    for page in range(2, len(data) // 4096, 3):
+        data[page * 4096 : page * 4096 + 4096] = b"\xa5" * 4096
+    path.write_bytes(data)
+
+
+FAULTS = {
+    "foreign": (lambda path: (path.unlink(), foreign(path)), "is a database, but not a decoderd session"),
+    "not_sqlite": (lambda path: path.write_bytes(b"hello " * 1000), "the file is corrupt .*not a database"),
+    "short": (lambda path: path.write_bytes(b"hello"), "the file is corrupt .*not a database"),
+    "empty": (lambda path: path.write_bytes(b""), "is empty: the process was ended before the session began"),
+    "other_format": (of_another_format, "has format 99; this decoderd reads format 1"),
+    "no_header": (first_bytes_gone, "the file is corrupt"),
+    "truncated": (truncated, "the file is corrupt"),
+    "holed": (holed, "the file is corrupt"),
+}
+
+
+@pytest.mark.parametrize("writing", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_files_that_are_no_sessions_are_named_and_left_alone(finished, fault, writing):
+    spoil, reason = FAULTS[fault]
+    path = finished / FILE
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=reason) as caught:
+        open_store(finished, writing)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+    assert {found.name for found in finished.iterdir()} <= {FILE, LOCK}
+    # The lock is free again.
+    with pytest.raises(StoreError, match=reason):
+        open_store(finished, True)
+
+
+@pytest.mark.parametrize("fault", ["foreign", "not_sqlite", "short", "other_format"])
+def test_nothing_is_created_over_a_file_that_is_there(finished, fault):
+    spoil, _ = FAULTS[fault]
+    spoil(finished / FILE)
+    before = (finished / FILE).read_bytes()
+    with pytest.raises(StoreError):
+        created(finished)
+    assert (finished / FILE).read_bytes() == before
+
+
+def test_any_flipped_byte_is_an_error_of_ours_or_does_no_harm(finished):
+    """Whatever it hits, reading the whole file ends in plain words."""
+    whole, draw = (finished / FILE).read_bytes(), np.random.default_rng(11)
+    said = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[draw.integers(0, len(data))] ^= 1 << draw.integers(0, 8)
+        (finished / FILE).write_bytes(data)
+        try:
+            with open_store(finished) as store:
+                store.manifest()
+                store.incarnations()
+                list(store.journal())
+                list(store.trials())
+                list(store.timing())
+                for topic in ("tick", "counts", "task", "trial", "day"):
+                    list(store.chunks(topic))
+                checkpoint.decode(store.checkpoint()[1], store.array, lambda data: data)
+        except StoreError as error:
+            assert str(finished) in str(error) or "checkpoint" in str(error)
+            said += 1
+    assert said > 30
+
+
+def test_places_where_there_is_no_session(tmp_path):
+    for writing in (False, True):
+        for folder in (tmp_path / "nowhere", tmp_path):
+            with pytest.raises(StoreError, match=f"{folder}: holds no session .session.sqlite is not there"):
+                open_store(folder, writing)
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StoreError, match="holds no session"):
+        open_store(tmp_path)
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made: File exists"):
+        created(tmp_path / "file")
+    with pytest.raises(StoreError, match="cannot be made: Not a directory"):
+        created(tmp_path / "file" / "below")
+
+
+def as_ordinary_user(folder, body):
+    """What a process without rights prints; everything is loaded before it gives them up."""
+    program = """
+        import os, sys
+        from pathlib import Path
+        from decoderd.checkpoint import Encoder
+        from decoderd.errors import StoreError
+        from decoderd.recording.store import create, open_store
+        folder = Path(sys.argv[1])
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        try:
+        {body}
+        except StoreError as error:
+            print(error)
+        """
+    program = textwrap.dedent(program).replace("{body}", textwrap.indent(textwrap.dedent(body), "    ").strip("\n"))
+    done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def readable():
+    """A folder that everybody can reach but nobody else may write into (pytest's own are private)."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+        os.chmod(name, 0o755)
+
+
+def test_a_directory_that_cannot_be_written(readable):
+    folder = readable / "session"
+    created(folder)[0].close()
+    before = contents(folder)
+    folder.chmod(0o555)
+    (folder / FILE).chmod(0o444)
+    (folder / LOCK).chmod(0o444)
+    try:
+        assert as_ordinary_user(folder, 'print(open_store(folder).manifest()["session"])') == "one-1"
+        said = as_ordinary_user(folder, "open_store(folder, True)")
+        assert said == f"{folder}: cannot be written: Permission denied"
+        other = readable / "other"
+        other.mkdir()
+        other.chmod(0o555)
+        said = as_ordinary_user(other, "create(folder, {}, Encoder().encode(()))")
+        assert said == f"{other}: cannot be written: Permission denied"
+        said = as_ordinary_user(other / "below", "create(folder, {}, Encoder().encode(()))")
+        assert said == f"{other / 'below'}: cannot be made: Permission denied"
+        assert contents(folder) == before
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_session_that_may_not_be_read(readable):
+    folder = readable / "session"
+    created(folder)[0].close()
+    (folder / FILE).chmod(0o000)
+    if os.geteuid() != 0:
+        pytest.skip("needs an ordinary user who is not the owner")
+    said = as_ordinary_user(folder, "open_store(folder)")
+    assert "opening: no permission to open or write it" in said
+
+
+def test_a_session_is_known_by_its_application_id(tmp_path):
+    created(tmp_path)[0].close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    db.close()
+
+
+# --- contents that do not fit
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("UPDATE message SET data = x'00' || data", "the file is corrupt"),
+        ("UPDATE checkpoint SET body = substr(body, 1, 20)", "the file is corrupt"),
+        ("DELETE FROM checkpoint", "holds no checkpoint"),
+        ("UPDATE array SET body = body || x'00'", "does not match its hash"),
+        ("DELETE FROM array", "is missing"),
+        ("UPDATE manifest SET value = substr(value, 2)", "the file is corrupt"),
+        ("DELETE FROM manifest", "its manifest is incomplete"),
+    ],
+)
+def test_contents_that_do_not_fit(finished, statement, reason):
+    with sqlite3.connect(finished / FILE) as db:
+        db.execute(statement)
+    db.close()
+    with open_store(finished) as store, pytest.raises(StoreError, match=reason):
+        store.manifest()
+        list(store.chunks("tick"))
+        checkpoint.decode(store.checkpoint()[1], store.array, lambda data: data)
+
+
+# --- a disk that is really full
+
+
+def limited(bytes_):
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+    return prepare
+
+
+def test_a_run_whose_disk_is_full_says_so_and_can_be_resumed(tmp_path):
+    protocol = running.write(tmp_path / "p.toml", protocols.lasting(200.0))
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--json"))
+    for size in (300_000, 700_000):
+        folder = tmp_path / str(size)
+        failed = running.cli("run", protocol, "--speed", "max", "--out", folder, "--json", preexec_fn=limited(size))
+        assert "no room left to write" in running.failure(failed)
+        assert failed.returncode == 1
+        assert failed.stdout == ""
+        committed = running.stored(folder)
+        resumed = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
+        assert resumed["digest"] == whole["digest"]
+        assert resumed["done"]
+        assert running.stored(folder).startswith(committed)
+        shutil.rmtree(folder)
+
+
+def test_a_session_that_cannot_even_be_begun(tmp_path):
+    protocol = running.write(tmp_path / "p.toml", protocols.lasting(1.0))
+    failed = running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "s", preexec_fn=limited(8_000))
+    assert "creating: no room left to write" in running.failure(failed)
+    assert failed.returncode == 1
+    done = running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "s", "--json")
+    assert running.summary(done)["ticks"] == 100
