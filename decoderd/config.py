@@ -24,19 +24,19 @@ class ComponentConfig(Config):
 
 
 # A range wide enough for every experiment we know and narrow enough to catch centimetres given as metres.
-Metres = Annotated[float, Field(gt=0, le=2)]
-MetresOrZero = Annotated[float, Field(ge=0, le=2)]
-Coordinate = Annotated[float, Field(ge=-2, le=2)]
-Speed = Annotated[float, Field(gt=0, le=5)]
-SpeedOrZero = Annotated[float, Field(ge=0, le=5)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-SecondsOrZero = Annotated[float, Field(ge=0, le=3600)]
-Hertz = Annotated[float, Field(ge=0, le=500)]
-Radians = Annotated[float, Field(ge=-6.2832, le=6.2832)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Units = Annotated[int, Field(ge=1, le=20_000)]
-UnitIndices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+Metres = Annotated[float, Field(strict=True, gt=0, le=2)]
+MetresOrZero = Annotated[float, Field(strict=True, ge=0, le=2)]
+Coordinate = Annotated[float, Field(strict=True, ge=-2, le=2)]
+Speed = Annotated[float, Field(strict=True, gt=0, le=5)]
+SpeedOrZero = Annotated[float, Field(strict=True, ge=0, le=5)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
+SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=3600)]
+Hertz = Annotated[float, Field(strict=True, ge=0, le=500)]
+Radians = Annotated[float, Field(strict=True, ge=-6.2832, le=6.2832)]
+Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Units = Annotated[int, Field(strict=True, ge=1, le=20_000)]
+UnitIndices = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)]
 
 _SUFFIXES = {
     "_m_s": "metres per second",

@@ -31,6 +31,11 @@ def begin(spec: Any, host: Host) -> Perturbing:
     return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, host))
 
 
+def rested(perturbations: tuple[Perturbing, ...], host: Host) -> tuple[Perturbing, ...]:
+    """Perturbations after a night: on or off as they were, but what passed them yesterday is forgotten."""
+    return tuple(p._replace(memory=begin(p.spec, host).memory) for p in perturbations)
+
+
 def switched(
     perturbations: tuple[Perturbing, ...], moment: Moment, trial: int, earlier: int, news: Messages
 ) -> tuple[Perturbing, ...]:

@@ -24,9 +24,9 @@ class Protocol(Config):
     """All that decides a session but its inputs. Component fields are the configs of the registered kinds."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
-    tick_s: Annotated[float, Field(ge=0.001, le=0.1)] = 0.01
-    bin_ticks: Annotated[int, Field(ge=1, le=1000)] = 5
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 1
+    tick_s: Annotated[float, Field(strict=True, ge=0.001, le=0.1)] = 0.01
+    bin_ticks: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     schedule: Schedule
     task: ComponentConfig
     effector: ComponentConfig

@@ -17,8 +17,19 @@ FAMILIES = ("tasks", "effectors", "populations", "decoders", "perturbations")
 
 @cache
 def family(name: str) -> dict[str, Any]:
-    """All components of a family, {kind: component}. Raises ProtocolError if none is installed."""
-    found = {point.name: point.load() for point in entry_points(group=f"decoderd.{name}")}
+    """All components of a family, {kind: component}.
+
+    Raises ProtocolError if none is installed, or one cannot be loaded.
+    """
+    found = {}
+    for point in entry_points(group=f"decoderd.{name}"):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else "an unknown package"
+            raise ProtocolError(
+                f"the plug-in {point.value} of {package} (decoderd.{name}: {point.name}) cannot be loaded: {error!r}"
+            ) from error
     if not found:
         raise ProtocolError(
             f"no {name} are registered: install decoderd (`pip install .`) so that its entry points exist"

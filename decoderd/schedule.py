@@ -15,7 +15,7 @@ class Block(Config):
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = "block"
     trials: Count | None = None
-    duration_s: Annotated[float, Field(gt=0, le=1e7)] | None = None
+    duration_s: Annotated[float, Field(strict=True, gt=0, le=1e7)] | None = None
     days: Annotated[
         tuple[Count, ...] | None, Field(min_length=1, description="days on which it runs; absent: every day")
     ] = None
@@ -30,7 +30,7 @@ class Block(Config):
 class Schedule(Config):
     """The blocks of a day, on each of `days` days."""
 
-    days: Annotated[int, Field(ge=1, le=100_000)] = 1
+    days: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

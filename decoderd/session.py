@@ -185,4 +185,5 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
     )
     news.append(chronicle.day_message(protocol, following, "block"))
     fresh = _morning(session, parameters, following, state.tick, state.log.trial)
-    return fresh._replace(perturbations=state.perturbations, readout=state.readout, sequences=state.sequences)
+    perturbations = perturbing.rested(state.perturbations, session.host(parameters))
+    return fresh._replace(perturbations=perturbations, readout=state.readout, sequences=state.sequences)

@@ -22,7 +22,10 @@ TIMEOUT_S = 120
 
 
 def record(
-    directory: Path, data: Mapping[str, Any], at: Mapping[int, list[Mapping[str, Any]]] | None = None, speed: str = "max"
+    directory: Path,
+    data: Mapping[str, Any],
+    at: Mapping[int, list[Mapping[str, Any]]] | None = None,
+    speed: str = "max",
 ) -> dict[str, Any]:
     """Record a protocol given as plain data; returns the summary."""
     session, state = begun(data)

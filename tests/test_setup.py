@@ -63,7 +63,9 @@ def test_a_fitted_decoder_reads_the_tuning_it_was_fitted_to():
     found = prepared(**fields, decoder={"kind": "kalman", "calibration": calibration})
     true = found.population.weights[[0, 1, 3]].T * 0.05
     fitted = found.decoder.C
-    assert np.corrcoef(true[:, :2].ravel(), fitted[:, :2].ravel())[0, 1] > 0.97
+    assert np.corrcoef(true[:, :2].ravel(), fitted[:, :2].ravel())[0, 1] > 0.98
+    slope = (true[:, :2] * fitted[:, :2]).sum() / (true[:, :2] ** 2).sum()
+    assert slope == pytest.approx(1, abs=0.04)
     np.testing.assert_allclose(fitted[:, 2], true[:, 2], rtol=0.06)
 
 
@@ -159,4 +161,8 @@ def test_fitting_is_the_same_whoever_calls_it():
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, getattr(parameters.decoder, name))
     with pytest.raises(ArrayError):
-        fitting.kalman(recorded._replace(counts=recorded.counts[:2], velocity=recorded.velocity[:2]), parsed.decoder.calibration, "velocity")
+        fitting.kalman(
+            recorded._replace(counts=recorded.counts[:2], velocity=recorded.velocity[:2]),
+            parsed.decoder.calibration,
+            "velocity",
+        )

@@ -25,7 +25,9 @@ class Calibration(Config):
     ] = 0.1
     decay_per_100ms: Annotated[Fraction, Field(description="velocity kept by A over 100 ms")] = 0.8
     speed_sd_m_s: Annotated[Speed, Field(description="SD of the velocity that A and W expect")] = 0.044
-    factors: Annotated[int, Field(ge=1, le=100, description="latents of a factor analysis, where one is made")] = 10
+    factors: Annotated[
+        int, Field(strict=True, ge=1, le=100, description="latents of a factor analysis, where one is made")
+    ] = 10
 
 
 class DecoderConfig(ComponentConfig):

@@ -62,11 +62,11 @@ class Perturbation(NamedTuple):
     streams: Callable[[Any, int], dict[str, Spec]] | None = None
 
 
-def chosen(units: tuple[int, ...] | None, host: Host) -> NDArray[np.int64]:
-    """Indices of the units meant; all where None. Raises Refused for units that are not there."""
+def chosen(units: tuple[int, ...] | None, there: int, noun: str = "units") -> NDArray[np.int64]:
+    """Indices of the units meant, of as many as are `there`; all where None. Raises Refused for others."""
     if units is None:
-        return np.arange(host.units)
-    absent = [unit for unit in units if unit >= host.units]
+        return np.arange(there)
+    absent = [unit for unit in units if unit >= there]
     if absent:
-        raise Refused(f"units {absent} are not there: the population has units 0..{host.units - 1}", "units")
+        raise Refused(f"{noun} {absent} are not there: there are {noun} 0..{there - 1}", "units")
     return np.unique(np.array(units, dtype=np.int64))

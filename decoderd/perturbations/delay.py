@@ -20,7 +20,7 @@ class DelayConfig(PerturbationConfig):
 
     kind: Literal["delay"] = "delay"
     site: Literal["cursor", "feedback"]
-    delay_s: Annotated[float, Field(gt=0, le=2)]
+    delay_s: Annotated[float, Field(strict=True, gt=0, le=2)]
 
 
 # Ticks of the full delay, and what passed by so far (None before the onset).

@@ -13,7 +13,7 @@ from decoderd.errors import Refused
 from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene, chosen
 from decoderd.state import Command
 
-Factor = Annotated[float, Field(ge=-10, le=10)]
+Factor = Annotated[float, Field(strict=True, ge=-10, le=10)]
 
 
 class GainConfig(PerturbationConfig):
@@ -35,7 +35,7 @@ def begin(config: GainConfig, host: Host) -> Any:
         raise Refused("recorded counts have no rates to multiply; only silencing applies to them", "site")
     if isinstance(config.factor, tuple) or config.factor < 0:
         raise Refused(f"factor = {config.factor}: firing rates are multiplied by one factor of at least 0", "factor")
-    return chosen(config.units, host)
+    return chosen(config.units, host.units)
 
 
 def effective(config: GainConfig, amount: float) -> Array:

@@ -20,7 +20,7 @@ class NoiseConfig(PerturbationConfig):
 
     kind: Literal["noise"] = "noise"
     site: Literal["neural"] = "neural"
-    sd_hz: Annotated[float, Field(gt=0, le=500)]
+    sd_hz: Annotated[float, Field(strict=True, gt=0, le=500)]
     units: UnitIndices | None = None
 
 
@@ -35,7 +35,7 @@ def begin(config: NoiseConfig, host: Host) -> Memory:
     """The units meant."""
     if not host.drawn:
         raise Refused("recorded counts have no rates to disturb; only silencing applies to them", "site")
-    return Memory(chosen(config.units, host), config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s)))
+    return Memory(chosen(config.units, host.units), config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s)))
 
 
 def streams(config: NoiseConfig, units: int) -> dict[str, Spec]:

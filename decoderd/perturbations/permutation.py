@@ -24,7 +24,7 @@ class PermutationConfig(PerturbationConfig):
     kind: Literal["permutation"] = "permutation"
     site: Literal["readout"] = "readout"
     of: Literal["units", "factors"] = "units"
-    order: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=2)] | None = None
+    order: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=2)] | None = None
     among: UnitIndices | None = None
 
 
@@ -39,7 +39,7 @@ def begin(config: PermutationConfig, host: Host) -> NDArray[np.int64]:
         raise Refused("a permutation has nothing in between: use a step or a block, not a ramp", "envelope")
     size = host.units if config.of == "units" else host.decoder.factors(host.decoder_parameters)
     if config.order is None:
-        members = chosen(config.among, host._replace(units=size))
+        members = chosen(config.among, size, config.of)
         order = np.arange(size)
         order[members] = generator(host.seed, f"perturbations/{config.name}").permutation(members)
         return order

@@ -36,7 +36,7 @@ def begin(config: SilenceConfig, host: Host) -> NDArray[np.int64]:
     if isinstance(config.envelope, Ramp) and not host.drawn:
         raise Refused("recorded counts can be left out but not thinned: use a step or a block", "envelope")
     if config.units is not None:
-        return chosen(config.units, host)
+        return chosen(config.units, host.units)
     assert config.fraction is not None
     order = generator(host.seed, f"perturbations/{config.name}").permutation(host.units)
     return np.sort(order[: round(config.fraction * host.units)])

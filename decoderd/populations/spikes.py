@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.errors import NumericalError
+
+_MOST = 700
 
 # 1/k as arrays: NumPy spends longer on turning a Python number into one than on a hundred multiplications.
 _RECIPROCAL = [np.array(1.0 / max(k, 1)) for k in range(64)]
@@ -21,7 +24,7 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
     """Counts k with P(k) = e^-m m^k / k!, m = `expected` >= 0 of any shape, as many as `uniform` in [0, 1) says.
 
     k is the smallest count whose cumulative probability exceeds `uniform`; uint8, or uint16 where one exceeds 255.
-    Exact while m < 700, the range in which e^-m is a normal number.
+    Raises NumericalError for m above 700, where e^-m is no longer a normal number.
     """
     probability = np.exp(-expected)
     more = uniform >= probability
@@ -32,6 +35,8 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
     while np.count_nonzero(more):
         # In the last ulp below 1 the sum can stall before it passes `uniform`: there the count is final.
         rising = cumulative + probability > cumulative if k > 40 else None
+        if k == 41 and (expected > _MOST).any():
+            raise NumericalError(f"more than {_MOST} spikes a tick are expected of a unit: lower its rate or gain")
         cumulative += probability
         more = uniform >= cumulative
         if rising is not None:

@@ -27,8 +27,8 @@ from decoderd.state import POSITION, Timing
 class SubjectConfig(Config):
     """The subject's goals, limits and noise."""
 
-    visual_delay_s: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    lag_s: Annotated[float, Field(gt=0, le=1)] = 0.15
+    visual_delay_s: Annotated[float, Field(strict=True, ge=0, le=0.5)] = 0.1
+    lag_s: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.15
     position_scale_m: Metres = 0.01
     speed_scale_m_s: Speed = 0.2
     effort_scale_m_s: Speed = 0.05

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
-from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Radians, Speed, Units
+from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import Population, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
@@ -31,7 +31,7 @@ Range = tuple[Hertz, Hertz]
 class Drift(Config):
     """Standard deviations of what changes overnight."""
 
-    preferred_rad: Radians = 0.0
+    preferred_rad: Annotated[float, Field(strict=True, ge=0, le=3.1416)] = 0.0
     baseline: Annotated[Fraction, Field(description="as a fraction of each unit's baseline")] = 0.0
 
 
@@ -42,7 +42,9 @@ class TunedConfig(ComponentConfig):
     units: Units = 100
     baseline_hz: Range = (5.0, 25.0)
     depth_hz: Range = (5.0, 20.0)
-    speed_hz: tuple[Annotated[float, Field(ge=-500, le=500)], Annotated[float, Field(ge=-500, le=500)]] = (
+    speed_hz: tuple[
+        Annotated[float, Field(strict=True, ge=-500, le=500)], Annotated[float, Field(strict=True, ge=-500, le=500)]
+    ] = (
         0.0,
         5.0,
     )

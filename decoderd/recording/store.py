@@ -88,7 +88,7 @@ def _plainly(path: Path, doing: str) -> Iterator[None]:
         reason = str(error)
         if "full" in reason or ("disk I/O" in reason and doing in ("writing", "creating")):
             reason = f"no room left to write ({error}); what was committed before is intact"
-        elif "malformed" in reason or "not a database" in reason:
+        elif any(word in reason for word in ("malformed", "not a database", "decode")):
             reason = f"the file is corrupt ({error})"
         elif "locked" in reason:
             reason = f"another process is using it ({error})"
@@ -162,7 +162,9 @@ class Store:
 
     def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with _plainly(self.path, "reading"):
-            yield from self._db.execute(query, values)
+            # Not `yield from`: a generator that outlives the file would then close its cursor, and fail.
+            for row in self._db.execute(query, values):  # noqa: UP028
+                yield row
 
     def manifest(self) -> dict[str, Any]:
         """What the session is: its name, protocol and versions."""

@@ -19,7 +19,7 @@ class Config(trial.CentreConfig):
     """Target k lies at angle 2 pi k / targets."""
 
     kind: Literal["centre_out"] = "centre_out"
-    targets: Annotated[int, Field(ge=1, le=64)] = 8
+    targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
     distance_m: Metres = 0.07
 
 

@@ -76,6 +76,7 @@ class TrialState(NamedTuple):
 
     phase: int
     since: int  # tick at which the phase began
+    begun: int  # tick at which the trial began
     trial: int  # trials begun in the session
     target: int
     goal: Array  # (1, 2) m, the trial's target
@@ -83,7 +84,7 @@ class TrialState(NamedTuple):
 
 def init(moment: Moment, trials: int) -> TrialState:
     """At rest, after `trials` earlier ones."""
-    return TrialState(REST, moment.tick, trials, -1, np.zeros((1, 2)))
+    return TrialState(REST, moment.tick, moment.tick, trials, -1, np.zeros((1, 2)))
 
 
 def durations(config: ReachConfig, tick_s: float) -> tuple[int, ...]:
@@ -124,14 +125,17 @@ def advance(
             if inside != holding:
                 event = "entered" if inside else "left"
             else:
-                event = "elapsed" if tick - state.since >= length[phase] else ""
+                # A hold that breaks leads back to the centre, whose time goes on: or trials might never end.
+                since = state.begun if phase == CENTRE else state.since
+                event = "elapsed" if tick - since >= length[phase] else ""
         if (phase, event) not in table:
             return state, events
         following, outcome = table[phase, event]
-        trial = state.trial + (phase == REST)
-        state = state._replace(phase=following, since=tick, trial=trial)
+        state = state._replace(phase=following, since=tick)
         events += (Event(following, outcome),)
         if phase == REST:  # the caller has to choose a target before the cursor is compared with it
+            return state._replace(begun=tick, trial=state.trial + 1), events
+        if following == REST:  # a trial's end has a tick of its own
             return state, events
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-Coordinate = Annotated[float, Field(ge=-2, le=2)]
-Velocity = Annotated[float, Field(ge=-100, le=100)]
+Coordinate = Annotated[float, Field(strict=True, ge=-2, le=2)]
+Velocity = Annotated[float, Field(strict=True, ge=-100, le=100)]
 
 
 class Input(BaseModel):
@@ -23,8 +23,8 @@ class TaskEvent(Input):
     op: Literal["task"] = "task"
     event: Literal["start", "go", "end"]
     target: Annotated[tuple[Coordinate, Coordinate] | None, Field(description="m")] = None
-    radius_m: Annotated[float, Field(gt=0, le=2)] | None = None
-    index: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    radius_m: Annotated[float, Field(strict=True, gt=0, le=2)] | None = None
+    index: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
     outcome: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] | None = None
 
 
@@ -53,7 +53,7 @@ class Unperturb(Input):
 class PackedArray(Input):
     """A float64 array, little-endian, row by row."""
 
-    shape: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=2)]
+    shape: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=2)]
     data: bytes
 
 

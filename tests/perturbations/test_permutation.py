@@ -63,7 +63,7 @@ def test_among_leaves_the_others_where_they_are(rig):
         ("linear", {"order": ORDER[:-1]}, r"order: must hold each of the 8 units 0..7 once", "order"),
         ("linear", {"order": (0, 0, 1, 2, 3, 4, 5, 6)}, "must hold each of the 8 units", "order"),
         ("manifold", {"of": "factors", "order": (0, 1)}, "must hold each of the 3 factors 0..2 once", "order"),
-        ("linear", {"among": (0, 8)}, r"units \[8\] are not there: the population has units 0..7", "units"),
+        ("linear", {"among": (0, 8)}, r"units \[8\] are not there: there are units 0..7", "units"),
     ],
 )
 def test_refusals(rig, kind, fields, says, field):

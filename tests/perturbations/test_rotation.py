@@ -62,7 +62,7 @@ def test_without_units_everybody_turns(rig):
         ({"site": "feedback", "units": (1,)}, "a rotation of the feedback has no units", "units"),
         (
             {"site": "readout", "units": (3, 8, 11)},
-            r"units \[8, 11\] are not there: the population has units 0..7",
+            r"units \[8, 11\] are not there: there are units 0..7",
             "units",
         ),
     ],

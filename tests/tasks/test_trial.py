@@ -60,24 +60,28 @@ def test_other_ways(path, table, expected):
     assert follow(path, table)[0][-1] == expected
 
 
-def test_the_time_for_the_centre_begins_anew_when_the_hold_is_left():
+def test_a_hold_that_breaks_gives_no_new_time_for_the_centre():
+    """A cursor that flutters across the edge of the centre could keep a trial from ending otherwise."""
     log, _ = follow([AT_CENTRE] * 8 + [AWAY] * 40)
-    assert log[2:4] == [(8, ["centre"]), (38, ["rest"], "centre_timeout")]
+    assert log[2:4] == [(8, ["centre"]), (35, ["rest"], "centre_timeout")]
+    fluttering, _ = follow([AT_CENTRE, AWAY] * 30)
+    assert (35, ["rest"], "centre_timeout") in fluttering or (36, ["rest"], "centre_timeout") in fluttering
 
 
-def test_durations_of_zero_take_no_tick():
-    log, state = follow([AT_CENTRE] * 2 + [AT_TARGET] * 3, length=(0, 30, 0, 20, 0))
+def test_durations_of_zero_take_no_tick_but_trials_have_ends_and_beginnings_of_their_own():
+    log, state = follow([AT_CENTRE] * 2 + [AT_TARGET] * 2, length=(0, 30, 0, 20, 0))
     assert log == [
         (0, ["centre"]),
         (1, ["centre_hold", "reach"]),
-        (2, ["hold", "rest", "centre"], "success"),
+        (2, ["hold", "rest"], "success"),
+        (3, ["centre"]),
     ]
     assert state.trial == 2
 
 
 @pytest.mark.parametrize(("x", "inside"), [(0.0699, True), (0.0501, True), (0.0499, False), (0.0901, False)])
 def test_inside_is_within_the_radius(x, inside):
-    state = trial.TrialState(REACH, 0, 1, 0, GOAL)
+    state = trial.TrialState(REACH, 0, 0, 1, 0, GOAL)
     after, events = trial.advance(FROM_CENTRE, LENGTH, RADII, state, (x, 0.0), 1)
     assert (after.phase == HOLD) is inside
     assert bool(events) is inside
@@ -85,7 +89,7 @@ def test_inside_is_within_the_radius(x, inside):
 
 @pytest.mark.parametrize("phase", [REST, CENTRE, CENTRE_HOLD, REACH, HOLD])
 def test_what_is_shown(phase):
-    state = trial.TrialState(phase, 0, 4, 2, GOAL)
+    state = trial.TrialState(phase, 0, 0, 4, 2, GOAL)
     cue = trial.cue(state, RADII)
     expected = {REST: (None, 0.0), CENTRE: ([[0, 0]], 0.01), CENTRE_HOLD: ([[0, 0]], 0.01)}
     goal, radius = expected.get(phase, (GOAL.tolist(), 0.02))

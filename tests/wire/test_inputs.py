@@ -41,7 +41,9 @@ some = {
             "op": st.just("decoder"),
             "arrays": st.dictionaries(
                 st.text(max_size=3),
-                st.fixed_dictionaries({"shape": st.lists(st.integers(0, 9), max_size=2), "data": st.binary(max_size=9)}),
+                st.fixed_dictionaries(
+                    {"shape": st.lists(st.integers(0, 9), max_size=2), "data": st.binary(max_size=9)}
+                ),
                 max_size=3,
             ),
         }
