@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -105,7 +107,7 @@ def test_trials_without_a_pause_between_them(runs):
     run = runs["no_pause"]
     trials = run.of("trial")
     assert [trial["r"] for trial in trials] == list(range(1, len(trials) + 1))
-    for one, following in zip(trials, trials[1:], strict=False):
+    for one, following in pairwise(trials):
         assert following["a"] == one["k"] + 1
     for trial in trials[:-1]:
         assert trial["a"] < trial["o"] < trial["k"]

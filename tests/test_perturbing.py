@@ -409,7 +409,7 @@ def test_a_block_goes_off_again():
 
 def test_a_ramp_rises_and_ends():
     ramp = {"shape": "ramp", "start": {"tick": 40}, "rise_s": 0.8, "stop": {"tick": 200}}
-    run, amount = doubled(ramp)
+    _, amount = doubled(ramp)
     k = np.arange(len(amount))
     expected = np.where((k >= 40) & (k < 200), np.minimum((k - 40) / 80, 1), 0)
     known = ~np.isnan(amount)

@@ -69,7 +69,7 @@ def test_a_bad_line_is_named(tmp_path, line, reason):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(ProtocolError, match="nowhere.jsonl: cannot be read"):
+    with pytest.raises(ProtocolError, match=r"nowhere\.jsonl: cannot be read"):
         scheduled.load(tmp_path / "nowhere.jsonl")
     with pytest.raises(ProtocolError, match="cannot be read"):
         scheduled.load(tmp_path)

@@ -425,7 +425,7 @@ def test_population_and_decoder_must_fit(tmp_path):
 def test_a_filter_that_drives_no_cursor_is_refused(tmp_path):
     C = np.random.default_rng(1).normal(size=(12, 6))
     np.savez(tmp_path / "six.npz", A=0.9 * np.eye(6), W=np.eye(6), C=C, Q=np.eye(12))
-    with pytest.raises(ProtocolError, match="a state of 6 entries .* drives no cursor") as caught:
+    with pytest.raises(ProtocolError, match=r"a state of 6 entries .* drives no cursor") as caught:
         protocols.begun(centre_out(decoder={"kind": "kalman", "file": str(tmp_path / "six.npz")}))
     assert caught.value.field == "decoder"
 
