@@ -1,0 +1,209 @@
+"""The recorder: chunks without gaps, a digest that answers for the ticks, and failures that are heard."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+
+import pytest
+
+from decoderd import loop
+from decoderd.checkpoint import Encoder
+from decoderd.clock import Stepped, Unpaced
+from decoderd.errors import StoreError
+from decoderd.recording import recorder, session_file
+from decoderd.recording.recorder import Recorder
+from decoderd.wire import codec
+from tests import protocols
+from tests.protocols import centre_out, lasting
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A function that begins the session of plain data in a file: (session, state, store, encoder)."""
+    stores = []
+
+    def begin(data):
+        session, state = protocols.begun(data)
+        store, encoder = session_file.begin(tmp_path / "session", session, state)
+        stores.append(store)
+        return session, state, store, encoder
+
+    yield begin
+    for store in stores:
+        store.close()
+
+
+class Paced(Stepped):
+    paced = True
+
+
+def ticks_of(store):
+    return b"".join(chunk.data for chunk in store.chunks("tick"))
+
+
+@pytest.mark.parametrize("chunk_ticks", [1, 7, 50, 10_000])
+def test_chunks_join_without_gaps_whatever_their_size(begun, monkeypatch, chunk_ticks):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", chunk_ticks)
+    session, state, store, encoder = begun(centre_out())
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    state = loop.run(session, state, Unpaced(), sink)
+    sink.close(state)
+    expected = protocols.run(centre_out())
+    for topic in codec.TOPICS:
+        chunks = list(store.chunks(topic))
+        bodies = [codec.encode(payload) for payload in expected.of(topic)]
+        assert b"".join(chunk.data for chunk in chunks) == b"".join(bodies)
+        number = 0
+        for chunk in chunks:
+            payloads = list(codec.decode_all(chunk.data))
+            assert chunk.first_number == number
+            assert chunk.length == len(payloads)
+            assert (chunk.first_tick, chunk.last_tick) == (payloads[0]["k"], payloads[-1]["k"])
+            number += chunk.length
+    assert sink.digest() == hashlib.sha256(ticks_of(store)).hexdigest()
+    assert len(list(store.chunks("tick"))) == -(-state.tick // chunk_ticks)
+    assert store.checkpoint()[0] == state.tick
+
+
+def test_commits_come_with_time(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 20_000_000)
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    state = loop.run(session, state, Stepped(100), sink, watch=lambda state: time.sleep(0.002))
+    sink.close(state)
+    assert 4 <= len(list(store.chunks("tick"))) <= 20
+
+
+def test_only_paced_ticks_have_lateness(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 30)
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    state = loop.run(session, state, Stepped(40), sink)
+    sink.close(state)
+    assert list(store.timing()) == []
+    sink = Recorder(store, store.begin_incarnation(40, "1", 10_000_000, {}), state, encoder, True)
+    state = loop.run(session, state, Paced(60), sink)
+    sink.close(state)
+    found = list(store.timing())
+    assert [number for number, _, _ in found] == [2] * len(found)
+    assert sum(len(late) for _, late, _ in found) == sum(len(busy) for _, _, busy in found) == 60
+
+
+def test_longer_than_two_seconds_is_as_late_as_can_be_said(begun):
+    _, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "1", 10, {}), state, encoder, True)
+    sink.put([("tick", {"k": 0})], 0)
+    sink.timed(10**12, 10**12)
+    sink.close(state._replace(tick=1))
+    ((_, late, busy),) = store.timing()
+    assert late.tolist() == busy.tolist() == [2**31 - 1]
+
+
+def test_a_resumed_session_has_the_digest_of_all_its_ticks(begun):
+    session, state, store, encoder = begun(lasting(2.0))
+    for ticks in (30, 1, 100, 69):
+        sink = Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, False)
+        state = loop.run(session, state, Stepped(ticks), sink)
+        sink.close(state)
+        assert sink.digest() == hashlib.sha256(ticks_of(store)).hexdigest()
+    whole = b"".join(codec.encode(tick) for tick in protocols.run(lasting(2.0)).of("tick"))
+    assert sink.digest() == hashlib.sha256(whole).hexdigest()
+
+
+def test_a_recorder_with_nothing_to_record(begun):
+    _, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink.close(state)
+    assert sink.digest() == hashlib.sha256(b"").hexdigest()
+    assert store.checkpoint()[0] == 0
+
+
+def test_the_journal_commits_with_the_ticks_that_consumed_it(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 10)
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    for tick, place, body in ((3, 0, b"a"), (3, 1, b"b"), (9, 0, b"c"), (12, 0, b"d")):
+        while state.tick < tick:
+            state = loop.run(session, state, Stepped(1), sink)
+        sink.journal(tick, place, body)
+    state = loop.run(session, state, Stepped(1), sink)
+    sink.abandon()  # what came after the last chunk is lost, input and tick alike
+    assert list(store.journal()) == [(3, b"a"), (3, b"b"), (9, b"c")]
+    assert store.checkpoint()[0] == 10
+
+
+def test_a_commit_that_fails_stops_the_loop_and_nothing_follows_it(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 10)
+    session, state, store, encoder = begun(lasting(10.0))
+    commit, ticks = store.commit, []
+
+    def failing(chunk):
+        ticks.append(chunk.tick)
+        if chunk.tick == 30:
+            raise StoreError("no room")
+        commit(chunk)
+
+    monkeypatch.setattr(store, "commit", failing)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    with pytest.raises(StoreError, match="no room"):
+        loop.run(session, state, Unpaced(), sink)
+    sink.abandon()
+    assert ticks[:3] == [10, 20, 30] == ticks
+    assert store.checkpoint()[0] == 20
+
+
+def test_a_last_commit_that_fails_is_heard_too(begun, monkeypatch):
+    session, state, store, encoder = begun(lasting(1.0))
+    monkeypatch.setattr(store, "commit", lambda chunk: (_ for _ in ()).throw(RuntimeError("burst")))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    state = loop.run(session, state, Stepped(10), sink)
+    with pytest.raises(StoreError, match="writing: burst"):
+        sink.close(state)
+
+
+def test_the_loop_waits_for_a_slow_disk_rather_than_filling_memory(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 10)
+    session, state, store, encoder = begun(lasting(10.0))
+    commit, free, reached = store.commit, threading.Event(), [0]
+
+    def slow(chunk):
+        free.wait(20)
+        commit(chunk)
+
+    monkeypatch.setattr(store, "commit", slow)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+
+    def watch(state):
+        reached[0] = state.tick
+        return False
+
+    waited = []
+
+    def release():
+        time.sleep(0.5)
+        waited.append(reached[0])
+        free.set()
+
+    helper = threading.Thread(target=release)
+    helper.start()
+    state = loop.run(session, state, Unpaced(), sink, watch=watch)
+    helper.join()
+    sink.close(state)
+    # One chunk is being written, QUEUE of them wait, and the loop stands at the one after.
+    assert waited[0] <= 10 * (recorder.QUEUE + 2)
+    assert sink.digest() == hashlib.sha256(ticks_of(store)).hexdigest()
+    assert store.checkpoint()[0] == 1000
+
+
+def test_threads_end_with_their_recorder(begun):
+    _, state, store, encoder = begun(lasting(1.0))
+    before = threading.active_count()
+    sink = Recorder(store, 1, state, encoder, False)
+    assert threading.active_count() == before + 1
+    sink.close(state)
+    assert threading.active_count() == before
+    sink = Recorder(store, 1, state, Encoder(), False)
+    sink.abandon()
+    assert threading.active_count() == before

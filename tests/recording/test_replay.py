@@ -1,0 +1,207 @@
+"""Replays: identical as long as nothing was touched; what was touched is found and named."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+
+import pytest
+
+from decoderd import loop
+from decoderd.clock import Unpaced
+from decoderd.driving import drive
+from decoderd.errors import StoreError
+from decoderd.recording import recorder, session_file
+from decoderd.recording.replay import verify
+from decoderd.recording.store import FILE, open_store
+from decoderd.scheduled import Scheduled
+from decoderd.wire import codec
+from tests import protocols, running
+from tests.protocols import FROM_OUTSIDE, KINDS, centre_out, lasting, of_every_kind, outside
+
+
+@pytest.fixture
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 60)
+
+
+def verdict(folder):
+    with open_store(folder) as store:
+        return verify(store)
+
+
+def changed(folder, statement, *values):
+    """Do something to the file behind our back."""
+    with sqlite3.connect(folder / FILE) as db:
+        assert db.execute(statement, values).rowcount >= 1
+    db.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_session_is_repeated_byte_for_byte(tmp_path, short_chunks, kind):
+    data, at = of_every_kind(tmp_path)[kind]
+    done = running.record(tmp_path / "session", data, at)
+    found = verdict(tmp_path / "session")
+    assert found == (True, done["ticks"], None)
+
+
+def test_neither_protocol_nor_arrays_need_their_files(tmp_path):
+    data, at = of_every_kind(tmp_path)["replay"]
+    running.record(tmp_path / "session", data, at)
+    for path in tmp_path.glob("*.npz"):
+        path.unlink()
+    assert verdict(tmp_path / "session").identical
+
+
+def test_the_watch_hears_how_far_it_has_come(tmp_path):
+    running.record(tmp_path, lasting(0.5))
+    heard = []
+    with open_store(tmp_path) as store:
+        verify(store, heard.append)
+    assert heard == list(range(50))
+
+
+@pytest.mark.parametrize("topic", ["tick", "counts", "task", "trial", "day"])
+def test_a_changed_byte_is_found_and_named(tmp_path, short_chunks, topic):
+    running.record(tmp_path, centre_out())
+    with open_store(tmp_path) as store:
+        chunk = list(store.chunks(topic))[-1]
+    bodies = list(codec.split(chunk.data))
+    place = len(bodies) // 2
+    tick = codec.decode(bodies[place])["k"]
+    at = sum(map(len, bodies[:place])) + len(bodies[place]) - 1
+    spoilt = bytearray(chunk.data)
+    spoilt[at] ^= 1
+    changed(
+        tmp_path,
+        "UPDATE message SET data = ? WHERE topic = ? AND first_number = ?",
+        zlib.compress(bytes(spoilt)),
+        topic,
+        chunk.first_number,
+    )
+    found = verdict(tmp_path)
+    assert not found.identical
+    assert (found.difference.topic, found.difference.tick) == (topic, tick)
+    assert found.ticks == tick
+
+
+def test_a_flipped_byte_in_the_file_itself_is_named(tmp_path, short_chunks):
+    running.record(tmp_path, centre_out())
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (data,) = db.execute("SELECT data FROM message WHERE topic = 'tick' AND first_number = 120").fetchone()
+        spoilt = data[:-30] + bytes([data[-30] ^ 4]) + data[-29:]
+        db.execute("UPDATE message SET data = ? WHERE topic = 'tick' AND first_number = 120", (spoilt,))
+    db.close()
+    with pytest.raises(StoreError, match=f"{tmp_path}.*: the file is corrupt"):
+        verdict(tmp_path)
+
+
+def test_messages_that_are_gone_are_missed(tmp_path, short_chunks):
+    running.record(tmp_path, centre_out())
+    changed(tmp_path, "DELETE FROM message WHERE topic = 'tick' AND first_number = 120")
+    assert verdict(tmp_path).difference[:2] == ("tick", 120)
+
+
+def test_messages_too_many_are_found(tmp_path):
+    running.record(tmp_path, centre_out())
+    more = zlib.compress(codec.encode({"s": "small-3", "q": 0, "k": 3, "f": {}}))
+    changed(tmp_path, "INSERT INTO message VALUES ('decoder', 0, 1, 3, 3, ?)", more)
+    found = verdict(tmp_path)
+    assert found.difference.topic == "decoder"
+    assert found.difference.why == "more was recorded than the replay gives"
+
+
+# --- journal
+
+
+@pytest.fixture
+def from_outside(tmp_path):
+    """A session whose every movement came from outside."""
+    running.record(tmp_path, outside(), FROM_OUTSIDE)
+    assert verdict(tmp_path).identical
+    return tmp_path
+
+
+@pytest.mark.parametrize(("tick", "place", "found_at"), [(10, 1, 14), (3, 0, 3), (150, 0, 150), (81, 1, 81)])
+def test_an_input_that_is_gone_is_missed(from_outside, tick, place, found_at):
+    changed(from_outside, "DELETE FROM journal WHERE tick = ? AND place = ?", tick, place)
+    found = verdict(from_outside)
+    assert not found.identical
+    assert found.difference[:2] == ("tick", found_at)
+
+
+def test_a_changed_input_is_found(from_outside):
+    other = codec.encode({"op": "kinematics", "velocity": [0.1, 1e-9]})
+    changed(from_outside, "UPDATE journal SET body = ? WHERE tick = 10 AND place = 1", other)
+    assert verdict(from_outside).difference[:2] == ("tick", 14)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"\xc1", "an input cannot be read"),
+        (codec.encode({"op": "dance"}), "an input cannot be read: op"),
+        (codec.encode({"op": "task", "event": "go"}), "an input is refused that was consumed: no trial is under way"),
+    ],
+    ids=["bytes", "no_input", "refused"],
+)
+def test_an_input_that_makes_no_sense_is_named(from_outside, body, why):
+    changed(from_outside, "UPDATE journal SET body = ? WHERE tick = 3", body)
+    difference = verdict(from_outside).difference
+    assert difference[:2] == ("journal", 3)
+    assert difference.why.startswith(why)
+
+
+def test_an_input_that_nobody_consumed_is_found(from_outside):
+    changed(from_outside, "INSERT INTO journal VALUES (5000, 0, ?)", codec.encode({"op": "task", "event": "start"}))
+    assert verdict(from_outside).difference[:2] == ("journal", 5000)
+
+
+# --- what is derived
+
+
+def test_a_changed_trial_is_found(tmp_path):
+    running.record(tmp_path, centre_out())
+    changed(tmp_path, "UPDATE trial SET outcome = 'success' || outcome WHERE trial = 3")
+    difference = verdict(tmp_path).difference
+    assert difference.topic == "trial table"
+    assert "trial 3" in difference.why
+
+
+def test_another_seed_in_the_manifest_is_found(tmp_path):
+    running.record(tmp_path, lasting(1.0))
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (text,) = db.execute("SELECT value FROM manifest WHERE key = 'protocol'").fetchone()
+        other = json.dumps({**json.loads(text), "seed": 4})
+        db.execute("UPDATE manifest SET value = ? WHERE key = 'protocol'", (other,))
+    db.close()
+    assert not verdict(tmp_path).identical
+
+
+# --- running sessions
+
+
+def test_a_session_that_goes_on_meanwhile_is_compared_as_it_was(tmp_path):
+    session, state = protocols.begun(lasting(4.0))
+    store, encoder = session_file.begin(tmp_path, session, state)
+    with store:
+        half = [None]
+
+        def stop(now):
+            half[0] = now
+            return now.tick >= 150
+
+        # Half of it is recorded; the other half comes while the replay is at its beginning.
+        sink = recorder.Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+        middle = loop.run(session, state, Unpaced(), sink, watch=stop)
+        sink.close(middle)
+
+        def go_on(tick):
+            if tick == 3:
+                drive(store, encoder, session, middle, "max", Scheduled({}))
+
+        with open_store(tmp_path) as reading:
+            assert verify(reading, go_on) == (True, 150, None)
+        with open_store(tmp_path) as reading:
+            assert verify(reading) == (True, 400, None)

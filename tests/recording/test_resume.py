@@ -1,0 +1,187 @@
+"""Sessions whose process was killed: what was committed stays, and the rest comes out as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from decoderd.checkpoint import Encoder
+from decoderd.clock import Stepped
+from decoderd.driving import drive
+from decoderd.errors import StoreError
+from decoderd.loop import run
+from decoderd.recording import recorder, session_file
+from decoderd.recording.replay import verify
+from decoderd.recording.store import open_store
+from decoderd.scheduled import Scheduled
+from decoderd.wire import codec
+from tests import protocols, running
+from tests.protocols import KINDS, given, lasting, of_every_kind
+
+TOPICS = ("tick", "counts", "task", "trial", "perturbation", "day")
+# Long enough at full speed for ten kills, with something from outside all along.
+LONG = lasting(500.0, perturbations=[protocols.perturbation("delay", "cursor", delay_s=0.03)])
+EVERY = 700
+INPUTS = {
+    tick: [
+        {"op": "unperturb", "name": "p"},
+        protocols.perturb(*(("gain", "cursor") if tick // EVERY % 2 else ("noise", "neural")), **fields),
+    ]
+    for tick, fields in (
+        (EVERY * k, {"factor": [1.0 + 0.01 * k, 1.0]} if k % 2 else {"sd_hz": 1.0 + k}) for k in range(1, 71)
+    )
+}
+
+
+def committed(folder: Path) -> dict[str, bytes]:
+    """All that is stored of every topic, and the journal."""
+    with open_store(folder) as store:
+        found = {topic: b"".join(chunk.data for chunk in store.chunks(topic)) for topic in TOPICS}
+        found["journal"] = b"".join(b"%d:" % tick + body for tick, body in store.journal())
+        found["trials"] = b"".join(repr(row).encode() for row in store.trials())
+    return found
+
+
+def incarnations(folder: Path) -> int:
+    with open_store(folder) as store:
+        return len(store.incarnations())
+
+
+def begun(folder: Path, number: int, process) -> bool:
+    """Wait until this incarnation has begun, or the process has ended."""
+    until = time.monotonic() + running.TIMEOUT_S
+    while time.monotonic() < until:
+        try:
+            if incarnations(folder) >= number:
+                return True
+        except StoreError:
+            pass
+        if process.poll() is not None:
+            return False
+        time.sleep(0.01)
+    raise AssertionError("the session does not begin")
+
+
+def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
+    protocol = running.write(tmp_path / "p.toml", LONG)
+    inputs = running.write_inputs(tmp_path / "inputs.jsonl", INPUTS)
+    folder, random_moments = tmp_path / "killed", random.Random(20)
+    whole = running.summary(
+        running.cli("run", protocol, "--speed", "max", "--inputs", inputs, "--out", tmp_path / "whole", "--json")
+    )
+    expected = committed(tmp_path / "whole")
+    ticks, before = [], {}
+    for kill in range(10):
+        arguments = ("resume", folder) if incarnation_was_begun(folder) else ("run", protocol, "--out", folder)
+        number = incarnations(folder) + 1 if arguments[0] == "resume" else 1
+        process = running.start(*arguments, "--speed", "max", "--inputs", inputs)
+        try:
+            # Some die while they begin, most in the loop.
+            if kill % 4 != 1:
+                assert begun(folder, number, process)
+            time.sleep(random_moments.uniform(0, 0.7))
+        finally:
+            running.end(process)
+        if not incarnation_was_begun(folder):
+            continue
+        now = committed(folder)
+        for name, bytes_ in before.items():
+            assert now[name].startswith(bytes_), f"{name} changed after it was committed"
+        for name, bytes_ in now.items():
+            assert expected[name].startswith(bytes_), f"{name} is not what it would have been"
+        before = now
+        ticks.append(len(list(codec.split(now["tick"]))))
+    assert ticks == sorted(ticks)
+    assert len(set(ticks)) > 3, "the kills came too early to mean anything"
+    assert ticks[-1] < whole["ticks"], "the kills came too late to mean anything"
+    last = incarnations(folder)
+    done = running.summary(running.cli("resume", folder, "--speed", "max", "--inputs", inputs, "--json"))
+    assert (done["digest"], done["ticks"], done["trials"]) == (whole["digest"], whole["ticks"], whole["trials"])
+    assert done["incarnation"] == last + 1 > 5
+    assert committed(folder) == expected
+    with open_store(folder) as store:
+        assert verify(store).identical
+        starts = [row["from_tick"] for row in store.incarnations()]
+    assert starts[0] == 0
+    assert starts == sorted(starts)
+    assert starts[-1] == ticks[-1]
+
+
+def incarnation_was_begun(folder: Path) -> bool:
+    try:
+        return incarnations(folder) > 0
+    except StoreError:
+        return False
+
+
+# --- without processes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_session_goes_on_from_its_file(tmp_path, monkeypatch, kind):
+    """Left at several ticks and restored from the file each time, as by a process that died."""
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 40)
+    data, at = of_every_kind(tmp_path)[kind]
+    whole = running.record(tmp_path / "whole", data, at)
+    source = Scheduled({tick: given(*several) for tick, several in at.items()})
+    session, state = protocols.begun(data)
+    store, encoder = session_file.begin(tmp_path / "parts", session, state)
+    draw = random.Random(5)
+    while not state.progress.done:
+        with store:
+            sink = recorder.Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, False)
+            state = run(session, state, Stepped(draw.randrange(1, 300)), sink, source)
+            sink.close(state) if draw.random() < 0.5 else sink.abandon()
+        digest = sink.digest()
+        store = open_store(tmp_path / "parts", writing=True)
+        session, state = session_file.restore(store)
+        encoder = Encoder()
+    store.close()
+    assert digest == whole["digest"]
+    for name, bytes_ in committed(tmp_path / "whole").items():
+        assert committed(tmp_path / "parts")[name] == bytes_
+
+
+def test_a_finished_session_is_only_summarised(tmp_path):
+    done = running.record(tmp_path, lasting(1.0))
+    before = committed(tmp_path)
+    with open_store(tmp_path, writing=True) as store:
+        session, state = session_file.restore(store)
+        again = drive(store, Encoder(), session, state, "max")
+    assert committed(tmp_path) == before
+    for key in ("digest", "ticks", "trials", "successes", "days", "wall_s"):
+        assert again[key] == done[key]
+    assert again["done"]
+
+
+def test_resumed_after_every_day(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 1)  # a checkpoint for every tick: some are the first of a day
+    data, _ = of_every_kind(tmp_path)["days"]
+    whole = running.record(tmp_path / "whole", data)
+    session, state = protocols.begun(data)
+    store, encoder = session_file.begin(tmp_path / "parts", session, state)
+    days = 0
+    while not state.progress.done:
+        with store:
+            day = state.progress.day
+            sink = recorder.Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, False)
+            state = run(session, state, Stepped(10**6), sink, watch=lambda now, day=day: now.progress.day > day)
+            sink.close(state)
+        store = open_store(tmp_path / "parts", writing=True)
+        session, state = session_file.restore(store)
+        encoder, days = Encoder(), days + 1
+    store.close()
+    assert days == 3
+    assert sink.digest() == whole["digest"]
+
+
+def test_versions_that_differ_are_told(tmp_path, monkeypatch):
+    running.record(tmp_path, lasting(0.5))
+    with open_store(tmp_path) as store:
+        assert session_file.differences(store) == {}
+        now = session_file.versions()
+        monkeypatch.setattr(session_file, "versions", lambda: {**now, "numpy": "99.0"})
+        assert session_file.differences(store) == {"numpy": (now["numpy"], "99.0")}
