@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -147,7 +148,7 @@ def replay(
         print(jsonlib.dumps({"identical": verdict.identical, "ticks": verdict.ticks, "difference": difference}))
     elif verdict.difference:
         topic, tick, why = verdict.difference
-        out_console.print(f"[red]not identical[/]: {topic} at tick {tick}: {why}")
+        out_console.print(f"[red]not identical[/]: {topic} at tick {tick}: {escape(why)}", soft_wrap=True)
     else:
         out_console.print(f"[green]identical[/]: every recorded byte of {verdict.ticks} ticks")
     if not verdict.identical:
@@ -176,7 +177,9 @@ def decode(
     if json:
         print(jsonlib.dumps({"kind": kind, "bins": rows.shape[0], "entries": rows.shape[1], "out": str(out)}))
     else:
-        out_console.print(f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}", markup=False)
+        out_console.print(
+            f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}", markup=False, soft_wrap=True
+        )
 
 
 @app.command()
@@ -270,7 +273,9 @@ def _report(summary: dict[str, Any], json: bool, out: Path | None) -> None:
     out_console.print(table)
     if not summary["done"]:
         again = f"; go on with: decoderd resume {out}" if out else ""
-        out_console.print(f"interrupted at tick {summary['ticks']}, everything is stored{again}", markup=False)
+        out_console.print(
+            f"interrupted at tick {summary['ticks']}, everything is stored{again}", markup=False, soft_wrap=True
+        )
 
 
 @contextmanager
