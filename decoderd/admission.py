@@ -76,6 +76,8 @@ def _fresh_readout(state: SessionState) -> SessionState:
 def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], news: Messages) -> SessionState:
     """Another decoder of the same kind. Perturbations of the readout apply to it as they did to the old one."""
     decoder = session.decoder
+    if decoder.take is not None:
+        raise Refused("the decoder is outside: it has no arrays that could be exchanged", "op")
     try:
         arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
         parameters = decoder.load(arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from decoderd.admission import check
 from decoderd.checkpoint import Encoder
 from decoderd.errors import Refused
+from decoderd.recording.replay import verify
+from decoderd.recording.store import open_store
 from decoderd.session import step
-from tests import protocols
+from tests import protocols, running
 from tests.protocols import centre_out, given, lasting, outside, packed, perturb
 
 
@@ -99,6 +102,7 @@ def test_refusals_of_a_closed_session(closed, inputs, reason, field):
             "site",
         ),
         ([perturb("permutation", "readout")], "reads no units that could be permuted", "site"),
+        ([packed({})], "the decoder is outside", "op"),
         ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "of"),
     ],
 )
@@ -181,3 +185,70 @@ def test_an_unknown_op_is_refused(closed):
 
     with pytest.raises(Refused, match="op 'dance' is unknown"):
         step(*closed, [Stranger()])
+
+
+# --- whatever comes
+
+
+def some_input(draw, arrays):
+    """An input that may or may not make sense."""
+    point = [draw.uniform(-0.3, 0.3), draw.uniform(-0.3, 0.3)]
+    kind = draw.choice(["task", "task", "kinematics", "unperturb", "decoder", "perturb", "perturb"])
+    if kind == "task":
+        target = draw.choice([{}, {"target": point}])
+        return {"op": "task", "event": draw.choice(["start", "go", "end"]), **target}
+    if kind == "kinematics":
+        return {"op": "kinematics", "velocity": point, **draw.choice([{}, {"position": point}])}
+    if kind == "unperturb":
+        return {"op": "unperturb", "name": draw.choice("pq")}
+    if kind == "decoder":
+        return packed({name: array * draw.choice([1, 1, 1, 0.9, 0]) for name, array in arrays.items()})
+    site, name, fields = draw.choice(
+        [
+            ("cursor", "rotation", {"angle_rad": 2}),
+            ("readout", "rotation", {"angle_rad": 1, "units": [0, 1]}),
+            ("cursor", "gain", {"factor": -3}),
+            ("neural", "gain", {"factor": 4}),
+            ("cursor", "delay", {"delay_s": draw.choice([0.01, 0.5])}),
+            ("feedback", "delay", {"delay_s": 0.1}),
+            ("cursor", "assist", {"weight": 0.7}),
+            ("readout", "permutation", {}),
+            ("readout", "permutation", {"of": "factors"}),
+            ("neural", "silence", {"fraction": 0.5}),
+            ("neural", "noise", {"sd_hz": 300}),
+        ]
+    )
+    envelope = draw.choice(
+        [
+            {"shape": "step"},
+            {"shape": "ramp", "rise_s": 0.3},
+            {"shape": "block", "start": {"trial": 2}, "stop": {"tick": draw.randrange(300)}},
+        ]
+    )
+    return {
+        "op": "perturb",
+        "perturbation": {**protocols.perturbation(name, site, envelope=envelope, **fields), "name": draw.choice("pq")},
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_comes_a_session_goes_on_and_can_be_repeated(tmp_path, seed):
+    draw = random.Random(seed)
+    decoder = [
+        {"kind": "external"},
+        {"kind": "kalman", "calibration": protocols.BRIEF},
+        {"kind": "kalman", "state": "position_velocity", "calibration": protocols.BRIEF},
+        {"kind": "intrinsic_manifold", "calibration": {"reaches": 40, "reach_s": 0.5, "factors": 3}},
+    ][seed % 4]
+    task = {"kind": "external"} if seed % 3 else {"kind": "random_targets", **protocols.EASY, "inter_trial_s": 0}
+    data = centre_out(decoder=decoder, task=task, schedule={"days": 2, "blocks": [{"duration_s": 1.5}]})
+    session, state = protocols.begun(data)
+    arrays = arrays_of(session, state)
+    at = {tick: [some_input(draw, arrays) for _ in range(draw.randrange(1, 4))] for tick in range(0, 300, 7)}
+    done = running.record(tmp_path, data, at)
+    assert done["ticks"] == 300
+    with open_store(tmp_path) as store:
+        consumed = sum(1 for _ in store.journal())
+        assert 0 < consumed < sum(map(len, at.values()))  # some were refused
+        assert [row[0] for row in store.trials()] == list(range(1, done["trials"] + 1))
+        assert verify(store).identical

@@ -37,7 +37,7 @@ def prepared(data: dict[str, Any]) -> tuple[Session, SessionState]:
     return session, initial(session, parameters)
 
 
-def measure(ticks: int = 20_000, rounds: int = 5) -> dict[str, Any]:
+def measure(ticks: int = 40_000, rounds: int = 5) -> dict[str, Any]:
     """tick_us_100 and tick_us_1000: median over the rounds, in turns, of wall time over ticks, last commit included."""
     sessions = {units: prepared(closed_loop(units)) for units in (100, 1000)}
     found: dict[int, list[float]] = {units: [] for units in sessions}

@@ -26,25 +26,23 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
     k is the smallest count whose cumulative probability exceeds `uniform`; uint8, or uint16 where one exceeds 255.
     Raises NumericalError for m above 700, where e^-m is no longer a normal number.
     """
-    probability = np.exp(-expected)
-    more = uniform >= probability
-    counts: NDArray[Any] = more.view(np.uint8).copy()
-    cumulative = probability
-    probability = probability * expected
+    cumulative = np.exp(-expected)
+    counts: NDArray[Any] = (uniform >= cumulative).view(np.uint8)
+    probability = cumulative * expected
     k = 1
-    while np.count_nonzero(more):
-        # In the last ulp below 1 the sum can stall before it passes `uniform`: there the count is final.
-        rising = cumulative + probability > cumulative if k > 40 else None
-        if k == 41 and (expected > _MOST).any():
-            raise NumericalError(f"more than {_MOST} spikes a tick are expected of a unit: lower its rate or gain")
-        cumulative += probability
-        more = uniform >= cumulative
-        if rising is not None:
-            more &= rising
+    while True:
+        risen = cumulative + probability
+        more = uniform >= risen
+        if k > 40:  # in the last ulp below 1 the sum can stall before it passes `uniform`: there the count is final
+            if k == 41 and (expected > _MOST).any():
+                raise NumericalError(f"more than {_MOST} spikes a tick are expected of a unit: lower its rate or gain")
+            more &= risen > cumulative
+        if not np.count_nonzero(more):
+            return counts
         if k == 255:
             counts = counts.astype(np.uint16)
         counts += more.view(np.uint8)
+        cumulative = risen
         k += 1
         probability *= expected
         probability *= _RECIPROCAL[k] if k < len(_RECIPROCAL) else 1.0 / k
-    return counts

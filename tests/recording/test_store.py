@@ -210,6 +210,18 @@ def test_readers_cannot_write(tmp_path):
         reading.commit(chunk_of(encoder, 0))
 
 
+@pytest.mark.parametrize("name", ["a b", "50%", "what?", "#1", "größe", "a&mode=memory", "..."])
+def test_any_name_will_do_for_a_directory(tmp_path, name, monkeypatch):
+    created(tmp_path / name)[0].close()
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path / name, Path(name)):
+        with open_store(folder) as store:
+            assert store.manifest() == MANIFEST
+        with open_store(folder, writing=True) as store:
+            assert store.manifest() == MANIFEST
+
+
 # --- one writer
 
 
