@@ -125,20 +125,29 @@ def test_trials_from_outside_that_end_and_begin_in_one_tick():
     at = {
         10: [event("start"), event("go", target=[0.05, 0], index=7)],
         50: [event("end"), event("start"), event("end", outcome="never_mind"), event("start", index=1)],
-        80: [event("end", outcome="gave_up")],
+        80: [
+            event("end", outcome="gave_up"),
+            event("start"),
+            event("go", target=[0, 0.05]),
+            event("end"),
+            event("start"),
+        ],
+        90: [event("end")],
     }
     run = protocols.run(outside(), at)
     assert [(t["r"], t["a"], t["o"], t["k"], t["x"]) for t in run.of("trial")] == [
         (1, 10, 10, 50, "success"),
         (2, 50, -1, 50, "never_mind"),
         (3, 50, -1, 80, "gave_up"),
+        (4, 80, 80, 80, "success"),
+        (5, 80, -1, 90, "success"),
     ]
     assert run.of("trial")[0]["g"] == 7
     assert run.of("trial")[0]["t"] == [0.05, 0]
     assert [(t["k"], t["r"], t["p"]) for t in run.of("task")] == [
         *[(10, 1, CENTRE), (10, 1, REACH)],
         *[(50, 1, REST), (50, 2, CENTRE), (50, 2, REST), (50, 3, CENTRE)],
-        (80, 3, REST),
+        *[(80, 3, REST), (80, 4, CENTRE), (80, 4, REACH), (80, 4, REST), (80, 5, CENTRE), (90, 5, REST)],
     ]
-    assert run.states[-1].progress.trials == 3
-    assert run.states[-1].progress.successes == 1
+    assert run.states[-1].progress.trials == 5
+    assert run.states[-1].progress.successes == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -50,6 +51,16 @@ def test_handlers_are_put_back_after_an_error():
     with pytest.raises(RuntimeError), Interrupt().listening():
         raise RuntimeError
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_session_may_run_in_a_thread(tmp_path):
+    """Which hears no signals, and leaves them to the main thread."""
+    found, before = [], signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=lambda: found.append(running.record(tmp_path, lasting(1.0))))
+    thread.start()
+    thread.join(running.TIMEOUT_S)
+    assert found[0]["ticks"] == 100
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_an_interrupted_session_has_stored_everything(tmp_path):

@@ -319,6 +319,19 @@ def test_another_perturbation_of_the_same_name_takes_its_place_at_once():
     np.testing.assert_allclose(decoded(run), textbook(arrays, bins(run), C_of), atol=1e-9)
 
 
+def test_one_that_comes_back_under_its_old_name_within_a_bin_is_the_new_one():
+    until = {"shape": "block", "start": {"tick": 0}, "stop": {"tick": 51}}
+    first = perturbation("rotation", "readout", angle_rad=0.5, envelope=until)
+    run = protocols.run(lasting(2.0, perturbations=[first]), {52: [perturb("rotation", "readout", angle_rad=1.4)]})
+    arrays = run.session.decoder.arrays(run.states[0].parameters.decoder)
+
+    def C_of(number):
+        turn = rotation_of(0.5 if number < 10 else 1.4)
+        return np.hstack([arrays["C"][:, :2] @ turn.T, arrays["C"][:, 2:]]), arrays["Q"]
+
+    np.testing.assert_allclose(decoded(run), textbook(arrays, bins(run), C_of), atol=1e-9)
+
+
 def test_a_ramped_readout_follows_its_envelope():
     ramp = {"shape": "ramp", "start": {"tick": 10}, "rise_s": 1.0}
     run = protocols.run(lasting(2.0, perturbations=[perturbation("rotation", "readout", angle_rad=0.8, envelope=ramp)]))

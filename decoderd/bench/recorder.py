@@ -31,7 +31,6 @@ def measure(ticks: int = 50_000, units: int = 100) -> dict[str, Any]:
                 number = store.begin_incarnation(0, "max", 0, session_file.versions())
                 recorder = Recorder(store, number, state, encoder, paced=False)
                 began = now_ns()
-                size = 0
                 for tick in range(ticks):
                     messages = kept[tick % len(kept)]
                     numbered = [messages[0], *((topic, {**body, "q": tick}) for topic, body in messages[1:])]
@@ -40,7 +39,7 @@ def measure(ticks: int = 50_000, units: int = 100) -> dict[str, Any]:
                 taken = now_ns()
                 recorder.close(state._replace(tick=ticks))
                 done = now_ns()
-                size = store.path.stat().st_size
+            size = store.path.stat().st_size
     return {
         "recorder_ticks_per_s": ticks / ((done - began) * 1e-9),
         "recorder": {

@@ -203,6 +203,16 @@ def test_a_snapshot_stands_still_while_another_writes(tmp_path):
         assert reading.checkpoint()[0] == 20
 
 
+def test_a_reading_left_half_way_does_no_harm(tmp_path):
+    store, encoder = created(tmp_path)
+    for number in range(3):
+        store.commit(chunk_of(encoder, number))
+    reading = store.journal()
+    assert next(reading) == (0, b"input")
+    store.close()
+    reading.close()
+
+
 def test_readers_cannot_write(tmp_path):
     store, encoder = created(tmp_path)
     store.close()
