@@ -15,7 +15,7 @@ from decoderd.schedule import Block, Schedule
 
 HEAD = """# Every field of a protocol
 
-Made from the models by `python tools/fields.py docs/how-to/fields.md`; a test compares. Fields that are not listed are errors.
+Made from the models by `python tools/fields.py docs/how-to/fields.md`; a test compares. Other fields are errors.
 """
 
 
