@@ -393,7 +393,7 @@ def found(run, what):
         ({"day": 3, "trial": 1}, lambda tick, run: tick["r"] >= first_trial(run, 3)),
         ({"trial": 500}, lambda tick, run: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "then",
 )
 @pytest.mark.parametrize("shape", ["step", "block"])
 def test_onset(trigger, is_reached, shape):

@@ -22,9 +22,9 @@ from tests import protocols, running
 from tests.protocols import KINDS, given, lasting, of_every_kind
 
 TOPICS = ("tick", "counts", "task", "trial", "perturbation", "day")
-# Long enough for ten kills within 0.8 s each at this speed, with something from outside all along.
+# Long enough for ten kills within 0.6 s each at this speed, with something from outside all along.
 SPEED = "60"
-LONG = lasting(500.0, perturbations=[protocols.perturbation("delay", "cursor", delay_s=0.03)])
+LONG = lasting(360.0, perturbations=[protocols.perturbation("delay", "cursor", delay_s=0.03)])
 EVERY = 700
 INPUTS = {
     tick: [
@@ -32,7 +32,7 @@ INPUTS = {
         protocols.perturb(*(("gain", "cursor") if tick // EVERY % 2 else ("noise", "neural")), **fields),
     ]
     for tick, fields in (
-        (EVERY * k, {"factor": [1.0 + 0.01 * k, 1.0]} if k % 2 else {"sd_hz": 1.0 + k}) for k in range(1, 71)
+        (EVERY * k, {"factor": [1.0 + 0.01 * k, 1.0]} if k % 2 else {"sd_hz": 1.0 + k}) for k in range(1, 51)
     )
 }
 
@@ -83,7 +83,7 @@ def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
             # Some die while they begin, most in the loop.
             if kill % 4 != 1:
                 assert begun(folder, number, process)
-            time.sleep(random_moments.uniform(0, 0.7))
+            time.sleep(random_moments.uniform(0, 0.5))
         finally:
             running.end(process)
         if not incarnation_was_begun(folder):
