@@ -35,6 +35,7 @@ class Session(NamedTuple):
     population_plan: Any
     population_streams: Mapping[str, Stream]
     decoder: Decoder
+    perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
 
     def host(self, parameters: Parameters) -> Host:
         """The session as perturbations look at it."""
@@ -72,6 +73,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
             seeds, "population", population.streams(protocol.population, parameters.population)
         ),
         decoder=decoder,
+        perturbation_streams={},
     )
 
 

@@ -95,6 +95,7 @@ def run(
         store, encoder = session_file.begin(Path(directory), session, state)
         with store, _progress(session) as tell:
             summary = drive(store, encoder, session, state, speed, source, tell)
+        _unheard(source, summary)
     _report(summary, json, out)
 
 
@@ -122,7 +123,9 @@ def resume(
         speed = speed or (past[-1]["speed"] if past else "realtime")
         clock_for(speed, session.timing.tick_s)
         with _progress(session) as tell:
-            summary = drive(kept, Encoder(), session, state, speed, _source(inputs), tell)
+            source = _source(inputs)
+            summary = drive(kept, Encoder(), session, state, speed, source, tell)
+        _unheard(source, summary)
     _report(summary, json, directory)
 
 
@@ -188,7 +191,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording brings no factor analysis.")] = 10,
     bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file.")] = 0.045,
-    length_unit: Annotated[str, typer.Option(help="Unit of length of the recording's decoder: mm or m.")] = "mm",
+    length_unit: Annotated[str, typer.Option(help="Unit of length of the recording's decoder: mm, cm or m.")] = "mm",
     json: Json = False,
 ) -> None:
     """Turn a recording into a population and a decoder that a protocol can name."""
@@ -256,11 +259,19 @@ def _source(path: Path | None) -> Any:
     )
 
 
+def _unheard(source: Any, summary: dict[str, Any]) -> None:
+    late = source.after(summary["ticks"]) if source is not None and summary["done"] else 0
+    if late:
+        err_console.print(f"warning: {late} inputs are for ticks after the session's end ({summary['ticks']} ticks)")
+
+
 def _report(summary: dict[str, Any], json: bool, out: Path | None) -> None:
     if json:
         print(jsonlib.dumps(summary))
         return
     table = Table(title=f"session {summary['session']}", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name in ("days", "trials", "successes", "success_rate", "ticks", "sim_s", "wall_s", "speed", "digest"):
         value = summary[name]
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))

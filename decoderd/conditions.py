@@ -1,6 +1,6 @@
 """The conditions a loop runs under: what the operating system and the interpreter do to its punctuality.
 
-What could not be had is reported, never hidden: the report goes into the session's manifest and the summary.
+What could not be had is reported, never hidden: the report is kept with the incarnation and shown in the summary.
 """
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
+_CAP_IPC_LOCK = 14
 _PRIORITY = 10
 # A thread that waits for the interpreter asks for it after this long (default 5 ms, many ticks at 1 kHz).
 _SWITCH_S = 1e-4
@@ -90,10 +93,22 @@ def _timer_slack(nanoseconds: int) -> str:
 
 def _lock_memory() -> str:
     try:
-        failed = _libc().mlockall(_MCL_CURRENT | _MCL_FUTURE)
+        failed = _libc().mlockall(_MCL_CURRENT | (_MCL_FUTURE if _may_lock_without_limit() else 0))
     except (OSError, AttributeError):
         return "no: this system has no mlockall"
     return f"no: {os.strerror(ctypes.get_errno())}" if failed else "yes"
+
+
+def _may_lock_without_limit() -> bool:
+    """Whether memory yet to come can be locked too; under a limit, that would make it run out in mid-session."""
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        return True
+    try:
+        status = Path("/proc/self/status").read_bytes()
+    except OSError:
+        return False
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith(b"CapEff:")), b"0")
+    return bool(int(effective, 16) >> _CAP_IPC_LOCK & 1)
 
 
 def _real_time_scheduling() -> str:

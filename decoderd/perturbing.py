@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from decoderd import registry
@@ -65,15 +64,18 @@ def those_on(perturbations: tuple[Perturbing, ...], session: Session, tick: int)
             spec = p.spec
             kind = registry.find("perturbations", spec.kind)
             amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
-            streams = _opened(session.protocol.seed, session.units, spec) if kind.streams is not None else {}
+            streams = _opened(session, spec, kind) if kind.streams is not None else {}
             found.append(On(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams))
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
-def _opened(seed: int, units: int, spec: Any) -> Mapping[str, Stream]:
-    streams = registry.find("perturbations", spec.kind).streams(spec, units)
-    return open_streams((seed,), f"perturbations/{spec.name}", streams)
+def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
+    if spec not in session.perturbation_streams:
+        streams = open_streams(
+            (session.protocol.seed,), f"perturbations/{spec.name}", kind.streams(spec, session.units)
+        )
+        session.perturbation_streams[spec] = streams
+    return session.perturbation_streams[spec]
 
 
 def through(site: str, on: tuple[On, ...], memories: dict[str, Any], value: Any, context: Any) -> Any:

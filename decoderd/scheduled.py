@@ -25,6 +25,10 @@ class Scheduled:
         """Those of `tick`, in the order of the file."""
         return self._by_tick.get(tick, ())
 
+    def after(self, tick: int) -> int:
+        """How many are due at `tick` or later."""
+        return sum(len(given) for due, given in self._by_tick.items() if due >= tick)
+
     def refused(self, given: inputs.AnyInput, tick: int, reason: Refused) -> None:
         """Pass it on."""
         self._told(tick, reason)

@@ -20,7 +20,7 @@ class Trigger(Config):
     Ticks count from 0, days and trials from 1. A trial is reached when it begins.
     """
 
-    tick: Annotated[int, Field(strict=True, ge=0)] | None = None
+    tick: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
     day: Count | None = None
     trial: Count | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from decoderd.checkpoint import Encoder
 from decoderd.errors import Refused
 from decoderd.recording.session_file import restore
 from decoderd.recording.store import Store, trial_row
@@ -90,6 +91,8 @@ def _compared(store: Store, watch: Callable[[int], None] | None) -> Verdict:
         return _differs("journal", due[0], "an input is there that no tick consumed")
     if next(trials, None) is not None:
         return _differs("trial table", last, "it has more rows than the replay gives")
+    if Encoder().encode(state).body != store.checkpoint()[1]:
+        return _differs("checkpoint", last, "the newest checkpoint is not the state that the replay comes to")
     return Verdict(True, last, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 
 import pytest
 from hypothesis import given
@@ -114,3 +115,18 @@ def test_faults_name_their_field(data, field):
 def test_inputs_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         inputs.parse({"op": "task", "event": "start"}).event = "go"
+
+
+def test_arrays_given_as_numbers_pack_themselves():
+    given = inputs.parse({"op": "decoder", "arrays": {"M2": [[1, 2.5], [3, 4]], "m0": [0.5, -0.5]}})
+    packed = given.arrays["M2"]
+    assert packed.shape == (2, 2)
+    assert struct.unpack("<4d", packed.data) == (1.0, 2.5, 3.0, 4.0)
+    assert given.arrays["m0"].shape == (2,)
+    assert inputs.parse(inputs.dump(given)) == given
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [3]], [[1, "2"]], [True, 1], [[1], 2], [[[1]]]])
+def test_arrays_that_are_none(rows):
+    with pytest.raises(inputs.InputFault, match=r"arrays\.M2"):
+        inputs.parse({"op": "decoder", "arrays": {"M2": rows}})
