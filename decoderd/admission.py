@@ -36,6 +36,9 @@ def take(session: Session, state: SessionState, given: Any, moment: Moment, news
             return _remove(state, given.name, news)
         case "decoder":
             return _exchange(session, state, given.arrays, news)
+        case "metrics":
+            news.append(("metrics", {"w": given.source, "d": given.day or moment.day, "f": given.values}))
+            return state
     raise Refused(f"op {given.op!r} is unknown", "op")
 
 

@@ -102,9 +102,10 @@ def as_tuples(value):
     return value
 
 
-def test_every_topic_but_the_decoder_is_seen_above(runs):
+def test_every_topic_but_those_of_inputs_is_seen_above(runs):
     seen = {topic for _, run in runs.values() for topic, _ in run.messages}
-    assert seen == set(MODELS) - {"decoder"}  # that one: test_another_decoder_from_an_input
+    # test_another_decoder_from_an_input, test_numbers_of_a_client_are_told
+    assert seen == set(codec.TOPICS) - {"decoder", "metrics"}
 
 
 def test_a_tick_comes_first_among_its_messages(runs):
@@ -411,6 +412,18 @@ def test_another_decoder_from_an_input():
     assert run.of("tick")[17]["v"] == run.of("tick")[16]["v"]
     model = MODELS["decoder"].model_validate(codec.decode(codec.encode(run.of("decoder")[0])))
     assert model.f["C"] == (12, 3)
+
+
+def test_numbers_of_a_client_are_told():
+    given = {"op": "metrics", "source": "compaction", "values": {"n_c": 14.0}}
+    session, state = protocols.begun(lasting(2.0))
+    run = protocols.turned(session, state, {3: [inputs.parse(given)], 5: [inputs.parse({**given, "day": 7})]})
+    assert [(told["k"], told["q"], told["w"], told["d"], told["f"]) for told in run.of("metrics")] == [
+        (3, 0, "compaction", 1, {"n_c": 14.0}),
+        (5, 1, "compaction", 7, {"n_c": 14.0}),
+    ]
+    without = protocols.turned(*protocols.begun(lasting(2.0)), {})
+    assert run.of("tick") == without.of("tick")
 
 
 # --- what cannot be begun

@@ -10,7 +10,10 @@ import msgpack
 # Version of the payloads. Topics carry it: b"decoderd.1.tick".
 VERSION = 1
 
-TOPICS = ("tick", "counts", "task", "trial", "decoder", "perturbation", "day")
+# What the fold tells: the same bytes in every run of a session.
+TOPICS = ("tick", "counts", "task", "trial", "decoder", "perturbation", "metrics", "day")
+# What was observed of one run of it: recorded and published likewise, but not the same in another.
+OBSERVED = ("health", "session")
 
 _packer = msgpack.Packer()
 
@@ -18,6 +21,11 @@ _packer = msgpack.Packer()
 def topic(name: str) -> bytes:
     """The topic frame of a kind of message."""
     return f"decoderd.{VERSION}.{name}".encode()
+
+
+def stamp(incarnation: int, sent_ns: int) -> bytes:
+    """The frame that says what differs from run to run: the incarnation, and the monotonic time of sending."""
+    return _packer.pack({"i": incarnation, "t": sent_ns})
 
 
 def encode(payload: dict[str, Any]) -> bytes:

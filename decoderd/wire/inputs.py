@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 Coordinate = Annotated[float, Field(strict=True, ge=-2, le=2)]
 Velocity = Annotated[float, Field(strict=True, ge=-100, le=100)]
@@ -51,10 +52,24 @@ class Unperturb(Input):
 
 
 class PackedArray(Input):
-    """A float64 array, little-endian, row by row."""
+    """A float64 array, little-endian, row by row; given as numbers, or as rows of numbers, it packs itself."""
 
     shape: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=2)]
     data: bytes
+
+    @model_validator(mode="before")
+    @classmethod
+    def _packed(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        rows = value if value and isinstance(value[0], list) else [value]
+        if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
+            raise ValueError("rows of one length are needed")
+        numbers = [number for row in rows for number in row]
+        if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+            raise ValueError("numbers are needed")
+        shape = (len(rows), len(rows[0])) if rows is value else (len(value),)
+        return {"shape": shape, "data": struct.pack(f"<{len(numbers)}d", *numbers)}
 
 
 class SetDecoder(Input):
@@ -64,7 +79,19 @@ class SetDecoder(Input):
     arrays: dict[str, PackedArray]
 
 
-AnyInput = TaskEvent | Kinematics | Perturb | Unperturb | SetDecoder
+class Metrics(Input):
+    """Numbers that a client worked out, told to all the others; they change nothing in the session."""
+
+    op: Literal["metrics"] = "metrics"
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="who worked them out")]
+    values: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[float, Field(strict=True)]],
+        Field(min_length=1, max_length=64),
+    ]
+    day: Annotated[int | None, Field(strict=True, ge=1, le=2**53, description="the day they are about")] = None
+
+
+AnyInput = TaskEvent | Kinematics | Perturb | Unperturb | SetDecoder | Metrics
 _ADAPTER: TypeAdapter[AnyInput] = TypeAdapter(Annotated[AnyInput, Field(discriminator="op")])
 
 

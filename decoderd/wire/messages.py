@@ -82,6 +82,14 @@ class Decoder(Message):
     f: Annotated[dict[str, tuple[int, ...]], Field(description="names and shapes of the arrays installed")]
 
 
+class Metrics(Message):
+    """Numbers that a client worked out and gave back."""
+
+    w: Annotated[str, Field(description="who worked them out")]
+    d: Annotated[int, Field(ge=1, description="the day they are about")]
+    f: Annotated[dict[str, float], Field(description="by name")]
+
+
 class Day(Message):
     """A block or a day began, or a day ended."""
 
@@ -93,6 +101,28 @@ class Day(Message):
     u: Annotated[Whole, Field(description="successes of the day so far")]
 
 
+Spread = Annotated[tuple[float, float, float] | None, Field(description="median, 99th percentile, maximum, us")]
+
+
+class Health(Message):
+    """A stretch of ticks is on the disk; `k` is the last of them. One run's own: another has other numbers."""
+
+    n: Annotated[Whole, Field(description="ticks in the stretch")]
+    z: Annotated[float, Field(description="wall time of the stretch, s")]
+    l: Annotated[Spread, Field(description="lateness of its ticks; none without deadlines")]  # noqa: E741
+    u: Annotated[Spread, Field(description="time its ticks took; none without deadlines")]
+    m: Annotated[Whole, Field(description="ticks that had not ended when the next was due")]
+
+
+class Session(Message):
+    """The process began, resumed, paused, went on or ended. One run's own."""
+
+    x: Literal["began", "resumed", "paused", "continued", "waiting", "dropped", "stopped", "done"]
+    i: Annotated[int, Field(ge=1, description="incarnation")]
+    f: Annotated[Whole, Field(description="first tick of the incarnation")]
+    w: Annotated[str, Field(description="whom it waits for or went on without; the endpoint of control otherwise")]
+
+
 MODELS: dict[str, type[Message]] = {
     "tick": Tick,
     "counts": Counts,
@@ -100,5 +130,8 @@ MODELS: dict[str, type[Message]] = {
     "trial": Trial,
     "decoder": Decoder,
     "perturbation": Perturbation,
+    "metrics": Metrics,
     "day": Day,
+    "health": Health,
+    "session": Session,
 }

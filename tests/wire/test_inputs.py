@@ -37,6 +37,19 @@ some = {
             "perturbation": st.dictionaries(st.text(max_size=5), st.integers(0, 5) | st.text(max_size=4), max_size=4),
         }
     ),
+    "metrics": st.fixed_dictionaries(
+        {
+            "op": st.just("metrics"),
+            "source": st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z"),
+            "values": st.dictionaries(
+                st.text(min_size=1, max_size=8),
+                st.floats(allow_nan=False, allow_infinity=False),
+                min_size=1,
+                max_size=4,
+            ),
+        },
+        optional={"day": st.integers(1, 99)},
+    ),
     "decoder": st.fixed_dictionaries(
         {
             "op": st.just("decoder"),

@@ -1,0 +1,116 @@
+"""Requests and replies as frames: one msgpack map, and after it a frame for each array that the map mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgpack
+from pydantic import TypeAdapter, ValidationError
+
+from decoderd.wire import codec
+from decoderd.wire.control import Code
+
+# A map may be this long; arrays travel in frames of their own. That bounds what reading a request can cost.
+MAP_BYTES = 65_536
+FRAME_BYTES = 16 * 2**20
+FRAMES = 64
+
+
+class RequestFault(ValueError):
+    """A request that cannot be carried out as it stands: what its error reply holds."""
+
+    def __init__(self, code: Code, message: str, field: str | None = None, id: str = "") -> None:
+        super().__init__(message)
+        self.code, self.field, self.id = code, field, id
+
+
+def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
+    """The request in some frames. Raises RequestFault, with the request's id as far as that could be read."""
+    data = _map(frames)
+    given = data.get("id")
+    id = given if isinstance(given, str) and len(given) <= 64 else ""
+    if data.get("v") != codec.VERSION or isinstance(data.get("v"), bool):
+        raise RequestFault("bad_version", f"v = {_short(data.get('v'))}: this is version {codec.VERSION}", "v", id)
+    try:
+        return adapter.validate_python(with_arrays(data, frames[1:]))
+    except ValidationError as error:
+        raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
+    except RequestFault as fault:
+        raise RequestFault(fault.code, str(fault), fault.field, id) from None
+
+
+def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
+    """What a validator found first, in the request's own words."""
+    if fault["type"].startswith("union_tag") and not fault["loc"]:
+        known = fault.get("ctx", {}).get("expected_tags")
+        message = f"op = {_short(data['op'])}: there are {known}" if known else "op: a request names an operation"
+        return RequestFault("unknown_operation", message, "op", id)
+    path: list[str] = []
+    here: Any = data
+    for part in fault["loc"][1:]:  # the first is the operation's name, and so are others on the way
+        if isinstance(here, dict) and part not in here and part == here.get("op"):
+            continue
+        path.append(str(part))
+        inside = isinstance(here, dict) or (isinstance(here, list) and isinstance(part, int) and part < len(here))
+        here = (here.get(part) if isinstance(here, dict) else here[part]) if inside else None
+    field = ".".join(path) or None
+    return RequestFault("invalid", f"{field}: {fault['msg']}" if field else fault["msg"], field, id)
+
+
+def _map(frames: Sequence[bytes]) -> dict[str, Any]:
+    if not frames:
+        raise RequestFault("malformed", "a request is at least one frame")
+    if len(frames[0]) > MAP_BYTES:
+        raise RequestFault("too_large", f"the map has {len(frames[0])} bytes, allowed are {MAP_BYTES}")
+    if len(frames) - 1 > FRAMES:
+        raise RequestFault("too_large", f"{len(frames) - 1} frames follow the map, allowed are {FRAMES}")
+    try:
+        return codec.decode(frames[0])
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise RequestFault("malformed", f"not one msgpack map with text keys: {_short(str(error))}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def with_arrays(data: Any, frames: Sequence[bytes]) -> Any:
+    """`data` with every {shape, frame} replaced by {shape, data}. Raises RequestFault for a frame that is not there."""
+    if isinstance(data, dict):
+        if data.keys() == {"shape", "frame"}:
+            place = data["frame"]
+            if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < len(frames):
+                raise RequestFault(
+                    "malformed",
+                    f"frame = {_short(place)}: {len(frames)} frames follow the map, counted from 0",
+                    "frame",
+                )
+            return {"shape": data["shape"], "data": frames[place]}
+        return {key: with_arrays(value, frames) for key, value in data.items()}
+    if isinstance(data, list):
+        return [with_arrays(value, frames) for value in data]
+    return data
+
+
+def write(data: Mapping[str, Any]) -> list[bytes]:
+    """The frames of a request or a reply: every {shape, data} in it travels in a frame of its own."""
+    arrays: list[bytes] = []
+
+    def apart(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.keys() == {"shape", "data"}:
+                arrays.append(value["data"])
+                return {"shape": list(value["shape"]), "frame": len(arrays) - 1}
+            return {key: apart(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [apart(inner) for inner in value]
+        return value
+
+    return [codec.encode(apart(dict(data))), *arrays]
+
+
+def failure(id: str, code: Code, message: str, field: str | None = None) -> dict[str, Any]:
+    """The reply to a request that was not carried out."""
+    return {"v": codec.VERSION, "id": id, "ok": False, "error": {"code": code, "message": message, "field": field}}
