@@ -13,7 +13,7 @@ from decoderd.errors import ProtocolError, Refused
 from decoderd.populations.tuned import TUNED
 from decoderd.rng import generator, open_streams
 from decoderd.session import step
-from decoderd.wire import codec
+from decoderd.wire import codec, inputs
 from decoderd.wire.messages import MODELS
 from tests import protocols
 from tests.protocols import KINDS, centre_out, counts_of, given, lasting, of_every_kind, outside
@@ -415,9 +415,9 @@ def test_another_decoder_from_an_input():
 
 
 def test_numbers_of_a_client_are_told():
-    given = {"op": "metrics", "source": "compaction", "values": {"n_c": 14.0}}
+    numbers = {"op": "metrics", "source": "compaction", "values": {"n_c": 14.0}}
     session, state = protocols.begun(lasting(2.0))
-    run = protocols.turned(session, state, {3: [inputs.parse(given)], 5: [inputs.parse({**given, "day": 7})]})
+    run = protocols.turned(session, state, {3: [inputs.parse(numbers)], 5: [inputs.parse({**numbers, "day": 7})]})
     assert [(told["k"], told["q"], told["w"], told["d"], told["f"]) for told in run.of("metrics")] == [
         (3, 0, "compaction", 1, {"n_c": 14.0}),
         (5, 1, "compaction", 7, {"n_c": 14.0}),
