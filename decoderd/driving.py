@@ -89,7 +89,7 @@ def drive(
         incarnation = store.begin_incarnation(state.tick, speed, clock.period_ns, versions())
         with surroundings() as report:
             store.note_conditions(incarnation, report)
-            recorder = Recorder(store, incarnation, state, encoder, clock.paced)
+            recorder = Recorder(store, incarnation, state, encoder, clock.period_ns, session.name)
             try:
                 state = loop.run(session, state, clock, recorder, source, watch)
             except BaseException:

@@ -41,3 +41,9 @@ class StoreError(DecoderdError):
     """A session file that is foreign, corrupt, locked, incomplete, or that cannot be written."""
 
     code = "bad_store"
+
+
+class ServiceError(DecoderdError):
+    """A socket, key or process of the service that is not as it has to be."""
+
+    code = "service"

@@ -20,7 +20,7 @@ from decoderd.wire import codec, inputs
 class Sink(Protocol):
     """Where messages go; see `recording.recorder`."""
 
-    def put(self, messages: list[tuple[str, dict[str, Any]]], tick: int) -> None: ...
+    def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None: ...
     def journal(self, tick: int, place: int, body: bytes) -> None: ...
     def timed(self, late_ns: int, busy_ns: int) -> None: ...
     def settle(self, state: SessionState) -> None: ...
@@ -58,7 +58,7 @@ def run(
         began = now_ns() if paced else 0
         given = _admitted(session, state, source, sink) if source is not None else ()
         state, messages = step(session, state, given)
-        sink.put(messages, tick)
+        sink.put([(topic, payload, codec.encode(payload)) for topic, payload in messages], tick)
         if paced:
             sink.timed(late, now_ns() - began)
         sink.settle(state)

@@ -46,7 +46,7 @@ def in_portions(folder, data, at):
     source = Scheduled({tick: given(*several) for tick, several in at.items()})
     clock, portion = Stepped(), 1
     with store:
-        sink = Recorder(store, store.begin_incarnation(0, "lockstep", 0, {}), state, encoder, False)
+        sink = Recorder(store, store.begin_incarnation(0, "lockstep", 0, {}), state, encoder, 0, session.name)
         while not state.progress.done:
             clock.grant(portion)
             state = loop.run(session, state, clock, sink, source)

@@ -12,6 +12,7 @@ from decoderd.clock import now_ns
 from decoderd.recording import session_file
 from decoderd.recording.recorder import Recorder
 from decoderd.session import step
+from decoderd.wire import codec
 
 
 def measure(ticks: int = 50_000, units: int = 100) -> dict[str, Any]:
@@ -29,12 +30,12 @@ def measure(ticks: int = 50_000, units: int = 100) -> dict[str, Any]:
             store, encoder = session_file.begin(Path(directory), session, state)
             with store:
                 number = store.begin_incarnation(0, "max", 0, session_file.versions())
-                recorder = Recorder(store, number, state, encoder, paced=False)
+                recorder = Recorder(store, number, state, encoder, 0, session.name)
                 began = now_ns()
                 for tick in range(ticks):
                     messages = kept[tick % len(kept)]
                     numbered = [messages[0], *((topic, {**body, "q": tick}) for topic, body in messages[1:])]
-                    recorder.put(numbered, tick)
+                    recorder.put([(topic, payload, codec.encode(payload)) for topic, payload in numbered], tick)
                     recorder.settle(state._replace(tick=tick + 1))
                 taken = now_ns()
                 recorder.close(state._replace(tick=ticks))

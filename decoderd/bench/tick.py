@@ -64,7 +64,7 @@ def _recorded(session: Session, state: SessionState, ticks: int) -> int:
         store, encoder = session_file.begin(Path(directory), session, state)
         with store:
             number = store.begin_incarnation(0, "max", 0, session_file.versions())
-            recorder = Recorder(store, number, state, encoder, paced=False)
+            recorder = Recorder(store, number, state, encoder, 0, session.name)
             began = now_ns()
             recorder.close(loop.run(session, state, Stepped(ticks), recorder))
             return now_ns() - began

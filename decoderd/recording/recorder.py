@@ -1,5 +1,5 @@
-"""The recorder takes the messages of a tick as they come, encodes them, answers for their digest, and has them
-written to the store on a thread of its own behind a bounded queue."""
+"""The recorder takes the messages of a tick as they come, answers for their digest, and has them written to the store
+on a thread of its own behind a bounded queue. What it observes of the loop's punctuality it records as messages too."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import hashlib
 import queue
 import threading
 from array import array
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import now_ns
 from decoderd.errors import StoreError
 from decoderd.recording.store import Chunk, Messages, Store
 from decoderd.state import SessionState
-from decoderd.wire.codec import encode
+from decoderd.wire.codec import OBSERVED, encode
 
 # A crash loses at most what came after the last commit.
 COMMIT_EVERY_NS = 250_000_000
@@ -32,18 +35,33 @@ class _Batch(NamedTuple):
     journal: list[tuple[int, int, bytes]]
     state: SessionState
     wall_s: float
+    since_last_s: float
     timing: tuple[int, bytes, bytes] | None
 
 
 class Recorder:
-    """Records one incarnation of a session."""
+    """Records one incarnation of a session called `name`.
 
-    def __init__(self, store: Store, incarnation: int, state: SessionState, encoder: Encoder, paced: bool) -> None:
+    `committed(tick, health)` is told, in the writing thread, of every commit: ticks below `tick` are on the disk, and
+    `health` is the message that says so.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        incarnation: int,
+        state: SessionState,
+        encoder: Encoder,
+        period_ns: int,
+        name: str,
+        committed: Callable[[int, bytes], None] | None = None,
+    ) -> None:
         self._store, self._incarnation, self._encoder = store, incarnation, encoder
+        self._name, self._period_ns, self._tell = name, period_ns, committed
+        self._observed = {topic: store.next_number(topic) for topic in OBSERVED}
         self._digest = hashlib.sha256()
         for chunk in store.chunks("tick"):
             self._digest.update(chunk.data)
-        self._paced = paced
         self._began = self._committed = now_ns()
         self._failure: Exception | None = None
         self._queue: queue.Queue[_Batch | None] = queue.Queue(QUEUE)
@@ -60,19 +78,29 @@ class Recorder:
         self._journal: list[tuple[int, int, bytes]] = []
         self._late, self._busy = array("i"), array("i")
 
-    def put(self, messages: list[tuple[str, dict[str, Any]]], tick: int) -> None:
-        """The messages of one tick, the tick's own first."""
-        self._ticks.append(encode(messages[0][1]))
-        for topic, payload in messages[1:]:
-            body = encode(payload)
-            run = self._rare.get(topic)
-            if run is None:
-                self._rare[topic] = [payload["q"], tick, tick, [body]]
-            else:
-                run[2] = tick
-                run[3].append(body)
+    def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None:
+        """The messages of one tick and their bytes, the tick's own first."""
+        self._ticks.append(messages[0][2])
+        for topic, payload, body in messages[1:]:
+            self._keep(topic, payload["q"], body, tick)
             if topic == "trial":
                 self._trials.append(payload)
+
+    def observe(self, topic: str, fields: dict[str, Any], tick: int) -> bytes:
+        """Record what happened to this run of the session before `tick`; returns the message, numbered."""
+        payload = {"s": self._name, "q": self._observed[topic], "k": tick, **fields}
+        self._observed[topic] += 1
+        body = encode(payload)
+        self._keep(topic, payload["q"], body, tick)
+        return body
+
+    def _keep(self, topic: str, number: int, body: bytes, tick: int) -> None:
+        run = self._rare.get(topic)
+        if run is None:
+            self._rare[topic] = [number, tick, tick, [body]]
+        else:
+            run[2] = tick
+            run[3].append(body)
 
     def journal(self, tick: int, place: int, body: bytes) -> None:
         """An input that was consumed."""
@@ -90,10 +118,14 @@ class Recorder:
         if now_ns() - self._committed >= COMMIT_EVERY_NS or len(self._ticks) >= CHUNK_TICKS:
             self._hand_over(state)
 
+    def flush(self, state: SessionState) -> None:
+        """Have everything so far committed, if there is anything."""
+        if (self._ticks or self._rare) and self._failure is None:
+            self._hand_over(state)
+
     def close(self, state: SessionState) -> None:
         """Commit what is left, and wait until it is on the disk. Raises StoreError if that failed."""
-        if self._ticks and self._failure is None:
-            self._hand_over(state)
+        self.flush(state)
         self._queue.put(None)
         self._thread.join()
         if self._failure is not None:
@@ -112,10 +144,11 @@ class Recorder:
         now = now_ns()
         last = state.tick - 1
         buffers = {topic: (run[0], run[1], run[2], run[3]) for topic, run in self._rare.items()}
-        buffers["tick"] = (self._first_tick, self._first_tick, last, self._ticks)
-        timing = (self._first_tick, self._late.tobytes(), self._busy.tobytes()) if self._paced else None
-        wall_s = (now - self._began) * 1e-9
-        self._queue.put(_Batch(buffers, self._trials, self._journal, state, wall_s, timing))
+        if self._ticks:
+            buffers["tick"] = (self._first_tick, self._first_tick, last, self._ticks)
+        timing = (self._first_tick, self._late.tobytes(), self._busy.tobytes()) if len(self._late) else None
+        wall_s, since_last_s = (now - self._began) * 1e-9, (now - self._committed) * 1e-9
+        self._queue.put(_Batch(buffers, self._trials, self._journal, state, wall_s, since_last_s, timing))
         self._committed = now
         self._open(state.tick)
 
@@ -124,11 +157,31 @@ class Recorder:
             if self._failure is not None:
                 continue  # the loop is about to stop; nothing may be committed after a gap
             try:
+                health = self._health(batch)
                 self._store.commit(self._chunk(batch))
+                if self._tell is not None:
+                    self._tell(batch.state.tick, health)
             except StoreError as error:
                 self._failure = error
             except Exception as error:
                 self._failure = StoreError(f"{self._store.path}: writing: {error}")
+
+    def _health(self, batch: _Batch) -> bytes:
+        """The message about the ticks of a batch; it is committed with them."""
+        ticks = len(batch.buffers["tick"][3]) if "tick" in batch.buffers else 0
+        late = busy = None
+        missed = 0
+        if batch.timing is not None:
+            late_ns, busy_ns = (np.frombuffer(part, dtype=np.int32) for part in batch.timing[1:])
+            late, busy = _spread(late_ns), _spread(busy_ns)
+            missed = int(np.count_nonzero(late_ns.astype(np.int64) + busy_ns > self._period_ns))
+        number = self._observed["health"]
+        self._observed["health"] += 1
+        tick = max(batch.state.tick - 1, 0)
+        numbers = {"n": ticks, "z": batch.since_last_s, "l": late, "u": busy, "m": missed}
+        body = encode({"s": self._name, "q": number, "k": tick, **numbers})
+        batch.buffers["health"] = (number, tick, tick, [body])
+        return body
 
     def _chunk(self, batch: _Batch) -> Chunk:
         runs = []
@@ -148,3 +201,10 @@ class Recorder:
             batch.wall_s,
             batch.timing,
         )
+
+
+def _spread(nanoseconds: np.ndarray) -> list[float]:
+    """Median, 99th percentile and maximum in us: what a `health` message says of a stretch."""
+    ordered = np.sort(nanoseconds)
+    last = len(ordered) - 1
+    return [float(ordered[place]) / 1e3 for place in (last // 2, -(-99 * last // 100), last)]

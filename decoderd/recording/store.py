@@ -204,6 +204,16 @@ class Store:
             topic, first_number, length, first_tick, last_tick = head
             yield Messages(topic, first_number, length, first_tick, last_tick, _inflated(self.path, data))
 
+    def next_number(self, topic: str) -> int:
+        """The sequence number that the topic's next message will have."""
+        query = "SELECT first_number + count FROM message WHERE topic = ? ORDER BY first_number DESC LIMIT 1"
+        return next((int(number) for (number,) in self._rows(query, topic)), 0)
+
+    def another(self) -> Store:
+        """The same file opened once more, for a thread that only reads."""
+        with _plainly(self.path, "opening"):
+            return Store(self.path, _connect_reading(self.path), None)
+
     def checkpoint(self, newest: bool = True) -> tuple[int, bytes]:
         """(tick, bytes) of the newest or the first checkpoint. Raises StoreError if there is none."""
         order = "DESC" if newest else "ASC"
@@ -271,8 +281,8 @@ def _inflated(path: Path, data: bytes) -> bytes:
 
 def _insert_checkpoint(db: sqlite3.Connection, tick: int, day: int, checkpoint: Encoded) -> None:
     db.executemany("INSERT OR IGNORE INTO array VALUES (?, ?)", checkpoint.fresh.items())
-    db.execute("INSERT INTO checkpoint VALUES (?, ?, ?)", (tick, day, zlib.compress(checkpoint.body, 1)))
-    db.executemany("INSERT INTO uses VALUES (?, ?)", [(tick, digest) for digest in checkpoint.uses])
+    db.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", (tick, day, zlib.compress(checkpoint.body, 1)))
+    db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(tick, digest) for digest in checkpoint.uses])
 
 
 def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> Store:

@@ -47,7 +47,7 @@ def ticks_of(store):
 def test_chunks_join_without_gaps_whatever_their_size(begun, monkeypatch, chunk_ticks):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", chunk_ticks)
     session, state, store, encoder = begun(centre_out())
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     state = loop.run(session, state, Unpaced(), sink)
     sink.close(state)
     expected = protocols.run(centre_out())
@@ -70,7 +70,7 @@ def test_chunks_join_without_gaps_whatever_their_size(begun, monkeypatch, chunk_
 def test_commits_come_with_time(begun, monkeypatch):
     monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 20_000_000)
     session, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     state = loop.run(session, state, Stepped(100), sink, watch=lambda state: time.sleep(0.002))
     sink.close(state)
     assert 4 <= len(list(store.chunks("tick"))) <= 20
@@ -79,11 +79,11 @@ def test_commits_come_with_time(begun, monkeypatch):
 def test_only_paced_ticks_have_lateness(begun, monkeypatch):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 30)
     session, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     state = loop.run(session, state, Stepped(40), sink)
     sink.close(state)
     assert list(store.timing()) == []
-    sink = Recorder(store, store.begin_incarnation(40, "1", 10_000_000, {}), state, encoder, True)
+    sink = Recorder(store, store.begin_incarnation(40, "1", 10_000_000, {}), state, encoder, 10_000_000, session.name)
     state = loop.run(session, state, Paced(60), sink)
     sink.close(state)
     found = list(store.timing())
@@ -92,9 +92,9 @@ def test_only_paced_ticks_have_lateness(begun, monkeypatch):
 
 
 def test_longer_than_two_seconds_is_as_late_as_can_be_said(begun):
-    _, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "1", 10, {}), state, encoder, True)
-    sink.put([("tick", {"k": 0})], 0)
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "1", 10, {}), state, encoder, 10_000_000, session.name)
+    sink.put([("tick", {"k": 0}, codec.encode({"k": 0}))], 0)
     sink.timed(10**12, 10**12)
     sink.close(state._replace(tick=1))
     ((_, late, busy),) = store.timing()
@@ -104,7 +104,7 @@ def test_longer_than_two_seconds_is_as_late_as_can_be_said(begun):
 def test_a_resumed_session_has_the_digest_of_all_its_ticks(begun):
     session, state, store, encoder = begun(lasting(2.0))
     for ticks in (30, 1, 100, 69):
-        sink = Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, False)
+        sink = Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name)
         state = loop.run(session, state, Stepped(ticks), sink)
         sink.close(state)
         assert sink.digest() == hashlib.sha256(ticks_of(store)).hexdigest()
@@ -113,8 +113,8 @@ def test_a_resumed_session_has_the_digest_of_all_its_ticks(begun):
 
 
 def test_a_recorder_with_nothing_to_record(begun):
-    _, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     sink.close(state)
     assert sink.digest() == hashlib.sha256(b"").hexdigest()
     assert store.checkpoint()[0] == 0
@@ -123,7 +123,7 @@ def test_a_recorder_with_nothing_to_record(begun):
 def test_the_journal_commits_with_the_ticks_that_consumed_it(begun, monkeypatch):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 10)
     session, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     for tick, place, body in ((3, 0, b"a"), (3, 1, b"b"), (9, 0, b"c"), (12, 0, b"d")):
         while state.tick < tick:
             state = loop.run(session, state, Stepped(1), sink)
@@ -146,7 +146,7 @@ def test_a_commit_that_fails_stops_the_loop_and_nothing_follows_it(begun, monkey
         commit(chunk)
 
     monkeypatch.setattr(store, "commit", failing)
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     with pytest.raises(StoreError, match="no room"):
         loop.run(session, state, Unpaced(), sink)
     sink.abandon()
@@ -157,7 +157,7 @@ def test_a_commit_that_fails_stops_the_loop_and_nothing_follows_it(begun, monkey
 def test_a_last_commit_that_fails_is_heard_too(begun, monkeypatch):
     session, state, store, encoder = begun(lasting(1.0))
     monkeypatch.setattr(store, "commit", lambda chunk: (_ for _ in ()).throw(RuntimeError("burst")))
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     state = loop.run(session, state, Stepped(10), sink)
     with pytest.raises(StoreError, match="writing: burst"):
         sink.close(state)
@@ -173,7 +173,7 @@ def test_the_loop_waits_for_a_slow_disk_rather_than_filling_memory(begun, monkey
         commit(chunk)
 
     monkeypatch.setattr(store, "commit", slow)
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
 
     def watch(state):
         reached[0] = state.tick
@@ -198,12 +198,12 @@ def test_the_loop_waits_for_a_slow_disk_rather_than_filling_memory(begun, monkey
 
 
 def test_threads_end_with_their_recorder(begun):
-    _, state, store, encoder = begun(lasting(1.0))
+    session, state, store, encoder = begun(lasting(1.0))
     before = threading.active_count()
-    sink = Recorder(store, 1, state, encoder, False)
+    sink = Recorder(store, 1, state, encoder, 0, session.name)
     assert threading.active_count() == before + 1
     sink.close(state)
     assert threading.active_count() == before
-    sink = Recorder(store, 1, state, Encoder(), False)
+    sink = Recorder(store, 1, state, Encoder(), 0, session.name)
     sink.abandon()
     assert threading.active_count() == before

@@ -193,7 +193,7 @@ def test_a_session_that_goes_on_meanwhile_is_compared_as_it_was(tmp_path):
             return now.tick >= 150
 
         # Half of it is recorded; the other half comes while the replay is at its beginning.
-        sink = recorder.Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, False)
+        sink = recorder.Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
         middle = loop.run(session, state, Unpaced(), sink, watch=stop)
         sink.close(middle)
 
