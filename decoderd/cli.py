@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from decoderd import __version__
-from decoderd.errors import DecoderdError
+from decoderd.errors import DecoderdError, ProtocolError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,7 +29,17 @@ app = typer.Typer(
 out_console, err_console = Console(), Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
-Speed = Annotated[str, typer.Option(help="realtime, max, or a factor of real time such as 10.")]
+Speed = Annotated[str, typer.Option(help="realtime, max, a factor of real time such as 10, or lockstep.")]
+Serve = Annotated[bool, typer.Option("--serve", help="Give the session its two sockets.")]
+Stream = Annotated[str, typer.Option(help="Where to publish; port * for a free one.")]
+Control = Annotated[str, typer.Option(help="Where to take requests.")]
+KeysDir = Annotated[Path | None, typer.Option(help="Directory of CURVE keys, see `decoderd keys`.")]
+Linger = Annotated[float, typer.Option(help="Seconds without requests after the end until the process goes.")]
+Participant = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=tick|trial|day", help="Who grants what, with --speed lockstep.")
+]
+Silence = Annotated[float, typer.Option(help="Seconds a participant may keep silent.")]
+WhenSilent = Annotated[str, typer.Option(help="Then: stop, pause, or drop the participant.")]
 Inputs = Annotated[Path | None, typer.Option(help="JSON lines of inputs, each with the tick that consumes it.")]
 
 
@@ -70,6 +80,14 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. population.units=50.")
     ] = None,
     inputs: Inputs = None,
+    serve: Serve = False,
+    stream: Stream = "tcp://127.0.0.1:*",
+    control: Control = "tcp://127.0.0.1:*",
+    keys: KeysDir = None,
+    linger: Linger = 10.0,
+    participant: Participant = None,
+    silence: Silence = 30.0,
+    when_silent: WhenSilent = "stop",
     json: Json = False,
 ) -> None:
     """Run a protocol as a new session."""
@@ -87,15 +105,25 @@ def run(
     clock_for(speed, parsed.tick_s)
     source = _source(inputs)
     reaches = getattr(getattr(parsed.decoder, "calibration", None), "reaches", None)
-    with conditions.repeatable(), _bar("calibrating", reaches) as advance:
-        parameters = setup.prepare(parsed, advance)
-        session = assemble(parsed, parameters)
-        state = initial(session, parameters)
-    with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as directory:
-        store, encoder = session_file.begin(Path(directory), session, state)
-        with store, _progress(session) as tell:
-            summary = drive(store, encoder, session, state, speed, source, tell)
-        _unheard(source, summary)
+
+    def begin(directory: Path) -> Any:
+        with conditions.repeatable(), _bar("calibrating", reaches) as advance:
+            parameters = setup.prepare(parsed, advance)
+            session = assemble(parsed, parameters)
+            state = initial(session, parameters)
+        return (*session_file.begin(directory, session, state), session, state)
+
+    terms = _terms(serve, speed, participant, silence, when_silent, inputs)
+    with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as place:
+        directory = Path(place)
+        if serve:
+            offer = (stream, control, keys, linger)
+            summary = _served(parsed.session, directory, offer, speed, terms, lambda: begin(directory))
+        else:
+            store, encoder, session, state = begin(directory)
+            with store, _progress(session) as tell:
+                summary = drive(store, encoder, session, state, speed, source, tell)
+            _unheard(source, summary)
     _report(summary, json, out)
 
 
@@ -104,6 +132,14 @@ def resume(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a recorded session.")],
     speed: Annotated[str | None, typer.Option(help="Instead of the speed it ran at.")] = None,
     inputs: Inputs = None,
+    serve: Serve = False,
+    stream: Stream = "tcp://127.0.0.1:*",
+    control: Control = "tcp://127.0.0.1:*",
+    keys: KeysDir = None,
+    linger: Linger = 10.0,
+    participant: Participant = None,
+    silence: Silence = 30.0,
+    when_silent: WhenSilent = "stop",
     json: Json = False,
 ) -> None:
     """Go on with a session from its last committed tick. A finished session is only summarised."""
@@ -112,20 +148,30 @@ def resume(
     from decoderd.recording import session_file, store
     from decoderd.recording.summary import stored
 
-    with store.open_store(directory, writing=True) as kept:
+    kept = store.open_store(directory, writing=True)
+    with kept:
         for what, (then, now) in session_file.differences(kept).items():
             err_console.print(f"warning: the session began with {what} {then}, this is {now}: bits may differ")
         session, state = session_file.restore(kept)
-        if state.progress.done:
+        if state.progress.done and not serve:
             _report(stored(kept, session, state), json, directory)
             return
         past = kept.incarnations()
         speed = speed or (past[-1]["speed"] if past else "realtime")
         clock_for(speed, session.timing.tick_s)
-        with _progress(session) as tell:
-            source = _source(inputs)
-            summary = drive(kept, Encoder(), session, state, speed, source, tell)
-        _unheard(source, summary)
+        if serve and speed == "lockstep" and not participant:
+            terms = _agreed(directory)
+        else:
+            terms = _terms(serve, speed, participant, silence, when_silent, inputs)
+        if serve:
+            offer = (stream, control, keys, linger)
+            begun = (kept, Encoder(), session, state)
+            summary = _served(session.name, directory, offer, speed, terms, lambda: begun)
+        else:
+            with _progress(session) as tell:
+                source = _source(inputs)
+                summary = drive(kept, Encoder(), session, state, speed, source, tell)
+            _unheard(source, summary)
     _report(summary, json, directory)
 
 
@@ -244,6 +290,52 @@ def bench(
             table.add_row(name, f"{value:.3g}")
     out_console.print(table)
     out_console.print_json(jsonlib.dumps({name: value for name, value in found.items() if isinstance(value, dict)}))
+
+
+def _terms(
+    serve: bool, speed: str, participant: list[str] | None, silence: float, when_silent: str, inputs: Path | None
+) -> Any:
+    """The terms of lockstep, or None. Raises ProtocolError for options that do not go together."""
+    from pydantic import ValidationError
+
+    from decoderd.wire.control import Participants
+
+    if serve and inputs is not None:
+        raise ProtocolError("--inputs: a session that is served takes its inputs from control", "inputs")
+    if not serve and (participant or speed == "lockstep"):
+        raise ProtocolError("--speed lockstep and --participant: only a session that is served (--serve) has them")
+    if speed != "lockstep" and not participant:
+        return None
+    grants = dict(one.partition("=")[::2] for one in participant or ())
+    try:
+        return Participants.model_validate({"grants": grants, "silence_s": silence, "when_silent": when_silent})
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ProtocolError(f"lockstep: {where}: {fault['msg']}; as in --participant task=tick", where) from None
+
+
+def _agreed(directory: Path) -> Any:
+    """The terms of lockstep that the session ran under last."""
+    from decoderd.service import entry
+    from decoderd.wire.control import Participants
+
+    last = entry.read(directory)
+    return Participants.model_validate(last.lockstep) if last is not None and last.lockstep else None
+
+
+def _served(name: str, directory: Path, offer: Any, speed: str, terms: Any, begin: Callable[[], Any]) -> dict[str, Any]:
+    from decoderd.service import process
+
+    def told(endpoints: tuple[str, str]) -> None:
+        err_console.print(
+            f"serving {name}: stream {endpoints[0]}, control {endpoints[1]}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    return process.run(directory, process.Offer(*offer), speed, terms, begin, told, _progress)
 
 
 def _source(path: Path | None) -> Any:

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from decoderd import conditions, loop
 from decoderd.assembly import Session
@@ -22,30 +22,34 @@ from decoderd.state import SessionState
 
 
 def clock_for(speed: str, tick_s: float) -> Clock:
-    """realtime, max, or a factor of real time. Raises ProtocolError."""
+    """realtime, max, lockstep (then somebody else has to say when), or a factor of real time. Raises ProtocolError."""
     if speed == "realtime":
         return RealTime(tick_s)
-    if speed == "max":
+    if speed in ("max", "lockstep"):
         return Unpaced()
     try:
         factor = float(speed)
     except ValueError:
         factor = 0.0
     if not 0 < factor < float("inf"):
-        raise ProtocolError(f"--speed {speed}: expected realtime, max, or a factor above 0, such as 10", "speed")
+        raise ProtocolError(
+            f"--speed {speed}: expected realtime, max, lockstep, or a factor above 0, such as 10", "speed"
+        )
     return RealTime(tick_s, factor)
 
 
 class Interrupt:
     """SIGINT and SIGTERM ask for a stop at the next tick; a second one ends the process at once."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, tell: Callable[[], None] | None = None) -> None:
+        self.asked, self._tell = False, tell
 
     def _ask(self, number: int, frame: Any) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        if self._tell is not None:
+            self._tell()
 
     @contextmanager
     def listening(self) -> Iterator[Interrupt]:
@@ -61,6 +65,18 @@ class Interrupt:
                 signal.signal(number, handler)
 
 
+class Host(Protocol):
+    """Who takes part in a run besides the recorder: see `service.hosting`."""
+
+    def join(
+        self, session: Session, state: SessionState, store: Store, recorder: Recorder, clock: Clock, incarnation: int
+    ) -> tuple[loop.Sink, Clock, loop.Source]: ...
+    def committed(self, tick: int, health: bytes) -> None: ...
+    def stop(self) -> None: ...
+    def part(self, state: SessionState) -> None: ...
+    def conclude(self) -> None: ...
+
+
 def drive(
     store: Store,
     encoder: Encoder,
@@ -69,16 +85,17 @@ def drive(
     speed: str,
     source: loop.Source | None = None,
     tell: Callable[[SessionState], None] | None = None,
+    host: Host | None = None,
 ) -> dict[str, Any]:
     """Run one incarnation of a session to its end, or until interrupted; returns the summary of the whole session.
 
-    `tell` hears of every tick, in the loop: it has to be quick.
+    `tell` hears of every tick, in the loop: it has to be quick. `host` puts its own clock and source in place.
 
     Raises StoreError when it can no longer be recorded: what was committed is intact and can be resumed.
     """
     clock = clock_for(speed, session.timing.tick_s)
     surroundings = conditions.punctual if clock.paced else conditions.steady
-    interrupt = Interrupt()
+    interrupt = Interrupt(host.stop if host is not None else None)
 
     def watch(state: SessionState) -> bool:
         if tell is not None:
@@ -89,12 +106,20 @@ def drive(
         incarnation = store.begin_incarnation(state.tick, speed, clock.period_ns, versions())
         with surroundings() as report:
             store.note_conditions(incarnation, report)
-            recorder = Recorder(store, incarnation, state, encoder, clock.period_ns, session.name)
+            heard = host.committed if host is not None else None
+            recorder = Recorder(store, incarnation, state, encoder, clock.period_ns, session.name, heard)
+            sink: loop.Sink = recorder
             try:
-                state = loop.run(session, state, clock, recorder, source, watch)
+                if host is not None:
+                    sink, clock, source = host.join(session, state, store, recorder, clock, incarnation)
+                state = loop.run(session, state, clock, sink, source, watch)
+                if host is not None:
+                    host.part(state)
             except BaseException:
                 recorder.abandon()
                 raise
         recorder.close(state)
+        if host is not None:
+            host.conclude()
     found = summary.summarise(session, state, recorder.digest(), summary.wall_s(store), summary.lateness(store))
     return {**found, "incarnation": incarnation, "conditions": report}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import operator
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -105,16 +106,21 @@ def dump(protocol: Protocol) -> dict[str, Any]:
 def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
     """Read and validate a TOML protocol, `overrides` ("key.path=value") applied first.
 
-    Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
+    A file whose name ends in .json holds the same as JSON. Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ProtocolError(f"{path}: no such protocol") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProtocolError(f"{path}: cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"{path}: is not TOML: {error}") from None
+    except json.JSONDecodeError as error:
+        raise ProtocolError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ProtocolError(f"{path}: is no table of fields")
     for override in overrides:
         apply_override(data, override)
     for family in ("population", "decoder"):

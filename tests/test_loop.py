@@ -21,7 +21,8 @@ class Sink:
 
     def put(self, messages, tick):
         self.calls.append(("put", tick))
-        self.messages += messages
+        assert [body for _, _, body in messages] == [codec.encode(payload) for _, payload, _ in messages]
+        self.messages += [(topic, payload) for topic, payload, _ in messages]
 
     def journal(self, tick, place, body):
         self.calls.append(("journal", tick, place, inputs.parse(codec.decode(body))))

@@ -1,0 +1,220 @@
+"""Who may do what: CURVE keys, one pair a client, in a folder of pyzmq's certificate files.
+
+    DIR/server.key_secret    the server's pair
+    DIR/server.key           its public key, for clients
+    DIR/observers/*.key      public keys of those who may watch
+    DIR/controllers/*.key    public keys of those who may also change things
+    DIR/clients/*.key_secret pairs made for clients, to be handed over to them
+
+Connections are encrypted, and a client whose key is not there gets no answer at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import zmq
+from zmq.auth import load_certificate
+from zmq.auth.thread import ThreadAuthenticator
+
+from decoderd.errors import ServiceError
+
+Role = Literal["observer", "controller"]
+FOLDERS: dict[Role, str] = {"observer": "observers", "controller": "controllers"}
+
+# libzmq asks the gate about sockets of this domain, and lets nobody in where no gate answers.
+DOMAIN = b"decoderd"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The server's pair and the clients' roles by public key. Keys are Z85 text, 40 bytes."""
+
+    directory: Path
+    public: bytes
+    secret: bytes = field(repr=False)
+    roles: dict[bytes, Role]
+
+    @classmethod
+    def load(cls, directory: Path) -> Keys:
+        """The keys of a folder. Raises ServiceError for what is missing, unreadable, exposed or contradictory."""
+        try:
+            if not directory.is_dir():
+                raise ServiceError(f"{directory}: no such folder of keys; `decoderd keys {directory}` makes one")
+            public, secret = _pair(directory / "server.key_secret")
+            roles: dict[bytes, Role] = {}
+            for role, folder in FOLDERS.items():
+                for file in _certificates(directory / folder):
+                    key, _ = _read(file)
+                    if roles.setdefault(key, role) != role:
+                        raise ServiceError(
+                            f"{file}: this key stands under {FOLDERS[roles[key]]} too; remove one of them"
+                        )
+        except OSError as error:
+            raise ServiceError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        return cls(directory, public, secret, roles)
+
+
+def make_keys(directory: Path) -> Path:
+    """Make a folder of keys with a new pair for the server; return the file of its public key, for clients.
+
+    Raises ServiceError if the folder has keys already or cannot be written.
+    """
+    public, secret = zmq.curve_keypair()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (*FOLDERS.values(), "clients"):
+            (directory / name).mkdir(mode=0o700, exist_ok=True)
+        _write(directory / "server.key_secret", public, secret)
+        (directory / "server.key").unlink(missing_ok=True)
+        _write(directory / "server.key", public)
+    except FileExistsError as error:
+        raise ServiceError(
+            f"{error.filename}: exists; the clients know that key. For new keys choose a new folder"
+        ) from None
+    except OSError as error:
+        raise ServiceError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    return directory / "server.key"
+
+
+def add_client(directory: Path, name: str, role: Role) -> Path:
+    """Make a pair for a client and admit it; return the file to be handed over to the client, and to nobody else.
+
+    That file also holds the server's public key, as `server-key` in its metadata: it is all that the client needs.
+    Raises ServiceError if there is a client of this name, or the folder has no keys or cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise ServiceError(f"{name!r} is no name for a client: letters, digits and _ . - (at most 64, no sign first)")
+    server = Keys.load(directory).public
+    for folder in FOLDERS.values():
+        if (directory / folder / f"{name}.key").exists():
+            raise ServiceError(
+                f"{directory / folder / name}.key: exists: {name} is an {known} already; take another name"
+            )
+    public, secret = zmq.curve_keypair()
+    pair = directory / "clients" / f"{name}.key_secret"
+    try:
+        pair.parent.mkdir(mode=0o700, exist_ok=True)
+        _write(pair, public, secret, {"name": name, "role": role, "server-key": server.decode()})
+        _write(directory / FOLDERS[role] / f"{name}.key", public)
+    except FileExistsError as error:
+        raise ServiceError(f"{error.filename}: exists; remove it, or take another name") from None
+    except OSError as error:
+        raise ServiceError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    return pair
+
+
+class Gate:
+    """Lets known clients in to the sockets of a context, and knows their roles.
+
+    When a client connects and the folder has changed, it is read again: who was added gets in, who was removed gets in
+    no more, and if still connected controls no more. One gate a context; it answers libzmq on a thread of its own.
+    """
+
+    def __init__(self, context: zmq.Context, keys: Keys) -> None:
+        self._keys = keys
+        self._seen: tuple[int, ...] = ()
+        self._thread = ThreadAuthenticator(context)
+        self._thread.start()
+        self._thread.configure_curve_callback(DOMAIN.decode(), self)
+
+    def protect(self, socket: zmq.Socket) -> None:
+        """Make a socket a CURVE server; before it is bound, since that is when libzmq looks."""
+        if socket.last_endpoint:
+            raise RuntimeError("a socket must be protected before it is bound")
+        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public)
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+
+    def role(self, frame: zmq.Frame) -> Role:
+        """The role of the client that sent a frame. Who is not known as a controller is an observer."""
+        try:
+            sender = frame.get("User-Id")
+        except zmq.ZMQError:  # a connection that did not pass the gate: one within the process
+            return "observer"
+        return self._keys.roles.get(str(sender).encode(), "observer")
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Whether a client with this key may connect; called by the authenticator, on its thread."""
+        self._look_again()
+        return key in self._keys.roles
+
+    def close(self) -> None:
+        """Let nobody in any more. To be called before the context is ended, which would wait for it."""
+        self._thread.stop()
+
+    def _look_again(self) -> None:
+        changed = _changed(self._keys.directory)
+        if changed == self._seen:
+            return
+        try:
+            found = Keys.load(self._keys.directory)
+        except ServiceError:
+            return  # a file half written, or bad: what was known holds, and the next client makes it look again
+        # The server's own pair stays: sockets that are bound already have it.
+        self._keys = Keys(self._keys.directory, self._keys.public, self._keys.secret, found.roles)
+        self._seen = changed
+
+
+def _changed(directory: Path) -> tuple[int, ...]:
+    """When files were last added to the folders of clients or removed from them (ns)."""
+    try:
+        return tuple((directory / folder).stat().st_mtime_ns for folder in FOLDERS.values())
+    except OSError:
+        return ()
+
+
+def _certificates(folder: Path) -> list[Path]:
+    """The public certificates of a folder."""
+    if not folder.is_dir():
+        raise ServiceError(f"{folder}: no such folder; an empty one means that there are no {folder.name}")
+    if folder.stat().st_mode & 0o002:
+        raise ServiceError(f"{folder}: everybody on this machine may add keys; right is `chmod 700 {folder}`")
+    return sorted(file for file in folder.iterdir() if file.suffix == ".key")
+
+
+def _pair(file: Path) -> tuple[bytes, bytes]:
+    """The server's public and secret key."""
+    if not file.exists():
+        raise ServiceError(f"{file}: missing; `decoderd keys {file.parent}` makes it")
+    public, secret = _read(file)
+    if secret is None:
+        raise ServiceError(f'{file}: it holds no line secret-key = "..."')
+    if file.stat().st_mode & 0o007:
+        raise ServiceError(f"{file}: everybody on this machine may use it; right is `chmod 600 {file}`")
+    try:
+        if zmq.curve_public(secret) == public:
+            return public, secret
+    except zmq.ZMQError:  # no key at all
+        pass
+    raise ServiceError(f"{file}: the public key is not that of the secret one; a new folder of keys is needed")
+
+
+def _read(file: Path) -> tuple[bytes, bytes | None]:
+    """The public and the secret key of a certificate; None if it holds no secret one."""
+    try:
+        public, secret = load_certificate(file)
+    except (ValueError, IndexError):
+        raise ServiceError(f'{file}: no certificate: it holds no line public-key = "..."') from None
+    for kind, key in (("public", public), ("secret", secret)):
+        if key is not None and not re.fullmatch(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", key):
+            raise ServiceError(f"{file}: the {kind} key is not 40 characters of Z85")
+    return public, secret
+
+
+def _write(file: Path, public: bytes, secret: bytes | None = None, metadata: dict[str, str] | None = None) -> None:
+    """Write a certificate that is not there yet; from its first byte on a secret is its owner's only."""
+    kind = "public" if secret is None else "secret"
+    lines = [f"#   decoderd: CURVE {kind} certificate (ZPL, as pyzmq's)", "", "metadata"]
+    lines += [f'    {name} = "{value}"' for name, value in (metadata or {}).items()]
+    lines += ["curve", f'    public-key = "{public.decode()}"']
+    lines += [f'    secret-key = "{secret.decode()}"'] if secret is not None else []
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644 if secret is None else 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        stream.write("\n".join(lines) + "\n")

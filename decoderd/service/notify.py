@@ -1,0 +1,77 @@
+"""What systemd is told of a service: that it is ready, how it does, that its loop turns, that it stops.
+
+One datagram a message to the socket that NOTIFY_SOCKET names. Where systemd did not start the process there is no such
+socket, and nothing is sent. Nothing here waits or raises: a loop may call it between two ticks.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from decoderd import clock
+
+# What systemd tells one process by its environment. A process that starts others leaves these out of theirs, lest one
+# of them speaks for it.
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+def ready(status: str = "") -> bool:
+    """The sockets are bound: what waits for the service may go on."""
+    return _send("READY=1", *_status(status))
+
+
+def status(text: str) -> bool:
+    """One line for people, shown by `systemctl status`."""
+    return _send(*_status(text))
+
+
+def stopping(status: str = "") -> bool:
+    """The service has begun to stop."""
+    return _send("STOPPING=1", *_status(status))
+
+
+def interval_s() -> float | None:
+    """How often systemd wants to hear from this process (s); None if it does not."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None  # meant for the process that started this one
+    given = os.environ.get("WATCHDOG_USEC", "")
+    return int(given) * 1e-6 if given.isascii() and given.isdigit() and int(given) else None
+
+
+class Watchdog:
+    """Tells systemd that the loop turns. Only the loop calls it, so a loop that hangs falls silent and is ended."""
+
+    def __init__(self) -> None:
+        interval = interval_s()
+        # A third of the interval: one message may be lost, or one turn be long, without harm.
+        self._every_ns = None if interval is None else round(interval * 1e9 / 3)
+        self._next_ns = 0
+
+    def turn(self) -> None:
+        """The loop has turned; sends at most every third of the interval."""
+        if self._every_ns is None:
+            return
+        now = clock.now_ns()
+        if now >= self._next_ns:
+            self._next_ns = now + self._every_ns
+            _send("WATCHDOG=1")
+
+
+def _status(text: str) -> tuple[str, ...]:
+    return (f"STATUS={' '.join(text.split())}",) if text else ()  # a line break would begin another field
+
+
+def _send(*lines: str) -> bool:
+    """Whether the lines were sent."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place[:1] not in ("/", "@") or not lines:
+        return False
+    address = f"\0{place[1:]}" if place.startswith("@") else place
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+            to.setblocking(False)
+            to.sendto("\n".join(lines).encode(), address)
+    except OSError:  # nobody listens, or the queue is full: the service goes on without
+        return False
+    return True
