@@ -44,11 +44,13 @@ Inputs = Annotated[Path | None, typer.Option(help="JSON lines of inputs, each wi
 
 
 def main() -> None:
-    """Run the command line; deliberate errors become one message and exit status 1."""
+    """Run the command line; deliberate errors become one message, or one JSON object, and exit status 1."""
     try:
         app()
     except DecoderdError as error:
         err_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        if "--json" in sys.argv:
+            print(jsonlib.dumps({"error": {"code": error.code, "message": str(error), "field": error.field}}))
         sys.exit(1)
 
 
@@ -229,6 +231,25 @@ def decode(
         out_console.print(
             f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}", markup=False, soft_wrap=True
         )
+
+
+@app.command()
+def serve(
+    control: Annotated[str, typer.Option(help="Where to take requests.")] = "tcp://127.0.0.1:5570",
+    data: Annotated[Path, typer.Option(help="Directory of the sessions, a folder each.")] = Path("decoderd-data"),
+    keys: KeysDir = None,
+) -> None:
+    """Start, find, resume and stop sessions on request, each in a process of its own."""
+    from decoderd.service import supervisor
+
+    def tell(what: Any) -> None:
+        if isinstance(what, str):
+            text = f"control {what}, data {data}"
+        else:
+            text = f"gone; {len(what)} sessions go on by themselves" + (f": {', '.join(what)}" if what else "")
+        err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    supervisor.serve(data, control, keys, tell)
 
 
 @app.command()

@@ -106,7 +106,8 @@ def dump(protocol: Protocol) -> dict[str, Any]:
 def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
     """Read and validate a TOML protocol, `overrides` ("key.path=value") applied first.
 
-    A file whose name ends in .json holds the same as JSON. Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
+    A file whose name ends in .json holds the same as JSON. Paths in the file are relative to it. Raises
+    ProtocolError naming file, field, value and what is allowed.
     """
     try:
         text = path.read_text(encoding="utf-8")

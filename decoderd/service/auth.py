@@ -58,6 +58,15 @@ class Keys:
             raise ServiceError(f"{error.filename}: cannot be read: {error.strerror}") from None
         return cls(directory, public, secret, roles)
 
+    def introduce(self, socket: zmq.Socket) -> None:
+        """Let a socket that will connect pass as the server itself: so a supervisor asks its sessions how they do.
+
+        Gates with the same pair let it in, as an observer.
+        """
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
+        socket.setsockopt(zmq.CURVE_SERVERKEY, self.public)
+
 
 def make_keys(directory: Path) -> Path:
     """Make a folder of keys with a new pair for the server; return the file of its public key, for clients.
@@ -92,9 +101,7 @@ def add_client(directory: Path, name: str, role: Role) -> Path:
     server = Keys.load(directory).public
     for folder in FOLDERS.values():
         if (directory / folder / f"{name}.key").exists():
-            raise ServiceError(
-                f"{directory / folder / name}.key: exists: {name} is an {known} already; take another name"
-            )
+            raise ServiceError(f"{directory / folder / name}.key: there is a client of this name; take another")
     public, secret = zmq.curve_keypair()
     pair = directory / "clients" / f"{name}.key_secret"
     try:
@@ -143,7 +150,7 @@ class Gate:
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this key may connect; called by the authenticator, on its thread."""
         self._look_again()
-        return key in self._keys.roles
+        return key in self._keys.roles or key == self._keys.public
 
     def close(self) -> None:
         """Let nobody in any more. To be called before the context is ended, which would wait for it."""

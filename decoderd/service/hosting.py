@@ -7,6 +7,7 @@ published before it is recorded.
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import zmq
@@ -25,6 +26,8 @@ from decoderd.service.replies import Answering
 from decoderd.state import SessionState
 from decoderd.wire import control
 
+# Subscribers of the incarnation before need so long to connect again, and shall hear from which tick it goes on.
+COMING_BACK_S = 0.3
 # How often a loop that stands still looks around.
 STANDING_S = 0.1
 # In lockstep the loop looks after control itself, this often while it runs.
@@ -98,6 +101,8 @@ class Host:
         self._recorder, self._incarnation, self._from_tick = recorder, incarnation, state.tick
         self.publisher = Publisher(self._stream, incarnation)
         self.desk = Desk(self._answering, board, facts, self.lockstep, self._endpoints)
+        if incarnation > 1:
+            time.sleep(COMING_BACK_S)
         board.phase = "running"
         self._tell("began" if incarnation == 1 else "resumed", self._endpoints[1])
         if not self.desk_in_loop:

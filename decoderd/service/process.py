@@ -13,7 +13,7 @@ import zmq
 from decoderd.assembly import Session
 from decoderd.checkpoint import Encoder
 from decoderd.driving import Interrupt, drive
-from decoderd.errors import DecoderdError, ServiceError
+from decoderd.errors import ServiceError
 from decoderd.recording.store import Store
 from decoderd.service import entry, notify
 from decoderd.service.auth import Gate, Keys
@@ -82,7 +82,7 @@ def run(
     """Serve the session that `begin` makes or restores, to its end; returns its summary.
 
     `told` hears the endpoints, stream and control, once they are bound; `tell(session)` is a context that gives the
-    loop's watcher. Raises whatever ended it; the entry in `directory` says so too.
+    loop's watcher. Raises whatever ended it.
     """
     if (speed == "lockstep") != (terms is not None):
         raise ServiceError("lockstep needs participants, as in --participant task=tick, and only lockstep has them")
@@ -107,9 +107,6 @@ def run(
                 entry.write(directory, at)
                 with Interrupt(host.stop).listening():
                     host.linger(offer.linger_s)
-        except DecoderdError as error:
-            entry.write(directory, at._replace(state="failed", why=str(error), code=error.code, field=error.field))
-            raise
         finally:
             host.close()
     return summary

@@ -1,0 +1,375 @@
+"""The supervisor: starts, finds, resumes and lists session processes. Data never flows through it.
+
+What it knows stands in the data directory, a folder a session: so its own death costs nothing, and the next supervisor
+finds every session again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import zmq
+
+from decoderd.errors import ServiceError
+from decoderd.service import entry
+from decoderd.service.endpoints import bind, check
+from decoderd.service.entry import Entry
+from decoderd.service.replies import Answering, Letter
+from decoderd.wire import codec, control, envelope
+
+LOG = "log.txt"
+# States of a session that has a process, or should have one.
+LIVING = ("preparing", "running", "paused", "waiting")
+# A session that dies so often without having come further is given up.
+TRIES = 3
+# A process may take so long to bind its sockets.
+BINDING_S = 60.0
+# A loop that has not turned for so long hangs; its process is ended and resumed.
+HANGING_S = 30.0
+LOOK_S = 0.25
+ASK_S = 2.0
+
+
+@dataclass
+class Watched:
+    """A session, as the supervisor watches it."""
+
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None  # none if another supervisor started it
+    begun_s: float = 0.0
+    waiting: list[Letter] = field(default_factory=list)  # replies that are due once it is up, or has failed
+    stopping: list[Letter] = field(default_factory=list)
+    failures: int = 0
+    came_to: int = -1  # tick from which it was resumed last
+    given_up: str | None = None
+    probe: zmq.Socket[Any] | None = None
+    asked_s: float = 0.0
+    answered_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of the session: its directory's."""
+        return self.directory.name
+
+
+class Supervisor:
+    """Sessions of `data`, asked for on `answering`. `offer` are the options that every session process gets."""
+
+    def __init__(
+        self, data: Path, answering: Answering, context: zmq.Context[Any], offer: list[str], host: str
+    ) -> None:
+        self._data, self._answering, self._context = data, answering, context
+        self._offer, self._host = offer, host
+        self._watched: dict[str, Watched] = {}
+        self._restarts = 0
+        self._poller = zmq.Poller()
+        self._poller.register(answering.socket, zmq.POLLIN)
+        self._looked = 0.0
+
+    def turn(self, timeout_ms: int) -> None:
+        """Answer requests that have arrived; look after the sessions."""
+        if self._poller.poll(timeout_ms):
+            for letter in self._answering.received(control.OF_SUPERVISOR):
+                self._handle(letter.request, letter)
+        now = time.monotonic()
+        if now - self._looked >= LOOK_S or any(one.waiting or one.stopping for one in self._watched.values()):
+            self._looked = now
+            self._look()
+
+    def names(self) -> list[str]:
+        """Sessions that live."""
+        return [name for name, one in self._watched.items() if entry.alive(one.directory)]
+
+    # --- looking after
+
+    def _look(self) -> None:
+        for directory in sorted(path for path in self._data.iterdir() if (path / entry.FILE).is_file()):
+            self._watched.setdefault(directory.name, Watched(directory))
+        for one in list(self._watched.values()):
+            self._look_at(one)
+
+    def _look_at(self, one: Watched) -> None:
+        if one.process is not None and one.process.poll() is not None:
+            one.process = None
+        at = entry.read(one.directory)
+        living = one.process is not None or entry.alive(one.directory)
+        if living:
+            self._ask(one, at)
+            if at is not None and at.control is not None and self._is_of(one, at):
+                self._answer(one.waiting, one, at)
+            elif one.process is not None and time.monotonic() - one.begun_s > BINDING_S:
+                one.process.kill()
+            return
+        self._forget(one)
+        self._answer(one.stopping, one, at)
+        at = self._reason(one, at)
+        if at is not None and at.state in LIVING and one.given_up is None:
+            self._resume_crashed(one, at)
+        elif one.waiting:
+            self._answer(one.waiting, one, at)
+
+    def _reason(self, one: Watched, at: Entry | None) -> Entry | None:
+        """The entry of a process that is gone; `failed` if it went with an error of its own, which it printed last."""
+        if at is not None and at.state not in LIVING:
+            return at
+        try:
+            error = json.loads(self._log(one)[-1])["error"]
+        except (IndexError, ValueError, TypeError, KeyError):
+            return at
+        at = (at or Entry(0, "failed", None, None, "realtime", None))._replace(
+            state="failed", why=error["message"], code=error["code"], field=error["field"]
+        )
+        entry.write(one.directory, at)
+        return at
+
+    def _log(self, one: Watched) -> list[str]:
+        try:
+            return (one.directory / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def _is_of(self, one: Watched, at: Entry) -> bool:
+        """Whether the entry is the living process's own, not one that its predecessor left."""
+        return one.process is None or at.pid == one.process.pid
+
+    def _resume_crashed(self, one: Watched, at: Entry) -> None:
+        one.failures = one.failures + 1 if at.from_tick <= one.came_to else 1
+        one.came_to = at.from_tick
+        if one.failures > TRIES:
+            one.given_up = f"died {one.failures} times from tick {at.from_tick}: {self._last_words(one)}"
+            entry.write(one.directory, at._replace(state="failed", why=one.given_up))
+            self._answer(one.waiting, one, at)
+            return
+        self._restarts += 1
+        self._spawn_resume(one, at)
+
+    def _ask(self, one: Watched, at: Entry | None) -> None:
+        """Ask the process how its loop does; end one that hangs."""
+        now = time.monotonic()
+        if at is None or at.state != "running" or at.control is None or not self._is_of(one, at) or self._offer:
+            return
+        if one.probe is None:
+            one.probe = self._context.socket(zmq.DEALER)
+            one.probe.setsockopt(zmq.LINGER, 0)
+            one.probe.connect(at.control)
+            one.answered_s = now
+        while one.probe.poll(0):
+            reply = codec.decode(one.probe.recv_multipart()[0])
+            if reply.get("since_turn_s", 0.0) < HANGING_S:
+                one.answered_s = now
+        if now - one.answered_s > HANGING_S:
+            os.kill(at.pid, signal.SIGKILL)
+            self._forget(one)
+        elif now - one.asked_s > ASK_S:
+            one.asked_s = now
+            one.probe.send_multipart(envelope.write({"v": 1, "id": uuid.uuid4().hex, "op": "health"}), zmq.DONTWAIT)
+
+    def _forget(self, one: Watched) -> None:
+        if one.probe is not None:
+            one.probe.close()
+            one.probe = None
+
+    # --- processes
+
+    def _spawn(self, one: Watched, arguments: list[str]) -> None:
+        one.directory.mkdir(parents=True, exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+        with (one.directory / LOG).open("ab") as log:
+            one.process = subprocess.Popen(
+                [sys.executable, "-m", "decoderd", *arguments, "--serve", "--json", *self._offer],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._data,
+                env=environment,
+                start_new_session=True,  # lives on when the supervisor, or its terminal, goes
+            )
+        one.begun_s = time.monotonic()
+
+    def _endpoints(self, at: Entry | None) -> list[str]:
+        """Where it was before, so that subscribers find it again; else any free ports."""
+        free = f"tcp://{self._host}:*"
+        stream, asked = (at.stream, at.control) if at is not None else (None, None)
+        return ["--stream", self._vacant(stream) or free, "--control", self._vacant(asked) or free]
+
+    def _vacant(self, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        trial = self._context.socket(zmq.PUB)
+        try:
+            trial.bind(endpoint)
+        except zmq.ZMQError:
+            return None
+        finally:
+            trial.close(0)
+        return endpoint
+
+    def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
+        if (one.directory / "session.sqlite").is_file():
+            self._spawn(one, ["resume", one.name, *self._endpoints(at)])
+        else:  # it died before the session began
+            speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
+            self._spawn(one, self._run_arguments(one, speed, lockstep, at))
+
+    def _run_arguments(self, one: Watched, speed: str, lockstep: dict[str, Any] | None, at: Entry | None) -> list[str]:
+        arguments = ["run", f"{one.name}.json", "--out", one.name, "--speed", speed, *self._endpoints(at)]
+        if lockstep is not None:
+            for name, unit in lockstep["grants"].items():
+                arguments += ["--participant", f"{name}={unit}"]
+            arguments += ["--silence", str(lockstep["silence_s"]), "--when-silent", lockstep["when_silent"]]
+        return arguments
+
+    def _last_words(self, one: Watched) -> str:
+        """The end of the process's log."""
+        return " ".join(self._log(one)[-3:])[-500:] or "it left no log"
+
+    # --- requests
+
+    def _handle(self, request: Any, letter: Letter) -> None:
+        match request:
+            case control.List():
+                self._look()
+                self._answering.reply(letter, {"sessions": [self._shown(one) for one in self._watched.values()]})
+            case control.SupervisorHealth():
+                states = [self._shown(one)["state"] for one in self._watched.values()]
+                counted = {state: states.count(state) for state in states}
+                numbers = {"errors": self._answering.errors, "dropped": self._answering.dropped}
+                self._answering.reply(letter, {"sessions": counted, "restarts": self._restarts, **numbers})
+            case control.Start():
+                self._start(request, letter)
+            case _:
+                self._about_one(request, letter)
+
+    def _about_one(self, request: Any, letter: Letter) -> None:
+        self._look()
+        one = self._watched.get(request.session)
+        if one is None:
+            there = ", ".join(self._watched) or "none"
+            self._answering.fail(letter, "not_found", f"no session {request.session!r}; there are: {there}", "session")
+            return
+        living = one.process is not None or entry.alive(one.directory)
+        match request:
+            case control.Find():
+                self._answering.reply(letter, self._shown(one))
+            case control.ResumeSession() if living:
+                self._answering.reply(letter, {**self._shown(one), "changed": False})
+            case control.ResumeSession():
+                one.given_up, one.failures, one.came_to = None, 0, -1
+                self._spawn_resume(one, entry.read(one.directory))
+                one.waiting.append(letter)
+            case control.StopSession() if not living:
+                self._answering.reply(letter, {**self._shown(one), "changed": False})
+            case control.StopSession():
+                at = entry.read(one.directory)
+                pid = one.process.pid if one.process is not None else at.pid if at is not None else None
+                if pid is not None:
+                    os.kill(pid, signal.SIGTERM)
+                one.stopping.append(letter)
+
+    def _start(self, request: control.Start, letter: Letter) -> None:
+        self._look()
+        one = self._watched.get(request.session)
+        plan = self._data / f"{request.session}.json"
+        text = json.dumps(request.protocol, indent=1)
+        if one is not None or plan.exists():
+            same = plan.is_file() and plan.read_text(encoding="utf-8") == text
+            if one is None or not same:
+                message = f"there is a session {request.session!r} of another protocol: choose another name"
+                self._answering.fail(letter, "exists", message, "session")
+            else:
+                self._answering.reply(letter, {**self._shown(one), "changed": False})
+            return
+        if request.speed == "lockstep" and request.lockstep is None:
+            self._answering.fail(letter, "invalid", "lockstep: says who grants what at speed lockstep", "lockstep")
+            return
+        plan.write_text(text, encoding="utf-8")
+        one = self._watched[request.session] = Watched(self._data / request.session)
+        lockstep = request.lockstep.model_dump(mode="json") if request.lockstep is not None else None
+        self._spawn(one, self._run_arguments(one, request.speed, lockstep, None))
+        one.waiting.append(letter)
+
+    def _answer(self, letters: list[Letter], one: Watched, at: Entry | None) -> None:
+        """Tell those who wait for a session to be up, or gone."""
+        while letters:
+            letter = letters.pop(0)
+            failed = at is None or at.state == "failed"
+            if failed and not isinstance(letter.request, control.StopSession):
+                code: Any = at.code if at is not None and at.code in get_args(control.Code) else "internal"
+                why = (at.why if at is not None else None) or self._last_words(one)
+                self._answering.fail(letter, code, why, at.field if at is not None else None)
+                if isinstance(letter.request, control.Start) and not (one.directory / "session.sqlite").exists():
+                    self._clear_away(one)
+            else:
+                self._answering.reply(letter, {**self._shown(one), "changed": True})
+
+    def _clear_away(self, one: Watched) -> None:
+        """A session that could not begin leaves nothing but its log."""
+        (self._data / f"{one.name}.json").unlink(missing_ok=True)
+        (one.directory / entry.FILE).unlink(missing_ok=True)
+        self._watched.pop(one.name, None)
+
+    def _shown(self, one: Watched) -> dict[str, Any]:
+        at = entry.read(one.directory)
+        living = one.process is not None or entry.alive(one.directory)
+        state = at.state if at is not None else "preparing"
+        if not living and state in LIVING:
+            state = "crashed"
+        return {
+            "session": one.name,
+            "state": state,
+            "incarnation": at.incarnation if at is not None else 0,
+            "stream": at.stream if at is not None and living else None,
+            "control": at.control if at is not None and living else None,
+            "why": one.given_up or (at.why if at is not None else None),
+        }
+
+
+def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:
+    """Run a supervisor until a signal asks it to go; sessions live on. Raises ServiceError."""
+    from decoderd.driving import Interrupt
+    from decoderd.service import notify
+    from decoderd.service.auth import Gate, Keys
+    from decoderd.service.replies import open_router
+
+    loaded = Keys.load(keys) if keys is not None else None
+    check(endpoint, loaded is not None)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(f"{data}: cannot be made: {error.strerror}") from None
+    context: zmq.Context[Any] = zmq.Context()
+    gate = Gate(context, loaded) if loaded is not None else None
+    router = open_router(context)
+    try:
+        with entry.held(data):
+            if gate is not None:
+                gate.protect(router)
+            bound = bind(router, endpoint)
+            offer = ["--keys", str(keys.resolve())] if keys is not None else []
+            host = bound.removeprefix("tcp://").rpartition(":")[0] if bound.startswith("tcp://") else "127.0.0.1"
+            supervisor = Supervisor(
+                data.resolve(), Answering(router, gate.role if gate is not None else None), context, offer, host
+            )
+            tell(bound)
+            interrupt, watchdog = Interrupt(), notify.Watchdog()
+            with interrupt.listening():
+                notify.ready(f"control {bound}")
+                while not interrupt.asked:
+                    supervisor.turn(50)
+                    watchdog.turn()
+            notify.stopping()
+            tell(supervisor.names())
+    finally:
+        router.close()
+        if gate is not None:
+            gate.close()
+        context.destroy(linger=500)
