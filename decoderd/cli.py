@@ -253,6 +253,23 @@ def serve(
 
 
 @app.command()
+def keys(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the keys.")],
+    client: Annotated[str | None, typer.Option(help="Make the keys of a client of this name.")] = None,
+    controller: Annotated[bool, typer.Option("--controller", help="It may control, not only observe.")] = False,
+) -> None:
+    """Make keys, so that sockets may be bound to other addresses than loopback: the server's, then each client's."""
+    from decoderd.service import auth
+
+    if client is None:
+        made, why = auth.make_keys(directory), "the server's public key, which clients know it by"
+    else:
+        made = auth.add_client(directory, client, "controller" if controller else "observer")
+        why = "all that this client needs, and secret: hand it over to nobody else"
+    out_console.print(f"{made}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def fit(
     recording: Annotated[Path, typer.Argument(help="A recording, .npz or .nwb.")],
     out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],

@@ -162,8 +162,8 @@ class Gate:
             return
         try:
             found = Keys.load(self._keys.directory)
-        except ServiceError:
-            return  # a file half written, or bad: what was known holds, and the next client makes it look again
+        except Exception:  # a file half written, or bad: what was known holds, and the next client makes it look again
+            return  # any exception at all would end the authenticator's thread, and nobody would get in any more
         # The server's own pair stays: sockets that are bound already have it.
         self._keys = Keys(self._keys.directory, self._keys.public, self._keys.secret, found.roles)
         self._seen = changed

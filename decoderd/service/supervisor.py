@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,11 +20,13 @@ from typing import Any, get_args
 
 import zmq
 
+from decoderd.driving import Interrupt
 from decoderd.errors import ServiceError
-from decoderd.service import entry
+from decoderd.service import entry, notify
+from decoderd.service.auth import Gate, Keys
 from decoderd.service.endpoints import bind, check
 from decoderd.service.entry import Entry
-from decoderd.service.replies import Answering, Letter
+from decoderd.service.replies import Answering, Letter, open_router
 from decoderd.wire import codec, control, envelope
 
 LOG = "log.txt"
@@ -65,9 +68,15 @@ class Supervisor:
     """Sessions of `data`, asked for on `answering`. `offer` are the options that every session process gets."""
 
     def __init__(
-        self, data: Path, answering: Answering, context: zmq.Context[Any], offer: list[str], host: str
+        self,
+        data: Path,
+        answering: Answering,
+        context: zmq.Context[Any],
+        offer: list[str],
+        host: str,
+        keys: Keys | None,
     ) -> None:
-        self._data, self._answering, self._context = data, answering, context
+        self._data, self._answering, self._context, self._keys = data, answering, context, keys
         self._offer, self._host = offer, host
         self._watched: dict[str, Watched] = {}
         self._restarts = 0
@@ -155,11 +164,13 @@ class Supervisor:
     def _ask(self, one: Watched, at: Entry | None) -> None:
         """Ask the process how its loop does; end one that hangs."""
         now = time.monotonic()
-        if at is None or at.state != "running" or at.control is None or not self._is_of(one, at) or self._offer:
+        if at is None or at.state != "running" or at.control is None or not self._is_of(one, at):
             return
         if one.probe is None:
             one.probe = self._context.socket(zmq.DEALER)
             one.probe.setsockopt(zmq.LINGER, 0)
+            if self._keys is not None:
+                self._keys.introduce(one.probe)
             one.probe.connect(at.control)
             one.answered_s = now
         while one.probe.poll(0):
@@ -182,7 +193,7 @@ class Supervisor:
 
     def _spawn(self, one: Watched, arguments: list[str]) -> None:
         one.directory.mkdir(parents=True, exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+        environment = {name: value for name, value in os.environ.items() if name not in notify.VARIABLES}
         with (one.directory / LOG).open("ab") as log:
             one.process = subprocess.Popen(
                 [sys.executable, "-m", "decoderd", *arguments, "--serve", "--json", *self._offer],
@@ -204,13 +215,11 @@ class Supervisor:
     def _vacant(self, endpoint: str | None) -> str | None:
         if endpoint is None:
             return None
-        trial = self._context.socket(zmq.PUB)
+        address, _, port = endpoint.removeprefix("tcp://").rpartition(":")
         try:
-            trial.bind(endpoint)
-        except zmq.ZMQError:
+            socket.create_server((address.strip("[]"), int(port)), reuse_port=False).close()
+        except (OSError, ValueError):
             return None
-        finally:
-            trial.close(0)
         return endpoint
 
     def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
@@ -335,11 +344,6 @@ class Supervisor:
 
 def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:
     """Run a supervisor until a signal asks it to go; sessions live on. Raises ServiceError."""
-    from decoderd.driving import Interrupt
-    from decoderd.service import notify
-    from decoderd.service.auth import Gate, Keys
-    from decoderd.service.replies import open_router
-
     loaded = Keys.load(keys) if keys is not None else None
     check(endpoint, loaded is not None)
     try:
@@ -357,7 +361,7 @@ def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:
             offer = ["--keys", str(keys.resolve())] if keys is not None else []
             host = bound.removeprefix("tcp://").rpartition(":")[0] if bound.startswith("tcp://") else "127.0.0.1"
             supervisor = Supervisor(
-                data.resolve(), Answering(router, gate.role if gate is not None else None), context, offer, host
+                data.resolve(), Answering(router, gate.role if gate is not None else None), context, offer, host, loaded
             )
             tell(bound)
             interrupt, watchdog = Interrupt(), notify.Watchdog()
