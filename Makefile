@@ -15,8 +15,8 @@ campaign: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -m campaign
 
 lint: $(TEST)/ready
-	$(TEST)/bin/ruff check decoderd tests examples tools
-	$(TEST)/bin/ruff format --check decoderd tests examples tools
+	$(TEST)/bin/ruff check decoderd clients tests examples tools
+	$(TEST)/bin/ruff format --check decoderd clients tests examples tools
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from decoderd import __version__
 from decoderd.errors import DecoderdError, ProtocolError
+from decoderd.service import commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(__doc__ or "") and "Closed-loop emulation of brain-computer-interface decoders.",
 )
+app.add_typer(commands.ctl, name="ctl")
+app.command()(commands.watch)
 out_console, err_console = Console(), Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]

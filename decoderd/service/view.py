@@ -14,9 +14,9 @@ from rich.text import Text
 
 # The workspace that is drawn, m either way from the centre; in characters, which are twice as high as wide.
 REACH_M = 0.1
-COLUMNS, ROWS = 43, 22
+COLUMNS, ROWS = 39, 20
 TRAIL = 60
-TRIALS = 40
+TRIALS = 20
 PHASES = ("rest", "centre", "centre hold", "reach", "hold")
 
 
@@ -64,6 +64,8 @@ class View:
         for name, value in self.lines():
             table.add_row(Text(name, style="dim"), value)
         sheet = Table.grid(padding=(0, 2))
+        sheet.add_column(width=COLUMNS + 2, no_wrap=True)
+        sheet.add_column(overflow="fold")
         sheet.add_row(Panel(canvas(self.tick, self.trail), padding=0), Group(table))
         return sheet
 
@@ -92,7 +94,7 @@ class View:
             ("", recent),
             ("perturbations", Text(perturbed, style="" if perturbed == "none" else "yellow")),
             ("lateness", Text(_late(self.health))),
-            ("missed", Text(f"{self.missed} ticks since watching", style="red" if self.missed else "")),
+            ("missed", Text(f"{self.missed} ticks", style="red" if self.missed else "")),
         ]
         for source, values in self.metrics.items():
             rows.append((source, Text(", ".join(f"{name} {value:.4g}" for name, value in values.items()))))
@@ -107,7 +109,7 @@ def _late(health: Mapping[str, Any]) -> str:
     if health["l"] is None:
         return f"no deadlines; {health['n'] / health['z']:.0f} ticks/s" if health["z"] else "no deadlines"
     p50, p99, worst = health["l"]
-    return f"p50 {p50:.0f}, p99 {p99:.0f}, max {worst:.0f} us"
+    return f"{p50:.0f}, p99 {p99:.0f}, max {worst:.0f} us"
 
 
 def canvas(tick: Mapping[str, Any], trail: deque[tuple[float, float]]) -> Text:

@@ -1,0 +1,243 @@
+"""Control of a session and of the supervisor: one method an operation (wire.control), from ordinary code or asyncio.
+
+Every method returns a Reply, or raises ControlError (with code and field) or NoAnswer. A request that gets no answer is
+sent again under its id, so it is carried out once at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from decoderd_client import conversation
+from decoderd_client.conversation import NoAnswer, Reply
+from decoderd_client.keys import ClientKeys
+from decoderd_client.subscribing import AsyncSubscriber, Subscriber
+
+Fields = Mapping[str, Any]
+
+
+class _Operations:
+    """What can be asked; `_ask` sends it. In the asyncio classes every method returns an awaitable."""
+
+    def _ask(self, op: str, **fields: Any) -> Any:
+        raise NotImplementedError
+
+
+class SessionOperations(_Operations):
+    """Operations of a session process."""
+
+    def describe(self) -> Any:
+        """What the session is and where it stands."""
+        return self._ask("describe")
+
+    def health(self) -> Any:
+        """Whether its loop turns."""
+        return self._ask("health")
+
+    def decoder(self) -> Any:
+        """The decoder's arrays; `reply.array(reply["arrays"][name])` gives shape and bytes."""
+        return self._ask("get_decoder")
+
+    def missed(self, topic: str, first: int, count: int = 1000) -> Any:
+        """Recorded messages from number `first` on, as `reply.frames`; fewer, if no more are on the disk yet."""
+        return self._ask("missed", topic=topic, first=first, count=count)
+
+    def give(self, given: Fields) -> Any:
+        """An input (wire.inputs), consumed by the tick that the reply names."""
+        return self._ask("input", input=dict(given))
+
+    def perturb(self, perturbation: Fields) -> Any:
+        """Add a perturbation: the fields of a protocol's [[perturbations]]."""
+        return self.give({"op": "perturb", "perturbation": dict(perturbation)})
+
+    def unperturb(self, name: str) -> Any:
+        """Remove a perturbation."""
+        return self.give({"op": "unperturb", "name": name})
+
+    def task_event(self, event: str, **fields: Any) -> Any:
+        """start, go or end of a trial, for the `external` task: target (m), radius_m, index, outcome."""
+        return self.give({"op": "task", "event": event, **fields})
+
+    def kinematics(self, velocity: tuple[float, float], position: tuple[float, float] | None = None) -> Any:
+        """Decoded kinematics (m/s, m), for the `external` decoder."""
+        more = {} if position is None else {"position": position}
+        return self.give({"op": "kinematics", "velocity": velocity, **more})
+
+    def set_decoder(self, arrays: Mapping[str, tuple[Iterable[int], bytes]]) -> Any:
+        """Exchange the decoder's arrays: {name: (shape, float64 little-endian row by row)}."""
+        packed = {name: {"shape": list(shape), "data": data} for name, (shape, data) in arrays.items()}
+        return self.give({"op": "decoder", "arrays": packed})
+
+    def metrics(self, source: str, values: Mapping[str, float], day: int | None = None) -> Any:
+        """Tell numbers to all who listen."""
+        more = {} if day is None else {"day": day}
+        return self.give({"op": "metrics", "source": source, "values": dict(values), **more})
+
+    def pause(self) -> Any:
+        """Let no more ticks pass."""
+        return self._ask("pause")
+
+    def resume(self) -> Any:
+        """Go on."""
+        return self._ask("resume")
+
+    def stop(self) -> Any:
+        """End the process at the next tick, with everything stored."""
+        return self._ask("stop")
+
+    def checkpoint(self) -> Any:
+        """Have all that has happened on the disk."""
+        return self._ask("checkpoint")
+
+    def join(self, participant: str) -> Any:
+        """Take part in lockstep (again)."""
+        return self._ask("join", participant=participant)
+
+    def grant(self, participant: str, until: int, inputs: Iterable[Fields] = (), want: Iterable[str] = ()) -> Any:
+        """Let the session run until so many ticks, trials or days are over."""
+        return self._ask("grant", participant=participant, until=until, inputs=list(inputs), want=list(want))
+
+    def leave(self, participant: str) -> Any:
+        """Take part no more."""
+        return self._ask("leave", participant=participant)
+
+
+class SupervisorOperations(_Operations):
+    """Operations of `decoderd serve`."""
+
+    def sessions(self) -> Any:
+        """All sessions, as `reply["sessions"]`."""
+        return self._ask("list")
+
+    def find(self, session: str) -> Any:
+        """One session: state, stream and control endpoints."""
+        return self._ask("describe", session=session)
+
+    def start(self, session: str, protocol: Fields, speed: str = "realtime", lockstep: Fields | None = None) -> Any:
+        """Begin a session of a protocol given as a map."""
+        return self._ask("start", session=session, protocol=dict(protocol), speed=speed, lockstep=lockstep)
+
+    def resume(self, session: str) -> Any:
+        """Go on with a session whose process has ended."""
+        return self._ask("resume", session=session)
+
+    def stop(self, session: str) -> Any:
+        """Stop its process."""
+        return self._ask("stop", session=session)
+
+    def health(self) -> Any:
+        """How the supervisor and its sessions do."""
+        return self._ask("health")
+
+
+class _Asking(_Operations):
+    def __init__(
+        self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
+    ) -> None:
+        self.endpoint, self.keys = endpoint, keys
+        self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
+        self._socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        if keys is not None:
+            keys.introduce(self._socket)
+        self._socket.connect(endpoint)
+
+    def _ask(self, op: str, **fields: Any) -> Reply:
+        id, frames = conversation.request(op, fields)
+        # A grant is answered when it is used up, which may take as long as it likes.
+        attempts = 10**9 if op == "grant" else self._attempts
+        for _ in range(attempts):
+            self._socket.send_multipart(frames)
+            while self._socket.poll(self._timeout_ms):
+                reply = conversation.read(id, self._socket.recv_multipart())
+                if reply is not None:
+                    return reply
+        raise NoAnswer(f"{self.endpoint} did not answer to {op!r} in {attempts} x {self._timeout_ms / 1e3:g} s")
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _AsyncAsking(_Operations):
+    def __init__(
+        self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
+    ) -> None:
+        self.endpoint, self.keys = endpoint, keys
+        self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
+
+    async def _ask(self, op: str, **fields: Any) -> Reply:
+        id, frames = conversation.request(op, fields)
+        # A socket a request: several may be under way at once.
+        socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        try:
+            if self.keys is not None:
+                self.keys.introduce(socket)
+            socket.connect(self.endpoint)
+            attempts = 10**9 if op == "grant" else self._attempts
+            for _ in range(attempts):
+                await socket.send_multipart(frames)
+                while await socket.poll(self._timeout_ms):
+                    reply = conversation.read(id, await socket.recv_multipart())
+                    if reply is not None:
+                        return reply
+        finally:
+            socket.close()
+        raise NoAnswer(f"{self.endpoint} did not answer to {op!r} in {attempts} x {self._timeout_ms / 1e3:g} s")
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        pass
+
+
+class Session(_Asking, SessionOperations):
+    """Control of a session process."""
+
+    _ask = _Asking._ask
+
+    def subscribe(self, topics: Iterable[str], from_start: bool = False) -> Subscriber:
+        """Follow the stream from now on, or from the session's beginning."""
+        return Subscriber(self, topics, from_start)
+
+
+class AsyncSession(_AsyncAsking, SessionOperations):
+    """Control of a session process, with asyncio."""
+
+    _ask = _AsyncAsking._ask
+
+    def subscribe(self, topics: Iterable[str], from_start: bool = False) -> AsyncSubscriber:
+        """Follow the stream from now on, or from the session's beginning."""
+        return AsyncSubscriber(self, topics, from_start)
+
+
+class Supervisor(_Asking, SupervisorOperations):
+    """Control of `decoderd serve`."""
+
+    _ask = _Asking._ask
+
+    def session(self, name: str) -> Session:
+        """Control of one of its sessions. Raises ControlError if it has no process."""
+        found = self.find(name)
+        if found["control"] is None:
+            why = f" ({found['why']})" if found.get("why") else ""
+            raise conversation.ControlError("over", f"session {name!r} is {found['state']}{why}", "session")
+        return Session(found["control"], self._timeout_ms / 1e3, self._attempts, self.keys)
+
+
+class AsyncSupervisor(_AsyncAsking, SupervisorOperations):
+    """Control of `decoderd serve`, with asyncio."""
+
+    _ask = _AsyncAsking._ask

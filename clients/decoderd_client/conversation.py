@@ -1,0 +1,50 @@
+"""Requests and replies as frames, without a socket: what the two kinds of control share."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from decoderd.wire import codec, envelope
+
+
+class ControlError(Exception):
+    """A request was not carried out; nothing was changed. `code` is one of wire.control.Code, `field` the culprit."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.field = code, field
+
+
+class NoAnswer(Exception):
+    """Nobody answered in time."""
+
+
+class Reply(dict[str, Any]):
+    """The fields of a reply; `frames` are what followed it: arrays or messages."""
+
+    frames: Sequence[bytes] = ()
+
+    def array(self, field: Mapping[str, Any]) -> tuple[tuple[int, ...], bytes]:
+        """(shape, float64 little-endian row by row) of {shape, frame}."""
+        return tuple(field["shape"]), self.frames[field["frame"]]
+
+
+def request(op: str, fields: Mapping[str, Any]) -> tuple[str, list[bytes]]:
+    """A new request: its id, and its frames. Fields that are None are left out."""
+    id = uuid.uuid4().hex
+    given = {name: value for name, value in fields.items() if value is not None}
+    return id, envelope.write({"v": codec.VERSION, "id": id, "op": op, **given})
+
+
+def read(id: str, frames: Sequence[bytes]) -> Reply | None:
+    """The reply to request `id`, or None if it is another's (late, to a request given up). Raises ControlError."""
+    reply = Reply(codec.decode(frames[0]))
+    if reply.get("id") not in (id, ""):
+        return None
+    if not reply.get("ok"):
+        error = reply.get("error") or {}
+        raise ControlError(error.get("code", "internal"), error.get("message", "no reason given"), error.get("field"))
+    reply.frames = frames[1:]
+    return reply

@@ -1,0 +1,51 @@
+"""Taking part in lockstep: nothing passes that was not granted, so the loop is as repeatable as an offline run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from decoderd.wire import codec
+from decoderd_client.asking import Session
+
+
+class Passed(NamedTuple):
+    """What a grant led to."""
+
+    tick: int
+    trials: int
+    days: int
+    state: str
+    messages: list[tuple[str, dict[str, Any]]]  # topics wanted
+    refused: list[dict[str, Any]]  # inputs that could not be consumed: index, code, message, field
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended or is stopping."""
+        return self.state in ("done", "stopped", "failed")
+
+
+class Participant:
+    """One that grants, under a name that the session was started with. `want`: topics that come with each reply."""
+
+    def __init__(self, session: Session, name: str, want: Iterable[str] = ()) -> None:
+        self._session, self._name, self._want = session, name, tuple(want)
+        session.join(name)
+        description = session.describe()
+        mine = description["participants"][name]
+        over = {"tick": description["tick"], "trial": description["trials"], "day": description["day"] - 1}
+        self._until = max(mine["until"], over[mine["unit"]])
+
+    def step(self, inputs: Iterable[Mapping[str, Any]] = (), number: int = 1) -> Passed:
+        """Grant `number` more ticks, trials or days, and wait until they are over.
+
+        `inputs` are consumed by the first tick.
+        """
+        self._until += number
+        reply = self._session.grant(self._name, self._until, inputs, self._want)
+        messages = [(topic, codec.decode(body)) for topic, body in zip(reply["topics"], reply.frames, strict=True)]
+        return Passed(reply["tick"], reply["trials"], reply["days"], reply["state"], messages, reply["refused"])
+
+    def leave(self) -> None:
+        """The session need not wait any more."""
+        self._session.leave(self._name)

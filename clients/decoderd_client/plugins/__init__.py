@@ -1,0 +1,23 @@
+"""Plug-ins: programs that live beside a session, found by entry point (`decoderd.client_plugins`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from decoderd_client.asking import Session
+
+
+class Plugin(NamedTuple):
+    """The contract. `run(session, config, tell)` returns when there is no more to do; `tell(text)` is for people."""
+
+    Config: type[BaseModel]
+    run: Callable[[Session, Any, Callable[[str], None]], None]
+
+
+def installed() -> dict[str, Plugin]:
+    """{name: plug-in}."""
+    return {point.name: point.load() for point in sorted(entry_points(group="decoderd.client_plugins"))}

@@ -1,0 +1,235 @@
+"""Following a stream: every message once, in the order of its topic, whatever the socket dropped.
+
+The socket drops what a slow subscriber does not take; the recorded bytes are fetched from control instead. What was
+published is on the disk within half a second, so a gap at the very end takes that long to fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from decoderd.wire import codec
+from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.sequence import Gap, Message, Sequence, parse
+
+# The stream falls silent for so long, then control is asked whether something was published that did not come.
+SILENCE_MS = 1000
+AGAIN_S = 0.1
+PATIENCE_S = 5.0
+ENDS = ("stopped", "done")
+
+
+class _Following:
+    """What both subscribers do with messages, apart from waiting for them."""
+
+    _sequence: Sequence
+
+    def __init__(self, topics: Iterable[str], from_start: bool) -> None:
+        self.topics = tuple(topics)
+        unknown = set(self.topics) - {*codec.TOPICS, *codec.OBSERVED}
+        if unknown or not self.topics:
+            raise ValueError(f"topics {sorted(unknown)}: there are {', '.join((*codec.TOPICS, *codec.OBSERVED))}")
+        self._from_start = from_start
+        self._asked_for = frozenset(self.topics)
+        self._heard = {*self.topics, "session"}  # the end of a session is heard by everybody
+        self._ready: deque[Message] = deque()
+        self.recovered = 0
+        self.over = False
+
+    def _begin(self, description: dict[str, Any]) -> list[Gap]:
+        following = description["next"]
+        self._sequence = Sequence({topic: 0 if self._from_start else following[topic] for topic in self._heard})
+        return self._sequence.behind(following)
+
+    def _take(self, message: Message) -> None:
+        if message.topic in self._asked_for:
+            self._ready.append(message)
+        if message.topic == "session" and message.payload["x"] in ENDS:
+            self.over = True
+
+    def _arrived(self, frames: list[bytes]) -> Gap | None:
+        topic, message = parse(frames)
+        verdict = self._sequence.arrived(topic, message.payload["q"], message.incarnation)
+        if verdict is True:
+            self._take(message)
+        return verdict if isinstance(verdict, Gap) else None
+
+    def _fetched(self, gap: Gap, bodies: Iterable[bytes]) -> Gap | None:
+        """Take recovered messages in; what is still missing."""
+        number = gap.first
+        for body in bodies:
+            if number >= gap.first + gap.missing:
+                break
+            payload = codec.decode(body)
+            self._sequence.following[gap.topic] = number + 1
+            self._take(Message(gap.topic, payload, 0, None))
+            self.recovered += 1
+            number += 1
+        left = gap.first + gap.missing - number
+        return Gap(gap.topic, number, left) if left else None
+
+
+class Subscriber(_Following):
+    """Messages of a session, complete and in order. Iterate, or take `latest` for software that draws frames."""
+
+    def __init__(self, session: Any, topics: Iterable[str], from_start: bool = False) -> None:
+        super().__init__(topics, from_start)
+        self._session = session
+        description = session.describe()
+        self._socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVHWM, 100_000)
+        if session.keys is not None:
+            session.keys.introduce(self._socket)
+        for topic in self._heard:
+            self._socket.subscribe(codec.topic(topic))
+        self._socket.connect(description["stream"])
+        for gap in self._begin(description):
+            self._recover(gap)
+
+    def next(self, timeout_s: float | None = None) -> Message | None:
+        """The next message; None once the time is up, or the session has ended and all was delivered."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._ready:
+            if self.over:
+                self._catch_up()
+                if not self._ready:
+                    return None
+                break
+            left_ms = SILENCE_MS if deadline is None else min(SILENCE_MS, int(1e3 * (deadline - time.monotonic())))
+            if left_ms <= 0 and deadline is not None and not self._socket.poll(0):
+                return None
+            self._listen(max(left_ms, 0))
+        return self._ready.popleft()
+
+    def latest(self, topic: str, timeout_s: float | None = None) -> Message | None:
+        """The newest message of `topic`, all older ones of it passed over; None once the time is up."""
+        newest = None
+        while (message := self.next(0.0 if newest is not None else timeout_s)) is not None:
+            if message.topic == topic:
+                newest = message
+        return newest
+
+    def __iter__(self) -> Iterator[Message]:
+        while (message := self.next()) is not None:
+            yield message
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def _listen(self, timeout_ms: int) -> None:
+        if not self._socket.poll(timeout_ms):
+            if timeout_ms >= SILENCE_MS:
+                self._catch_up()
+            return
+        frames = self._socket.recv_multipart()
+        gap = self._arrived(frames)
+        if gap is not None:
+            self._recover(gap)
+            self._arrived(frames)
+
+    def _catch_up(self) -> None:
+        try:
+            for gap in self._sequence.behind(self._session.describe()["next"]):
+                self._recover(gap)
+        except NoAnswer:  # it has gone, or is being resumed: the stream will tell
+            pass
+
+    def _recover(self, gap: Gap) -> None:
+        missing: Gap | None = gap
+        patient_until = time.monotonic() + PATIENCE_S
+        while missing is not None and time.monotonic() < patient_until:
+            before = missing
+            missing = self._fetched(missing, self._session.missed(missing.topic, missing.first, 1000).frames)
+            if missing == before:
+                time.sleep(AGAIN_S)
+            elif missing is not None:
+                patient_until = time.monotonic() + PATIENCE_S
+        if missing is not None:
+            raise _lost(missing)
+
+
+class AsyncSubscriber(_Following):
+    """The same with asyncio: `async with session.subscribe(...) as messages: async for message in messages`."""
+
+    _socket: zmq.asyncio.Socket
+
+    def __init__(self, session: Any, topics: Iterable[str], from_start: bool = False) -> None:
+        super().__init__(topics, from_start)
+        self._session = session
+
+    async def __aenter__(self) -> AsyncSubscriber:
+        description = await self._session.describe()
+        self._socket = zmq.asyncio.Context.instance().socket(zmq.SUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVHWM, 100_000)
+        if self._session.keys is not None:
+            self._session.keys.introduce(self._socket)
+        for topic in self._heard:
+            self._socket.subscribe(codec.topic(topic))
+        self._socket.connect(description["stream"])
+        for gap in self._begin(description):
+            await self._recover(gap)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._socket.close()
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            while self._ready:
+                yield self._ready.popleft()
+            if self.over:
+                await self._catch_up()
+                if not self._ready:
+                    return
+                continue
+            if not await self._socket.poll(SILENCE_MS):
+                await self._catch_up()
+                continue
+            frames = await self._socket.recv_multipart()
+            gap = self._arrived(frames)
+            if gap is not None:
+                await self._recover(gap)
+                self._arrived(frames)
+
+    async def _catch_up(self) -> None:
+        try:
+            description = await self._session.describe()
+        except NoAnswer:  # it has gone, or is being resumed: the stream will tell
+            return
+        for gap in self._sequence.behind(description["next"]):
+            await self._recover(gap)
+
+    async def _recover(self, gap: Gap) -> None:
+        missing: Gap | None = gap
+        patient_until = time.monotonic() + PATIENCE_S
+        while missing is not None and time.monotonic() < patient_until:
+            before = missing
+            reply = await self._session.missed(missing.topic, missing.first, 1000)
+            missing = self._fetched(missing, reply.frames)
+            if missing == before:
+                await asyncio.sleep(AGAIN_S)
+            elif missing is not None:
+                patient_until = time.monotonic() + PATIENCE_S
+        if missing is not None:
+            raise _lost(missing)
+
+
+def _lost(gap: Gap) -> ControlError:
+    where = f"{gap.missing} messages of {gap.topic!r} from number {gap.first}"
+    return ControlError("not_found", f"{where} did not come and are not on the disk", "first")
