@@ -133,7 +133,9 @@ def test_every_kind_of_session_goes_on_from_its_file(tmp_path, monkeypatch, kind
     draw = random.Random(5)
     while not state.progress.done:
         with store:
-            sink = recorder.Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name)
+            sink = recorder.Recorder(
+                store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name
+            )
             state = run(session, state, Stepped(draw.randrange(1, 300)), sink, source)
             sink.close(state) if draw.random() < 0.5 else sink.abandon()
         digest = sink.digest()
@@ -168,7 +170,9 @@ def test_resumed_after_every_day(tmp_path, monkeypatch):
     while not state.progress.done:
         with store:
             day = state.progress.day
-            sink = recorder.Recorder(store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name)
+            sink = recorder.Recorder(
+                store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name
+            )
             state = run(session, state, Stepped(10**6), sink, watch=lambda now, day=day: now.progress.day > day)
             sink.close(state)
         store = open_store(tmp_path / "parts", writing=True)

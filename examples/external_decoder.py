@@ -1,0 +1,83 @@
+"""A decoder outside the session: learns a linear map from counts to intended velocity, then moves the cursor.
+
+    decoderd run outside.toml --serve --speed lockstep --participant decoder=tick --out runs/outside
+    python external_decoder.py tcp://127.0.0.1:PORT      # the control endpoint that it prints
+
+At first the cursor follows the subject's intention, which only an emulation can tell; from those bins the map is
+fitted by ridge regression. Needs numpy. For a session with the decoder `external`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from decoderd_client import ControlError, Participant, Session
+
+CALIBRATION_BINS = 200
+RIDGE = 1.0
+SMOOTHING = 0.7
+
+
+class Ridge:
+    """Counts of a bin in, velocity (m/s) out."""
+
+    def __init__(self) -> None:
+        self._counts: list[Any] = []
+        self._intents: list[Any] = []
+        self._weights: Any = None
+        self._velocity = np.zeros(2)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it decodes by itself."""
+        return self._weights is not None
+
+    def decode(self, counts: Any, intent: list[float]) -> list[float]:
+        """The velocity to carry out; the intention is used while calibrating only."""
+        features = np.append(counts, 1.0)
+        if self._weights is None:
+            self._counts.append(features)
+            self._intents.append(intent)
+            if len(self._counts) == CALIBRATION_BINS:
+                x, y = np.array(self._counts), np.array(self._intents)
+                self._weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)
+            return intent
+        self._velocity = SMOOTHING * self._velocity + (1 - SMOOTHING) * (features @ self._weights)
+        return [float(value) for value in self._velocity]
+
+
+def binned(payload: dict[str, Any]) -> Any:
+    """Spike counts of a `counts` message, summed over the ticks of the bin."""
+    return np.frombuffer(payload["y"], payload["e"]).reshape(payload["n"]).sum(axis=0, dtype=np.float64)
+
+
+def main(control: str, name: str = "decoder") -> None:
+    """Decode until the session ends."""
+    with Session(control) as session:
+        participant, decoder = Participant(session, name, want=["tick", "counts"]), Ridge()
+        given: list[dict[str, Any]] = []
+        intent, over = [0.0, 0.0], False
+        while not over:
+            try:
+                passed = participant.step(given)
+            except ControlError as error:
+                if error.code != "over":
+                    raise
+                break
+            given = []
+            for topic, payload in passed.messages:
+                if topic == "tick":
+                    intent = payload["i"]
+                else:
+                    was, velocity = decoder.fitted, decoder.decode(binned(payload), intent)
+                    given = [{"op": "kinematics", "velocity": velocity}]
+                    if decoder.fitted and not was:
+                        print(f"calibrated at tick {payload['k']}", flush=True)
+            over = passed.over
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

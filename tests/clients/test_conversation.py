@@ -1,0 +1,48 @@
+"""Requests and replies as frames."""
+
+import struct
+
+import pytest
+
+from decoderd.wire import codec, control, envelope
+from decoderd_client import conversation
+from decoderd_client.conversation import ControlError
+
+
+def reply(id, **fields):
+    return envelope.write({"v": 1, "id": id, "ok": True, **fields})
+
+
+def test_a_request_is_what_the_protocol_calls_one():
+    id, frames = conversation.request("grant", {"participant": "a", "until": 3, "inputs": [], "want": ["tick"]})
+    read = envelope.read(frames, control.OF_SESSION)
+    assert (read.id, read.op, read.participant, read.until, read.want) == (id, "grant", "a", 3, ("tick",))
+
+
+def test_ids_differ_and_what_is_none_is_left_out():
+    (one, frames), (other, _) = (conversation.request("start", {"speed": None, "session": "s"}) for _ in range(2))
+    assert one != other
+    assert codec.decode(frames[0]).keys() == {"v", "id", "op", "session"}
+
+
+def test_arrays_travel_in_frames_of_their_own():
+    data = struct.pack("<2d", 1.5, -2.0)
+    given = {"op": "decoder", "arrays": {"K": {"shape": [1, 2], "data": data}}}
+    _, frames = conversation.request("input", {"input": given})
+    assert frames[1:] == [data]
+    read = envelope.read(frames, control.OF_SESSION)
+    assert read.input.arrays["K"].data == data
+    answer = conversation.read("x", reply("x", arrays={"K": {"shape": [1, 2], "data": data}}))
+    assert answer.array(answer["arrays"]["K"]) == ((1, 2), data)
+
+
+def test_another_requests_reply_is_none_of_ours():
+    assert conversation.read("mine", reply("yours")) is None
+    assert conversation.read("mine", reply("mine", tick=3))["tick"] == 3
+
+
+@pytest.mark.parametrize("id", ["mine", ""])  # empty: it could not be read, and nobody else asks on this socket
+def test_an_error_is_raised_with_code_and_field(id):
+    with pytest.raises(ControlError, match="no such thing") as caught:
+        conversation.read("mine", envelope.write(envelope.failure(id, "refused", "no such thing", "input.name")))
+    assert (caught.value.code, caught.value.field) == ("refused", "input.name")

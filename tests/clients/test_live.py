@@ -1,0 +1,188 @@
+"""The client, its plug-in and the examples against real session processes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from decoderd.wire import codec
+from decoderd_client import AsyncSession, ControlError, Participant, Session
+from decoderd_client.plugins import installed
+from tests.protocols import lasting, outside
+from tests.running import end, environment, start, stored, write
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
+
+
+@contextmanager
+def served(folder, data, *options, name="run"):
+    """A session process of ours: (control endpoint, its directory, the process)."""
+    protocol = write(folder / f"{name}.toml", data)
+    out = folder / name
+    process = start("run", protocol, "--serve", "--out", out, "--linger", "3", *options)
+    try:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"control (tcp://\S+?)[,\s]", line):
+                break
+        else:
+            raise AssertionError("".join(lines))
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+        yield found.group(1), out, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                end(process)
+        process.stdout.close()
+
+
+def wait_for(condition, within_s=5.0):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def example(name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
+
+
+def test_a_subscriber_has_the_bytes_that_are_stored(tmp_path):
+    with served(tmp_path, lasting(6.0), "--speed", "10") as (control, out, process):
+        with Session(control) as session, session.subscribe(["tick", "counts", "trial"], from_start=True) as messages:
+            got = list(messages)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    for topic in ("tick", "counts", "trial"):
+        told = b"".join(codec.encode(message.payload) for message in got if message.topic == topic)
+        assert told == stored(out, topic)
+
+
+def test_what_a_session_can_be_asked(tmp_path):
+    with served(tmp_path, lasting(60.0)) as (control, _, _), Session(control) as session:
+        session.pause()
+        assert session.pause()["changed"] is False
+        wait_for(lambda: session.describe()["state"] == "paused")  # the loop stands at its next tick
+        session.resume()
+        added = session.perturb(TURN)
+        assert added["changed"] is True
+        assert session.perturb(TURN)["changed"] is False
+        assert session.unperturb("turn")["tick"] > added["tick"]
+        assert session.metrics("test", {"x": 1.0})["ok"] is True
+        with pytest.raises(ControlError) as caught:
+            session.perturb({**TURN, "angle": 1})
+        assert caught.value.code in ("refused", "bad_protocol", "invalid")
+        reply = session.decoder()
+        arrays = {name: reply.array(field) for name, field in reply["arrays"].items()}
+        session.set_decoder(arrays)
+        again = session.decoder()
+        assert {name: again.array(field) for name, field in again["arrays"].items()} == arrays
+        tick = session.checkpoint()["tick"]
+        assert session.health()["committed"] >= tick
+        session.stop()
+
+
+def test_asyncio_controls_and_follows(tmp_path):
+    async def go(control):
+        async with AsyncSession(control) as session, session.subscribe(["perturbation"]) as messages:
+            await session.perturb(TURN)
+            await session.unperturb("turn")
+            await session.stop()
+            return [message.payload["x"] async for message in messages]
+
+    with served(tmp_path, lasting(60.0)) as (control, _, _):
+        assert asyncio.run(asyncio.wait_for(go(control), 30)) == ["added", "on", "removed"]
+
+
+def lockstep(*participants):
+    return ("--speed", "lockstep", *(word for one in participants for word in ("--participant", f"{one}=tick")))
+
+
+def test_a_participant_grants_every_tick(tmp_path):
+    with served(tmp_path, lasting(0.5), *lockstep("a")) as (control, _, _), Session(control) as session:
+        participant = Participant(session, "a", want=["tick"])
+        passed = participant.step(number=3)
+        assert passed.tick == 3
+        assert [payload["k"] for _, payload in passed.messages] == [0, 1, 2]
+        time.sleep(0.1)
+        assert session.describe()["tick"] == 3
+        passed = participant.step([{"op": "perturb", "perturbation": TURN}])
+        assert (passed.tick, passed.refused) == (4, [])
+        while not passed.over:
+            passed = participant.step(number=10)
+        assert (passed.tick, passed.state) == (50, "done")
+
+
+def test_two_examples_close_the_loop_and_it_is_repeatable(tmp_path):
+    data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 30.0}]})
+    told = []
+    for name in ("first", "second"):
+        with served(tmp_path, data, *lockstep("task", "decoder"), name=name) as (control, out, process):
+            done = {}
+            decoding = threading.Thread(target=lambda: done.update(d=example("external_decoder.py", control)))  # noqa: B023
+            decoding.start()
+            task = example("task_program.py", control)
+            decoding.join()
+            assert task.returncode == 0, task.stderr
+            assert done["d"].returncode == 0, done["d"].stderr
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        told.append((task.stdout, done["d"].stdout, stored(out), stored(out, "counts")))
+    assert told[0] == told[1]
+    assert "calibrated at tick" in told[0][1]
+    assert told[0][0].count("success") >= 8
+
+
+def test_the_subscriber_of_the_examples(tmp_path):
+    with served(tmp_path, lasting(4.0), "--speed", "10") as (control, _, _):
+        done = example("subscriber.py", control)
+    assert done.returncode == 0, done.stderr
+    assert len((EXAMPLES / "subscriber.py").read_text().splitlines()) <= 25
+    assert re.search(r"^trial 1: \w+ after \d\.\d\d s$", done.stdout, re.MULTILINE)
+
+
+def test_the_plug_in_perturbs_by_trial(tmp_path):
+    assert "perturb" in installed()
+    config = tmp_path / "plan.toml"
+    config.write_text(
+        '[[schedule]]\nperturbation = { name = "turn", kind = "rotation", site = "cursor", angle_rad = 0.5 }\n'
+        "on = { trials = 2 }\noff = { trials = 9 }\n"
+    )
+    with served(tmp_path, lasting(20.0), "--speed", "10") as (control, out, process):
+        command = [sys.executable, "-c", "from decoderd_client.cli import main; main()", "run", "perturb"]
+        done = subprocess.run(
+            [*command, "--control", control, "--config", str(config), "--set", "schedule.0.off.trials=4"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment(),
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert re.search(r"turn added at tick \d+, after [23] trials", done.stdout)
+    assert re.search(r"turn removed at tick \d+, after [45] trials", done.stdout)
+    happened = [payload["x"] for payload in codec.decode_all(stored(out, "perturbation"))]
+    assert happened == ["added", "on", "removed"]

@@ -1,0 +1,26 @@
+"""The programs of the page on clients run, one after the other as a reader would, against a session."""
+
+import re
+from pathlib import Path
+
+from tests.clients.test_live import served
+from tests.protocols import lasting
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-a-client.md"
+
+
+def test_the_programs_of_the_page_run(tmp_path, capsys):
+    programs = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(programs) == 3
+    with served(tmp_path, lasting(120.0), "--speed", "10") as (control, _, _):
+        names = {"control": control}
+        for program in programs:
+            exec(program, names)
+        told = []
+        names["run"](names["session"], names["Config"](trials=0), told.append)
+        names["session"].close()
+    said = capsys.readouterr().out
+    assert "there already: False" in said
+    assert "refused" in said  # kinematics, where the decoder is not outside
+    assert re.search(r"^tick \d+ \d+$", said, re.MULTILINE)
+    assert re.match(r"trial \d+: ", told[0])

@@ -1,0 +1,179 @@
+"""Following a stream that loses messages."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+
+import pytest
+
+from decoderd_client import AsyncSession, Session
+from tests.clients.fake import Fake, heard
+
+
+@pytest.fixture
+def fake():
+    with Fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+def session(fake):
+    with Session(fake.control, timeout_s=0.3) as session:
+        yield session
+
+
+def numbers(messages, topic):
+    return [message.payload["q"] for message in messages if message.topic == topic]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_message_once_and_in_order_whatever_is_lost(fake, session, seed):
+    chance = random.Random(seed)
+    with session.subscribe(["tick", "trial", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        for tick in range(300):
+            fake.tell("tick", lost=chance.random() < 0.3)
+            if chance.random() < 0.1:
+                fake.publish("tick", chance.randrange(tick + 1))
+            if tick % 10 == 0:
+                fake.tell("trial", lost=chance.random() < 0.5, tick=tick)
+        fake.end()
+        messages = list(subscriber)
+    assert numbers(messages, "tick") == list(range(300))
+    assert numbers(messages, "trial") == list(range(30))
+    assert subscriber.recovered > 50
+
+
+def test_a_tail_that_was_lost_is_fetched_when_the_session_ends(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        for _ in range(20):
+            fake.tell("tick", lost=True)
+        fake.end("stopped")
+        assert numbers(list(subscriber), "tick") == list(range(20))
+
+
+def test_a_tail_that_was_lost_with_the_end_itself_is_fetched_in_the_silence(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        fake.tell("tick", lost=True)
+        fake.end(lost=True)
+        assert numbers(list(subscriber), "tick") == [0]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, AttributeError),
+    reason="with waits shorter than a second a lost tail is never asked for",
+)
+def test_a_lost_tail_is_fetched_by_who_waits_briefly_too(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        fake.tell("tick", lost=True)
+        assert any(subscriber.next(timeout_s=0.1) for _ in range(25))
+
+
+def test_what_is_not_on_the_disk_yet_is_asked_for_again(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        fake.unstored = 3
+        fake.tell("tick", lost=True)
+        fake.tell("tick")
+        assert [subscriber.next(timeout_s=2).payload["q"] for _ in range(2)] == [0, 1]
+        assert len([request for request in fake.asked("missed") if request["topic"] == "tick"]) == 4
+
+
+def test_from_the_beginning_or_from_now(fake, session):
+    for _ in range(30):
+        fake.tell("tick")
+    fake.end()
+    with session.subscribe(["tick"], from_start=True) as subscriber:
+        assert numbers(list(subscriber), "tick") == list(range(30))
+    with session.subscribe(["tick"]) as subscriber:
+        assert subscriber.next(timeout_s=0.1) is None
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, AttributeError),
+    reason="a stop of an earlier incarnation is taken for the end of this one",
+)
+def test_an_earlier_stop_is_not_the_end(fake, session):
+    fake.tell("tick")
+    fake.end("stopped")
+    fake.incarnation = 2
+    fake.tell("session", x="resumed", i=2, f=1, w="")
+    with session.subscribe(["tick"], from_start=True) as subscriber:
+        assert subscriber.next(timeout_s=1).payload["q"] == 0
+        assert not subscriber.over
+
+
+def test_counts_come_only_if_asked_for(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        fake.tell("counts")
+        fake.tell("tick")
+        fake.end()
+        assert [message.topic for message in subscriber] == ["tick"]
+
+
+def test_the_newest_for_software_that_draws(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        for _ in range(50):
+            fake.tell("tick")
+        time.sleep(0.2)
+        assert subscriber.latest("tick", timeout_s=1).payload["q"] == 49
+        assert subscriber.latest("tick", timeout_s=0.05) is None
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, AttributeError),
+    reason="each message of another topic makes `latest` wait anew",
+)
+def test_the_newest_is_waited_for_no_longer_than_asked(fake, session):
+    with session.subscribe(["trial", "metrics"]) as subscriber:
+        heard(fake, subscriber)
+        stop = threading.Event()
+
+        def talk():
+            while not stop.wait(0.05):
+                fake.tell("metrics")
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        threading.Timer(1.5, stop.set).start()
+        begun = time.monotonic()
+        assert subscriber.latest("trial", timeout_s=0.2) is None
+        took = time.monotonic() - begun
+        stop.set()
+        talking.join()
+        assert took < 0.6
+
+
+def test_topics_are_checked(session):
+    with pytest.raises(ValueError, match="ticks"):
+        session.subscribe(["ticks"])
+
+
+def test_asyncio_gets_everything_too(fake):
+    async def follow():
+        async with AsyncSession(fake.control, timeout_s=0.3).subscribe(["tick"], from_start=True) as subscriber:
+            got = []
+            async for message in subscriber:
+                got.append(message)
+            return got
+
+    async def lose():
+        following = asyncio.create_task(follow())
+        for tick in range(200):
+            fake.tell("tick", lost=tick % 7 == 0)
+            await asyncio.sleep(0.001)
+        fake.end()
+        return await following
+
+    assert numbers(asyncio.run(asyncio.wait_for(lose(), 20)), "tick") == list(range(200))
