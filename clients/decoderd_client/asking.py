@@ -134,12 +134,25 @@ class SupervisorOperations(_Operations):
         return self._ask("health")
 
 
-class _Asking(_Operations):
+class _Endpoint:
+    """Whom to ask, and how patiently."""
+
     def __init__(
         self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
     ) -> None:
         self.endpoint, self.keys = endpoint, keys
         self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
+
+    def _no_answer(self, op: str) -> NoAnswer:
+        waited = f"{self._attempts} x {self._timeout_ms / 1e3:g} s"
+        return NoAnswer(f"{self.endpoint} did not answer to {op!r} in {waited}")
+
+
+class _Asking(_Endpoint):
+    def __init__(
+        self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
+    ) -> None:
+        super().__init__(endpoint, timeout_s, attempts, keys)
         self._socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         if keys is not None:
@@ -147,16 +160,14 @@ class _Asking(_Operations):
         self._socket.connect(endpoint)
 
     def _ask(self, op: str, **fields: Any) -> Reply:
-        id, frames = conversation.request(op, fields)
-        # A grant is answered when it is used up, which may take as long as it likes.
-        attempts = 10**9 if op == "grant" else self._attempts
-        for _ in range(attempts):
-            self._socket.send_multipart(frames)
+        exchange = conversation.Exchange(op, fields, self._attempts)
+        while due := exchange.due():
+            for frames in due:
+                self._socket.send_multipart(frames)
             while self._socket.poll(self._timeout_ms):
-                reply = conversation.read(id, self._socket.recv_multipart())
-                if reply is not None:
+                if (reply := exchange.read(self._socket.recv_multipart())) is not None:
                     return reply
-        raise NoAnswer(f"{self.endpoint} did not answer to {op!r} in {attempts} x {self._timeout_ms / 1e3:g} s")
+        raise self._no_answer(op)
 
     def close(self) -> None:
         """Give the socket back."""
@@ -169,15 +180,9 @@ class _Asking(_Operations):
         self.close()
 
 
-class _AsyncAsking(_Operations):
-    def __init__(
-        self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
-    ) -> None:
-        self.endpoint, self.keys = endpoint, keys
-        self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
-
+class _AsyncAsking(_Endpoint):
     async def _ask(self, op: str, **fields: Any) -> Reply:
-        id, frames = conversation.request(op, fields)
+        exchange = conversation.Exchange(op, fields, self._attempts)
         # A socket a request: several may be under way at once.
         socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
         socket.setsockopt(zmq.LINGER, 0)
@@ -185,16 +190,15 @@ class _AsyncAsking(_Operations):
             if self.keys is not None:
                 self.keys.introduce(socket)
             socket.connect(self.endpoint)
-            attempts = 10**9 if op == "grant" else self._attempts
-            for _ in range(attempts):
-                await socket.send_multipart(frames)
+            while due := exchange.due():
+                for frames in due:
+                    await socket.send_multipart(frames)
                 while await socket.poll(self._timeout_ms):
-                    reply = conversation.read(id, await socket.recv_multipart())
-                    if reply is not None:
+                    if (reply := exchange.read(await socket.recv_multipart())) is not None:
                         return reply
         finally:
             socket.close()
-        raise NoAnswer(f"{self.endpoint} did not answer to {op!r} in {attempts} x {self._timeout_ms / 1e3:g} s")
+        raise self._no_answer(op)
 
     async def __aenter__(self) -> Any:
         return self

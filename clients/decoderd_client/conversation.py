@@ -48,3 +48,31 @@ def read(id: str, frames: Sequence[bytes]) -> Reply | None:
         raise ControlError(error.get("code", "internal"), error.get("message", "no reason given"), error.get("field"))
     reply.frames = frames[1:]
     return reply
+
+
+class Exchange:
+    """A request that is sent again under its id until it is answered, `attempts` times in a row without a sign of life.
+
+    A grant is answered when it is used up, which may take as long as it likes: so whenever it is sent again, the
+    session's health is asked for with it, and any answer lets it wait on.
+    """
+
+    def __init__(self, op: str, fields: Mapping[str, Any], attempts: int) -> None:
+        self._id, self._frames = request(op, fields)
+        self._patient, self._attempts = op == "grant", attempts
+        self._left, self._again = attempts + self._patient, False
+
+    def due(self) -> list[list[bytes]]:
+        """What to send now; nothing, if it is to be given up."""
+        if not self._left:
+            return []
+        asking = [request("health", {})[1]] if self._again and self._patient else []
+        self._left, self._again = self._left - 1, True
+        return [self._frames, *asking]
+
+    def read(self, frames: Sequence[bytes]) -> Reply | None:
+        """The reply, or None if these frames are another's. Raises ControlError."""
+        reply = read(self._id, frames)
+        if self._patient:
+            self._left = self._attempts
+        return reply

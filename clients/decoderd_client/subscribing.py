@@ -45,14 +45,17 @@ class _Following:
 
     def _begin(self, description: dict[str, Any]) -> list[Gap]:
         following = description["next"]
+        self._incarnation = description["incarnation"]
+        self._quiet_since = time.monotonic()
         self._sequence = Sequence({topic: 0 if self._from_start else following[topic] for topic in self._heard})
         return self._sequence.behind(following)
 
     def _take(self, message: Message) -> None:
         if message.topic in self._asked_for:
             self._ready.append(message)
-        if message.topic == "session" and message.payload["x"] in ENDS:
-            self.over = True
+        if message.topic == "session":  # one from before a resume ends nothing
+            self._incarnation = max(self._incarnation, message.payload["i"])
+            self.over = message.payload["x"] in ENDS and message.payload["i"] == self._incarnation
 
     def _arrived(self, frames: list[bytes]) -> Gap | None:
         topic, message = parse(frames)
@@ -111,11 +114,15 @@ class Subscriber(_Following):
 
     def latest(self, topic: str, timeout_s: float | None = None) -> Message | None:
         """The newest message of `topic`, all older ones of it passed over; None once the time is up."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         newest = None
-        while (message := self.next(0.0 if newest is not None else timeout_s)) is not None:
+        while True:
+            left_s = 0.0 if newest is not None else None if deadline is None else max(0.0, deadline - time.monotonic())
+            message = self.next(left_s)
+            if message is None:
+                return newest
             if message.topic == topic:
                 newest = message
-        return newest
 
     def __iter__(self) -> Iterator[Message]:
         while (message := self.next()) is not None:
@@ -133,9 +140,10 @@ class Subscriber(_Following):
 
     def _listen(self, timeout_ms: int) -> None:
         if not self._socket.poll(timeout_ms):
-            if timeout_ms >= SILENCE_MS:
+            if time.monotonic() - self._quiet_since >= 1e-3 * SILENCE_MS:
                 self._catch_up()
             return
+        self._quiet_since = time.monotonic()
         frames = self._socket.recv_multipart()
         gap = self._arrived(frames)
         if gap is not None:
@@ -143,6 +151,7 @@ class Subscriber(_Following):
             self._arrived(frames)
 
     def _catch_up(self) -> None:
+        self._quiet_since = time.monotonic()
         try:
             for gap in self._sequence.behind(self._session.describe()["next"]):
                 self._recover(gap)

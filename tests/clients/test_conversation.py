@@ -46,3 +46,22 @@ def test_an_error_is_raised_with_code_and_field(id):
     with pytest.raises(ControlError, match="no such thing") as caught:
         conversation.read("mine", envelope.write(envelope.failure(id, "refused", "no such thing", "input.name")))
     assert (caught.value.code, caught.value.field) == ("refused", "input.name")
+
+
+def test_a_grant_waits_on_as_long_as_there_is_a_sign_of_life():
+    exchange = conversation.Exchange("grant", {"participant": "a", "until": 1}, attempts=2)
+    assert [len(exchange.due()) for _ in range(4)] == [1, 2, 2, 0]  # from the second time on health is asked for too
+    exchange = conversation.Exchange("grant", {"participant": "a", "until": 1}, attempts=2)
+    for _ in range(10):
+        assert exchange.due()
+        assert exchange.read(envelope.write({"v": 1, "id": "another", "ok": True, "state": "waiting"})) is None
+
+
+def test_other_requests_are_given_up_whoever_else_is_answered():
+    exchange = conversation.Exchange("describe", {}, attempts=2)
+    sent = 0
+    while due := exchange.due():
+        assert len(due) == 1
+        assert exchange.read(envelope.write({"v": 1, "id": "another", "ok": True})) is None
+        sent += 1
+    assert sent == 2

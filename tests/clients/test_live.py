@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from decoderd.wire import codec
-from decoderd_client import AsyncSession, ControlError, Participant, Session
+from decoderd_client import AsyncSession, ControlError, NoAnswer, Participant, Session
 from decoderd_client.plugins import installed
 from tests.protocols import lasting, outside
 from tests.running import end, environment, start, stored, write
@@ -186,3 +186,17 @@ def test_the_plug_in_perturbs_by_trial(tmp_path):
     assert re.search(r"turn removed at tick \d+, after [45] trials", done.stdout)
     happened = [payload["x"] for payload in codec.decode_all(stored(out, "perturbation"))]
     assert happened == ["added", "on", "removed"]
+
+
+def test_a_grant_to_a_process_that_was_killed_is_given_up(tmp_path):
+    with (
+        served(tmp_path, lasting(5.0), *lockstep("a", "b")) as (control, _, process),
+        Session(control, timeout_s=0.3, attempts=2) as session,
+    ):
+        participant = Participant(session, "a")
+        ending = threading.Timer(1.5, process.kill)  # `b` keeps silent, so the grant waits; then nobody answers
+        begun = time.monotonic()
+        ending.start()
+        with pytest.raises(NoAnswer, match="'grant' in 2 x"):
+            participant.step()
+        assert time.monotonic() - begun > 1.5
