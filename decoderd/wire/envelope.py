@@ -38,6 +38,8 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
         raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
     except RequestFault as fault:
         raise RequestFault(fault.code, str(fault), fault.field, id) from None
+    except RecursionError:
+        raise RequestFault("malformed", "lists or maps are nested too deeply", None, id) from None
 
 
 def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
@@ -48,8 +50,9 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
         return RequestFault("unknown_operation", message, "op", id)
     path: list[str] = []
     here: Any = data
-    for part in fault["loc"][1:]:  # the first is the operation's name, and so are others on the way
-        if isinstance(here, dict) and part not in here and part == here.get("op"):
+    places = fault["loc"][1:]  # the first is the operation's name, and so are others on the way
+    for place, part in enumerate(places, 1):
+        if place < len(places) and isinstance(here, dict) and part not in here and part == here.get("op"):
             continue
         path.append(str(part))
         inside = isinstance(here, dict) or (isinstance(here, list) and isinstance(part, int) and part < len(here))

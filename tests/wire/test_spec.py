@@ -1,0 +1,479 @@
+"""The specification in protocols/wire: up to date, complete, true of decoderd/wire and of a session that is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import re
+import shutil
+import threading
+import uuid
+from contextlib import contextmanager
+from typing import get_args
+
+import msgpack
+import numpy as np
+import pytest
+import zmq
+from pydantic import ValidationError
+
+from decoderd.service.replies import Answering, open_router
+from decoderd.wire import codec, control, envelope, inputs, messages
+from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, turned
+from tests.running import end, start, write
+from tools import wire_spec
+
+ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
+OPERATIONS = {who: wire_spec.operations(adapter) for who, adapter in ADAPTERS.items()}
+README = (wire_spec.HERE / "README.md").read_text(encoding="utf-8")
+
+
+def vectors(file):
+    return json.loads((wire_spec.HERE / "vectors" / file).read_text(encoding="utf-8"))
+
+
+def each(*files):
+    return pytest.mark.parametrize(
+        "vector", [pytest.param(one, id=one["name"]) for file in files for one in vectors(file)]
+    )
+
+
+def frames_of(vector):
+    return [bytes.fromhex(frame) for frame in vector["frames"]]
+
+
+def without_delimiter(frames):
+    return frames[1:] if not frames[0] else frames
+
+
+# Comes with the extra `nwb`. Without it the models, of which the schemas are made, have to do.
+jsonschema = None
+with contextlib.suppress(ImportError):
+    import jsonschema
+needs_jsonschema = pytest.mark.skipif(jsonschema is None, reason="jsonschema is not installed")
+
+
+@functools.cache
+def schema(file, op=None):
+    """The validator of a file of protocols/wire/schemas; with `op`, of the reply to that operation."""
+    whole = json.loads((wire_spec.HERE / "schemas" / file).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(whole)
+    return jsonschema.Draft202012Validator(whole if op is None else {"$defs": whole["$defs"], **whole["replies"][op]})
+
+
+def keeps_to(file, value, op=None):
+    """Raise unless the schema accepts the value's JSON form."""
+    if jsonschema is not None:
+        schema(file, op).validate(wire_spec.to_json(value))
+
+
+# --- up to date
+
+
+def test_nothing_is_stale():
+    assert [path.name for path in wire_spec.stale()] == []
+
+
+def test_check_names_what_is_stale(tmp_path, monkeypatch, capsys):
+    shutil.copytree(wire_spec.HERE, tmp_path / "protocols" / "wire")
+    monkeypatch.setattr(wire_spec, "HERE", tmp_path / "protocols" / "wire")
+    assert wire_spec.main(["--check"]) == 0
+    (tmp_path / "protocols/wire/schemas/topic.tick.json").write_text("{}\n")
+    (tmp_path / "protocols/wire/vectors/left_over.json").write_text("[]\n")
+    readme = tmp_path / "protocols/wire/README.md"
+    readme.write_text(readme.read_text(encoding="utf-8").replace("| `q` |", "| `quite` |"), encoding="utf-8")
+    assert wire_spec.main(["--check"]) == 1
+    told = capsys.readouterr().out
+    assert re.findall(r"stale: (\S+);", told) == [
+        "protocols/wire/README.md",
+        "protocols/wire/schemas/topic.tick.json",
+        "protocols/wire/vectors/left_over.json",
+    ]
+    assert wire_spec.main([]) == 0
+    assert wire_spec.main(["--check"]) == 0
+
+
+# --- complete
+
+
+def section_of(title):
+    """What stands in the README under a heading of the fourth order, with its parts."""
+    return re.split(r"\n#{2,4} ", README.split(f"\n#### {title}\n")[1])[0]
+
+
+def test_every_topic_has_a_vector_a_schema_and_a_table():
+    topics = [*codec.TOPICS, *codec.OBSERVED]
+    assert sorted(messages.MODELS) == sorted(get_args(control.Topic)) == sorted(topics)
+    assert {one["topic"] for one in vectors("messages.json")} == set(topics)
+    for topic in topics:
+        assert (wire_spec.HERE / "schemas" / f"topic.{topic}.json").is_file()
+        section = section_of(topic)
+        assert set(re.findall(r"^\| `(\w)` \|", section, re.M)) == set(messages.MODELS[topic].model_fields) - {*"sqk"}
+
+
+@pytest.mark.parametrize("who", ADAPTERS)
+def test_every_operation_has_vectors_and_a_section(who):
+    asked = {one["request"]["op"] for one in vectors(f"requests.{who}.json")}
+    told = {one["op"] for one in vectors("replies.json") if one["from"] == who and one["reply"]["ok"]}
+    assert asked == told == set(OPERATIONS[who])
+    for op, model in OPERATIONS[who].items():
+        section = section_of(f"{who} {op}")
+        assert ("(observer)" in section) == (op in control.OBSERVING)
+        for field in model.model_fields.keys() - {"v", "id", "op"}:
+            assert f"| `{field}` |" in section
+
+
+def test_every_request_has_its_operation_in_a_table_of_operations():
+    assert {*OPERATIONS["session"].values(), *OPERATIONS["supervisor"].values()} == set(control.REPLIES)
+
+
+def test_every_input_has_a_vector_and_a_section():
+    ops = {model.model_fields["op"].default for model in inputs.AnyInput.__args__}
+    given = [one["request"]["input"]["op"] for one in vectors("requests.session.json") if "input" in one["request"]]
+    assert set(given) == ops
+    for op in ops:
+        assert f"#### input {op}\n" in README
+
+
+def test_every_error_code_and_state_is_explained():
+    for word in (*get_args(control.Code), *get_args(control.State)):
+        assert re.search(rf"^\| `{word}` \| \S", README, re.M), word
+
+
+def test_limits_are_those_of_the_envelope():
+    assert f"at most {envelope.MAP_BYTES:,} bytes" in README
+    assert f"at most {envelope.FRAMES} in a request, each at most {envelope.FRAME_BYTES // 2**20} MiB" in README
+
+
+def test_names_of_vectors_tell_them_apart():
+    for file in wire_spec.vectors():
+        found = [(one.get("from"), one.get("topic"), one["name"]) for one in vectors(file)]
+        assert len(found) == len(set(found)), file
+
+
+def test_links_lead_somewhere():
+    anchors = {
+        re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", README, re.M)
+    }
+    for target in re.findall(r"\]\(([^)]*)\)", README):
+        assert target[1:] in anchors if target[0] == "#" else (wire_spec.HERE / target).exists(), target
+
+
+def bytes_in_readme(title):
+    """The frames of a block of hex, written by hand: blank lines part them."""
+    block = re.search(rf"```hex {title}\n(.*?)```", README, re.S).group(1)
+    return [bytes.fromhex(re.sub(r"#.*|\s", "", frame)) for frame in re.sub("#.*", "", block).split("\n\n")]
+
+
+def test_bytes_in_the_readme_are_those_of_vectors():
+    (example,) = (one for one in vectors("messages.json") if one["name"] == "the example of the README")
+    assert bytes_in_readme("message") == frames_of(example)
+    (example,) = (one for one in vectors("requests.session.json") if one["name"] == "pause")
+    assert bytes_in_readme("request") == frames_of(example)
+    (example,) = (one for one in vectors("replies.json") if one["name"] == "pause")
+    assert bytes_in_readme("reply") == frames_of(example)
+
+
+# --- messages
+
+
+@each("messages.json")
+def test_a_message(vector):
+    topic, payload, stamp = frames_of(vector)
+    assert topic == codec.topic(vector["topic"])
+    assert wire_spec.to_json(codec.decode(payload)) == vector["payload"]
+    assert wire_spec.to_json(codec.decode(stamp)) == vector["stamp"]
+    messages.MODELS[vector["topic"]].model_validate(codec.decode(payload))
+    keeps_to(f"topic.{vector['topic']}.json", vector["payload"])
+    keeps_to("stamp.json", vector["stamp"])
+
+
+def found_in(frames):
+    """What a reader finds in frames that are no message, by decoderd.wire."""
+    if len(frames) != 3:
+        return "frames"
+    topics = {codec.topic(name): model for name, model in messages.MODELS.items()}
+    if frames[0] not in topics:
+        return "topic"
+    try:
+        payload, stamp = codec.decode(frames[1]), codec.decode(frames[2])
+    except ValueError:
+        return "malformed"
+    try:
+        topics[frames[0]].model_validate(payload)
+    except ValidationError:
+        return "keys"
+    return None if {"i", "t"} <= stamp.keys() else "keys"
+
+
+@each("messages.invalid.json")
+def test_what_is_no_message(vector):
+    frames = frames_of(vector)
+    assert found_in(frames) == vector["found"]
+    if vector["found"] == "keys" and jsonschema is not None:
+        payload, stamp = (wire_spec.to_json(codec.decode(frame)) for frame in frames[1:])
+        assert not (schema("topic.task.json").is_valid(payload) and schema("stamp.json").is_valid(stamp))
+
+
+# --- requests and replies, through real sockets
+
+
+@contextmanager
+def asked(frames, adapter, kind=zmq.DEALER):
+    """(letters, answering, caller) after `frames` have been sent to a ROUTER as the service has it."""
+    with zmq.Context() as context, open_router(context) as router, context.socket(kind) as caller:
+        caller.setsockopt(zmq.LINGER, 0)
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        caller.connect(f"tcp://127.0.0.1:{port}")
+        caller.send_multipart(frames)
+        assert router.poll(5000)
+        answering = Answering(router)
+        yield list(answering.received(adapter)), answering, caller
+        router.setsockopt(zmq.LINGER, 0)
+
+
+def heard(caller):
+    assert caller.poll(5000)
+    return caller.recv_multipart()
+
+
+def with_arrays(value, bodies):
+    """What arrays in a request stand for, by numpy."""
+    if isinstance(value, dict) and value.keys() == {"shape", "frame"}:
+        return {"shape": value["shape"], "data": bodies[value["frame"]]}
+    if isinstance(value, dict) and value.get("op") == "decoder":
+        value = {**value, "arrays": {name: rows(array) for name, array in value["arrays"].items()}}
+    if isinstance(value, dict):
+        return {key: with_arrays(inner, bodies) for key, inner in value.items()}
+    return [with_arrays(inner, bodies) for inner in value] if isinstance(value, list) else value
+
+
+def rows(array):
+    if isinstance(array, dict):
+        return array
+    packed_here = np.array(array, dtype="<f8")
+    return {"shape": list(packed_here.shape), "data": packed_here.tobytes()}
+
+
+@pytest.mark.parametrize("who", ADAPTERS)
+def test_requests_are_read(who):
+    for vector in vectors(f"requests.{who}.json"):
+        frames = frames_of(vector)
+        request, *bodies = without_delimiter(frames)
+        assert wire_spec.to_json(msgpack.unpackb(request)) == vector["request"], vector["name"]
+        keeps_to(f"{who}.requests.json", vector["request"])
+        with asked(frames, ADAPTERS[who]) as (letters, answering, caller):
+            (letter,) = letters
+            got = wire_spec.to_json(letter.request.model_dump(exclude_unset=True))
+            assert got == wire_spec.to_json(with_arrays(vector["request"], bodies)), vector["name"]
+            answering.done(letter, tick=7, changed=True)
+            told = heard(caller)
+        assert (not told[0]) == (not frames[0])  # a delimiter comes back
+        (reply,) = without_delimiter(told)
+        assert msgpack.unpackb(reply) == {"v": 1, "id": vector["request"]["id"], "ok": True, "tick": 7, "changed": True}
+
+
+def test_a_req_socket_may_ask():
+    (vector,) = (one for one in vectors("requests.session.json") if one["name"] == "pause")
+    with asked(frames_of(vector), control.OF_SESSION, zmq.REQ) as (letters, answering, caller):
+        answering.done(letters[0], tick=7, changed=False)
+        assert msgpack.unpackb(heard(caller)[0])["changed"] is False
+
+
+@each("requests.invalid.json")
+def test_requests_that_are_refused(vector):
+    with asked(frames_of(vector), ADAPTERS[vector["to"]]) as (letters, _, caller):
+        assert letters == []
+        (told,) = without_delimiter(heard(caller))
+    reply = msgpack.unpackb(told)
+    control.Failed.model_validate(reply)
+    assert (reply["v"], reply["ok"]) == (1, False)
+    assert {"id": reply["id"], "code": reply["error"]["code"], "field": reply["error"]["field"]} == vector["error"]
+
+
+@needs_jsonschema
+@pytest.mark.parametrize("who", ADAPTERS)
+def test_schemas_refuse_what_is_refused(who):
+    validator = schema(f"{who}.requests.json")
+    told = [one for one in vectors("requests.invalid.json") if one["to"] == who and one["request"] is not None]
+    accepted = {one["name"] for one in told if validator.is_valid(one["request"])}
+    assert accepted == wire_spec.BEYOND_SCHEMA & {one["name"] for one in told}
+
+
+def test_a_map_may_be_so_long_and_no_longer():
+    filling = (
+        envelope.MAP_BYTES - len(msgpack.packb({"v": 1, "id": "x", "op": "describe", "colour": "a" * 65_000})) + 65_000
+    )
+    for length, code in ((filling, "invalid"), (filling + 1, "too_large")):
+        frame = msgpack.packb({"v": 1, "id": "x", "op": "describe", "colour": "a" * length})
+        assert (len(frame) > 65_536) == (code == "too_large")
+        with pytest.raises(envelope.RequestFault) as caught:
+            envelope.read([frame], control.OF_SESSION)
+        assert caught.value.code == code
+
+
+@each("replies.json")
+def test_a_reply(vector):
+    first, *bodies = without_delimiter(frames_of(vector))
+    reply = msgpack.unpackb(first)
+    assert wire_spec.to_json(reply) == vector["reply"]
+    file = f"{vector['from']}.replies.json"
+    keeps_to(file, vector["reply"])
+    if reply["ok"]:
+        model = control.REPLIES[OPERATIONS[vector["from"]][vector["op"]]]
+        model.model_validate(reply)
+        keeps_to(file, vector["reply"], vector["op"])
+        assert len(bodies) == reply.get("count", len(reply.get("arrays", reply.get("topics", ()))))
+    else:
+        control.Failed.model_validate(reply)
+
+
+# --- true of a session
+
+
+def test_messages_of_a_session_keep_to_the_schema():
+    session, state = begun(centre_out(decoder={"kind": "kalman", "calibration": BRIEF}))
+    arrays = session.decoder.arrays(state.parameters.decoder)
+    at = {
+        40: [perturb("rotation", "cursor", angle_rad=0.5)],
+        60: [UNPERTURB, {"op": "metrics", "source": "test", "values": {"x": 1}}],
+        80: [packed(arrays)],
+    }
+    told = turned(session, state, at).messages
+    assert {topic for topic, _ in told} == set(codec.TOPICS)
+    following = dict.fromkeys(codec.TOPICS, 0)
+    last = -1
+    for topic, payload in told:
+        read = msgpack.unpackb(codec.encode(payload))
+        assert read.keys() == messages.MODELS[topic].model_fields.keys()
+        messages.MODELS[topic].model_validate(read)
+        keeps_to(f"topic.{topic}.json", read)
+        assert read["q"] == following[topic]
+        following[topic] += 1
+        assert topic == "tick" or read["k"] == last  # a tick's own message is its first
+        last = read["k"]
+
+
+class Asker:
+    """A control client written from the README alone, on nothing but zmq and msgpack."""
+
+    def __init__(self, context, endpoint):
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.connect(endpoint)
+
+    def ask(self, op, **fields):
+        id = str(uuid.uuid4())
+        self.socket.send(msgpack.packb({"v": 1, "id": id, "op": op, **fields}))
+        first, *bodies = heard(self.socket)
+        reply = msgpack.unpackb(first)
+        assert (reply["v"], reply["id"]) == (1, id)
+        return reply, bodies
+
+
+@contextmanager
+def served(folder, data, *options):
+    """(stream, control) of a session process of ours, as the command says them."""
+    process = start(
+        "run", write(folder / "run.toml", data), "--serve", "--out", folder / "run", "--linger", "3", *options
+    )
+    try:
+        for line in process.stderr:
+            if said := re.search(r"stream (tcp://\S+), control (tcp://\S+)", line):
+                break
+        else:
+            raise AssertionError("the session did not begin")
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+        yield said.groups()
+    finally:
+        end(process)
+
+
+def test_a_session_does_as_the_specification_says(tmp_path):
+    """Every operation of a session, and its stream from the first message to the last, by README and schemas."""
+    lockstep = ("--speed", "lockstep", "--participant", "a=tick")
+    with served(tmp_path, lasting(1.0), *lockstep) as (stream, endpoint), zmq.Context() as context:
+        listener = context.socket(zmq.SUB)
+        listener.setsockopt(zmq.LINGER, 0)
+        listener.subscribe(b"decoderd.1.")
+        listener.connect(stream)
+        asker = Asker(context, endpoint)
+        done = set()
+
+        def ask(op, **fields):
+            keeps_to("session.requests.json", {"v": 1, "id": "x", "op": op, **fields})
+            reply, bodies = asker.ask(op, **fields)
+            assert reply["ok"], reply
+            keeps_to("session.replies.json", reply, op)
+            model = control.REPLIES[OPERATIONS["session"][op]].model_validate(reply)
+            assert set(model.model_extra) <= {"decoderd"}
+            done.add(op)
+            return reply, bodies
+
+        assert ask("join", participant="a")[0]["changed"] is False
+        reply, bodies = ask(
+            "grant",
+            participant="a",
+            until=10,
+            inputs=[perturb("rotation", "cursor", angle_rad=0.5), {"op": "kinematics", "velocity": [0.0, 0.0]}],
+            want=["tick", "perturbation"],
+        )
+        assert (reply["tick"], reply["state"]) == (10, "waiting")
+        assert [(one["index"], one["code"]) for one in reply["refused"]] == [(1, "refused")]
+        assert reply["topics"][:3] == ["tick", "perturbation", "perturbation"]
+        assert [msgpack.unpackb(body)["q"] for body in bodies if b"\xa1v" in body] == list(range(10))
+        assert ask("grant", participant="a", until=4)[0]["tick"] == 10  # a lower one grants nothing
+
+        assert ask("describe")[0]["next"]["tick"] == 10
+        ask("health")
+        reply, bodies = ask("get_decoder")
+        for array in reply["arrays"].values():
+            assert len(bodies[array["frame"]]) == 8 * int(np.prod(array["shape"]))
+        assert ask("checkpoint")[0]["tick"] >= 10
+        reply, bodies = ask("missed", topic="tick", first=3, count=4)
+        assert [msgpack.unpackb(body)["q"] for body in bodies] == [3, 4, 5, 6]
+        assert (reply["count"], reply["next"]) == (4, 10)
+
+        assert ask("pause")[0]["changed"] is True
+        assert ask("pause")[0]["changed"] is False
+        assert ask("resume")[0]["changed"] is True
+        # an input is answered by the tick that consumes it: two requests are under way, told apart by their ids
+        given, granted = (
+            {"v": 1, "id": "given", "op": "input", "input": UNPERTURB},
+            {"v": 1, "id": "granted", "op": "grant", "participant": "a", "until": 11},
+        )
+        for request in (given, granted):
+            asker.socket.send(msgpack.packb(request))
+        replies = [msgpack.unpackb(heard(asker.socket)[0]) for _ in range(2)]
+        assert {reply["id"]: reply["tick"] for reply in replies} == {"given": 10, "granted": 11}
+        asker.socket.send(msgpack.packb(given))  # asked again: answered again, and not carried out again
+        assert msgpack.unpackb(heard(asker.socket)[0]) in replies
+        done.add("input")
+        ask("pause")  # with nobody to wait for it would run to its end
+        assert ask("leave", participant="a")[0]["changed"] is True
+        assert ask("stop")[0]["changed"] is True
+        last, _ = ask("describe")
+        assert done == set(OPERATIONS["session"])
+
+        # the stream, complete by sequence numbers, as the README says
+        got = {topic: [] for topic in last["next"]}
+        while listener.poll(500):
+            topic, payload, stamp = listener.recv_multipart()
+            name = topic.decode().removeprefix("decoderd.1.")
+            keeps_to("stamp.json", msgpack.unpackb(stamp))
+            number = msgpack.unpackb(payload)["q"]
+            if number > len(got[name]):
+                got[name] += ask("missed", topic=name, first=len(got[name]), count=number - len(got[name]))[1]
+            if number == len(got[name]):
+                got[name].append(payload)
+        last, _ = ask("describe")
+        for name, following in last["next"].items():
+            got[name] += ask("missed", topic=name, first=len(got[name]))[1]
+            assert [msgpack.unpackb(payload)["q"] for payload in got[name]] == list(range(following))
+            for payload in got[name]:
+                messages.MODELS[name].model_validate(msgpack.unpackb(payload))
+                keeps_to(f"topic.{name}.json", msgpack.unpackb(payload))
+        assert 11 <= len(got["tick"]) < 100
+        assert got["health"]
+        assert [msgpack.unpackb(payload)["x"] for payload in got["session"]][-1] == "stopped"
