@@ -77,6 +77,13 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=TIMEOUT_S)
 
 
+def refusal(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a command given --json said on standard output of why it failed: one object, nothing else."""
+    (line,) = done.stdout.splitlines()
+    found: dict[str, Any] = json.loads(line)["error"]
+    return found
+
+
 def summary(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """The JSON object in the last line of the output of a command that went well."""
     assert done.returncode == 0, done.stderr

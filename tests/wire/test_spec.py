@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import re
@@ -12,6 +11,7 @@ import uuid
 from contextlib import contextmanager
 from typing import get_args
 
+import jsonschema
 import msgpack
 import numpy as np
 import pytest
@@ -47,13 +47,6 @@ def without_delimiter(frames):
     return frames[1:] if not frames[0] else frames
 
 
-# Comes with the extra `nwb`. Without it the models, of which the schemas are made, have to do.
-jsonschema = None
-with contextlib.suppress(ImportError):
-    import jsonschema
-needs_jsonschema = pytest.mark.skipif(jsonschema is None, reason="jsonschema is not installed")
-
-
 @functools.cache
 def schema(file, op=None):
     """The validator of a file of protocols/wire/schemas; with `op`, of the reply to that operation."""
@@ -64,8 +57,7 @@ def schema(file, op=None):
 
 def keeps_to(file, value, op=None):
     """Raise unless the schema accepts the value's JSON form."""
-    if jsonschema is not None:
-        schema(file, op).validate(wire_spec.to_json(value))
+    schema(file, op).validate(wire_spec.to_json(value))
 
 
 # --- up to date
@@ -211,7 +203,7 @@ def found_in(frames):
 def test_what_is_no_message(vector):
     frames = frames_of(vector)
     assert found_in(frames) == vector["found"]
-    if vector["found"] == "keys" and jsonschema is not None:
+    if vector["found"] == "keys":
         payload, stamp = (wire_spec.to_json(codec.decode(frame)) for frame in frames[1:])
         assert not (schema("topic.task.json").is_valid(payload) and schema("stamp.json").is_valid(stamp))
 
@@ -292,13 +284,22 @@ def test_requests_that_are_refused(vector):
     assert {"id": reply["id"], "code": reply["error"]["code"], "field": reply["error"]["field"]} == vector["error"]
 
 
-@needs_jsonschema
 @pytest.mark.parametrize("who", ADAPTERS)
 def test_schemas_refuse_what_is_refused(who):
     validator = schema(f"{who}.requests.json")
     told = [one for one in vectors("requests.invalid.json") if one["to"] == who and one["request"] is not None]
     accepted = {one["name"] for one in told if validator.is_valid(one["request"])}
     assert accepted == wire_spec.BEYOND_SCHEMA & {one["name"] for one in told}
+
+
+@pytest.mark.parametrize("depth", [100, 300, 500, 900, 1020, 5000, 60_000])
+def test_depth_harms_nobody(depth):
+    """From where on it is too deep for a reader depends on the interpreter; an answer there is always."""
+    nested = msgpack.packb({"v": 1, "id": "x", "op": "describe"}).replace(b"\x83", b"\x84", 1)
+    frame = nested + msgpack.packb("deep") + b"\x91" * depth + b"\x90"
+    with asked([frame], control.OF_SESSION) as (letters, _, caller):
+        assert letters == []
+        assert msgpack.unpackb(heard(caller)[0])["error"]["code"] in ("malformed", "invalid")
 
 
 def test_a_map_may_be_so_long_and_no_longer():
