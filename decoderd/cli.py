@@ -310,9 +310,9 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure on this machine, each figure beside its yardstick, in turns."""
-    from decoderd.bench import kalman, lateness, recorder, tick
+    from decoderd.bench import kalman, lateness, lockstep, publish, recorder, tick
 
-    with _bar("measuring", 4) as advance:
+    with _bar("measuring", 6) as advance:
         found = kalman.measure()
         advance(1)
         found |= tick.measure()
@@ -320,6 +320,10 @@ def bench(
         found |= recorder.measure()
         advance(3)
         found |= lateness.measure(seconds=seconds, turns=turns)
+        advance(4)
+        found |= publish.measure(seconds=seconds, turns=turns)
+        advance(5)
+        found |= lockstep.measure(turns=turns)
     if json:
         print(jsonlib.dumps(found))
         return

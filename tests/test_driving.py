@@ -30,7 +30,8 @@ def test_speeds():
 
 @pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf", "", "10x"])
 def test_speeds_that_are_none(speed):
-    with pytest.raises(ProtocolError, match=f"--speed {speed}: expected realtime, max, lockstep, or a factor above 0") as caught:
+    expected = f"--speed {speed}: expected realtime, max, lockstep, or a factor above 0"
+    with pytest.raises(ProtocolError, match=expected) as caught:
         clock_for(speed, 0.01)
     assert caught.value.field == "speed"
 

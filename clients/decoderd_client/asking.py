@@ -7,6 +7,7 @@ sent again under its id, so it is carried out once at most.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import zmq
@@ -143,6 +144,14 @@ class _Endpoint:
         self.endpoint, self.keys = endpoint, keys
         self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
 
+    def _prepare(self, socket: zmq.Socket[Any]) -> None:
+        """Connect it."""
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDTIMEO, self._timeout_ms)  # whose key is refused has nowhere to send to
+        if self.keys is not None:
+            self.keys.introduce(socket)
+        socket.connect(self.endpoint)
+
     def _no_answer(self, op: str) -> NoAnswer:
         waited = f"{self._attempts} x {self._timeout_ms / 1e3:g} s"
         return NoAnswer(f"{self.endpoint} did not answer to {op!r} in {waited}")
@@ -154,16 +163,14 @@ class _Asking(_Endpoint):
     ) -> None:
         super().__init__(endpoint, timeout_s, attempts, keys)
         self._socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        if keys is not None:
-            keys.introduce(self._socket)
-        self._socket.connect(endpoint)
+        self._prepare(self._socket)
 
     def _ask(self, op: str, **fields: Any) -> Reply:
         exchange = conversation.Exchange(op, fields, self._attempts)
         while due := exchange.due():
             for frames in due:
-                self._socket.send_multipart(frames)
+                with suppress(zmq.Again):
+                    self._socket.send_multipart(frames)
             while self._socket.poll(self._timeout_ms):
                 if (reply := exchange.read(self._socket.recv_multipart())) is not None:
                     return reply
@@ -185,14 +192,12 @@ class _AsyncAsking(_Endpoint):
         exchange = conversation.Exchange(op, fields, self._attempts)
         # A socket a request: several may be under way at once.
         socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
-        socket.setsockopt(zmq.LINGER, 0)
         try:
-            if self.keys is not None:
-                self.keys.introduce(socket)
-            socket.connect(self.endpoint)
+            self._prepare(socket)
             while due := exchange.due():
                 for frames in due:
-                    await socket.send_multipart(frames)
+                    with suppress(zmq.Again):
+                        await socket.send_multipart(frames)
                 while await socket.poll(self._timeout_ms):
                     if (reply := exchange.read(await socket.recv_multipart())) is not None:
                         return reply

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from decoderd.wire import codec
 
+_NAMES = {codec.topic(name): name for name in (*codec.TOPICS, *codec.OBSERVED)}
+
 
 class Message(NamedTuple):
     """A message as a subscriber gets it. `sent_ns` is the sender's monotonic clock; None if it was recovered."""
@@ -59,6 +61,6 @@ def parse(frames: list[bytes]) -> tuple[str, Message]:
     """The topic's name and the message of three frames. Raises ValueError if they are none."""
     if len(frames) != 3:
         raise ValueError(f"a message has three frames, not {len(frames)}")
-    name = frames[0].decode().rpartition(".")[2]
+    name = _NAMES.get(frames[0]) or frames[0].decode().rpartition(".")[2]
     stamp = codec.decode(frames[2])
     return name, Message(name, codec.decode(frames[1]), stamp["i"], stamp["t"])

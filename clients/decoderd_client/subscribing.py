@@ -94,6 +94,7 @@ class Subscriber(_Following):
         for topic in self._heard:
             self._socket.subscribe(codec.topic(topic))
         self._socket.connect(description["stream"])
+        self._patience_ms = -1
         for gap in self._begin(description):
             self._recover(gap)
 
@@ -139,12 +140,15 @@ class Subscriber(_Following):
         self._socket.close()
 
     def _listen(self, timeout_ms: int) -> None:
-        if not self._socket.poll(timeout_ms):
+        if timeout_ms != self._patience_ms:  # a poll before every message would cost as much as the message
+            self._patience_ms = self._socket.rcvtimeo = timeout_ms
+        try:
+            frames = self._socket.recv_multipart()
+        except zmq.Again:
             if time.monotonic() - self._quiet_since >= 1e-3 * SILENCE_MS:
                 self._catch_up()
             return
         self._quiet_since = time.monotonic()
-        frames = self._socket.recv_multipart()
         gap = self._arrived(frames)
         if gap is not None:
             self._recover(gap)

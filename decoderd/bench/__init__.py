@@ -4,4 +4,6 @@ kalman     one filter step against plain NumPy and, where importable, filterpy
 tick       what a whole closed-loop tick costs, recording included
 lateness   how late real-time ticks begin, against a bare sleeping loop
 recorder   how fast messages are encoded and stored
+publish    how long a message is under way to a subscriber, against bare pyzmq
+lockstep   ticks a second that a participant grants one by one, against bare round trips
 """
