@@ -21,7 +21,7 @@ WARM = 200
 
 def echo(pipe: Pipe) -> None:
     """Answer every message with itself."""
-    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.ROUTER)
     pipe.send(router.bind_to_random_port("tcp://127.0.0.1"))
     while len(frames := router.recv_multipart()) > 2:
         router.send_multipart(frames)
@@ -30,7 +30,7 @@ def echo(pipe: Pipe) -> None:
 def bare(steps: int) -> float:
     """Round trips a second of a request of two frames."""
     with Companion(echo) as other:
-        asking = zmq.Context.instance().socket(zmq.DEALER)
+        asking: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.DEALER)
         asking.connect(f"tcp://127.0.0.1:{other.tell()}")
         for step in range(WARM + steps):
             if step == WARM:

@@ -28,7 +28,7 @@ WARM_S = 1.0
 
 def follow_bare(pipe: Pipe, endpoint: str, messages: int) -> None:
     """Send the ns that each message was under way."""
-    socket = zmq.Context.instance().socket(zmq.SUB)
+    socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.SUB)
     socket.subscribe(codec.topic("tick"))
     socket.connect(endpoint)
     pipe.send("here")
@@ -41,7 +41,7 @@ def follow_bare(pipe: Pipe, endpoint: str, messages: int) -> None:
 
 def bare(tick_s: float, seconds: float, sizes: tuple[int, int], punctual: bool) -> np.ndarray:
     """ns under way of every message; `sizes` of payload and stamp in bytes."""
-    socket = zmq.Context.instance().socket(zmq.PUB)
+    socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.PUB)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
     topic, body, stamp = codec.topic("tick"), bytes(sizes[0]), bytes(sizes[1] - 8)
     with Companion(follow_bare, f"tcp://127.0.0.1:{port}", round((WARM_S + seconds) / tick_s)) as subscriber:
