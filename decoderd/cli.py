@@ -310,9 +310,9 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure on this machine, each figure beside its yardstick, in turns."""
-    from decoderd.bench import kalman, lateness, lockstep, publish, recorder, tick
+    from decoderd.bench import company, kalman, lateness, lockstep, publish, recorder, tick
 
-    with _bar("measuring", 6) as advance:
+    with _bar("measuring", 7) as advance:
         found = kalman.measure()
         advance(1)
         found |= tick.measure()
@@ -324,6 +324,8 @@ def bench(
         found |= publish.measure(seconds=seconds, turns=turns)
         advance(5)
         found |= lockstep.measure(turns=turns)
+        advance(6)
+        found |= company.measure(seconds=max(seconds, 8.0), turns=turns)
     if json:
         print(jsonlib.dumps(found))
         return

@@ -6,4 +6,5 @@ lateness   how late real-time ticks begin, against a bare sleeping loop
 recorder   how fast messages are encoded and stored
 publish    how long a message is under way to a subscriber, against bare pyzmq
 lockstep   ticks a second that a participant grants one by one, against bare round trips
+company    what readers that stop, come late or are many, and other sessions, do to the lateness
 """
