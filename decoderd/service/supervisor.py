@@ -107,8 +107,9 @@ class Supervisor:
             self._look_at(one)
 
     def _look_at(self, one: Watched) -> None:
+        gone = None
         if one.process is not None and one.process.poll() is not None:
-            one.process = None
+            gone, one.process = one.process.pid, None
         at = entry.read(one.directory)
         living = one.process is not None or entry.alive(one.directory)
         if living:
@@ -120,20 +121,26 @@ class Supervisor:
             return
         self._forget(one)
         self._answer(one.stopping, one, at)
-        at = self._reason(one, at)
+        at = self._reason(one, at, gone)
         if at is not None and at.state in LIVING and one.given_up is None:
             self._resume_crashed(one, at)
         elif one.waiting:
             self._answer(one.waiting, one, at)
 
-    def _reason(self, one: Watched, at: Entry | None) -> Entry | None:
-        """The entry of a process that is gone; `failed` if it went with an error of its own, which it printed last."""
-        if at is not None and at.state not in LIVING:
+    def _reason(self, one: Watched, at: Entry | None, gone: int | None) -> Entry | None:
+        """The entry of a process that is gone; `failed` if it went with an error of its own, which it printed last.
+
+        The process numbered `gone` may have failed before it wrote an entry; then there is that of one before it.
+        """
+        early = gone is not None and at is not None and at.pid != gone
+        if at is not None and at.state not in LIVING and not early:
             return at
         try:
             error = json.loads(self._log(one)[-1])["error"]
         except (IndexError, ValueError, TypeError, KeyError):
-            return at
+            if not early or at is None or at.state in LIVING:
+                return at
+            error = {"message": self._last_words(one), "code": "internal", "field": None}
         at = (at or Entry(0, "failed", None, None, "realtime", None))._replace(
             state="failed", why=error["message"], code=error["code"], field=error["field"]
         )
@@ -297,11 +304,16 @@ class Supervisor:
             else:
                 self._answering.reply(letter, {**self._shown(one), "changed": False})
             return
+        directory = self._data / request.session
+        if directory.exists() and not _vacated(directory):
+            message = f"{directory} is there, and holds no session of this supervisor: choose another name"
+            self._answering.fail(letter, "bad_store", message, "session")
+            return
         if request.speed == "lockstep" and request.lockstep is None:
             self._answering.fail(letter, "invalid", "lockstep: says who grants what at speed lockstep", "lockstep")
             return
         plan.write_text(text, encoding="utf-8")
-        one = self._watched[request.session] = Watched(self._data / request.session)
+        one = self._watched[request.session] = Watched(directory)
         lockstep = request.lockstep.model_dump(mode="json") if request.lockstep is not None else None
         self._spawn(one, self._run_arguments(one, request.speed, lockstep, None))
         one.waiting.append(letter)
@@ -340,6 +352,11 @@ class Supervisor:
             "control": at.control if at is not None and living else None,
             "why": one.given_up or (at.why if at is not None else None),
         }
+
+
+def _vacated(directory: Path) -> bool:
+    """Whether nothing is in it but what a session that could not begin has left."""
+    return directory.is_dir() and {path.name for path in directory.iterdir()} <= {LOG, entry.LOCK}
 
 
 def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:

@@ -1,0 +1,102 @@
+"""`decoderd serve` in a process of its own, and the session processes that it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+from decoderd.recording.store import open_store
+from decoderd.service import entry
+from decoderd_client import Supervisor
+from tests.running import cli, end, start
+
+ANY_PORT = "tcp://127.0.0.1:*"
+
+
+class Daemon:
+    """A supervisor over `data`. `control` is where it listens."""
+
+    def __init__(self, data, *options, control=ANY_PORT):
+        self.data, self.said = data, []
+        self.process = start("serve", "--data", data, "--control", control, *options)
+        for line in self.process.stderr:
+            self.said.append(line)
+            if found := re.search(r"control (tcp://\S+?)[,\s]", line):
+                self.control = found.group(1)
+                break
+        else:
+            raise AssertionError("".join(self.said))
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self):
+        self.said += list(self.process.stderr)
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal, wait; returns the exit status."""
+        self.process.send_signal(number)
+        code = self.process.wait(20)
+        self._reading.join(5)
+        return code
+
+
+@contextmanager
+def daemon(data, *options, **more):
+    """A supervisor; it and all sessions in `data` are gone afterwards."""
+    one = Daemon(data, *options, **more)
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.end(signal.SIGKILL)
+        one.process.stdout.close()
+        end_sessions(data)
+
+
+def end_sessions(data):
+    """Kill session processes of `data` that live, by the numbers they left."""
+    for folder in (path for path in data.iterdir() if path.is_dir()):
+        at = entry.read(folder)
+        if at is not None and entry.alive(folder):
+            with suppress(ProcessLookupError):
+                os.kill(at.pid, signal.SIGKILL)
+            wait_for(lambda folder=folder: not entry.alive(folder))
+
+
+@contextmanager
+def asking(one, **options):
+    """A client of the supervisor."""
+    with Supervisor(one.control, timeout_s=20.0, **options) as supervisor:
+        yield supervisor
+
+
+def wait_for(condition, within_s=15.0):
+    """Until condition() is true; returns what it gave."""
+    deadline = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+    return found
+
+
+def kept(directory, topic="tick"):
+    """The messages of a topic that are committed now."""
+    with open_store(directory) as store:
+        return b"".join(chunk.data for chunk in store.chunks(topic))
+
+
+def journal(directory):
+    """(tick, place, bytes) of the inputs that are committed now."""
+    with open_store(directory) as store:
+        return list(store.journal())
+
+
+def replayed(directory):
+    """What `decoderd replay --verify` finds."""
+    done = cli("replay", directory, "--verify", "--json")
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,222 @@
+"""The supervisor with real session processes: start, find, crash, resume, stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+
+import pytest
+
+from decoderd.service import entry
+from decoderd_client import ControlError, Session
+from tests.protocols import centre_out, lasting, outside
+from tests.running import cli, failure
+from tests.service.serving import asking, daemon, journal, kept, replayed, wait_for
+
+TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
+HOUR = lasting(3600.0)
+
+
+def reach(session, ticks=10):
+    """A trial of the external task."""
+    session.task_event("start")
+    session.task_event("go", target=(0.05, 0.0), radius_m=0.02, index=0)
+    for step in range(ticks):
+        session.kinematics((0.01 * step, 0.0))
+    return session.task_event("end", outcome="success")["tick"]
+
+
+def refused(call, *arguments, **fields):
+    with pytest.raises(ControlError) as caught:
+        call(*arguments, **fields)
+    return caught.value.code, caught.value.field
+
+
+def test_sessions_are_started_found_and_stopped(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        assert supervisor.sessions()["sessions"] == []
+        begun = supervisor.start("a", HOUR)
+        assert begun["changed"] is True
+        assert supervisor.start("a", HOUR)["changed"] is False  # as asked for already
+        supervisor.start("b", HOUR, speed="10")
+        assert {each["session"]: each["state"] for each in supervisor.sessions()["sessions"]} == {
+            "a": "running",
+            "b": "running",
+        }
+        assert supervisor.health()["sessions"] == {"running": 2}
+        with supervisor.session("a") as session:
+            assert session.describe()["protocol"]["schedule"]["blocks"][0]["duration_s"] == 3600.0
+        assert supervisor.find("a")["control"] != supervisor.find("b")["control"]
+
+        assert supervisor.stop("a")["state"] == "stopped"
+        assert supervisor.stop("a")["changed"] is False
+        assert refused(supervisor.session, "a") == ("over", "session")
+        assert not entry.alive(tmp_path / "a")
+        again = supervisor.resume("a")
+        assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
+        assert supervisor.resume("a")["changed"] is False
+        for name in ("a", "b"):
+            supervisor.stop(name)
+            assert replayed(tmp_path / name)["identical"] is True
+
+
+def test_what_cannot_be_started_leaves_nothing(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        wrong = centre_out(population={"kind": "tuned", "units": 0})
+        assert refused(supervisor.start, "a", wrong) == ("bad_protocol", "population.units")
+        assert refused(supervisor.start, "a", HOUR, speed="fast") == ("bad_protocol", "speed")
+        assert refused(supervisor.start, "a", HOUR, speed="lockstep") == ("invalid", "lockstep")
+        assert refused(supervisor.start, "../a", HOUR)[0] == "invalid"
+        assert refused(supervisor.find, "a") == ("not_found", "session")
+        assert supervisor.start("a", HOUR)["changed"] is True  # its name is still free
+        assert refused(supervisor.start, "a", lasting(3599.0)) == ("exists", "session")
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+
+
+def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
+    """With an external task and decoder, perturbed live: the hardest to get back."""
+    data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        begun = supervisor.start("a", data)
+        heard = []
+        with Session(begun["control"], timeout_s=5.0) as session:
+            messages = Session(begun["control"]).subscribe(["session", "trial"], from_start=True)
+            listening = threading.Thread(target=lambda: heard.extend(messages))
+            listening.start()
+            reach(session)
+            session.perturb(TURN)
+            reach(session)
+            committed = session.checkpoint()["tick"]
+            ticks, inputs = kept(tmp_path / "a"), journal(tmp_path / "a")
+            assert len(inputs) == 2 * 13 + 1
+            first = entry.read(tmp_path / "a")
+
+            os.kill(first.pid, signal.SIGKILL)
+            second = wait_for(lambda: (at := entry.read(tmp_path / "a")).incarnation == 2 and at)
+            assert second.pid != first.pid
+            assert (second.stream, second.control) == (first.stream, first.control)
+            assert second.from_tick >= committed
+            assert session.describe()["perturbations"][0]["name"] == "turn"
+            last = reach(session)
+            session.checkpoint()
+        assert supervisor.health()["restarts"] == 1
+        assert supervisor.find("a")["incarnation"] == 2
+        supervisor.stop("a")
+        listening.join(20)
+        assert not listening.is_alive()
+    assert kept(tmp_path / "a").startswith(ticks)
+    assert journal(tmp_path / "a")[: len(inputs)] == inputs
+    assert len(journal(tmp_path / "a")) == 3 * 13 + 1
+    told = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in heard if m.topic == "session"]
+    assert told == [("began", 1, 0), ("resumed", 2, second.from_tick), ("stopped", 2, second.from_tick)]
+    trials = [m.payload for m in heard if m.topic == "trial"]
+    assert [(t["r"], t["x"], t["w"]) for t in trials] == [(1, "success", []), *[(n, "success", ["turn"]) for n in (2, 3)]]
+    assert trials[2]["k"] == last
+    assert replayed(tmp_path / "a")["identical"] is True
+
+
+def test_sessions_outlive_their_supervisor(tmp_path):
+    with daemon(tmp_path) as one:
+        with asking(one) as supervisor:
+            begun = supervisor.start("a", HOUR)
+        pid = entry.read(tmp_path / "a").pid
+        one.end(signal.SIGKILL)
+        with Session(begun["control"]) as session:
+            tick = session.describe()["tick"]
+            wait_for(lambda: session.describe()["tick"] > tick)
+        with daemon(tmp_path, control=one.control) as other:
+            with asking(other) as supervisor:
+                found = supervisor.find("a")
+                assert (found["state"], found["incarnation"], found["control"]) == ("running", 1, begun["control"])
+                assert entry.read(tmp_path / "a").pid == pid
+            assert other.end(signal.SIGTERM) == 0
+            assert "1 sessions go on by themselves: a" in "".join(other.said)
+        with daemon(tmp_path) as third, asking(third) as supervisor:  # the one before has killed it, as tests do
+            wait_for(lambda: supervisor.find("a")["incarnation"] == 2)
+            assert supervisor.stop("a")["state"] == "stopped"
+    assert replayed(tmp_path / "a")["identical"] is True
+
+
+def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        supervisor.stop("a")
+        text = (tmp_path / "a" / "session.sqlite").read_bytes()
+        (tmp_path / "a" / "session.sqlite").write_bytes(b"no session at all" * 100)
+        code, _ = refused(supervisor.resume, "a")
+        assert code == "bad_store"
+        found = supervisor.find("a")
+        assert found["state"] == "failed"
+        assert "session.sqlite" in found["why"]
+        assert supervisor.health()["restarts"] == 0
+        (tmp_path / "a" / "session.sqlite").write_bytes(text)
+        assert supervisor.resume("a")["incarnation"] == 2
+        assert supervisor.stop("a")["state"] == "stopped"
+    assert replayed(tmp_path / "a")["identical"] is True
+
+
+def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
+    """Killed as soon as it is up, so that it never comes further."""
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        with supervisor.session("a") as session:
+            session.pause()
+            wait_for(lambda: session.describe()["state"] == "paused")
+            session.checkpoint()
+        killed = set()
+        while (at := entry.read(tmp_path / "a")).state != "failed":
+            assert len(killed) <= 6
+            if at.state == "running" and at.pid not in killed:
+                killed.add(at.pid)
+                with suppress(ProcessLookupError):
+                    os.kill(at.pid, signal.SIGKILL)
+        assert len(killed) >= 4  # the first, and three that were to come further
+        assert "died 4 times from tick" in supervisor.find("a")["why"]
+        assert supervisor.resume("a")["changed"] is True
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+
+
+def test_a_folder_and_a_port_have_one_supervisor(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    with daemon(data) as one:
+        second = cli("serve", "--data", data, "--control", "tcp://127.0.0.1:*", timeout=30)
+        assert (second.returncode, "another process serves" in failure(second)) == (1, True)
+        other = cli("serve", "--data", tmp_path / "other", "--control", one.control, timeout=30)
+        assert other.returncode == 1
+        assert one.control in failure(other)
+        assert "in use" in failure(other)
+
+
+@pytest.mark.parametrize("command", ["serve", "run"])
+def test_the_open_net_takes_keys(tmp_path, command):
+    from tests.running import write
+
+    protocol = [write(tmp_path / "p.toml", centre_out()), "--serve"] if command == "run" else []
+    where = ["--data", tmp_path / "data"] if command == "serve" else ["--out", tmp_path / "out"]
+    done = cli(command, *protocol, *where, "--control", "tcp://0.0.0.0:*", timeout=30)
+    assert done.returncode == 1
+    assert "keys" in failure(done)
+    assert not (tmp_path / "out" / "session.sqlite").exists()
+
+
+def test_a_data_directory_that_is_none(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = cli("serve", "--data", tmp_path / "file", "--control", "tcp://127.0.0.1:*", timeout=30)
+    assert done.returncode == 1
+    assert str(tmp_path / "file") in failure(done)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_else_is_in_the_data_directory_is_left_alone(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_text("mine")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "session.sqlite").write_text("of somebody else")
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        assert supervisor.sessions()["sessions"] == []
+        assert refused(supervisor.start, "taken", HOUR)[0] == "bad_store"
+    assert (tmp_path / "photos" / "one.jpg").read_text() == "mine"
+    assert (tmp_path / "taken" / "session.sqlite").read_text() == "of somebody else"
