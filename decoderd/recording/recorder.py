@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+import time
 from array import array
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ from decoderd.wire.codec import OBSERVED, encode
 COMMIT_EVERY_NS = 250_000_000
 # Chunks in memory at most; when the disk is slower than the loop, the loop waits for it here.
 QUEUE = 4
+# A paced loop hands over at the end of a tick, whose message is just then on its way to subscribers. Writing keeps a
+# core to itself for about a millisecond, so it waits for the lull after that.
+LULL_OF_PERIOD, LULL_S = 0.25, 0.002
 # Ticks in a chunk at most, so that memory stays flat however fast the loop is.
 CHUNK_TICKS = 20_000
 
@@ -58,6 +62,7 @@ class Recorder:
     ) -> None:
         self._store, self._incarnation, self._encoder = store, incarnation, encoder
         self._name, self._period_ns, self._tell = name, period_ns, committed
+        self._lull_s = min(LULL_OF_PERIOD * period_ns * 1e-9, LULL_S)
         self._observed = {topic: store.next_number(topic) for topic in OBSERVED}
         self._digest = hashlib.sha256()
         for chunk in store.chunks("tick"):
@@ -154,6 +159,7 @@ class Recorder:
 
     def _write(self) -> None:
         while (batch := self._queue.get()) is not None:
+            time.sleep(self._lull_s)
             if self._failure is not None:
                 continue  # the loop is about to stop; nothing may be committed after a gap
             try:

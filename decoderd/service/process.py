@@ -25,6 +25,9 @@ from decoderd.service.replies import Answering, open_router
 from decoderd.state import SessionState
 from decoderd.wire import control
 
+# What a subscriber sends is the beginning of a topic. One that sends more is cut off.
+SUBSCRIPTION_BYTES = 4096
+
 Begun = tuple[Store, Encoder, Session, SessionState]
 
 
@@ -56,6 +59,7 @@ def opened(offer: Offer) -> Iterator[Sockets]:
     stream, router = context.socket(zmq.PUB), open_router(context)
     stream.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
     stream.setsockopt(zmq.LINGER, 1000)
+    stream.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
     try:
         if gate is not None:
             gate.protect(stream)
@@ -96,7 +100,8 @@ def run(
         host = Host(stream, answering, endpoints, speed, terms, notify.Watchdog())
         try:
             store, encoder, session, state = begin()
-            with store, tell(session) as watcher:
+            # The loop listens for itself; this is for signals that come before or after it.
+            with Interrupt(host.stop).listening(), store, tell(session) as watcher:
                 incarnation = len(store.incarnations()) + 1
                 at = at._replace(state="running", incarnation=incarnation, from_tick=state.tick)
                 entry.write(directory, at)
@@ -105,8 +110,7 @@ def run(
                 summary = drive(store, encoder, session, state, speed, None, watcher, host)
                 at = at._replace(state=host.board.phase)
                 entry.write(directory, at)
-                with Interrupt(host.stop).listening():
-                    host.linger(offer.linger_s)
+                host.linger(offer.linger_s)
         finally:
             host.close()
     return summary

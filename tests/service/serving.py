@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from decoderd.recording.store import open_store
 from decoderd.service import entry
 from decoderd_client import Supervisor
-from tests.running import cli, end, start
+from tests.running import cli, start
 
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -91,7 +91,7 @@ def kept(directory, topic="tick"):
 
 
 def journal(directory):
-    """(tick, place, bytes) of the inputs that are committed now."""
+    """(tick, bytes) of the inputs that are committed now."""
     with open_store(directory) as store:
         return list(store.journal())
 

@@ -1,0 +1,233 @@
+"""Hostile input on every socket of real processes: one typed reply each or a counted drop, and nothing else happens."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import socket
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgpack
+import pytest
+import zmq
+
+from decoderd.wire import control as wire
+from decoderd_client import NoAnswer, Session, Supervisor
+from tests.clients.test_live import served
+from tests.protocols import lasting
+from tests.running import contents, record, stored
+from tests.service import hostile
+from tests.service.serving import daemon, replayed
+
+CODES = set(wire.Code.__args__)
+HOUR = lasting(3600.0)
+BURST = 50
+
+
+@contextmanager
+def dealer(endpoint):
+    with zmq.Context.instance().socket(zmq.DEALER) as one:
+        one.setsockopt(zmq.LINGER, 0)
+        one.setsockopt(zmq.SNDTIMEO, 10_000)
+        one.connect(endpoint)
+        yield one
+
+
+def besiege(endpoint, who, number, seed=1):
+    """Send so many hostile messages; {error code, or "ok": replies}."""
+    told = Counter()
+    source = itertools.islice(hostile.messages(who, seed), number)
+    with dealer(endpoint) as asking:
+        while burst := list(itertools.islice(source, BURST)):
+            for frames in burst:
+                asking.send_multipart(frames)
+            for _ in burst:
+                assert asking.poll(10_000), f"no reply within 10 s; so far {dict(told)}"
+                frames = asking.recv_multipart()
+                reply = msgpack.unpackb(frames[0] or frames[1])
+                assert reply["v"] == 1
+                if not reply["ok"]:
+                    assert set(reply["error"]) == {"code", "message", "field"}
+                    assert reply["error"]["message"]
+                    assert len(reply["error"]["message"]) < 2000
+                told["ok" if reply["ok"] else reply["error"]["code"]] += 1
+    assert sum(told.values()) == number
+    assert set(told) <= CODES | {"ok"}
+    return told
+
+
+def knock(endpoint, number, seed=1):
+    """Open so many bare TCP connections, send what is no ZeroMQ, close some halfway."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    held = []
+    for data in itertools.islice(hostile.streams(seed), number):
+        one = socket.create_connection((host, int(port)), timeout=5)
+        try:
+            one.sendall(data)
+        except OSError:  # hung up on us
+            pass
+        held.append(one)
+        if len(held) > 20:
+            held.pop(0).close()
+    for one in held:
+        one.close()
+
+
+def subscribe_to_nonsense(stream, number, seed=1):
+    """Whatever a subscriber can send to a publisher."""
+    source = hostile.streams(seed)
+    with zmq.Context.instance().socket(zmq.XSUB) as one:
+        one.setsockopt(zmq.LINGER, 0)
+        one.setsockopt(zmq.SNDTIMEO, 5000)
+        one.connect(stream)
+        for data in itertools.islice(source, number):
+            one.send(data[:1000])
+            one.send(b"\x01" + data[:1000])
+            one.send(b"\x00" + data[:1000])
+        one.send(b"\x01" + bytes(2**20))
+        time.sleep(0.2)
+
+
+def resident_kib(process):
+    (line,) = (line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmRSS" in line)
+    return int(line.split()[1])
+
+
+def is_undisturbed(tmp_path, out, data):
+    """What was recorded is what the same protocol gives if left alone."""
+    kept = stored(out)
+    ticks = len(list(msgpack.Unpacker(_reading(kept))))
+    assert ticks > 100
+    alone = lasting(ticks * 0.01)
+    record(tmp_path / "alone", {**data, "schedule": alone["schedule"]})
+    assert stored(tmp_path / "alone") == kept
+    assert replayed(out)["identical"] is True
+
+
+def _reading(data):
+    import io
+
+    return io.BytesIO(data)
+
+
+def siege_of_a_session(tmp_path, number):
+    with served(tmp_path, HOUR, "--json") as (control, out, process):
+        with Session(control) as session:
+            described = session.describe()
+            told = besiege(control, "session", number)
+            knock(control, 60 + number // 100)
+            knock(described["stream"], 60 + number // 100)
+            subscribe_to_nonsense(described["stream"], 100 + number // 100)
+            health = session.health()
+            assert health["state"] == "running"
+            assert health["since_turn_s"] < 1.0
+            assert health["errors"] == sum(n for code, n in told.items() if code != "ok")
+            assert session.describe()["perturbations"] == []
+            assert process.poll() is None
+            grown = resident_kib(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        summary = json.loads(process.stdout.read().splitlines()[-1])
+    is_undisturbed(tmp_path, out, HOUR)
+    return told, summary, grown
+
+
+def test_a_session_withstands_a_siege(tmp_path):
+    told, _, _ = siege_of_a_session(tmp_path, 1500)
+    for code in ("malformed", "too_large", "bad_version", "unknown_operation", "invalid"):
+        assert told[code] > 0
+
+
+def siege_of_a_supervisor(data, number):
+    data.mkdir()
+    with daemon(data) as one:
+        with Supervisor(one.control) as supervisor:
+            before = contents(data)
+            told = besiege(one.control, "supervisor", number)
+            knock(one.control, 60 + number // 100)
+            assert supervisor.sessions()["sessions"] == []
+            assert supervisor.health()["errors"] == sum(n for code, n in told.items() if code != "ok")
+        assert one.process.poll() is None
+        grown = resident_kib(one.process)
+        assert one.end() == 0
+    assert contents(data) == before
+    return told, grown
+
+
+def test_a_supervisor_withstands_a_siege(tmp_path):
+    told, _ = siege_of_a_supervisor(tmp_path / "data", 1500)
+    for code in ("malformed", "too_large", "bad_version", "unknown_operation", "invalid", "not_found"):
+        assert told[code] > 0
+
+
+def test_a_flood_that_reads_no_replies_keeps_nobody_else_waiting(tmp_path):
+    request = msgpack.packb({"v": 1, "id": "flood", "op": "describe"})
+    with served(tmp_path, HOUR, "--json") as (control, out, process):
+        with dealer(control) as flood, Session(control, timeout_s=5.0, attempts=1) as session:
+            flood.setsockopt(zmq.RCVHWM, 1)
+            flood.setsockopt(zmq.SNDTIMEO, 20)
+            sent = 0
+            ends = time.monotonic() + 4.0
+            while time.monotonic() < ends:
+                try:
+                    flood.send(request)
+                    sent += 1
+                except zmq.Again:  # it is not even read any more: nothing is kept for us without bound
+                    pass
+                if sent % 500 == 0:
+                    assert session.health()["state"] == "running"
+            assert session.health()["since_turn_s"] < 1.0
+        assert sent > 2000
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    is_undisturbed(tmp_path, out, HOUR)
+
+
+def test_a_flood_of_inputs_is_told_to_wait(tmp_path):
+    """Well-formed inputs that this session refuses: a tick looks at 16 of them, and more than 1,024 never wait."""
+    with served(tmp_path, HOUR, "--json") as (control, out, process):
+        with dealer(control) as flood:
+            number = 3000
+            for n in range(number):
+                given = {"op": "kinematics", "velocity": [0.0, 0.0]}
+                flood.send(msgpack.packb({"v": 1, "id": f"k{n}", "op": "input", "input": given}))
+            told = Counter()
+            for _ in range(number):
+                assert flood.poll(20_000), dict(told)
+                told[msgpack.unpackb(flood.recv())["error"]["code"]] += 1
+        assert told["refused"] >= 1024
+        assert told["refused"] + told["busy"] == number
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    is_undisturbed(tmp_path, out, HOUR)
+
+
+def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
+    with served(tmp_path, HOUR, "--json") as (control, _, process):
+        with Session(control) as session, dealer(control) as asking:
+            asking.send_multipart([msgpack.packb({"v": 1, "id": "x", "op": "describe"}), bytes(17 * 2**20)])
+            assert not asking.poll(1000)
+            assert session.health()["state"] == "running"
+            assert resident_kib(process) < 600_000
+        with Session(control, timeout_s=0.5, attempts=1) as again:
+            try:
+                assert again.describe()["state"] == "running"
+            except NoAnswer as error:
+                raise AssertionError("the service does not answer any more") from error
+
+
+@pytest.mark.campaign
+def test_a_hundred_thousand(tmp_path, capsys):
+    """By hand: prints what became of them, and how late the ticks were meanwhile."""
+    begun = time.monotonic()
+    session, summary, session_kib = siege_of_a_session(tmp_path, 70_000)
+    (tmp_path / "second").mkdir()
+    supervisor, supervisor_kib = siege_of_a_supervisor(tmp_path / "second" / "data", 35_000)
+    with capsys.disabled():
+        print(f"\n{sum(session.values()) + sum(supervisor.values())} messages in {time.monotonic() - begun:.0f} s")
+        print(f"session {dict(session)}, {session_kib} KiB\nsupervisor {dict(supervisor)}, {supervisor_kib} KiB")
+        print(f"{summary['ticks']} ticks, lateness {summary['lateness']}")

@@ -1,0 +1,260 @@
+"""A session process and the signals, ports and clients that it meets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from decoderd.recording.store import open_store
+from decoderd_client import ControlError, NoAnswer, Session
+from tests import running
+from tests.clients.test_live import lockstep, served
+from tests.protocols import centre_out, lasting, outside
+from tests.running import cli, failure, record, write
+from tests.service.serving import journal, kept, replayed, wait_for
+
+TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
+
+
+def finished(process, number=None):
+    """Wait for a session process to end by itself, or by a signal: (exit status, the object it printed last)."""
+    if number is not None:
+        process.send_signal(number)
+    code = process.wait(20)
+    lines = process.stdout.read().splitlines()
+    return code, json.loads(lines[-1]) if lines else None
+
+
+def test_a_session_that_is_perturbed_live_and_driven_from_outside_replays(tmp_path):
+    data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
+    with served(tmp_path, data, "--json") as (control, out, process):
+        with Session(control) as session:
+            session.task_event("start")
+            session.task_event("go", target=(0.05, 0.0), radius_m=0.02, index=0)
+            on = session.perturb(TURN)["tick"]
+            for step in range(20):
+                session.kinematics((0.02, 0.001 * step))
+            session.task_event("end", outcome="success")
+            off = session.unperturb("turn")["tick"]
+            end = session.stop()["tick"]
+        code, told = finished(process)
+    assert code == 0
+    assert (told["ticks"], told["trials"], told["successes"], told["done"]) == (end, 1, 1, False)
+    assert [tick for tick, body in journal(out) if b"perturb" in body] == [on, off]
+    assert replayed(out) == {"identical": True, "ticks": end, "difference": None}
+
+
+def test_nobody_disturbs_what_is_only_watched(tmp_path):
+    """Served and asked much, or neither: the same digest."""
+    data = lasting(4.0)
+    with served(tmp_path, data, "--speed", "4", "--json") as (control, _, process):
+        with Session(control) as session:
+            while session.describe()["state"] in ("preparing", "running"):
+                session.health()
+                session.decoder()
+                session.missed("tick", 0, 100)
+        code, told = finished(process, signal.SIGTERM)
+    assert code == 0
+    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_at_a_tick_with_everything_stored(tmp_path, number):
+    data = lasting(6.0)
+    with served(tmp_path, data, "--json") as (control, out, process):
+        with Session(control) as session:
+            wait_for(lambda: session.describe()["tick"] > 50)
+        code, told = finished(process, number)
+    assert code == 0
+    assert told["done"] is False
+    with open_store(out) as store:
+        assert store.next_number("tick") == told["ticks"]
+    resumed = running.summary(cli("resume", out, "--speed", "max", "--json"))
+    assert resumed["digest"] == record(tmp_path / "alone", data)["digest"]
+    assert resumed["incarnation"] == 2
+
+
+def test_a_second_signal_forces(tmp_path):
+    """Both arrive before the first could be acted upon."""
+    data = lasting(30.0)
+    with served(tmp_path, data, "--json") as (control, out, process):
+        with Session(control) as session:
+            wait_for(lambda: session.describe()["tick"] > 50)
+            committed = session.checkpoint()["tick"]
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        code, told = finished(process)
+    assert code != 0
+    assert told is None
+    assert len(list(running.stored(out))) > 0
+    resumed = running.summary(cli("resume", out, "--speed", "max", "--json"))
+    assert resumed["digest"] == record(tmp_path / "alone", data)["digest"]
+    assert resumed["ticks"] >= committed
+
+
+def test_a_killed_session_is_resumed_by_hand_and_its_subscribers_are_told(tmp_path):
+    data = lasting(3600.0)
+    heard = []
+    with served(tmp_path, data) as (control, out, process):
+        with Session(control) as session:
+            stream = session.describe()["stream"]
+            messages = Session(control).subscribe(["tick", "session"], from_start=True)
+            reading = threading.Thread(target=lambda: heard.extend(messages), daemon=True)
+            reading.start()
+            session.perturb(TURN)
+            committed = session.checkpoint()["tick"]
+        process.kill()
+        process.wait(10)
+    before, inputs = kept(out), journal(out)
+    again = running.start("resume", out, "--serve", "--stream", stream, "--control", control, "--linger", "3")
+    try:
+        with Session(control, timeout_s=10.0) as session:
+            found = session.describe()
+            assert found["incarnation"] == 2
+            assert found["from_tick"] >= committed
+            assert [one["name"] for one in found["perturbations"]] == ["turn"]
+            wait_for(lambda: session.describe()["tick"] > found["from_tick"] + 20)
+            session.stop()
+        reading.join(20)
+        assert not reading.is_alive()
+    finally:
+        running.end(again)
+    assert kept(out).startswith(before)
+    assert journal(out) == inputs
+    told = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in heard if m.topic == "session"]
+    assert told[:2] == [("began", 1, 0), ("resumed", 2, found["from_tick"])]
+    numbers = [m.payload["q"] for m in heard if m.topic == "tick"]
+    assert numbers == list(range(len(numbers)))
+    assert replayed(out)["identical"] is True
+
+
+def test_requests_are_carried_out_once_however_often_they_come(tmp_path):
+    """Under one id from three clients, as after replies that were lost."""
+    import zmq
+
+    from decoderd.wire import envelope
+
+    data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
+    request = {"v": 1, "id": "once", "op": "input", "input": {"op": "task", "event": "start"}}
+    replies = []
+    with served(tmp_path, data, "--json") as (control, out, process):
+        for _ in range(3):
+            with zmq.Context.instance().socket(zmq.DEALER) as asking:
+                asking.setsockopt(zmq.LINGER, 0)
+                asking.connect(control)
+                asking.send_multipart(envelope.write(request))
+                assert asking.poll(5000)
+                replies.append(asking.recv_multipart())
+        finished(process, signal.SIGTERM)
+    assert replies[0] == replies[1] == replies[2]
+    assert len(journal(out)) == 1
+
+
+def test_what_a_session_cannot_do_is_said_and_changes_nothing(tmp_path):
+    data = lasting(3600.0)
+    cases = [
+        ("task_event", ("start",), "refused", None),
+        ("kinematics", ((0.1, 0.1),), "refused", None),
+        ("kinematics", ((float("nan"), 0.1),), "invalid", "input.velocity.0"),
+        ("unperturb", ("../x",), "invalid", "input.name"),
+        ("perturb", ({**TURN, "units": [1]},), "refused", None),
+        ("grant", ("a", 5), "refused", "op"),
+        ("missed", ("tock", 0), "invalid", "topic"),
+        ("missed", ("tick", -1), "invalid", "first"),
+        ("set_decoder", ({"A": ((2, 2), bytes(32))},), "refused", None),
+    ]
+    with served(tmp_path, data, "--json") as (control, out, process):
+        with Session(control) as session:
+            before = session.describe()
+            for operation, arguments, code, field in cases:
+                try:
+                    reply = getattr(session, operation)(*arguments)
+                except ControlError as error:
+                    assert (error.code, error.field) == (code, field), (operation, arguments, str(error))
+                else:
+                    raise AssertionError((operation, arguments, reply))
+            after = session.describe()
+            assert (after["perturbations"], after["decoder"]) == (before["perturbations"], before["decoder"])
+        finished(process, signal.SIGTERM)
+    assert journal(out) == []
+    assert replayed(out)["identical"] is True
+
+
+def test_a_port_in_use_is_told_and_nothing_is_begun(tmp_path):
+    protocol = write(tmp_path / "p.toml", centre_out())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for which in ("--control", "--stream"):
+            endpoint = f"tcp://127.0.0.1:{port}"
+            done = cli("run", protocol, "--serve", "--out", tmp_path / "out", which, endpoint, "--json", timeout=30)
+            assert done.returncode == 1
+            assert endpoint in failure(done)
+            assert re.search("in use", failure(done))
+            assert not (tmp_path / "out" / "session.sqlite").exists()
+
+
+def test_a_session_has_one_process(tmp_path):
+    with served(tmp_path, lasting(3600.0)) as (control, out, process):
+        for more in (["--serve"], []):
+            done = cli("resume", out, *more, timeout=30)
+            assert done.returncode == 1
+            assert re.search("another process|is being written|locked", failure(done))
+        with Session(control) as session:
+            assert session.health()["state"] == "running"
+
+
+def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
+    with served(tmp_path, lasting(0.5), "--speed", "max") as (control, out, process), Session(control) as session:
+        wait_for(lambda: session.describe()["state"] == "done")
+        for _ in range(4):  # longer than it lingers
+            time.sleep(1.0)
+            assert session.missed("tick", 0, 50)["count"] == 50
+        assert process.poll() is None
+        assert process.wait(15) == 0
+        with Session(control, timeout_s=0.3, attempts=1) as late, pytest.raises(NoAnswer):
+            late.describe()
+
+
+def test_paused_ticks_do_not_pass_and_are_not_missed(tmp_path):
+    data = lasting(3.0)
+    with served(tmp_path, data, "--json") as (control, _, process):
+        with Session(control) as session:
+            session.pause()
+            wait_for(lambda: session.describe()["state"] == "paused")
+            tick = session.describe()["tick"]
+            time.sleep(0.5)
+            assert session.describe()["tick"] == tick
+            assert session.pause()["changed"] is False
+            assert session.resume()["changed"] is True
+            wait_for(lambda: session.describe()["state"] == "done")
+        code, told = finished(process, signal.SIGTERM)
+    assert (code, told["done"]) == (0, True)
+    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+
+
+def test_control_is_answered_while_a_session_runs_as_fast_as_it_can(tmp_path):
+    with served(tmp_path, lasting(3600.0), "--speed", "max") as (control, _, process), Session(control) as session:
+        ticks = [session.describe()["tick"] for _ in range(20)]
+        assert ticks == sorted(ticks)
+        assert ticks[-1] > ticks[0]
+        assert os.getpid() != process.pid
+        session.stop()
+
+
+def test_lockstep_needs_participants(tmp_path):
+    protocol = write(tmp_path / "p.toml", centre_out())
+    done = cli("run", protocol, "--serve", "--speed", "lockstep", "--out", tmp_path / "out", timeout=30)
+    assert done.returncode == 1
+    assert "participant" in failure(done)
+    done = cli("run", protocol, *lockstep("a"), "--out", tmp_path / "out", timeout=30)
+    assert done.returncode == 1
+    assert "--serve" in failure(done)
