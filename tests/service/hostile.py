@@ -12,7 +12,12 @@ from decoderd.wire import envelope
 
 # Only looking: what is left of one of these may be carried out.
 HARMLESS = {
-    "session": ({"op": "describe"}, {"op": "health"}, {"op": "get_decoder"}, {"op": "missed", "topic": "tick", "first": 0}),
+    "session": (
+        {"op": "describe"},
+        {"op": "health"},
+        {"op": "get_decoder"},
+        {"op": "missed", "topic": "tick", "first": 0},
+    ),
     "supervisor": ({"op": "list"}, {"op": "health"}, {"op": "describe", "session": "nobody"}),
 }
 # Never valid, whatever the session: each lacks something, or has it of a wrong type, shape or size.
@@ -123,7 +128,19 @@ def framed(draw, who):
 
 
 GREETING = bytes.fromhex("ff00000000000000017f") + b"\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
-READY = b"\x04\x26\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity\x00\x00\x00\x00"
+
+
+def ready(kind):
+    """What a peer with a socket of this type says after the greeting."""
+    body = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind + b"\x08Identity\x00\x00\x00\x00"
+    return bytes([4, len(body)]) + body
+
+
+def long_frame(data):
+    return b"\x02" + struct.pack(">Q", len(data)) + data
+
+
+READY = ready(b"DEALER")
 
 
 def streams(seed):
@@ -138,7 +155,11 @@ def streams(seed):
                 GREETING + draw.randbytes(draw.randrange(1, 100)),
                 GREETING + READY[: draw.randrange(1, len(READY))],
                 GREETING + READY + b"\x00\x20half",  # a message of 32 bytes, of which 4 come
-                GREETING + READY + b"\x02" + struct.pack(">Q", draw.choice([2**20, 2**31, 2**62, 2**64 - 1])) + b"x" * 99,
+                GREETING
+                + READY
+                + b"\x02"
+                + struct.pack(">Q", draw.choice([2**20, 2**31, 2**62, 2**64 - 1]))
+                + b"x" * 99,
                 GREETING + READY + b"\x01\x01x" * draw.randrange(1, 2000),  # frames of a message that never ends
                 GREETING + b"\x04\x05\x05ERROR",
             ]

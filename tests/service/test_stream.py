@@ -1,4 +1,4 @@
-"""Subscribers of a real session that are slow, late or many: each ends with every message, and the session is as ever."""
+"""Subscribers of a real session that are slow, late or many: each ends with every message."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_late_many_and_slow_all_have_everything(tmp_path):
 def test_one_that_does_not_read_loses_messages_and_gets_them_from_the_record(tmp_path):
     """A plain SUB with room for next to nothing meets a session as fast as it can go."""
     units = {"kind": "tuned", "units": 400}
-    data = centre_out(population=units, schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 600.0}]})
+    data = centre_out(population=units, schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 300.0}]})
     with served(tmp_path, data, "--speed", "40", "--json") as (control, out, process), Session(control) as session:
         described = session.describe()
         with zmq.Context.instance().socket(zmq.SUB) as silent:

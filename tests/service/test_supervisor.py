@@ -112,7 +112,10 @@ def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
     told = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in heard if m.topic == "session"]
     assert told == [("began", 1, 0), ("resumed", 2, second.from_tick), ("stopped", 2, second.from_tick)]
     trials = [m.payload for m in heard if m.topic == "trial"]
-    assert [(t["r"], t["x"], t["w"]) for t in trials] == [(1, "success", []), *[(n, "success", ["turn"]) for n in (2, 3)]]
+    assert [(t["r"], t["x"], t["w"]) for t in trials] == [
+        (1, "success", []),
+        *[(n, "success", ["turn"]) for n in (2, 3)],
+    ]
     assert trials[2]["k"] == last
     assert replayed(tmp_path / "a")["identical"] is True
 
