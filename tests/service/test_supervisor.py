@@ -41,10 +41,8 @@ def test_sessions_are_started_found_and_stopped(tmp_path):
         assert begun["changed"] is True
         assert supervisor.start("a", HOUR)["changed"] is False  # as asked for already
         supervisor.start("b", HOUR, speed="10")
-        assert {each["session"]: each["state"] for each in supervisor.sessions()["sessions"]} == {
-            "a": "running",
-            "b": "running",
-        }
+        both = {"a": "running", "b": "running"}
+        wait_for(lambda: {one["session"]: one["state"] for one in supervisor.sessions()["sessions"]} == both)
         assert supervisor.health()["sessions"] == {"running": 2}
         with supervisor.session("a") as session:
             assert session.describe()["protocol"]["schedule"]["blocks"][0]["duration_s"] == 3600.0
@@ -145,6 +143,7 @@ def test_sessions_outlive_their_supervisor(tmp_path):
 def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
         text = (tmp_path / "a" / "session.sqlite").read_bytes()
         (tmp_path / "a" / "session.sqlite").write_bytes(b"no session at all" * 100)
