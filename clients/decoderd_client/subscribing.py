@@ -22,7 +22,8 @@ from decoderd_client.sequence import Gap, Message, Sequence, parse
 # The stream falls silent for so long, then control is asked whether something was published that did not come.
 SILENCE_MS = 1000
 AGAIN_S = 0.1
-PATIENCE_S = 5.0
+# What was published is fetched once it is on the disk, which on a busy machine can take seconds.
+PATIENCE_S = 30.0
 ENDS = ("stopped", "done")
 
 

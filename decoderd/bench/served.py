@@ -70,8 +70,11 @@ class Companion:
         theirs.close()
 
     def tell(self) -> Any:
-        """What it sends next. Raises EOFError if it ended instead."""
-        return self.pipe.recv()
+        """What it sends next. Raises ServiceError if it ended instead."""
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            raise ServiceError("a process that the measurement needs has ended; it said why above") from None
 
     def end(self) -> None:
         """Wait for it."""
