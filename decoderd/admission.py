@@ -84,7 +84,8 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], 
     try:
         arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
         parameters = decoder.load(arrays)
-        check_drives(decoder, parameters, session.units)
+        readouts = state.parameters.readouts
+        check_drives(decoder, parameters, session.units if readouts is None else len(readouts))
     except (ArrayError, NumericalError) as error:
         raise Refused(str(error), error.field) from None
     except ValueError as error:

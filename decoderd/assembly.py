@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd import registry
+from decoderd.adjoint import Loop
 from decoderd.decoders import Decoder
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
+from decoderd.learning import Learner, employ
 from decoderd.perturbations import Host
 from decoderd.populations import Population
 from decoderd.protocol import Protocol
@@ -35,12 +37,14 @@ class Session(NamedTuple):
     population_plan: Any
     population_streams: Mapping[str, Stream]
     decoder: Decoder
+    learner: Learner | None  # None: the population learns nothing
     perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
 
     def host(self, parameters: Parameters) -> Host:
         """The session as perturbations look at it."""
         seed, drawn = self.protocol.seed, self.population.drawn
-        return Host(self.units, drawn, self.decoder, parameters.decoder, self.timing, seed)
+        reads = self.units if parameters.readouts is None else len(parameters.readouts)
+        return Host(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed)
 
 
 def assemble(protocol: Protocol, parameters: Parameters) -> Session:
@@ -50,13 +54,25 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
     population = registry.find("populations", protocol.population.kind)
     decoder = registry.find("decoders", protocol.decoder.kind)
     timing, seeds = protocol.timing, (protocol.seed,)
-    units, reads = population.units(parameters.population), decoder.units(parameters.decoder)
-    if reads is not None and reads != units:
-        raise ProtocolError(f"decoder: reads {reads} units, but the population has {units}", "decoder")
+    units, wants = population.units(parameters.population), decoder.units(parameters.decoder)
+    reads = units if parameters.readouts is None else len(parameters.readouts)
+    if wants is not None and wants != reads:
+        whose = "the population has" if parameters.readouts is None else "the readouts are"
+        raise ProtocolError(f"decoder: reads {wants} units, but {whose} {reads}", "decoder")
     try:
-        check_drives(decoder, parameters.decoder, units)
+        check_drives(decoder, parameters.decoder, reads)
     except ArrayError as error:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
+    population_plan = population.plan(protocol.population, timing)
+    effector_plan = effector.plan(protocol.effector, timing)
+    index = slice(None) if parameters.readouts is None else parameters.readouts
+    learner = employ(
+        registry.find("plasticity", protocol.plasticity.kind),
+        protocol.plasticity,
+        Loop(population, population_plan, effector, effector_plan, timing.tick_s, index),
+        decoder,
+        getattr(protocol.task, "targets", 0),
+    )
     return Session(
         protocol=protocol,
         name=protocol.session,
@@ -66,13 +82,14 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         task_plan=task.plan(protocol.task, timing),
         task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
         effector=effector,
-        effector_plan=effector.plan(protocol.effector, timing),
+        effector_plan=effector_plan,
         population=population,
-        population_plan=population.plan(protocol.population, timing),
+        population_plan=population_plan,
         population_streams=open_streams(
             seeds, "population", population.streams(protocol.population, parameters.population)
         ),
         decoder=decoder,
+        learner=learner,
         perturbation_streams={},
     )
 

@@ -14,7 +14,7 @@ from decoderd.tasks.trial import REACH
 Messages = list[tuple[str, dict[str, Any]]]
 
 # Topics numbered in SessionState.sequences; a tick's number is the tick itself.
-NUMBERED = ("counts", "task", "trial", "decoder", "perturbation", "metrics", "day")
+NUMBERED = ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
 
 
 def plain(point: Array | None) -> list[float] | None:

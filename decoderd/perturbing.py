@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from decoderd import registry
+from decoderd.adjoint import Slopes
+from decoderd.arrays import Array
 from decoderd.assembly import Session
 from decoderd.chronicle import Messages
-from decoderd.perturbations import Host, envelope
+from decoderd.perturbations import Host, Scene, envelope
 from decoderd.rng import Draws, Stream, open_streams
-from decoderd.state import Moment, Perturbing, Readout
+from decoderd.state import POSITION, Command, Moment, Perturbing, Readout
+
+
+# Step of central differences: m, m/s or Hz.
+_SMALL = 1e-5
 
 
 class On(NamedTuple):
@@ -87,6 +95,42 @@ def through(site: str, on: tuple[On, ...], memories: dict[str, Any], value: Any,
             if memory is not p.memory:
                 memories[p.name] = memory
     return value
+
+
+def slopes(
+    on: tuple[On, ...], cursor: Array, rates: Array, command: Command, scene: Scene | None, moment: Moment
+) -> Slopes:
+    """How the perturbations that are on pass small changes on, as plasticity by gradients has to know.
+
+    Measured by central differences, which is exact for what is linear in what passes: all but assistance. What comes
+    later, out of a delay, is not counted.
+    """
+    sites = {p.site for p in on}
+    memories: dict[str, Any] = {}
+
+    def fired(at: Array) -> Array:
+        return through("neural", on, memories, at, moment)
+
+    def seen(at: Array) -> Array:
+        return through("feedback", on, memories, at, scene)[..., POSITION]
+
+    def velocity(decoded: Array, at: Array) -> Array:
+        where = scene._replace(cursor=at) if scene is not None else None
+        return through("cursor", on, memories, Command(decoded, None), where).velocity
+
+    return Slopes(
+        seen=_jacobian(seen, cursor) if "feedback" in sites else None,
+        rates=(fired(rates + _SMALL) - fired(rates - _SMALL)) / (2 * _SMALL) if "neural" in sites else None,
+        command=_jacobian(lambda v: velocity(v, cursor), command.velocity) if "cursor" in sites else None,
+        pulled=_jacobian(lambda at: velocity(command.velocity, at), cursor) if "cursor" in sites else None,
+    )
+
+
+def _jacobian(function: Callable[[Array], Array], at: Array) -> Array:
+    """(outputs, inputs) of a function from (1, inputs) to (1, outputs)."""
+    steps = _SMALL * np.eye(at.shape[1])[:, np.newaxis]
+    columns = [(function(at + step) - function(at - step))[0] / (2 * _SMALL) for step in steps]
+    return np.stack(columns, axis=1)
 
 
 def remembered(perturbations: tuple[Perturbing, ...], memories: dict[str, Any]) -> tuple[Perturbing, ...]:

@@ -17,6 +17,8 @@ from decoderd import registry
 from decoderd.config import ComponentConfig, Config, explain
 from decoderd.errors import ProtocolError
 from decoderd.perturbations import PerturbationConfig
+from decoderd.pretraining import Pretraining
+from decoderd.readouts import Readouts
 from decoderd.schedule import Schedule
 from decoderd.state import Timing
 
@@ -33,6 +35,9 @@ class Protocol(Config):
     effector: ComponentConfig
     population: ComponentConfig
     decoder: ComponentConfig
+    readouts: Readouts = Readouts()
+    plasticity: ComponentConfig
+    pretraining: Pretraining | None = None
     perturbations: tuple[PerturbationConfig, ...] = ()
 
     @model_validator(mode="after")
@@ -61,6 +66,11 @@ def _any_kind(family: str) -> Any:
     return Annotated[functools.reduce(operator.or_, configs), Field(discriminator="kind")]
 
 
+def _pretraining() -> Any:
+    kinds = {"effector": (_any_kind("effectors"), ...), "plasticity": (_any_kind("plasticity"), ...)}
+    return create_model("Pretraining", __base__=Pretraining, __module__=__name__, **kinds)  # type: ignore[call-overload]
+
+
 @functools.cache
 def model() -> type[Protocol]:
     """`Protocol` with the kinds that are installed as the only ones allowed."""
@@ -72,6 +82,8 @@ def model() -> type[Protocol]:
         effector=(_any_kind("effectors"), {"kind": "cursor"}),
         population=(_any_kind("populations"), ...),
         decoder=(_any_kind("decoders"), ...),
+        plasticity=(_any_kind("plasticity"), {"kind": "none"}),
+        pretraining=(_pretraining() | None, None),
         perturbations=(several, ()),
     )
 
@@ -84,7 +96,7 @@ def _perturbation_model() -> type[Config]:
 def parse(data: Mapping[str, Any]) -> Protocol:
     """Validate a protocol given as plain data. Raises ProtocolError with a line for every fault."""
     try:
-        return model().model_validate({"effector": {"kind": "cursor"}, **data})
+        return model().model_validate({"effector": {"kind": "cursor"}, "plasticity": {"kind": "none"}, **data})
     except ValidationError as error:
         raise explain(error, model()) from None
 

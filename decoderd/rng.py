@@ -56,6 +56,17 @@ class Stream:
             self._draw(day, index // self._rows)
         return self._block[index - self._first]
 
+    def rows(self, day: int, first: int, count: int) -> Array:
+        """Rows `first` .. `first + count - 1` of `day`, shape (count, seeds, width)."""
+        out = np.empty((count, len(self.seeds), self.spec.width))
+        index = first
+        while index < first + count:
+            self.row(day, index)  # draws the block it stands in
+            until = min(self._last + 1, first + count)
+            out[index - first : until - first] = self._block[index - self._first : until - self._first]
+            index = until
+        return out
+
     def _draw(self, day: int, block: int) -> None:
         if day != self._day:
             keys = [key(seed, self.name, day) for seed in self.seeds]

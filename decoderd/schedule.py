@@ -16,6 +16,7 @@ class Block(Config):
     name: Annotated[str, Field(min_length=1, max_length=64)] = "block"
     trials: Count | None = None
     duration_s: Annotated[float, Field(strict=True, gt=0, le=1e7)] | None = None
+    plasticity: Annotated[bool, Field(description="whether the population learns in it")] = True
     days: Annotated[
         tuple[Count, ...] | None, Field(min_length=1, description="days on which it runs; absent: every day")
     ] = None

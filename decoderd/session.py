@@ -12,7 +12,7 @@ another loop (see `decoderd.loop`).
     population  intention -> rates -> spike counts                           perturbed: gain, silence, noise
     decoder     at the end of a bin: counts -> kinematics                    perturbed: rotation, permutation
     effector    kinematics -> cursor                                         perturbed: rotation, gain, delay, assist
-    end of trial, block and day -> bookkeeping, overnight changes
+    end of trial -> plasticity; end of block and day -> bookkeeping, overnight changes
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from decoderd import admission, chronicle, perturbing, schedule
+from decoderd import admission, chronicle, learning, perturbing, schedule
+from decoderd.adjoint import NOTHING
 from decoderd.assembly import Session
 from decoderd.chronicle import NUMBERED, Messages, plain
 from decoderd.errors import ProtocolError, Refused
+from decoderd.learning import Instant
 from decoderd.perturbations import Scene
 from decoderd.rng import Draws, generator
 from decoderd.state import (
@@ -64,6 +66,8 @@ def _morning(session: Session, parameters: Parameters, progress: Progress, tick:
         population=session.population.init(session.population_plan, parameters.population, cursor),
         decoder=session.decoder.init(parameters.decoder, 1),
         effector=effector,
+        plasticity=learning.rested(session.learner, parameters.population),
+        passage=(),
         readout=Readout((), parameters.decoder),
         command=still(1),
         bin=(),
@@ -90,6 +94,12 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
     task, cue = session.task.step(session.task_plan, state.task, (x, y), moment, session.task_streams)
+    parameters, plasticity, passage = state.parameters, state.plasticity, state.passage
+    learner = session.learner if session.protocol.schedule.blocks[progress.block].plasticity else None
+    if any(event.outcome is not None for event in cue.events):  # with the tick before
+        if learner is not None:
+            parameters, plasticity = learning.ended(learner, parameters, plasticity, passage, state.log, news)
+        passage = ()
     if cue.recentre:
         effector = session.effector.init(session.effector_plan, 1)
         cursor = session.effector.cursor(session.effector_plan, effector)
@@ -106,22 +116,26 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     draws = Draws(session.population_streams, moment.day, moment.day_tick)
     population, rates, intent = session.population.rates(
-        session.population_plan, state.parameters.population, state.population, cue, seen, moment, draws
+        session.population_plan, parameters.population, state.population, cue, seen, moment, draws
     )
-    if on:
-        rates = perturbing.through("neural", on, memories, rates, moment)
-    counts = session.population.counts(session.population_plan, rates, draws)
+    fired = perturbing.through("neural", on, memories, rates, moment) if on else rates
+    counts = session.population.counts(session.population_plan, fired, draws)
 
-    readout, collected = state.readout, (*state.bin, counts)
+    readout, collected, stepped = state.readout, (*state.bin, counts), None
     if len(collected) == session.timing.bin_ticks:
-        readout = perturbing.readout(readout, on, session.decoder, state.parameters.decoder)
+        readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
         summed, message = chronicle.bin_of(tick, collected)
         news.append(message)
-        decoder, command = session.decoder.step(readout.parameters, decoder, summed, cursor[:, POSITION])
+        stepped = (readout.parameters, decoder)
+        read = summed if parameters.readouts is None else summed[:, parameters.readouts]
+        decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
         collected = ()
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
-    effector = session.effector.step(session.effector_plan, effector, carried_out)
+    before, effector = effector, session.effector.step(session.effector_plan, effector, carried_out)
+    if learner is not None and cue.goal is not None:
+        slopes = perturbing.slopes(on, cursor, rates, command, scene, moment) if on else NOTHING
+        passage = (*passage, Instant(population, before, effector, command, carried_out, stepped, slopes))
 
     log = state.log
     if cue.events or cue.trial != log.trial or on:
@@ -143,11 +157,13 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     state = SessionState(
         tick + 1,
         progress,
-        state.parameters,
+        parameters,
         task,
         population,
         decoder,
         effector,
+        plasticity,
+        passage,
         readout,
         command if command.correction is None else Command(command.velocity, None),
         collected,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import registry
+from decoderd import pretraining, readouts, registry
 from decoderd.arrays import load_npz
 from decoderd.decoders import Recorded
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
@@ -23,13 +23,57 @@ from decoderd.tasks.trial import REACH
 Watch = Callable[[int], None]
 
 
-def prepare(protocol: Protocol, watch: Watch = lambda reaches: None) -> Parameters:
-    """Parameters of population and decoder; `watch` is told how many reaches of a calibration are done.
+def prepare(protocol: Protocol, watch: Watch = lambda done: None) -> Parameters:
+    """Parameters of population and decoder, and the readouts; `watch` is told how many reaches of a calibration, or
+    updates of a pretraining, are done.
 
     Raises ProtocolError, naming file and array, for files that do not fit the kinds that are to read them.
     """
-    population = _population(protocol)
-    return Parameters(population, _decoder(protocol, population, watch))
+    population = individual(protocol)
+    if protocol.pretraining is not None:
+        population = _pretrained(protocol, population, watch)
+    config: Any = protocol.decoder
+    kind = registry.find("decoders", config.kind)
+    try:
+        if kind.fit is None or getattr(config, "file", None) is not None:
+            decoder, units = kind.load(_arrays(config)), _kind(protocol).units(population)
+            return Parameters(population, decoder, readouts.given(protocol.readouts, units))
+        recorded = calibrate(protocol, population, watch)
+        read = readouts.choose(protocol.readouts, recorded.counts)
+        if read is not None:
+            recorded = recorded._replace(counts=recorded.counts[:, read])
+        return Parameters(population, kind.load(kind.fit(recorded, config.calibration, config)), read)
+    except (ArrayError, NumericalError) as error:
+        where = getattr(config, "file", None) or "fitted to a calibration"
+        raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
+
+
+def _kind(protocol: Protocol) -> Any:
+    return registry.find("populations", protocol.population.kind)
+
+
+def individual(protocol: Protocol) -> Any:
+    """Parameters of the population as it is drawn, or read from its file. Raises ProtocolError where they do not fit."""
+    config: Any = protocol.population
+    try:
+        return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config))
+    except (ArrayError, NumericalError) as error:
+        raise ProtocolError(f"population: {getattr(config, 'file', '')}: {error}", "population") from None
+
+
+def _pretrained(protocol: Protocol, population: Any, watch: Watch) -> Any:
+    settings: Any = protocol.pretraining
+    (trained,) = pretraining.pretrained(
+        settings, _kind(protocol), protocol.population, [population], protocol.timing, (protocol.seed,), watch
+    )
+    loss, most = pretraining.final_loss(trained), settings.loss_at_most
+    if most is not None and not loss <= most:
+        raise ProtocolError(
+            f"pretraining.loss_at_most = {most:g}: the individual of seed {protocol.seed} did not learn to reach, its loss "
+            f"is {loss:.3g}; take another seed, or train it for longer",
+            "pretraining.loss_at_most",
+        )
+    return trained.population
 
 
 def _arrays(config: Any) -> dict[str, Any]:
@@ -37,36 +81,22 @@ def _arrays(config: Any) -> dict[str, Any]:
     return {} if path is None else load_npz(path)
 
 
-def _population(protocol: Protocol) -> Any:
-    config: Any = protocol.population
-    kind = registry.find("populations", config.kind)
-    try:
-        return kind.load(config, generator(protocol.seed, "population/individual"), _arrays(config))
-    except (ArrayError, NumericalError) as error:
-        raise ProtocolError(f"population: {getattr(config, 'file', '')}: {error}", "population") from None
-
-
-def _decoder(protocol: Protocol, population: Any, watch: Watch) -> Any:
-    config: Any = protocol.decoder
-    kind = registry.find("decoders", config.kind)
-    try:
-        if kind.fit is None or getattr(config, "file", None) is not None:
-            return kind.load(_arrays(config))
-        return kind.load(kind.fit(calibrate(protocol, population, watch), config.calibration, config))
-    except (ArrayError, NumericalError) as error:
-        where = getattr(config, "file", None) or "fitted to a calibration"
-        raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
-
-
 def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None) -> Recorded:
-    """Counts of a population whose subject watches a cursor do at once what it intends, in reaches from the centre.
+    """Counts of a population while an arm or a cursor does what it means to do, in reaches from the centre.
 
-    Reaches go to 8 directions in turn. A population that has no intention of its own (replay) cannot be calibrated
-    on: ArrayError.
+    A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another one
+    watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population that has no
+    intention of its own (replay), or an arm that is not named.
     """
     settings: Any = protocol.decoder
     plan_of, timing = settings.calibration, protocol.timing
-    kind = registry.find("populations", protocol.population.kind)
+    kind = _kind(protocol)
+    if kind.manual is not None:
+        if protocol.pretraining is None:
+            raise ArrayError("no file is given, and no pretraining that says which arm it would calibrate with", "file")
+        return pretraining.recorded(
+            protocol.pretraining, kind, protocol.population, parameters, timing, protocol.seed, plan_of.reaches
+        )
     if not kind.drawn:
         raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
     plan = kind.plan(protocol.population, timing)

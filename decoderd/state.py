@@ -112,6 +112,7 @@ class Parameters(NamedTuple):
 
     population: Any
     decoder: Any
+    readouts: NDArray[np.int64] | None = None  # units the decoder reads, None: all
 
 
 class SessionState(NamedTuple):
@@ -124,6 +125,8 @@ class SessionState(NamedTuple):
     population: Any
     decoder: Any
     effector: Any
+    plasticity: Any
+    passage: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
     readout: Readout
     command: Command
     bin: tuple[NDArray[Any], ...]  # spike counts (B, N) of the bin's ticks so far

@@ -287,6 +287,7 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         },
         STAMPED,
     ),
+    ("an update", "plasticity", {"s": "demo-1", "q": 0, "k": 807, "n": 1, "l": 22.25, "z": 0.00125}, STAMPED),
     (
         "exchanged",
         "decoder",
@@ -902,6 +903,7 @@ DESCRIPTION = {
         "counts": 60,
         "task": 9,
         "trial": 2,
+        "plasticity": 0,
         "decoder": 0,
         "perturbation": 2,
         "metrics": 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -25,6 +25,10 @@ class Calibration(Config):
     ] = 0.1
     decay_per_100ms: Annotated[Fraction, Field(description="velocity kept by A over 100 ms")] = 0.8
     speed_sd_m_s: Annotated[Speed, Field(description="SD of the velocity that A and W expect")] = 0.044
+    dynamics: Annotated[
+        Literal["assumed", "fitted"],
+        Field(description="A and W of a Kalman filter as the two fields above say, or fitted to the velocities"),
+    ] = "assumed"
     factors: Annotated[
         int, Field(strict=True, ge=1, le=100, description="latents of a factor analysis, where one is made")
     ] = 10
@@ -44,6 +48,17 @@ class Recorded(NamedTuple):
     position: Array | None  # (T, 2) m, where the decoder is to know positions
     velocity: Array  # (T, 2) m/s
     bin_s: float
+    trial: NDArray[Any] | None = None  # (T,) which trial each bin is of, where that matters
+
+
+class Linear(NamedTuple):
+    """A step as the linear map it is: x_t = F x_{t-1} + G p + K y + c, p the cursor's position, velocity = H x_t."""
+
+    F: Array  # (n, n)
+    G: Array | None  # (n, 2); None where the position plays no part
+    K: Array  # (n, N)
+    c: Array  # (n,)
+    H: Array  # (2, n)
 
 
 class Decoder(NamedTuple):
@@ -63,6 +78,7 @@ class Decoder(NamedTuple):
     permute_factors(parameters, order) -> the same with factors. None: it has no factors.
     factors(parameters) -> how many factors there are
     take(state, kinematics) -> state: consume kinematics from outside (wire.inputs.Kinematics). None: cannot.
+    linear(parameters, state) -> the next step, where the cursor is seen, as a Linear. None: cannot be learned through.
     """
 
     Config: type[ComponentConfig]
@@ -79,3 +95,4 @@ class Decoder(NamedTuple):
     permute_factors: Callable[[Any, NDArray[Any]], Any] | None = None
     factors: Callable[[Any], int] | None = None
     take: Callable[[Any, Any], Any] | None = None
+    linear: Callable[[Any, Any], Linear] | None = None

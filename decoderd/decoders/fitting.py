@@ -33,6 +33,26 @@ def dynamics(calibration: Calibration, bin_s: float, position: bool) -> tuple[Ar
     return A, W
 
 
+def fitted_dynamics(velocity: Array, trial: NDArray[Any] | None, position: bool, bin_s: float) -> tuple[Array, Array]:
+    """A and W by least squares of each bin's velocity (T, 2) on the one before it in the same trial.
+
+    W is the residuals' mean square. Shapes as in `dynamics`. Raises ArrayError where there are too few bins.
+    """
+    same = np.ones(len(velocity) - 1, dtype=bool) if trial is None else trial[1:] == trial[:-1]
+    before, after = velocity[:-1][same], velocity[1:][same]
+    if len(before) < 4:
+        raise ArrayError(f"velocity: {len(before)} pairs of bins are too few to fit dynamics to", "velocity")
+    keep = np.linalg.lstsq(before, after, rcond=None)[0].T
+    residual = after - before @ keep.T
+    n = 5 if position else 3
+    A, W = np.eye(n), np.zeros((n, n))
+    v = slice(n - 3, n - 1)
+    A[v, v], W[v, v] = keep, residual.T @ residual / len(residual)
+    if position:
+        A[0:2, v] = bin_s * np.eye(2)
+    return A, W
+
+
 def observation(counts: Array, states: Array, shrinkage: float) -> tuple[Array, Array]:
     """C (N, n) and Q (N, N) of counts (T, N) on states (T, n) by least squares.
 
@@ -59,7 +79,10 @@ def kalman(recorded: Recorded, calibration: Calibration, state: str) -> dict[str
         if recorded.position is None:
             raise ArrayError("position: the recording has none; fit a velocity filter", "position")
         columns.insert(0, recorded.position)
-    A, W = dynamics(calibration, recorded.bin_s, position)
+    if calibration.dynamics == "fitted":
+        A, W = fitted_dynamics(recorded.velocity, recorded.trial, position, recorded.bin_s)
+    else:
+        A, W = dynamics(calibration, recorded.bin_s, position)
     C, Q = observation(recorded.counts, np.hstack(columns), calibration.noise_shrinkage)
     return {"A": A, "W": W, "C": C, "Q": Q}
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting, gaussian, linear
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting, gaussian, linear
 from decoderd.errors import ArrayError, NumericalError
 
 FILTER = ("kf_A", "kf_b", "kf_Q", "kf_C", "kf_d", "kf_R")
@@ -132,6 +132,11 @@ def step(parameters: Parameters, v: Array, counts: Array, position: Array | None
     return linear.step(parameters.mapping, v, counts, position)
 
 
+def mapping(parameters: Parameters, v: Array) -> Linear:
+    """M1 and M2."""
+    return linear.linear(parameters.mapping, v)
+
+
 def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     """Begin from velocity `initial` (2,)."""
     return linear.start(parameters.mapping, v, initial)
@@ -175,4 +180,5 @@ INTRINSIC_MANIFOLD = Decoder(
     permute_units,
     permute_factors,
     factors,
+    linear=mapping,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting, gaussian, layout
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting, gaussian, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command
 
@@ -52,14 +52,30 @@ def step(model: Model, state: State, counts: Array, position: Array | None) -> t
     """One bin. Where the cursor is seen, its position is known: it takes the place of the predicted one, and P- knows
     no doubt about it, so that counts move the velocity alone (the second change of ReFIT, Gilja et al. 2012)."""
     prior = state.x.dot(model.A.T)
-    spread = model.A.dot(state.P).dot(model.A.T) + model.W
     where = layout.known(len(model.A))
-    if position is not None and where is not None and where.position is not None:
+    seen = position is not None and where is not None and where.position is not None
+    if seen:
         prior[:, where.position] = position
-        spread[where.position] = spread[:, where.position] = 0.0
-    P = gaussian.updated(spread, model.D)
+    P = gaussian.updated(_spread(model, state.P, where.position if seen else None), model.D)
     x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
     return State(x, P), layout.command(where, x)
+
+
+def _spread(model: Model, P: Array, certain: slice | None) -> Array:
+    """P- = A P A' + W, without doubt about the entries that are `certain`."""
+    spread = model.A.dot(P).dot(model.A.T) + model.W
+    if certain is not None:
+        spread[certain] = spread[:, certain] = 0.0
+    return spread
+
+
+def linear(model: Model, state: State) -> Linear:
+    """x = (I - P D) (A x + ...) + P C' Q^-1 y, P that of the coming step."""
+    where = layout.known(len(model.A))
+    P = gaussian.updated(_spread(model, state.P, where and where.position), model.D)
+    keep = np.eye(len(P)) - P @ model.D
+    A, G, H = layout.taking_over(where, model.A)
+    return Linear(keep @ A, None if G is None else keep @ G, P @ model.CtQinv, np.zeros(len(P)), H)
 
 
 def row(state: State) -> Array:
@@ -91,4 +107,17 @@ def permute_units(model: Model, order: NDArray[Any]) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[place], "Q": Q})
 
 
-KALMAN = Decoder(KalmanConfig, load, gaussian.model_arrays, units, init, step, row, start, fit, rotate, permute_units)
+KALMAN = Decoder(
+    KalmanConfig,
+    load,
+    gaussian.model_arrays,
+    units,
+    init,
+    step,
+    row,
+    start,
+    fit,
+    rotate,
+    permute_units,
+    linear=linear,
+)

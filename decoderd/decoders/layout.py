@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
 from decoderd.state import Command
@@ -46,6 +48,22 @@ def of(n: int) -> Layout:
             "A",
         )
     return _LAYOUTS[n]
+
+
+def taking_over(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:
+    """How a prior is made where the cursor is seen: (A', G, H) with prior = A' x + G position, velocity = H x.
+
+    Rows of the position are the cursor's own: zero in A', one in G. G is None where the filter has no position.
+    """
+    n = len(A)
+    if layout is None:
+        return A, None, np.eye(n)
+    H = np.eye(n)[layout.velocity]
+    if layout.position is None:
+        return A, None, H
+    predicted = A.copy()
+    predicted[layout.position] = 0.0
+    return predicted, np.eye(n)[:, layout.position], H
 
 
 def command(layout: Layout | None, x: Array) -> Command:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need, vector
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded, fitting
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting
 from decoderd.state import Command
 
 
@@ -62,6 +62,11 @@ def step(parameters: Parameters, v: Array, counts: Array, position: Array | None
     return v, Command(v, None)
 
 
+def linear(parameters: Parameters, v: Array) -> Linear:
+    """The mapping itself."""
+    return Linear(parameters.M1, None, parameters.M2, parameters.m0, np.eye(2))
+
+
 def row(v: Array) -> Array:
     """(B, 2)."""
     return v
@@ -98,4 +103,6 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return parameters._replace(M2=M2, count_mean=parameters.count_mean[place])
 
 
-LINEAR = Decoder(LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units)
+LINEAR = Decoder(
+    LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units, linear=linear
+)

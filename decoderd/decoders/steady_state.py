@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
-from decoderd.decoders import Decoder, gaussian, kalman, layout
+from decoderd.decoders import Decoder, Linear, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command
 
@@ -87,6 +87,13 @@ def step(parameters: Parameters, x: Array, counts: Array, position: Array | None
     return x, layout.command(where, x)
 
 
+def linear(parameters: Parameters, x: Array) -> Linear:
+    """x = (I - K C) (A x + ...) + K y."""
+    A, G, H = layout.taking_over(layout.known(len(x.T)), parameters.model.A)
+    keep, K = parameters.seen.keep, parameters.seen.K
+    return Linear(keep @ A, None if G is None else keep @ G, K, np.zeros(len(keep)), H)
+
+
 def row(x: Array) -> Array:
     """(B, n)."""
     return x
@@ -109,5 +116,5 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
 
 
 STEADY_STATE_KALMAN = Decoder(
-    SteadyStateConfig, load, arrays, units, init, step, row, start, kalman.fit, rotate, permute_units
+    SteadyStateConfig, load, arrays, units, init, step, row, start, kalman.fit, rotate, permute_units, linear=linear
 )

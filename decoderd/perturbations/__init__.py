@@ -29,6 +29,7 @@ class Host(NamedTuple):
     """The session a perturbation is to act on."""
 
     units: int
+    reads: int  # of them, those the decoder reads
     drawn: bool  # whether counts are drawn from rates
     decoder: Any  # the component
     decoder_parameters: Any

@@ -37,7 +37,7 @@ def begin(config: PermutationConfig, host: Host) -> NDArray[np.int64]:
         raise Refused(f"a decoder of kind {kind!r} reads no units that could be permuted", "site")
     if isinstance(config.envelope, Ramp):
         raise Refused("a permutation has nothing in between: use a step or a block, not a ramp", "envelope")
-    size = host.units if config.of == "units" else host.decoder.factors(host.decoder_parameters)
+    size = host.reads if config.of == "units" else host.decoder.factors(host.decoder_parameters)
     if config.order is None:
         members = chosen(config.among, size, config.of)
         order = np.arange(size)

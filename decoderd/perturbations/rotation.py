@@ -30,7 +30,7 @@ def begin(config: RotationConfig, host: Host) -> Any:
         return None
     if host.decoder.rotate is None:
         raise Refused(f"a decoder of kind {_kind(host)!r} has no readout that could be rotated", "site")
-    units = chosen(config.units, host.units)
+    units = chosen(config.units, host.reads)
     try:  # now rather than at the onset
         host.decoder.rotate(host.decoder_parameters, config.angle_rad, units)
     except (ArrayError, NumericalError) as error:

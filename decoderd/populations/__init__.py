@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,31 @@ from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, Moment, Timing
+
+
+class Plastic(NamedTuple):
+    """How a population that can learn takes part in it.
+
+    Axes in front of B may be any, as many as its parameters have in front; T is the ticks of a trial.
+
+    fields: {what may be plastic, as a protocol names it: the field of its parameters}
+    at_start: streams of which a row is read in the first tick of a trial and in no other
+    trace(states) -> trace: of the states after each of a trial's ticks, what learning needs, stacked (T, ..., B, .)
+    eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
+        how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
+    back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed, seen): one tick of the adjoint. `gradient`
+        (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the last
+        tick; `seen` (..., B, 2) is the gradient of the position that was seen.
+    gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what `back`
+        gave as `pushed` at each tick, first tick first
+    """
+
+    fields: dict[str, str]
+    at_start: tuple[str, ...]
+    trace: Callable[[Sequence[Any]], Any]
+    eligibility: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
+    back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array, Array]]
+    gather: Callable[[Any, Any, Any, Sequence[Array], tuple[str, ...]], dict[str, Array]]
 
 
 class Population(NamedTuple):
@@ -28,6 +53,9 @@ class Population(NamedTuple):
     counts(plan, rates, draws) -> (B, N) spike counts of this tick, from the rates as perturbed
     overnight(config, parameters, generator) -> parameters of the next day
 
+    lag(plan) -> ticks from the cursor as displayed to the population; None: the population is not plastic
+    manual(plan, parameters) -> its plan under manual control, and the map (2, N) from counts to an arm's control
+
     A population whose counts are given rather than drawn from rates has `drawn = False`; rate perturbations that
     need a new draw are then refused.
     """
@@ -42,3 +70,6 @@ class Population(NamedTuple):
     counts: Callable[[Any, Array, Draws], NDArray[Any]]
     overnight: Callable[[Any, Any, np.random.Generator], Any]
     drawn: bool = True
+    plastic: Plastic | None = None
+    lag: Callable[[Any], int] | None = None
+    manual: Callable[[Any, Any], tuple[Any, Array]] | None = None

@@ -11,7 +11,7 @@ import msgpack
 VERSION = 1
 
 # What the fold tells: the same bytes in every run of a session.
-TOPICS = ("tick", "counts", "task", "trial", "decoder", "perturbation", "metrics", "day")
+TOPICS = ("tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
 # What was observed of one run of it: recorded and published likewise, but not the same in another.
 OBSERVED = ("health", "session")
 

@@ -35,7 +35,7 @@ Code = Literal[
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-Topic = Literal["tick", "counts", "task", "trial", "decoder", "perturbation", "metrics", "day", "health", "session"]
+Topic = Literal["tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day", "health", "session"]
 
 
 class Part(BaseModel):

@@ -68,6 +68,14 @@ class Trial(Message):
     w: Annotated[list[str], Field(description="perturbations that were on at any time of the trial")]
 
 
+class Plasticity(Message):
+    """The population was changed by what happened in the last trials; the change holds from the next tick on."""
+
+    n: Annotated[int, Field(ge=1, description="updates of the day so far")]
+    l: Annotated[float, Field(ge=0, description="mean loss of the trials it was made of")]  # noqa: E741
+    z: Annotated[float, Field(ge=0, description="norm of the change of all plastic parameters")]
+
+
 class Perturbation(Message):
     """A perturbation was added or removed, or went on or off."""
 
@@ -128,6 +136,7 @@ MODELS: dict[str, type[Message]] = {
     "counts": Counts,
     "task": Task,
     "trial": Trial,
+    "plasticity": Plasticity,
     "decoder": Decoder,
     "perturbation": Perturbation,
     "metrics": Metrics,

@@ -23,6 +23,7 @@ const TOPICS = {
   counts: { n: list(count, 2), e: text, y: bytes },
   task: { r: count, p: count, g: integer, t: orNull(point) },
   trial: { d: integer, b: integer, r: count, g: integer, t: orNull(point), a: count, o: integer, x: text, w: list(text) },
+  plasticity: { n: count, l: number, z: number },
   decoder: { f: map(list(integer)) },
   perturbation: { w: text, x: text, f: map(anything) },
   metrics: { w: text, d: count, f: map(number) },

@@ -1,0 +1,122 @@
+"""The exact gradient of a trial's loss, by going back through the closed loop: effector, decoder, population, feedback.
+
+Forward, tick t makes of the effector's state z_t and the network's state
+
+    seen_t = S_t cursor(z_{t-lag})      rates_t = population(seen_t)      y = counts of a bin = sum g_t rates_t tick
+    x = F x + G p_t + K y + c           u_t = J_t (H x) + ...             z_{t+1} = effector(z_t, u_t)
+
+where S_t, g_t and J_t are what perturbations make of feedback, rates and command at that tick. Backward, gradients
+pass the same stations in the opposite order. Poisson counts are passed as if they were what was expected of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd.arrays import Array
+from decoderd.decoders import Linear
+from decoderd.effectors import Effector
+from decoderd.populations import Population
+from decoderd.state import POSITION
+
+
+class Slopes(NamedTuple):
+    """Derivatives of a tick's perturbations; None where none was on."""
+
+    seen: Array | None = None  # (2, 4) seen position by cursor
+    rates: Array | None = None  # (..., B, N) rate by rate
+    command: Array | None = None  # (2, 2) velocity by decoded velocity
+    pulled: Array | None = None  # (2, 4) velocity by cursor: assistance
+
+
+NOTHING = Slopes()
+
+
+class Passage(NamedTuple):
+    """What happened in B trials of T ticks, axes in front of B as the population has them."""
+
+    trace: Any  # the population's
+    effector: Sequence[Any]  # T + 1 states, the first before the first tick
+    cursors: Array  # (T + 1, ..., B, 4)
+    commands: Sequence[Any]  # T commands as carried out
+    decoded: Array  # (T, ..., B, 2) velocities as decoded
+    steps: Mapping[int, Linear]  # the decoder's steps by the tick at which they were made
+    slopes: Mapping[int, Slopes]  # of the ticks at which a perturbation was on
+    goal: Array  # (..., B, 2) m
+    counts: Sequence[Array] = ()  # T of (..., B, N), where somebody wants them
+
+
+class Loop(NamedTuple):
+    """The components that gradients go back through, and the units the decoder reads."""
+
+    population: Population
+    population_plan: Any
+    effector: Effector
+    effector_plan: Any
+    tick_s: float
+    readouts: Any  # index of the units read
+
+
+def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_controls: Array | None) -> list[Array]:
+    """What `population.plastic.back` gave as `pushed` at each tick, first tick first.
+
+    `on_cursors` (T + 1, ..., B, 4) and `on_controls` (T, ..., B, 2) or None are the loss's own gradients; see
+    `plasticity.objective`. The sum over the batch of the trials' gradients follows by `gather`.
+    """
+    plastic, lag = loop.population.plastic, loop.population.lag
+    assert plastic is not None and lag is not None  # whoever asks has seen to it
+    assert loop.effector.back is not None and loop.effector.cursor_back is not None
+    late, T = lag(loop.population_plan), len(passage.commands)
+    shape = passage.cursors.shape[1:-1]
+    units = loop.population.units(parameters)
+    cursors = [on_cursors[t].copy() for t in range(T + 1)]
+    effector = loop.effector.cursor_back(loop.effector_plan, passage.effector[T], cursors[T])
+    on_state: Array | None = None  # of the decoder's state, from steps that come after
+    on_velocity = np.zeros((*shape, 2))  # of the velocity held since the last step
+    on_counts: Array | None = None
+    ahead, found = None, []
+    for t in range(T - 1, -1, -1):
+        slope = passage.slopes.get(t, NOTHING)
+        effector, on_command = loop.effector.back(
+            loop.effector_plan, passage.effector[t], passage.commands[t], effector
+        )
+        if slope.pulled is not None:
+            cursors[t] = cursors[t] + on_command @ slope.pulled
+        on_velocity = on_velocity + (on_command if slope.command is None else on_command @ slope.command)
+        if on_controls is not None:
+            on_velocity = on_velocity + on_controls[t]
+        step = passage.steps.get(t)
+        if step is not None:
+            on_step = on_velocity @ step.H
+            if on_state is not None:
+                on_step += on_state
+            on_counts = on_step @ step.K
+            on_state = on_step @ step.F
+            if step.G is not None:
+                cursors[t][..., POSITION] += on_step @ step.G
+            on_velocity = np.zeros_like(on_velocity)
+        rates = np.zeros((*shape, units))
+        if on_counts is not None:
+            rates[..., loop.readouts] = on_counts * loop.tick_s
+        if slope.rates is not None:
+            rates *= slope.rates
+        ahead, push, seen = plastic.back(loop.population_plan, parameters, passage.trace, t, rates, ahead)
+        found.append(push)
+        if t >= late:  # what came in earlier was seen before the trial, or is the place where it began
+            feedback = passage.slopes.get(t - late, NOTHING).seen
+            if feedback is None:
+                cursors[t - late][..., POSITION] += seen
+            else:
+                cursors[t - late] += seen @ feedback
+        effector = _added(effector, loop.effector.cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
+    return found[::-1]
+
+
+def _added(one: Any, other: Any) -> Any:
+    """The sum of two gradients of one state: arrays, or named tuples of them."""
+    if isinstance(one, tuple):
+        return type(one)(*(_added(a, b) for a, b in zip(one, other, strict=True)))
+    return one + other

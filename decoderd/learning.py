@@ -1,0 +1,117 @@
+"""Learning in a session: what a trial leaves behind, and what a rule of plasticity makes of it when the trial ends.
+
+A trial's ticks are kept as they happen, by reference, which costs the loop next to nothing. In the tick in which the
+trial ends, before the next one begins, they become a lesson; the parameters that come of it hold from that tick on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd.adjoint import NOTHING, Loop, Passage, Slopes
+from decoderd.arrays import Array
+from decoderd.credit import lesson
+from decoderd.decoders import Decoder
+from decoderd.errors import ProtocolError
+from decoderd.plasticity import Plasticity
+from decoderd.state import Command, Parameters, TrialLog
+
+
+Messages = list[tuple[str, dict[str, Any]]]
+
+
+class Instant(NamedTuple):
+    """A tick of a trial."""
+
+    population: Any  # state after the tick
+    before: Any  # the effector's state before it
+    after: Any  # and after
+    decoded: Command
+    carried_out: Command
+    stepped: tuple[Any, Any] | None  # the decoder's parameters and its state before its step, if it made one
+    slopes: Slopes
+
+
+class Learner(NamedTuple):
+    """A rule at work on one population."""
+
+    rule: Plasticity
+    config: Any
+    loop: Loop
+    decoder: Decoder
+    fields: tuple[str, ...]  # the plastic parameters
+    targets: int
+
+
+def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> Learner | None:
+    """A rule put to work; None for one that learns nothing.
+
+    Raises ProtocolError where population, effector or decoder cannot be learned through.
+    """
+    if rule.credit is None:
+        return None
+    plastic = loop.population.plastic
+    if plastic is None:
+        raise ProtocolError("plasticity: this population cannot learn; use population.kind = 'rnn'", "plasticity.kind")
+    if rule.credit == "gradient":
+        if loop.effector.back is None or loop.effector.cursor_back is None:
+            raise ProtocolError("plasticity: no gradient goes back through this effector", "plasticity.kind")
+        if decoder.linear is None:
+            raise ProtocolError("plasticity: no gradient goes back through this decoder", "plasticity.kind")
+    fields = tuple(plastic.fields[part] for part in config.plastic)
+    return Learner(rule, config, loop, decoder, fields, targets)
+
+
+def values(learner: Learner, population: Any) -> dict[str, Array]:
+    """The plastic arrays of a population's parameters."""
+    return {field: getattr(population, field) for field in learner.fields}
+
+
+def rested(learner: Learner | None, population: Any) -> Any:
+    """The rule's state in the morning."""
+    if learner is None:
+        return None
+    return learner.rule.init(learner.config, values(learner, population), learner.targets, ())
+
+
+def ended(
+    learner: Learner, parameters: Parameters, state: Any, passage: tuple[Instant, ...], log: TrialLog, news: Messages
+) -> tuple[Parameters, Any]:
+    """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`."""
+    if log.place is None or not passage:  # the target was never shown
+        return parameters, state
+    happened = _passage(learner, passage, log.place)
+    objective, credit = learner.config.objective, learner.rule.credit
+    given = lesson(
+        learner.loop, parameters.population, happened, objective, credit, learner.fields, np.array([log.target])
+    )
+    before = values(learner, parameters.population)
+    following, after = learner.rule.learn(learner.config, state, before, given)
+    done = learner.rule.progress(following)
+    if done.updates == learner.rule.progress(state).updates:
+        return parameters, following
+    change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
+    news.append(("plasticity", {"n": done.updates, "l": float(done.loss), "z": change}))
+    return parameters._replace(population=parameters.population._replace(**after)), following
+
+
+def _passage(learner: Learner, instants: tuple[Instant, ...], goal: Array) -> Passage:
+    loop = learner.loop
+    plastic, linear = loop.population.plastic, learner.decoder.linear
+    assert plastic is not None  # the rule was put to work
+    bodies = [instants[0].before, *(instant.after for instant in instants)]
+    steps = {}
+    if learner.rule.credit == "gradient" and linear is not None:
+        steps = {t: linear(*instant.stepped) for t, instant in enumerate(instants) if instant.stepped is not None}
+    return Passage(
+        plastic.trace([instant.population for instant in instants]),
+        bodies,
+        np.stack([loop.effector.cursor(loop.effector_plan, each) for each in bodies]),
+        [instant.carried_out for instant in instants],
+        np.stack([instant.decoded.velocity for instant in instants]),
+        steps,
+        {t: instant.slopes for t, instant in enumerate(instants) if instant.slopes is not NOTHING},
+        goal,
+    )

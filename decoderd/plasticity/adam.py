@@ -1,0 +1,66 @@
+"""Adam (Kingma & Ba 2015) as a pair of pure functions over arrays by name.
+
+m <- beta1 m + (1 - beta1) g,    v <- beta2 v + (1 - beta2) g^2,    step = -rate m^ / (sqrt(v^) + eps)
+
+where m^ and v^ are m and v without their bias towards zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import Config, Fraction
+
+
+class Adam(Config):
+    """`rate` falls by the factor `decay` with every update, down to `lowest_rate`."""
+
+    rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 2e-5
+    decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+    lowest_rate: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Annotated[float, Field(strict=True, gt=0, le=1)] = 1e-10
+
+
+class Moments(NamedTuple):
+    """Running means of gradients and of their squares."""
+
+    updates: int
+    m: dict[str, Array]
+    v: dict[str, Array]
+
+
+def init(values: Mapping[str, Array]) -> Moments:
+    """Before the first update."""
+    zeros = {name: np.zeros_like(value) for name, value in values.items()}
+    return Moments(0, zeros, zeros)
+
+
+def step(
+    config: Adam, moments: Moments, gradient: Mapping[str, Array], values: Mapping[str, Array]
+) -> tuple[Moments, dict[str, Array]]:
+    """One update down the gradient; arrays by the names of `values`."""
+    t = moments.updates + 1
+    rate = max(config.rate * config.decay**moments.updates, config.lowest_rate)
+    size, shrink = rate / (1 - config.beta1**t), 1 / np.sqrt(1 - config.beta2**t)
+    m, v, following = {}, {}, {}
+    for name, value in values.items():
+        g = gradient[name]
+        m[name] = config.beta1 * moments.m[name]
+        m[name] += (1 - config.beta1) * g
+        v[name] = config.beta2 * moments.v[name]
+        v[name] += (1 - config.beta2) * (g * g)
+        change = np.sqrt(v[name])
+        change *= shrink
+        change += config.epsilon
+        np.divide(m[name], change, out=change)
+        change *= -size
+        change += value
+        following[name] = change
+    return Moments(t, m, v), following

@@ -1,0 +1,57 @@
+"""Backpropagation: Adam goes down the exact gradient of the mean loss, through effector, feedback delay and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
+from decoderd.plasticity.adam import Adam
+
+
+class BackpropConfig(PlasticityConfig):
+    """Defaults are those of brain control in the published model's first version."""
+
+    kind: Literal["backprop"] = "backprop"
+    adam: Adam = Adam(rate=1e-4, epsilon=1e-8)
+
+
+class BiasConfig(PlasticityConfig):
+    """Only biases learn; weights stay as they are, bit for bit (Williams et al. 2025)."""
+
+    kind: Literal["bias"] = "bias"
+    adam: Adam = Adam(rate=1e-2, epsilon=1e-8)
+    plastic: Annotated[tuple[Literal["bias"]], Field(description="nothing else")] = ("bias",)  # type: ignore[assignment]
+
+
+class State(NamedTuple):
+    """Of a day."""
+
+    moments: adam.Moments
+    collected: updates.Collected
+
+
+def init(config: Any, values: Mapping[str, Array], targets: int, lead: tuple[int, ...] = ()) -> State:
+    """Moments and what was collected at zero."""
+    return State(adam.init(values), updates.nothing(values, lead))
+
+
+def learn(config: Any, state: State, values: dict[str, Array], lesson: Lesson) -> tuple[State, dict[str, Array]]:
+    """Collect the gradients of these trials; with the last of an update, step."""
+    share = np.full_like(lesson.losses, 1 / config.trials_per_update)
+    collected = updates.collect(state.collected, lesson.credit(share), lesson.losses)
+    moments, collected, values = updates.apply(config, state.moments, collected, values)
+    return State(moments, collected), values
+
+
+def progress(state: State) -> Progress:
+    """Of the day."""
+    return updates.progress(state.collected)
+
+
+BACKPROP = Plasticity(BackpropConfig, init, learn, progress, "gradient")
+BIAS = Plasticity(BiasConfig, init, learn, progress, "gradient")

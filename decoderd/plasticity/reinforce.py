@@ -1,0 +1,65 @@
+"""REINFORCE with a baseline for every target (Williams 1992; Rajeswaran, Payeur, Orsborn & Lajoie 2024).
+
+    e = sum_t xi_t (e_t, r_{t-1}, 1)          eligibility of a trial, without its last tick
+    g = sum_trials (R - Rbar_k) e             R = -L, k the trial's target
+    Rbar_k <- keep Rbar_k + (1 - keep) R
+
+and Adam goes up g. Noise that went with more reward than usual is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from decoderd.arrays import Array
+from decoderd.config import Fraction
+from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
+from decoderd.plasticity.adam import Adam
+
+
+class ReinforceConfig(PlasticityConfig):
+    """Defaults are those of brain control in the published model."""
+
+    kind: Literal["reinforce"] = "reinforce"
+    adam: Adam = Adam()
+    baseline_keep: Annotated[Fraction, Field(description="how much of its baseline a target keeps")] = 0.3
+
+
+class State(NamedTuple):
+    """Of a day."""
+
+    moments: adam.Moments
+    collected: updates.Collected
+    baseline: Array  # (..., targets + 1) reward expected of each target; the last is for trials without an index
+
+
+def init(config: ReinforceConfig, values: Mapping[str, Array], targets: int, lead: tuple[int, ...] = ()) -> State:
+    """Moments, baselines and what was collected at zero."""
+    return State(adam.init(values), updates.nothing(values, lead), np.zeros((*lead, targets + 1)))
+
+
+def learn(
+    config: ReinforceConfig, state: State, values: dict[str, Array], lesson: Lesson
+) -> tuple[State, dict[str, Array]]:
+    """Collect these trials; with the last of an update, step."""
+    reward = -lesson.losses
+    surprise = reward - state.baseline[..., lesson.targets]
+    baseline = state.baseline.copy()
+    baseline[..., lesson.targets] += (1 - config.baseline_keep) * surprise
+    collected = updates.collect(state.collected, lesson.credit(-surprise), lesson.losses)
+    moments, collected, values = updates.apply(config, state.moments, collected, values)
+    return State(moments, collected, baseline), values
+
+
+
+
+def progress(state: State) -> Progress:
+    """Of the day."""
+    return updates.progress(state.collected)
+
+
+REINFORCE = Plasticity(ReinforceConfig, init, learn, progress, "eligibility")
