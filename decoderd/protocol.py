@@ -33,6 +33,7 @@ class Protocol(Config):
     effector: ComponentConfig
     population: ComponentConfig
     decoder: ComponentConfig
+    updater: ComponentConfig
     perturbations: tuple[PerturbationConfig, ...] = ()
 
     @model_validator(mode="after")
@@ -72,6 +73,7 @@ def model() -> type[Protocol]:
         effector=(_any_kind("effectors"), {"kind": "cursor"}),
         population=(_any_kind("populations"), ...),
         decoder=(_any_kind("decoders"), ...),
+        updater=(_any_kind("updaters"), {"kind": "none"}),
         perturbations=(several, ()),
     )
 
@@ -81,10 +83,13 @@ def _perturbation_model() -> type[Config]:
     return create_model("Perturbation", __base__=Config, perturbation=(_any_kind("perturbations"), ...))
 
 
+_DEFAULTS = {"effector": {"kind": "cursor"}, "updater": {"kind": "none"}}
+
+
 def parse(data: Mapping[str, Any]) -> Protocol:
     """Validate a protocol given as plain data. Raises ProtocolError with a line for every fault."""
     try:
-        return model().model_validate({"effector": {"kind": "cursor"}, **data})
+        return model().model_validate({**_DEFAULTS, **data})
     except ValidationError as error:
         raise explain(error, model()) from None
 

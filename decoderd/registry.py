@@ -12,7 +12,7 @@ from typing import Any
 
 from decoderd.errors import ProtocolError
 
-FAMILIES = ("tasks", "effectors", "populations", "decoders", "perturbations")
+FAMILIES = ("tasks", "effectors", "populations", "decoders", "updaters", "perturbations")
 
 
 @cache

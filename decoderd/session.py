@@ -12,6 +12,7 @@ another loop (see `decoderd.loop`).
     population  intention -> rates -> spike counts                           perturbed: gain, silence, noise
     decoder     at the end of a bin: counts -> kinematics                    perturbed: rotation, permutation
     effector    kinematics -> cursor                                         perturbed: rotation, gain, delay, assist
+    updater     at the end of a bin: counts, intention -> another decoder, now and then
     end of trial, block and day -> bookkeeping, overnight changes
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from decoderd import admission, chronicle, perturbing, schedule
+from decoderd import admission, chronicle, perturbing, schedule, updating
 from decoderd.assembly import Session
 from decoderd.chronicle import NUMBERED, Messages, plain
 from decoderd.errors import ProtocolError, Refused
@@ -37,6 +38,7 @@ from decoderd.state import (
     TrialLog,
     still,
 )
+from decoderd.updaters import Bin
 
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
@@ -49,7 +51,8 @@ def initial(session: Session, parameters: Parameters) -> SessionState:
             where = f"perturbations.{index} ({spec.name})"
             raise ProtocolError(f"{where}: {refusal}", where) from None
     progress = schedule.first(session.protocol.schedule)
-    return _morning(session, parameters, progress, 0, 0)._replace(perturbations=tuple(waiting))
+    state = _morning(session, parameters, progress, 0, 0)
+    return state._replace(perturbations=tuple(waiting), updater=updating.begin(session, parameters))
 
 
 def _morning(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
@@ -112,13 +115,15 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         rates = perturbing.through("neural", on, memories, rates, moment)
     counts = session.population.counts(session.population_plan, rates, draws)
 
-    readout, collected = state.readout, (*state.bin, counts)
+    readout, collected, heard = state.readout, (*state.bin, counts), None
     if len(collected) == session.timing.bin_ticks:
         readout = perturbing.readout(readout, on, session.decoder, state.parameters.decoder)
         summed, message = chronicle.bin_of(tick, collected)
         news.append(message)
         decoder, command = session.decoder.step(readout.parameters, decoder, summed, cursor[:, POSITION])
         collected = ()
+        if session.updates is not None:
+            heard = Bin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
     effector = session.effector.step(session.effector_plan, effector, carried_out)
@@ -154,7 +159,10 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         perturbing.remembered(perturbations, memories),
         log,
         state.sequences,
+        state.updater,
     )
+    if heard is not None:
+        state = updating.follow(session, state, summed, heard, news)
     if schedule.block_over(session.protocol.schedule, progress, tick + 1, session.timing.tick_s):
         state = _next_block(session, state, news)
     if news:
@@ -165,6 +173,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
 def _next_block(session: Session, state: SessionState, news: Messages) -> SessionState:
     """Go on to the next block or, over night, to the next day."""
+    if session.updates is not None:
+        state = updating.block_over(session, state, news)
     protocol, progress = session.protocol, state.progress
     following = schedule.following(protocol.schedule, progress, state.tick)
     if following.day == progress.day and not following.done:
@@ -186,4 +196,9 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
     news.append(chronicle.day_message(protocol, following, "block"))
     fresh = _morning(session, parameters, following, state.tick, state.log.trial)
     perturbations = perturbing.rested(state.perturbations, session.host(parameters))
-    return fresh._replace(perturbations=perturbations, readout=state.readout, sequences=state.sequences)
+    return fresh._replace(
+        perturbations=perturbations,
+        readout=state.readout,
+        sequences=state.sequences,
+        updater=updating.rested(state.updater),
+    )

@@ -52,10 +52,23 @@ def _decoder(protocol: Protocol, population: Any, watch: Watch) -> Any:
     try:
         if kind.fit is None or getattr(config, "file", None) is not None:
             return kind.load(_arrays(config))
-        return kind.load(kind.fit(calibrate(protocol, population, watch), config.calibration, config))
+        fitted = kind.load(kind.fit(calibrate(protocol, population, watch), config.calibration, config))
+        return _arbitrary(protocol, kind, fitted) if config.calibration.arbitrary else fitted
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or "fitted to a calibration"
         raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
+
+
+def _arbitrary(protocol: Protocol, kind: Any, parameters: Any) -> Any:
+    """The decoder with every unit's readout turned by an angle of its own, uniform on the circle: it knows baselines
+    and depths of modulation, and nothing of directions."""
+    if kind.rotate is None:
+        raise ArrayError("this kind has no readout that could be made arbitrary", "calibration")
+    units = kind.units(parameters)
+    angles = generator(protocol.seed, "decoder/arbitrary").uniform(0, 2 * np.pi, units)
+    for unit, angle in enumerate(angles.tolist()):
+        parameters = kind.rotate(parameters, angle, np.array([unit]))
+    return parameters
 
 
 def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None) -> Recorded:
