@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import perturbing
+from decoderd import chronicle, perturbing, updating
 from decoderd.assembly import Session, check_drives
 from decoderd.chronicle import Messages
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
-from decoderd.perturbations import Host
 from decoderd.protocol import parse_perturbation
-from decoderd.state import Moment, Perturbing, Readout, SessionState
+from decoderd.state import Moment, Readout, SessionState
 
 
 def take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:
@@ -86,22 +85,10 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], 
         parameters = decoder.load(arrays)
         readouts = state.parameters.readouts
         check_drives(decoder, parameters, session.units if readouts is None else len(readouts))
+        state = updating.exchanged(session, state, parameters)
     except (ArrayError, NumericalError) as error:
         raise Refused(str(error), error.field) from None
     except ValueError as error:
         raise Refused(f"arrays: {error}", "arrays") from None
-    host = session.host(state.parameters._replace(decoder=parameters))
-    perturbations = tuple(_carried_over(p, host) if p.offset < 0 else p for p in state.perturbations)
-    news.append(("decoder", {"f": {name: list(array.shape) for name, array in arrays.items()}}))
-    return state._replace(
-        parameters=state.parameters._replace(decoder=parameters),
-        decoder=decoder.init(parameters, 1),
-        readout=Readout((), parameters),
-        perturbations=perturbations,
-    )
-
-
-def _carried_over(p: Perturbing, host: Host) -> Perturbing:
-    """A perturbation under another decoder. Raises Refused where that cannot be perturbed so."""
-    begun = perturbing.begin(p.spec, host)
-    return p._replace(memory=begun.memory) if p.spec.site == "readout" else p
+    news.append(chronicle.decoder_message("input", "installed", "", arrays))
+    return state

@@ -9,7 +9,7 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.adjoint import Loop
-from decoderd.decoders import Decoder
+from decoderd.decoders import Decoder, Observing
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.learning import Learner, employ
@@ -19,6 +19,17 @@ from decoderd.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.state import Parameters, Timing
 from decoderd.tasks import Task
+from decoderd.updaters import Updater, criterion
+
+
+class Updates(NamedTuple):
+    """How a session's decoder is updated."""
+
+    updater: Updater
+    plan: Any
+    observing: Observing
+    bins: int | None  # of updating, after which it is over
+    criterion: criterion.Plan | None
 
 
 class Session(NamedTuple):
@@ -38,6 +49,7 @@ class Session(NamedTuple):
     population_streams: Mapping[str, Stream]
     decoder: Decoder
     learner: Learner | None  # None: the population learns nothing
+    updates: Updates | None  # None where the decoder stays as it is
     perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
 
     def host(self, parameters: Parameters) -> Host:
@@ -90,8 +102,35 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         ),
         decoder=decoder,
         learner=learner,
+        updates=_updates(protocol, decoder, parameters.decoder),
         perturbation_streams={},
     )
+
+
+def _updates(protocol: Protocol, decoder: Decoder, parameters: Any) -> Updates | None:
+    """The session's updating. Raises ProtocolError for a decoder that an updater could not change."""
+    config: Any = protocol.updater
+    if config.kind == "none":
+        return None
+    if decoder.observing is None:
+        raise ProtocolError(
+            f"updater: a decoder of kind {protocol.decoder.kind!r} has no observation model (C, Q) that an updater "
+            f"could change; those that have are {', '.join(_observing())}",
+            "updater",
+        )
+    try:
+        decoder.observing.model(parameters)
+    except ArrayError as error:
+        raise ProtocolError(f"updater: decoder: {error}", "updater") from None
+    updater, timing = registry.find("updaters", config.kind), protocol.timing
+    bins = None if config.stop_s is None else max(1, round(config.stop_s / timing.bin_s))
+    judged = None if config.criterion is None else criterion.plan(config.criterion, timing)
+    return Updates(updater, updater.plan(config, timing), decoder.observing, bins, judged)
+
+
+def _observing() -> list[str]:
+    decoders = registry.family("decoders")
+    return sorted(kind for kind, decoder in decoders.items() if decoder.observing is not None)
 
 
 def check_drives(decoder: Decoder, parameters: Any, units: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,12 @@ def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str,
             "w": list(log.names),
         },
     )
+
+
+def decoder_message(who: str, what: str, why: str, arrays: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What came of the decoder; `arrays` are those installed."""
+    shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
+    return ("decoder", {"w": who, "x": what, "m": why, "f": shapes})
 
 
 def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from decoderd.chronicle import Messages
 from decoderd.perturbations import Host, Scene, envelope
 from decoderd.rng import Draws, Stream, open_streams
 from decoderd.state import POSITION, Command, Moment, Perturbing, Readout
-
+from decoderd.trigger import reached
 
 # Step of central differences: m, m/s or Hz.
 _SMALL = 1e-5
@@ -52,12 +52,12 @@ def switched(
         if p.offset >= 0:
             continue
         shape = p.spec.envelope
-        if p.onset < 0 and envelope.reached(shape.start, *where):
+        if p.onset < 0 and reached(shape.start, *where):
             p = p._replace(onset=moment.tick)
             perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
             news.append(message(p.spec, "on"))
         stop = envelope.stop_of(shape)
-        if p.onset >= 0 and stop is not None and envelope.reached(stop, *where):
+        if p.onset >= 0 and stop is not None and reached(stop, *where):
             p = p._replace(offset=moment.tick)
             perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
             news.append(message(p.spec, "off"))

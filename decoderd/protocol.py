@@ -35,6 +35,7 @@ class Protocol(Config):
     effector: ComponentConfig
     population: ComponentConfig
     decoder: ComponentConfig
+    updater: ComponentConfig
     readouts: Readouts = Readouts()
     plasticity: ComponentConfig
     pretraining: Pretraining | None = None
@@ -82,6 +83,7 @@ def model() -> type[Protocol]:
         effector=(_any_kind("effectors"), {"kind": "cursor"}),
         population=(_any_kind("populations"), ...),
         decoder=(_any_kind("decoders"), ...),
+        updater=(_any_kind("updaters"), {"kind": "none"}),
         plasticity=(_any_kind("plasticity"), {"kind": "none"}),
         pretraining=(_pretraining() | None, None),
         perturbations=(several, ()),
@@ -93,10 +95,13 @@ def _perturbation_model() -> type[Config]:
     return create_model("Perturbation", __base__=Config, perturbation=(_any_kind("perturbations"), ...))
 
 
+_DEFAULTS = {name: {"kind": kind} for name, kind in (("effector", "cursor"), ("updater", "none"), ("plasticity", "none"))}
+
+
 def parse(data: Mapping[str, Any]) -> Protocol:
     """Validate a protocol given as plain data. Raises ProtocolError with a line for every fault."""
     try:
-        return model().model_validate({"effector": {"kind": "cursor"}, "plasticity": {"kind": "none"}, **data})
+        return model().model_validate({**_DEFAULTS, **data})
     except ValidationError as error:
         raise explain(error, model()) from None
 

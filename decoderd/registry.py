@@ -12,7 +12,7 @@ from typing import Any
 
 from decoderd.errors import ProtocolError
 
-FAMILIES = ("tasks", "effectors", "populations", "plasticity", "decoders", "perturbations")
+FAMILIES = ("tasks", "effectors", "populations", "plasticity", "decoders", "updaters", "perturbations")
 
 
 @cache

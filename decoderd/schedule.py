@@ -20,6 +20,7 @@ class Block(Config):
     days: Annotated[
         tuple[Count, ...] | None, Field(min_length=1, description="days on which it runs; absent: every day")
     ] = None
+    updating: Annotated[bool, Field(strict=True, description="whether an updater may change the decoder in it")] = True
 
     @model_validator(mode="after")
     def _ends(self) -> Block:

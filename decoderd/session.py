@@ -12,7 +12,9 @@ another loop (see `decoderd.loop`).
     population  intention -> rates -> spike counts                           perturbed: gain, silence, noise
     decoder     at the end of a bin: counts -> kinematics                    perturbed: rotation, permutation
     effector    kinematics -> cursor                                         perturbed: rotation, gain, delay, assist
-    end of trial -> plasticity; end of block and day -> bookkeeping, overnight changes
+    updater     at the end of a bin: counts, intention -> another decoder, now and then
+    plasticity  at the end of a trial: what happened in it -> another population, now and then
+    end of trial, block and day -> bookkeeping, overnight changes
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from decoderd import admission, chronicle, learning, perturbing, schedule
+from decoderd import admission, chronicle, learning, perturbing, schedule, updating
 from decoderd.adjoint import NOTHING
 from decoderd.assembly import Session
 from decoderd.chronicle import NUMBERED, Messages, plain
@@ -39,6 +41,7 @@ from decoderd.state import (
     TrialLog,
     still,
 )
+from decoderd.updaters import Bin
 
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
@@ -51,7 +54,8 @@ def initial(session: Session, parameters: Parameters) -> SessionState:
             where = f"perturbations.{index} ({spec.name})"
             raise ProtocolError(f"{where}: {refusal}", where) from None
     progress = schedule.first(session.protocol.schedule)
-    return _morning(session, parameters, progress, 0, 0)._replace(perturbations=tuple(waiting))
+    state = _morning(session, parameters, progress, 0, 0)
+    return state._replace(perturbations=tuple(waiting), updater=updating.begin(session, parameters))
 
 
 def _morning(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
@@ -121,7 +125,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     fired = perturbing.through("neural", on, memories, rates, moment) if on else rates
     counts = session.population.counts(session.population_plan, fired, draws)
 
-    readout, collected, stepped = state.readout, (*state.bin, counts), None
+    readout, collected, stepped, heard = state.readout, (*state.bin, counts), None, None
     if len(collected) == session.timing.bin_ticks:
         readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
         summed, message = chronicle.bin_of(tick, collected)
@@ -130,6 +134,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         read = summed if parameters.readouts is None else summed[:, parameters.readouts]
         decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
         collected = ()
+        if session.updates is not None:
+            heard = Bin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
     before, effector = effector, session.effector.step(session.effector_plan, effector, carried_out)
@@ -170,7 +176,10 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         perturbing.remembered(perturbations, memories),
         log,
         state.sequences,
+        state.updater,
     )
+    if heard is not None:
+        state = updating.follow(session, state, read, heard, news)
     if schedule.block_over(session.protocol.schedule, progress, tick + 1, session.timing.tick_s):
         state = _next_block(session, state, news)
     if news:
@@ -181,6 +190,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
 def _next_block(session: Session, state: SessionState, news: Messages) -> SessionState:
     """Go on to the next block or, over night, to the next day."""
+    if session.updates is not None:
+        state = updating.block_over(session, state, news)
     protocol, progress = session.protocol, state.progress
     following = schedule.following(protocol.schedule, progress, state.tick)
     if following.day == progress.day and not following.done:
@@ -202,4 +213,9 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
     news.append(chronicle.day_message(protocol, following, "block"))
     fresh = _morning(session, parameters, following, state.tick, state.log.trial)
     perturbations = perturbing.rested(state.perturbations, session.host(parameters))
-    return fresh._replace(perturbations=perturbations, readout=state.readout, sequences=state.sequences)
+    return fresh._replace(
+        perturbations=perturbations,
+        readout=state.readout,
+        sequences=state.sequences,
+        updater=updating.rested(state.updater),
+    )

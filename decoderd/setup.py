@@ -30,7 +30,7 @@ def prepare(protocol: Protocol, watch: Watch = lambda done: None) -> Parameters:
     Raises ProtocolError, naming file and array, for files that do not fit the kinds that are to read them.
     """
     population = individual(protocol)
-    if protocol.pretraining is not None:
+    if protocol.pretraining is not None and getattr(protocol.population, "file", None) is None:
         population = _pretrained(protocol, population, watch)
     config: Any = protocol.decoder
     kind = registry.find("decoders", config.kind)
@@ -42,7 +42,10 @@ def prepare(protocol: Protocol, watch: Watch = lambda done: None) -> Parameters:
         read = readouts.choose(protocol.readouts, recorded.counts)
         if read is not None:
             recorded = recorded._replace(counts=recorded.counts[:, read])
-        return Parameters(population, kind.load(kind.fit(recorded, config.calibration, config)), read)
+        decoder = kind.load(kind.fit(recorded, config.calibration, config))
+        if config.calibration.arbitrary:
+            decoder = _arbitrary(protocol, kind, decoder)
+        return Parameters(population, decoder, read)
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or "fitted to a calibration"
         raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
@@ -79,6 +82,18 @@ def _pretrained(protocol: Protocol, population: Any, watch: Watch) -> Any:
 def _arrays(config: Any) -> dict[str, Any]:
     path: Path | None = getattr(config, "file", None)
     return {} if path is None else load_npz(path)
+
+
+def _arbitrary(protocol: Protocol, kind: Any, parameters: Any) -> Any:
+    """The decoder with every unit's readout turned by an angle of its own, uniform on the circle: it knows baselines
+    and depths of modulation, and nothing of directions."""
+    if kind.rotate is None:
+        raise ArrayError("this kind has no readout that could be made arbitrary", "calibration")
+    units = kind.units(parameters)
+    angles = generator(protocol.seed, "decoder/arbitrary").uniform(0, 2 * np.pi, units)
+    for unit, angle in enumerate(angles.tolist()):
+        parameters = kind.rotate(parameters, angle, np.array([unit]))
+    return parameters
 
 
 def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None) -> Recorded:

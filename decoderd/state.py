@@ -65,6 +65,13 @@ class Command(NamedTuple):
     correction: Array | None  # (B, 2) m: jump of the decoded position at the end of a bin
 
 
+class Observation(NamedTuple):
+    """What a decoder believes of what it observes, y = C x + q with q ~ N(0, Q): M observed, n states."""
+
+    C: Array  # (M, n)
+    Q: Array  # (M, M)
+
+
 class Progress(NamedTuple):
     """How far the schedule has come."""
 
@@ -133,6 +140,7 @@ class SessionState(NamedTuple):
     perturbations: tuple[Perturbing, ...]
     log: TrialLog
     sequences: tuple[int, ...]  # next sequence number of each topic but `tick`, whose number is the tick
+    updater: Any = None  # what an updater has gathered; None without one
 
 
 def still(batch: int) -> Command:

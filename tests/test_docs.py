@@ -18,6 +18,7 @@ from decoderd.perturbations import envelope
 from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
 from decoderd.schedule import Block, Schedule
+from decoderd.trigger import Trigger
 from decoderd.wire import inputs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +112,7 @@ NESTED = {
     envelope.Step: "Envelope `step`",
     envelope.Ramp: "Envelope `ramp`",
     envelope.Block: "Envelope `block`",
-    envelope.Trigger: "Triggers",
+    Trigger: "Triggers",
 }
 TOLD = list(NESTED.items()) + [
     (component.Config, rf"{ONE_OF[family]} [^\n]*`{kind}`[^\n]*")

@@ -407,6 +407,9 @@ def test_another_decoder_from_an_input():
         "s": "small-3",
         "q": 0,
         "k": 17,
+        "w": "input",
+        "x": "installed",
+        "m": "",
         "f": {name: list(array.shape) for name, array in arrays.items()},
     }
     assert run.of("tick")[17]["v"] == run.of("tick")[16]["v"]

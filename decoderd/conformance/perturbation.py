@@ -13,9 +13,10 @@ from decoderd.conformance.component import TIMING, ComponentContract, sample, va
 from decoderd.decoders.linear import LINEAR
 from decoderd.errors import Refused
 from decoderd.perturbations import Host, PerturbationConfig, Scene
-from decoderd.perturbations.envelope import Ramp, Trigger
+from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import Draws, open_streams
 from decoderd.state import Command
+from decoderd.trigger import Trigger
 
 SITES = ("cursor", "feedback", "neural", "readout")
 UNITS = 6

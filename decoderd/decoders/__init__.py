@@ -11,7 +11,7 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Config, Count, Fraction, Metres, SecondsOrZero, Speed
-from decoderd.state import Command
+from decoderd.state import Command, Observation
 
 
 class Calibration(Config):
@@ -32,6 +32,9 @@ class Calibration(Config):
     factors: Annotated[
         int, Field(strict=True, ge=1, le=100, description="latents of a factor analysis, where one is made")
     ] = 10
+    arbitrary: Annotated[
+        bool, Field(strict=True, description="preferred directions are drawn at random after the fit")
+    ] = False
 
 
 class DecoderConfig(ComponentConfig):
@@ -61,6 +64,21 @@ class Linear(NamedTuple):
     H: Array  # (2, n)
 
 
+class Observing(NamedTuple):
+    """How an updater gets at a decoder's observation model. T rows, N units, M observed, n states.
+
+    model(parameters) -> Observation; raises ArrayError where these parameters have a state of no known layout
+    observed(parameters, counts (T, N)) -> (T, M): what the model is about; the counts themselves in most decoders
+    states(parameters, position (T, 2), velocity (T, 2)) -> (T, n): the states of these kinematics
+    replace(parameters, observation) -> parameters with another one, all else as it was; raises NumericalError
+    """
+
+    model: Callable[[Any], Observation]
+    observed: Callable[[Any, Array], Array]
+    states: Callable[[Any, Array, Array], Array]
+    replace: Callable[[Any, Observation], Any]
+
+
 class Decoder(NamedTuple):
     """The contract of a decoder kind. B is the batch, N the units, n the entries of a row of state.
 
@@ -79,6 +97,7 @@ class Decoder(NamedTuple):
     factors(parameters) -> how many factors there are
     take(state, kinematics) -> state: consume kinematics from outside (wire.inputs.Kinematics). None: cannot.
     linear(parameters, state) -> the next step, where the cursor is seen, as a Linear. None: cannot be learned through.
+    observing: its observation model. None: it has none that an updater could change.
     """
 
     Config: type[ComponentConfig]
@@ -96,3 +115,4 @@ class Decoder(NamedTuple):
     factors: Callable[[Any], int] | None = None
     take: Callable[[Any, Any], Any] | None = None
     linear: Callable[[Any, Any], Linear] | None = None
+    observing: Observing | None = None

@@ -20,8 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting, gaussian, linear
+from decoderd.decoders import (
+    Calibration,
+    Decoder,
+    DecoderConfig,
+    Linear,
+    Observing,
+    Recorded,
+    fitting,
+    gaussian,
+    layout,
+    linear,
+)
 from decoderd.errors import ArrayError, NumericalError
+from decoderd.state import Observation
 
 FILTER = ("kf_A", "kf_b", "kf_Q", "kf_C", "kf_d", "kf_R")
 FACTORS = ("count_mean", "count_scale", "fa_loadings", "fa_private_var", "factor_scale")
@@ -166,6 +178,30 @@ def permute_factors(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return _mapped({**parameters.given, "permutation": np.asarray(order)[parameters.given["permutation"]]})
 
 
+def observation(parameters: Parameters) -> Observation:
+    """C with d as the column of a constant (q, 3), and R."""
+    given = parameters.given
+    return Observation(np.column_stack([given["kf_C"], given["kf_d"]]), given["kf_R"])
+
+
+def observed(parameters: Parameters, counts: Array) -> Array:
+    """z (T, q) of counts (T, N)."""
+    given = parameters.given
+    f = ((counts - given["count_mean"]) * given["count_scale"]) @ parameters.posterior.T
+    return ((f - given["factor_mean"]) * given["factor_scale"])[:, given["permutation"]]
+
+
+def states(parameters: Parameters, position: Array, velocity: Array) -> Array:
+    """(T, 3): vx vy 1."""
+    return layout.states(3, position, velocity)
+
+
+def reobserving(parameters: Parameters, new: Observation) -> Parameters:
+    """The same factors, observed with another C, d and R. Raises NumericalError if R is no covariance, or singular."""
+    given = {**parameters.given, "kf_C": new.C[:, :2], "kf_d": new.C[:, 2]}
+    return load({**given, "kf_R": new.Q})
+
+
 INTRINSIC_MANIFOLD = Decoder(
     IntrinsicManifoldConfig,
     load,
@@ -181,4 +217,5 @@ INTRINSIC_MANIFOLD = Decoder(
     permute_factors,
     factors,
     linear=mapping,
+    observing=Observing(observation, observed, states, reobserving),
 )

@@ -14,9 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting, gaussian, layout
+from decoderd.decoders import (
+    Calibration,
+    Decoder,
+    DecoderConfig,
+    Linear,
+    Observing,
+    Recorded,
+    fitting,
+    gaussian,
+    layout,
+)
 from decoderd.decoders.gaussian import Model
-from decoderd.state import Command
+from decoderd.errors import ArrayError
+from decoderd.state import Command, Observation
 
 
 class KalmanConfig(DecoderConfig):
@@ -107,6 +118,31 @@ def permute_units(model: Model, order: NDArray[Any]) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[place], "Q": Q})
 
 
+def observation(model: Model) -> Observation:
+    """C and Q. Raises ArrayError unless the state is position and velocity, or velocity, with or without a constant."""
+    layout.of(len(model.A))
+    if len(model.A) % 2 and not gaussian.constant_last(model.A, model.W):
+        raise ArrayError(f"A: the last of {len(model.A)} states is no constant 1", "A")
+    return Observation(model.C, model.Q)
+
+
+def observed(model: Model, counts: Array) -> Array:
+    """The counts."""
+    return counts
+
+
+def states(model: Model, position: Array, velocity: Array) -> Array:
+    """(T, n)."""
+    return layout.states(len(model.A), position, velocity)
+
+
+def reobserving(model: Model, new: Observation) -> Model:
+    """The filter with another C and Q. Raises NumericalError if Q is no covariance, or singular."""
+    return gaussian.load_model({**gaussian.model_arrays(model), "C": new.C, "Q": new.Q})
+
+
+OBSERVING = Observing(observation, observed, states, reobserving)
+
 KALMAN = Decoder(
     KalmanConfig,
     load,
@@ -120,4 +156,5 @@ KALMAN = Decoder(
     rotate,
     permute_units,
     linear=linear,
+    observing=OBSERVING,
 )

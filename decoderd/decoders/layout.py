@@ -69,3 +69,13 @@ def taking_over(layout: Layout | None, A: Array) -> tuple[Array, Array | None, A
 def command(layout: Layout | None, x: Array) -> Command:
     """What the cursor is told of a state x (B, n): its velocity, or all of it where there is no convention."""
     return Command(x if layout is None else x[:, layout.velocity], None)
+
+
+def states(n: int, position: Array, velocity: Array) -> Array:
+    """States (T, n) of a cursor at position (T, 2) m that moves with velocity (T, 2) m/s."""
+    x = np.ones((len(velocity), n))
+    where = of(n)
+    x[:, where.velocity] = velocity
+    if where.position is not None:
+        x[:, where.position] = position
+    return x

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
-from decoderd.decoders import Decoder, Linear, gaussian, kalman, layout
+from decoderd.decoders import Decoder, Linear, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
-from decoderd.state import Command
+from decoderd.state import Command, Observation
 
 
 class SteadyStateConfig(kalman.KalmanConfig):
@@ -115,6 +115,33 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return settled(kalman.permute_units(parameters.model, order))
 
 
+def observation(parameters: Parameters) -> Observation:
+    """As for the full filter."""
+    return kalman.observation(parameters.model)
+
+
+def states(parameters: Parameters, position: Array, velocity: Array) -> Array:
+    """(T, n)."""
+    return kalman.states(parameters.model, position, velocity)
+
+
+def reobserving(parameters: Parameters, new: Observation) -> Parameters:
+    """As for the full filter, with the gain that follows."""
+    return settled(kalman.reobserving(parameters.model, new))
+
+
 STEADY_STATE_KALMAN = Decoder(
-    SteadyStateConfig, load, arrays, units, init, step, row, start, kalman.fit, rotate, permute_units, linear=linear
+    SteadyStateConfig,
+    load,
+    arrays,
+    units,
+    init,
+    step,
+    row,
+    start,
+    kalman.fit,
+    rotate,
+    permute_units,
+    observing=Observing(observation, kalman.observed, states, reobserving),
+    linear=linear,
 )

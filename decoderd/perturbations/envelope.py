@@ -11,26 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from decoderd.config import Config, Count, Seconds
-
-
-class Trigger(Config):
-    """A tick of the session, a day, a trial of the session, or (day and trial) a trial of that day.
-
-    Ticks count from 0, days and trials from 1. A trial is reached when it begins.
-    """
-
-    tick: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
-    day: Count | None = None
-    trial: Count | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> Trigger:
-        if self.tick is None and self.day is None and self.trial is None:
-            raise ValueError("say when: tick, day, trial, or day and trial")
-        if self.tick is not None and (self.day is not None or self.trial is not None):
-            raise ValueError("tick stands alone: it cannot be combined with day or trial")
-        return self
+from decoderd.config import Config, Seconds
+from decoderd.trigger import Trigger
 
 
 def _in_order(start: Trigger, stop: Trigger) -> None:
@@ -92,20 +74,6 @@ class Block(Config):
 
 
 Envelope = Annotated[Step | Ramp | Block, Field(discriminator="shape")]
-
-
-def reached(trigger: Trigger, tick: int, day: int, trial: int, day_trial: int) -> bool:
-    """Whether the trigger's moment has come.
-
-    `trial` counts the trials begun in the session, `day_trial` those begun this day.
-    """
-    if trigger.tick is not None:
-        return tick >= trigger.tick
-    if trigger.day is None:
-        return trigger.trial is not None and trial >= trigger.trial
-    if day != trigger.day or trigger.trial is None:
-        return day >= trigger.day
-    return day_trial >= trigger.trial
 
 
 def stop_of(envelope: Step | Ramp | Block) -> Trigger | None:

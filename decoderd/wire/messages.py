@@ -85,8 +85,14 @@ class Perturbation(Message):
 
 
 class Decoder(Message):
-    """The decoder was exchanged by an input."""
+    """The decoder was exchanged by an input, or an updater changed it, or has to say why not."""
 
+    w: Annotated[str, Field(description="who: `input`, or the kind of the updater")] = "input"
+    x: Annotated[
+        Literal["installed", "kept", "stopped", "restarted"],
+        Field(description="what: a decoder was installed; the old one was kept; updating stopped; or restarted"),
+    ] = "installed"
+    m: Annotated[str, Field(description="why it was kept, why updating stopped or restarted; empty otherwise")] = ""
     f: Annotated[dict[str, tuple[int, ...]], Field(description="names and shapes of the arrays installed")]
 
 

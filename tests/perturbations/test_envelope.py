@@ -4,42 +4,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from decoderd.perturbations import envelope
-from decoderd.perturbations.envelope import Block, Envelope, Ramp, Step, Trigger
-
-NOW = {"tick": 500, "day": 3, "trial": 40, "day_trial": 12}
-
-
-@pytest.mark.parametrize(
-    ("trigger", "expected"),
-    [
-        ({"tick": 500}, True),
-        ({"tick": 501}, False),
-        ({"tick": 0}, True),
-        ({"day": 3}, True),
-        ({"day": 4}, False),
-        ({"day": 1}, True),
-        ({"trial": 40}, True),
-        ({"trial": 41}, False),
-        ({"day": 3, "trial": 12}, True),
-        ({"day": 3, "trial": 13}, False),
-        ({"day": 2, "trial": 1000}, True),  # that day is over
-        ({"day": 4, "trial": 1}, False),
-    ],
-)
-def test_a_moment_has_come(trigger, expected):
-    assert envelope.reached(Trigger(**trigger), **NOW) is expected
-
-
-@pytest.mark.parametrize("fields", [{}, {"tick": 1, "day": 1}, {"tick": 1, "trial": 1}])
-def test_moments_that_say_nothing_or_too_much(fields):
-    with pytest.raises(ValidationError, match=r"say when|tick stands alone"):
-        Trigger(**fields)
-
-
-@pytest.mark.parametrize("fields", [{"day": 0}, {"trial": 0}, {"tick": -1}])
-def test_days_and_trials_count_from_1(fields):
-    with pytest.raises(ValidationError):
-        Trigger(**fields)
+from decoderd.perturbations.envelope import Block, Envelope, Ramp, Step
+from decoderd.trigger import Trigger
 
 
 def test_amounts():

@@ -5,8 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from decoderd.errors import Refused
-from decoderd.perturbations.envelope import Block, Ramp, Trigger
+from decoderd.perturbations.envelope import Block, Ramp
 from decoderd.perturbations.silence import SILENCE, SilenceConfig
+from decoderd.trigger import Trigger
 
 RATES = np.arange(1.0, 17.0).reshape(2, 8)
 

@@ -1,0 +1,65 @@
+"""ReFIT (Gilja et al. 2012): one refit to a batch driven with the first decoder.
+
+Decoded velocities are turned towards the goal, and zero within it. That the position is known, its other change, is
+how position filters decode here in any case.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from decoderd.arrays import Array
+from decoderd.config import Fraction, Seconds
+from decoderd.state import Observation, Timing
+from decoderd.updaters import Bin, Updater, batch, intention
+from decoderd.updaters.batch import BatchConfig, Plan
+from decoderd.updaters.sums import Sums
+
+
+class RefitConfig(BatchConfig):
+    """A batch is of bins in which the intention is known."""
+
+    kind: Literal["refit"] = "refit"
+    batch_s: Seconds = 180.0
+    intensity: Fraction = 1.0
+
+
+class State(NamedTuple):
+    """The batch, until it has been used."""
+
+    batch: Sums
+    done: bool
+
+
+def plan(config: RefitConfig, timing: Timing) -> Plan:
+    """Bins in the batch."""
+    return Plan(batch.bins_in(config.batch_s, timing), config.intensity, config.noise_shrinkage)
+
+
+def init(plan: Plan, observation: Observation) -> State:
+    """An empty batch."""
+    return State(batch.init(plan, observation), False)
+
+
+def intend(plan: Plan, bin: Bin) -> Array | None:
+    """Re-aimed; nothing within the goal."""
+    return intention.stopping(bin)
+
+
+def observe(plan: Plan, state: State, x: Array, y: Array) -> State:
+    """The batch with these rows, while there is one."""
+    return state if state.done else State(batch.observe(plan, state.batch, x, y), False)
+
+
+def due(plan: Plan, state: State, block_over: bool) -> bool:
+    """Once, when the batch has its bins."""
+    return not state.done and batch.full(plan, state.batch, block_over)
+
+
+def update(plan: Plan, state: State, observation: Observation) -> tuple[State, Observation]:
+    """The fit to the batch. Raises NumericalError."""
+    rest, fitted = batch.update(plan, state.batch, observation)
+    return State(rest, True), fitted
+
+
+REFIT = Updater(RefitConfig, plan, init, intend, observe, due, update)

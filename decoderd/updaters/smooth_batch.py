@@ -1,0 +1,38 @@
+"""SmoothBatch (Orsborn et al. 2012): after every batch
+
+    C <- (1 - rho) Chat + rho C        Q <- (1 - rho) Qhat + rho Q        rho = 0.5^(batch / half-life)
+
+with Chat and Qhat the least-squares fit to the batch of the velocities intended in it: those decoded, re-aimed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from decoderd.arrays import Array
+from decoderd.config import Seconds
+from decoderd.state import Timing
+from decoderd.updaters import Bin, Updater, batch, intention
+from decoderd.updaters.batch import BatchConfig, Plan
+
+
+class SmoothBatchConfig(BatchConfig):
+    """A batch is of bins in which the intention is known."""
+
+    kind: Literal["smooth_batch"] = "smooth_batch"
+    batch_s: Seconds = 90.0
+    half_life_s: Seconds = 120.0
+
+
+def plan(config: SmoothBatchConfig, timing: Timing) -> Plan:
+    """The intensity is 1 - rho."""
+    rho = 0.5 ** (config.batch_s / config.half_life_s)
+    return Plan(batch.bins_in(config.batch_s, timing), 1 - rho, config.noise_shrinkage)
+
+
+def intend(plan: Plan, bin: Bin) -> Array | None:
+    """Re-aimed."""
+    return intention.reaimed(bin)
+
+
+SMOOTH_BATCH = Updater(SmoothBatchConfig, plan, batch.init, intend, batch.observe, batch.full, batch.update)

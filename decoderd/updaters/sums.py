@@ -1,0 +1,72 @@
+"""Least squares from running sums, so that a batch costs the same to hold and to fit however long it is.
+
+    C = S R^-1,    Q = (T - S C') / freedom        R = sum of x x',  S = sum of y x',  T = sum of y y'
+
+This is the regression a decoder is calibrated with, of observations y (M) on states x (n).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from decoderd.arrays import Array
+from decoderd.errors import NumericalError
+from decoderd.state import Observation
+
+# States whose correlations are as ill-conditioned as this do not tell their coefficients apart.
+LARGEST_CONDITION = 1e10
+
+
+class Sums(NamedTuple):
+    """Of all rows so far."""
+
+    R: Array  # (n, n)
+    S: Array  # (M, n)
+    T: Array  # (M, M)
+    rows: float
+
+
+def empty(observation: Observation) -> Sums:
+    """Of no rows, for a model of this shape."""
+    m, n = observation.C.shape
+    return Sums(np.zeros((n, n)), np.zeros((m, n)), np.zeros((m, m)), 0.0)
+
+
+def added(sums: Sums, x: Array, y: Array) -> Sums:
+    """With the rows of x (T, n) and y (T, M)."""
+    return Sums(sums.R + x.T @ x, sums.S + y.T @ x, sums.T + y.T @ y, sums.rows + len(x))
+
+
+def faded(sums: Sums, rho: float, new: Sums) -> Sums:
+    """The old sums with weight rho, and new ones."""
+    R, S, T, rows = sums
+    return Sums(rho * R + new.R, rho * S + new.S, rho * T + new.T, rho * rows + new.rows)
+
+
+def supposed(observation: Observation, R: Array, rows: float) -> Sums:
+    """The sums from which `observation` would come: `rows` rows whose states have second moments R (n, n)."""
+    S = rows * observation.C @ R
+    return Sums(rows * R, S, S @ observation.C.T + rows * observation.Q, rows)
+
+
+def regression(sums: Sums, freedom: float, shrinkage: float) -> Observation:
+    """C, and Q with `freedom` as divisor, drawn towards its diagonal by `shrinkage`.
+
+    No unit has less variance than a single count in all the rows would give it. Raises NumericalError where the rows
+    are too few, or the states in them too much alike, to determine C.
+    """
+    if freedom < 1:
+        raise NumericalError(f"{sums.rows:g} bins are too few to fit {len(sums.R)} coefficients a unit", "C")
+    scale = np.sqrt(np.diag(sums.R))
+    if not (scale > 0).all():
+        raise NumericalError("the intended velocities are all zero: they do not determine C", "C")
+    R = sums.R / np.outer(scale, scale)
+    if np.linalg.cond(R) > LARGEST_CONDITION:
+        raise NumericalError("the intended velocities do not span the plane: they do not determine C", "C")
+    C = np.linalg.solve(R, (sums.S / scale).T).T / scale
+    residual = sums.T - C @ sums.S.T
+    Q = (1 - shrinkage) * (residual + residual.T) / (2 * freedom)
+    Q[np.diag_indices_from(Q)] = np.maximum(np.diag(residual) / freedom, 1 / sums.rows)
+    return Observation(np.ascontiguousarray(C), Q)
