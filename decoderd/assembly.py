@@ -77,11 +77,10 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
     population_plan = population.plan(protocol.population, timing)
     effector_plan = effector.plan(protocol.effector, timing)
-    index = slice(None) if parameters.readouts is None else parameters.readouts
     learner = employ(
         registry.find("plasticity", protocol.plasticity.kind),
         protocol.plasticity,
-        Loop(population, population_plan, effector, effector_plan, timing.tick_s, index),
+        Loop(population, population_plan, effector, effector_plan, timing.tick_s, slice(None)),
         decoder,
         getattr(protocol.task, "targets", 0),
     )

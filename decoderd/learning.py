@@ -82,11 +82,9 @@ def ended(
     """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`."""
     if log.place is None or not passage:  # the target was never shown
         return parameters, state
-    happened = _passage(learner, passage, log.place)
+    loop, happened = _loop(learner, parameters), _passage(learner, passage, log.place)
     objective, credit = learner.config.objective, learner.rule.credit
-    given = lesson(
-        learner.loop, parameters.population, happened, objective, credit, learner.fields, np.array([log.target])
-    )
+    given = lesson(loop, parameters.population, happened, objective, credit, learner.fields, np.array([log.target]))
     before = values(learner, parameters.population)
     following, after = learner.rule.learn(learner.config, state, before, given)
     done = learner.rule.progress(following)
@@ -95,6 +93,11 @@ def ended(
     change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
     news.append(("plasticity", {"n": done.updates, "l": float(done.loss), "z": change}))
     return parameters._replace(population=parameters.population._replace(**after)), following
+
+
+def _loop(learner: Learner, parameters: Parameters) -> Loop:
+    """The loop as the decoder reads it now."""
+    return learner.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
 
 
 def _passage(learner: Learner, instants: tuple[Instant, ...], goal: Array) -> Passage:
