@@ -19,6 +19,7 @@ from decoderd.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.state import Parameters, Timing
 from decoderd.tasks import Task
+from decoderd.tasks.trial import CENTRE_POINT
 from decoderd.updaters import Updater, criterion
 
 
@@ -60,7 +61,7 @@ class Session(NamedTuple):
 
 
 def assemble(protocol: Protocol, parameters: Parameters) -> Session:
-    """Put a session together. Raises ProtocolError where population and decoder do not fit."""
+    """Put a session together. Raises ProtocolError where its components do not fit."""
     task = registry.find("tasks", protocol.task.kind)
     effector = registry.find("effectors", protocol.effector.kind)
     population = registry.find("populations", protocol.population.kind)
@@ -77,6 +78,10 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
     population_plan = population.plan(protocol.population, timing)
     effector_plan = effector.plan(protocol.effector, timing)
+    try:
+        effector.init(effector_plan, CENTRE_POINT if task.starts is None else task.starts(protocol.task))
+    except ArrayError as error:
+        raise ProtocolError(f"task: trials begin where the effector cannot be; {error}", "task") from None
     learner = employ(
         registry.find("plasticity", protocol.plasticity.kind),
         protocol.plasticity,

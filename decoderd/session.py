@@ -33,6 +33,7 @@ from decoderd.rng import Draws, generator
 from decoderd.state import (
     POSITION,
     Command,
+    Event,
     Moment,
     Parameters,
     Progress,
@@ -41,6 +42,7 @@ from decoderd.state import (
     TrialLog,
     still,
 )
+from decoderd.tasks.trial import CENTRE_POINT, REST
 from decoderd.updaters import Bin
 
 
@@ -60,7 +62,7 @@ def initial(session: Session, parameters: Parameters) -> SessionState:
 
 def _morning(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
     """Everybody rested, the cursor in the centre, `trials` begun on earlier days."""
-    effector = session.effector.init(session.effector_plan, 1)
+    effector = session.effector.init(session.effector_plan, CENTRE_POINT)
     cursor = session.effector.cursor(session.effector_plan, effector)
     return SessionState(
         tick=tick,
@@ -104,8 +106,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         if learner is not None:
             parameters, plasticity = learning.ended(learner, parameters, plasticity, passage, state.log, news)
         passage = ()
-    if cue.recentre:
-        effector = session.effector.init(session.effector_plan, 1)
+    if cue.start is not None:
+        effector = session.effector.init(session.effector_plan, cue.start)
         cursor = session.effector.cursor(session.effector_plan, effector)
         decoder, command = session.decoder.init(state.readout.parameters, 1), still(1)
 
@@ -139,13 +141,22 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
     before, effector = effector, session.effector.step(session.effector_plan, effector, carried_out)
+    moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
     if learner is not None and cue.goal is not None:
         slopes = perturbing.slopes(on, cursor, rates, command, scene, moment) if on else NOTHING
         passage = (*passage, Instant(population, before, effector, command, carried_out, stepped, slopes))
 
-    log = state.log
+    log, outcome = state.log, None
+    if session.task.outcome is not None:
+        outcome = session.task.outcome(session.task_plan, task, (moved[0], moved[1]), moment)
+        if outcome is not None:
+            cue = cue._replace(events=(*cue.events, Event(REST, outcome)))
     if cue.events or cue.trial != log.trial or on:
         log, progress = chronicle.follow_trial(state, cue, tuple(p.name for p in on), tick, news)
+    if outcome is not None:
+        if learner is not None:
+            parameters, plasticity = learning.ended(learner, parameters, plasticity, passage, log, news)
+        passage = ()
 
     record = {
         "s": session.name,
@@ -156,7 +167,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         "r": cue.trial,
         "p": cue.phase,
         "t": plain(cue.goal),
-        "c": session.effector.cursor(session.effector_plan, effector)[0].tolist(),
+        "c": moved,
         "v": command.velocity[0].tolist(),
         "i": intent[0].tolist(),
     }
