@@ -17,6 +17,7 @@ from decoderd.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.state import Parameters, Timing
 from decoderd.tasks import Task
+from decoderd.tasks.trial import CENTRE_POINT
 
 
 class Session(NamedTuple):
@@ -44,7 +45,7 @@ class Session(NamedTuple):
 
 
 def assemble(protocol: Protocol, parameters: Parameters) -> Session:
-    """Put a session together. Raises ProtocolError where population and decoder do not fit."""
+    """Put a session together. Raises ProtocolError where its components do not fit."""
     task = registry.find("tasks", protocol.task.kind)
     effector = registry.find("effectors", protocol.effector.kind)
     population = registry.find("populations", protocol.population.kind)
@@ -57,6 +58,11 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         check_drives(decoder, parameters.decoder, units)
     except ArrayError as error:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
+    effector_plan = effector.plan(protocol.effector, timing)
+    try:
+        effector.init(effector_plan, CENTRE_POINT if task.starts is None else task.starts(protocol.task))
+    except ArrayError as error:
+        raise ProtocolError(f"task: trials begin where the effector cannot be; {error}", "task") from None
     return Session(
         protocol=protocol,
         name=protocol.session,
@@ -66,7 +72,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         task_plan=task.plan(protocol.task, timing),
         task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
         effector=effector,
-        effector_plan=effector.plan(protocol.effector, timing),
+        effector_plan=effector_plan,
         population=population,
         population_plan=population.plan(protocol.population, timing),
         population_streams=open_streams(

@@ -29,6 +29,7 @@ from decoderd.rng import Draws, generator
 from decoderd.state import (
     POSITION,
     Command,
+    Event,
     Moment,
     Parameters,
     Progress,
@@ -37,6 +38,7 @@ from decoderd.state import (
     TrialLog,
     still,
 )
+from decoderd.tasks.trial import CENTRE_POINT, REST
 
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
@@ -54,7 +56,7 @@ def initial(session: Session, parameters: Parameters) -> SessionState:
 
 def _morning(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
     """Everybody rested, the cursor in the centre, `trials` begun on earlier days."""
-    effector = session.effector.init(session.effector_plan, 1)
+    effector = session.effector.init(session.effector_plan, CENTRE_POINT)
     cursor = session.effector.cursor(session.effector_plan, effector)
     return SessionState(
         tick=tick,
@@ -90,8 +92,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
     task, cue = session.task.step(session.task_plan, state.task, (x, y), moment, session.task_streams)
-    if cue.recentre:
-        effector = session.effector.init(session.effector_plan, 1)
+    if cue.start is not None:
+        effector = session.effector.init(session.effector_plan, cue.start)
         cursor = session.effector.cursor(session.effector_plan, effector)
         decoder, command = session.decoder.init(state.readout.parameters, 1), still(1)
 
@@ -122,7 +124,12 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
     effector = session.effector.step(session.effector_plan, effector, carried_out)
+    moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
 
+    if session.task.outcome is not None:
+        outcome = session.task.outcome(session.task_plan, task, (moved[0], moved[1]), moment)
+        if outcome is not None:
+            cue = cue._replace(events=(*cue.events, Event(REST, outcome)))
     log = state.log
     if cue.events or cue.trial != log.trial or on:
         log, progress = chronicle.follow_trial(state, cue, tuple(p.name for p in on), tick, news)
@@ -136,7 +143,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         "r": cue.trial,
         "p": cue.phase,
         "t": plain(cue.goal),
-        "c": session.effector.cursor(session.effector_plan, effector)[0].tolist(),
+        "c": moved,
         "v": command.velocity[0].tolist(),
         "i": intent[0].tolist(),
     }

@@ -78,7 +78,7 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
     for reach in range(plan_of.reaches):
         angle = 2 * np.pi * (reach % 8) / 8
         goal = plan_of.distance_m * np.array([[np.cos(angle), np.sin(angle)]])
-        cue = Cue(goal, 0.0, REACH, reach % 8, reach + 1, False, ())
+        cue = Cue(goal, 0.0, REACH, reach % 8, reach + 1, None, ())
         cursor = np.zeros((1, 4))
         state = kind.init(plan, parameters, cursor)
         for _ in range(bins):

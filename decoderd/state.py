@@ -47,7 +47,7 @@ class Cue(NamedTuple):
     phase: int
     target: int  # index of the trial's target, -1 where targets have no index
     trial: int  # trials since the session began
-    recentre: bool  # put the cursor at the centre now
+    start: Array | None  # (B, 2) m: put the effector here now, at rest; None: leave it
     events: tuple[Event, ...]
 
 
@@ -59,9 +59,13 @@ class Event(NamedTuple):
 
 
 class Command(NamedTuple):
-    """Decoded kinematics as the effector receives them."""
+    """What the decoder tells the effector: for a cursor a velocity; for others their own control vector.
 
-    velocity: Array  # (B, 2) m/s
+    That is a velocity in m/s for the cursor, a force in N for the point mass, torques in N m at shoulder and elbow for
+    the two-link arm.
+    """
+
+    velocity: Array  # (B, 2), in the effector's unit
     correction: Array | None  # (B, 2) m: jump of the decoded position at the end of a bin
 
 

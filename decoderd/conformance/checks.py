@@ -24,6 +24,21 @@ def mapped(function: Callable[[np.ndarray], np.ndarray], tree: Any) -> Any:
     return tree
 
 
+def moved_along(tree: Any, way: Any, amount: float) -> Any:
+    """The tree with `amount` times the arrays of `way`, a tree of the same structure, added to its own."""
+    if isinstance(tree, np.ndarray):
+        return tree + amount * way
+    parts = [moved_along(part, other, amount) for part, other in zip(tree, way, strict=True)]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+
+
+def inner(one: Any, other: Any) -> float:
+    """The sum of the products of all entries of two trees of arrays."""
+    if isinstance(one, np.ndarray):
+        return float((one * other).sum())
+    return sum(inner(a, b) for a, b in zip(one, other, strict=True))
+
+
 def snapshot(tree: Any) -> Any:
     """A copy that later writing into the tree's arrays cannot reach."""
     return mapped(lambda array: array.copy(order="K"), tree)

@@ -5,66 +5,124 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from decoderd.arrays import Array
-from decoderd.conformance.checks import ROUNDING, finite, pure, same, storable
+from decoderd.conformance.checks import ROUNDING, finite, inner, mapped, moved_along, pure, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, sample
+from decoderd.errors import ArrayError
 from decoderd.state import POSITION, Command, still
+
+# Central differences of this size agree with an exact derivative to about its square.
+SMALL = 1e-6
 
 
 class EffectorContract(ComponentContract):
-    """Nothing to override where the configuration has defaults."""
+    """Override `way` where the control vector is no direction in the plane."""
 
     family = "effectors"
+    # Where effectors are put, (3, 2) in m: small enough for all of them.
+    places = np.array([[0.0, 0.0], [0.01, -0.005], [-0.02, 0.03]])
 
-    def moved(self, commands: list[Command], batch: int) -> list[Array]:
-        """The cursors after each command, from rest at the centre."""
-        plan = self.component.plan(self.config(), TIMING)
-        state = self.component.init(plan, batch)
+    def way(self, velocity: Array) -> Array:
+        """(B, 2): roughly where the cursor is to go from rest in the centre when told `velocity` for a while."""
+        return velocity
+
+    def plan(self) -> Any:
+        """Constants."""
+        return self.component.plan(self.config(), TIMING)
+
+    def moved(self, commands: list[Command], places: Array) -> list[Array]:
+        """The cursors after each command, from rest."""
+        plan = self.plan()
+        state = self.component.init(plan, places)
         cursors = []
         for command in commands:
             state = self.component.step(plan, state, command)
             cursors.append(self.component.cursor(plan, state))
         return cursors
 
-    def commands(self, batch: int) -> list[Command]:
-        """Made-up commands, with and without corrections."""
+    def commands(self, batch: int, corrections: bool = True) -> list[Command]:
+        """Made-up commands, some with corrections."""
         draw = sample(6)
-        return [
-            Command(draw.normal(0, 0.1, (batch, 2)), draw.normal(0, 0.01, (batch, 2)) if tick % 3 == 0 else None)
-            for tick in range(12)
-        ]
+        jumps = [draw.normal(0, 0.01, (batch, 2)) if corrections and tick % 3 == 0 else None for tick in range(12)]
+        return [Command(draw.normal(0, 0.1, (batch, 2)), jump) for jump in jumps]
 
-    def test_begins_at_rest_in_the_centre(self) -> None:
+    def test_begins_at_rest_where_it_is_put(self) -> None:
         plan = pure(self.component.plan, self.config(), TIMING)
-        state = pure(self.component.init, plan, 3)
-        same(self.component.cursor(plan, state), np.zeros((3, 4)), ROUNDING)
-        for cursor in self.moved([still(3)] * 5, 3):
-            same(cursor, np.zeros((3, 4)), ROUNDING)
+        state = pure(self.component.init, plan, self.places)
+        expected = np.hstack([self.places, np.zeros((3, 2))])
+        same(self.component.cursor(plan, state), expected, ROUNDING)
+        for cursor in self.moved([still(3)] * 5, self.places):
+            same(cursor, expected, ROUNDING)
+
+    def test_refuses_places_that_are_none(self) -> None:
+        with pytest.raises(ArrayError, match="place"):
+            self.component.init(self.plan(), np.array([[0.0, np.nan]]))
 
     def test_step_is_pure(self) -> None:
-        plan = self.component.plan(self.config(), TIMING)
-        state: Any = self.component.init(plan, 2)
-        for command in self.commands(2):
+        plan = self.plan()
+        state: Any = self.component.init(plan, self.places)
+        for command in self.commands(3):
             state = pure(self.component.step, plan, state, command)
             storable(state)
             pure(self.component.cursor, plan, state)
 
     def test_cursors_have_shape_and_finite_numbers(self) -> None:
-        for cursor in self.moved(self.commands(3), 3):
+        for cursor in self.moved(self.commands(3), self.places):
             assert cursor.shape == (3, 4)
             assert cursor.dtype == np.float64
             finite(cursor)
 
     def test_moves_the_way_it_is_told(self) -> None:
-        way = np.array([[0.05, 0.0], [-0.03, 0.02], [0.0, -0.05]])
-        end = self.moved([Command(way, None)] * 50, 3)[-1]
-        assert ((end[:, POSITION] * way).sum(axis=1) > 0).all()
+        told = np.array([[0.05, 0.0], [-0.03, 0.02], [0.0, -0.05]])
+        end = self.moved([Command(told, None)] * 50, np.zeros((3, 2)))[-1]
+        assert ((end[:, POSITION] * self.way(told)).sum(axis=1) > 0).all()
 
     def test_a_batch_is_its_rows(self) -> None:
         commands = self.commands(3)
-        together = self.moved(commands, 3)
+        together = self.moved(commands, self.places)
         for b in range(3):
             own = [Command(v[b : b + 1], None if c is None else c[b : b + 1]) for v, c in commands]
-            for cursors, cursor in zip(together, self.moved(own, 1), strict=True):
+            for cursors, cursor in zip(together, self.moved(own, self.places[b : b + 1]), strict=True):
                 same(cursors[b : b + 1], cursor, ROUNDING, f"cursor {b}")
+
+    def test_any_number_of_leading_axes(self) -> None:
+        commands = self.commands(6)
+        places = np.concatenate([self.places, -self.places])
+        folded = [Command(v.reshape(2, 3, 2), None if c is None else c.reshape(2, 3, 2)) for v, c in commands]
+        for cursors, expected in zip(
+            self.moved(folded, places.reshape(2, 3, 2)), self.moved(commands, places), strict=True
+        ):
+            same(cursors, expected.reshape(2, 3, 4), ROUNDING)
+
+    def test_adjoints_are_those_of_step_and_cursor(self) -> None:
+        """Along directions drawn at random, the adjoint's product with a direction is the central difference."""
+        if self.component.back is None and self.component.cursor_back is None:
+            pytest.skip("this kind cannot be learned through")
+        draw, plan = sample(7), self.plan()
+        state: Any = self.component.init(plan, np.concatenate([self.places, -self.places]).reshape(2, 3, 2))
+
+        def like(tree: Any) -> Any:
+            return mapped(lambda array: draw.normal(size=array.shape), tree)
+
+        for v, _ in self.commands(6, corrections=False):
+            command = Command(v.reshape(2, 3, 2), None)
+            following = self.component.step(plan, state, command)
+            gradient, way, push = like(following), like(state), draw.normal(size=command.velocity.shape)
+            of_state, of_velocity = pure(self.component.back, plan, state, command, gradient)
+            near = [
+                self.component.step(
+                    plan, moved_along(state, way, e), Command(moved_along(command.velocity, push, e), None)
+                )
+                for e in (SMALL, -SMALL)
+            ]
+            expected = (inner(gradient, near[0]) - inner(gradient, near[1])) / (2 * SMALL)
+            same(inner(of_state, way) + inner(of_velocity, push), expected, 1e-7, "back")
+
+            gradient = like(self.component.cursor(plan, state))
+            of_state = pure(self.component.cursor_back, plan, state, gradient)
+            near = [self.component.cursor(plan, moved_along(state, way, e)) for e in (SMALL, -SMALL)]
+            expected = (inner(gradient, near[0]) - inner(gradient, near[1])) / (2 * SMALL)
+            same(inner(of_state, way), expected, 1e-7, "cursor_back")
+            state = following

@@ -45,7 +45,7 @@ class PopulationContract(ComponentContract):
     def cue(self, batch: int, goal: bool = True) -> Cue:
         """A target to the upper right, or none."""
         place = np.repeat([[0.05, 0.03]], batch, axis=0)
-        return Cue(place if goal else None, 0.01, REACH, 0, 1, False, ())
+        return Cue(place if goal else None, 0.01, REACH, 0, 1, None, ())
 
     def run(self, seeds: tuple[int, ...], parameters: Any, goal: bool = True, again: bool = False) -> Ticks:
         """Some bins with a cursor that does at once what is intended; `again`: restored from a checkpoint each tick."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from decoderd.conformance.checks import pure, restored, same, storable
+from decoderd.conformance.checks import ROUNDING, pure, restored, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, valid_streams
 from decoderd.errors import Refused
 from decoderd.rng import open_streams
@@ -22,6 +22,11 @@ class Tick(NamedTuple):
 
     cue: Cue
     state: Any
+    outcome: str | None  # told at the end of the tick
+
+    def outcomes(self) -> list[str]:
+        """Of trials that ended at this tick."""
+        return [outcome for outcome in (*(event.outcome for event in self.cue.events), self.outcome) if outcome]
 
 
 class TaskContract(ComponentContract):
@@ -48,18 +53,20 @@ class TaskContract(ComponentContract):
             for event in self.events(day_tick):
                 state = self.component.take(plan, state, event, moment)
             state, cue = self.component.step(plan, state, (x, y), moment, streams)
-            out.append(Tick(cue, state))
-            if cue.recentre:
-                x = y = 0.0
+            if cue.start is not None:
+                x, y = cue.start[0].tolist()
             if cue.goal is not None:
                 (gx, gy), step = cue.goal[0].tolist(), 0.5 * TIMING.tick_s
                 part = min(1.0, step / max(math.hypot(gx - x, gy - y), 1e-9))
                 x, y = x + part * (gx - x), y + part * (gy - y)
+            told = self.component.outcome is not None
+            out.append(Tick(cue, state, self.component.outcome(plan, state, (x, y), moment) if told else None))
         return out
 
     def test_cues_are_well_formed(self) -> None:
-        for cue, state in self.run(ticks=500):
+        for cue, state, outcome in self.run(ticks=500):
             storable(state)
+            assert outcome is None or type(outcome) is str
             assert isinstance(cue, Cue)
             if cue.goal is not None:
                 assert cue.goal.shape == (1, 2)
@@ -67,24 +74,35 @@ class TaskContract(ComponentContract):
                 assert cue.radius_m >= 0
             for number in (cue.phase, cue.target, cue.trial):
                 assert type(number) is int, "numbers of a cue go on the wire: plain int"
-            assert type(cue.recentre) is bool
+            if cue.start is not None:
+                assert cue.start.shape == (1, 2)
+                assert np.isfinite(cue.start).all()
             assert all(isinstance(event, Event) and type(event.phase) is int for event in cue.events)
             if cue.events:
                 assert cue.events[-1].phase == cue.phase
 
     def test_trials_are_counted_and_each_has_one_outcome(self) -> None:
         trial, open_trials = 5, 0
-        for cue, _ in self.run(trials=5):
+        for tick in self.run(trials=5):
+            cue = tick.cue
             assert trial <= cue.trial <= trial + 1
-            ended = sum(event.outcome is not None for event in cue.events)
-            open_trials += cue.trial - trial - ended
+            open_trials += cue.trial - trial - len(tick.outcomes())
             assert open_trials in (0, 1), f"trial {cue.trial}: {open_trials} trials are under way"
             trial = cue.trial
         assert trial >= 5 + 2
 
     def test_a_subject_who_does_as_asked_succeeds(self) -> None:
-        outcomes = [event.outcome for cue, _ in self.run() for event in cue.events if event.outcome]
-        assert "success" in outcomes
+        assert "success" in [outcome for tick in self.run() for outcome in tick.outcomes()]
+
+    def test_trials_start_within_the_places_told(self) -> None:
+        outermost = 0.0
+        if self.component.starts is not None:
+            places = pure(self.component.starts, self.config())
+            assert places.ndim == 2
+            assert places.shape[1] == 2
+            outermost = np.hypot(*places.T).max()
+        for tick in self.run(ticks=1000):
+            assert tick.cue.start is None or np.hypot(*tick.cue.start[0]) <= outermost + ROUNDING
 
     def test_steps_are_pure(self) -> None:
         plan = pure(self.component.plan, self.config(), TIMING)
@@ -96,6 +114,8 @@ class TaskContract(ComponentContract):
             for event in self.events(tick):
                 state = pure(self.component.take, plan, state, event, moment)
             state, _ = pure(self.component.step, plan, state, (0.0, 0.0), moment, streams)
+            if self.component.outcome is not None:
+                pure(self.component.outcome, plan, state, (0.0, 0.0), moment)
 
     def test_a_resumed_task_goes_on_the_same(self) -> None:
         same(tuple(self.run(ticks=600)), tuple(self.run(ticks=600, again=True)))

@@ -9,11 +9,12 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Metres
 from decoderd.effectors import Effector
+from decoderd.errors import ArrayError
 from decoderd.state import POSITION, Command, Timing
 
 
 class Config(ComponentConfig):
-    """The workspace is the square of half-width `half_width_m` around the centre."""
+    """Moved by a velocity in m/s. The workspace is the square of half-width `half_width_m` around the centre."""
 
     kind: Literal["cursor"] = "cursor"
     half_width_m: Metres = 0.2
@@ -35,19 +36,26 @@ def plan(config: Config, timing: Timing) -> Plan:
     return Plan(stay, np.hstack([timing.tick_s * np.eye(2), np.eye(2)]), -edge, edge)
 
 
-def init(plan: Plan, batch: int) -> Array:
-    """(batch, 4) at the centre, at rest."""
-    return np.zeros((batch, 4))
+def init(plan: Plan, place: Array) -> Array:
+    """(..., 4) at rest at `place`. Raises ArrayError for a place outside the workspace."""
+    if not (np.abs(place) <= plan.high[0]).all():
+        raise ArrayError(f"place: {place.tolist()} m is outside the workspace, |x|, |y| <= {plan.high[0]:g} m", "place")
+    return np.concatenate([place, np.zeros_like(place)], axis=-1)
 
 
 def step(plan: Plan, state: Array, command: Command) -> Array:
     """p <- p + v dt (+ the correction of the decoded position at the end of a bin), kept inside the workspace."""
+    moved = _unbounded(plan, state, command)
+    np.maximum(moved, plan.low, out=moved)
+    return np.minimum(moved, plan.high, out=moved)
+
+
+def _unbounded(plan: Plan, state: Array, command: Command) -> Array:
     moved = state.dot(plan.stay)
     moved += command.velocity.dot(plan.move)
     if command.correction is not None:
-        moved[:, POSITION] += command.correction
-    np.maximum(moved, plan.low, out=moved)
-    return np.minimum(moved, plan.high, out=moved)
+        moved[..., POSITION] += command.correction
+    return moved
 
 
 def cursor(plan: Plan, state: Array) -> Array:
@@ -55,4 +63,16 @@ def cursor(plan: Plan, state: Array) -> Array:
     return state
 
 
-CURSOR = Effector(Config, plan, init, step, cursor)
+def back(plan: Plan, state: Array, command: Command, gradient: Array) -> tuple[Array, Array]:
+    """Adjoint of `step`: nothing comes back through an axis that the edge has stopped."""
+    free = np.abs(_unbounded(plan, state, command)) < plan.high
+    gradient = gradient * free
+    return gradient.dot(plan.stay.T), gradient.dot(plan.move.T)
+
+
+def cursor_back(plan: Plan, state: Array, gradient: Array) -> Array:
+    """Adjoint of `cursor`."""
+    return gradient
+
+
+CURSOR = Effector(Config, plan, init, step, cursor, back, cursor_back)

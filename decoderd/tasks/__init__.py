@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Moment, Timing
@@ -17,6 +18,10 @@ class Task(NamedTuple):
     init(plan, moment, trials) -> state at the beginning of a day, `trials` begun on earlier ones
     step(plan, state, xy, moment, streams) -> (state, Cue); xy is the cursor (x, y) in metres
     streams(config) -> {name: Spec}: random streams, whose rows a task picks by trial within the day
+    outcome(plan, state, xy, moment) -> str | None: asked at the end of a tick, with the state of this tick and the
+        cursor as it has moved: the outcome of a trial whose last tick this was. None: the kind ends its trials by an
+        event of the cue, in the tick after their last
+    starts(config) -> (n, 2) m: the outermost places that its cues ask the effector to start from. None: the centre
     take(plan, state, event, moment) -> state: consume an outside task event (wire.inputs.TaskEvent); raises
         Refused where the state does not allow it. None: the task takes no events.
     """
@@ -27,3 +32,5 @@ class Task(NamedTuple):
     step: Callable[[Any, Any, tuple[float, float], Moment, Mapping[str, Stream]], tuple[Any, Cue]]
     streams: Callable[[Any], dict[str, Spec]]
     take: Callable[[Any, Any, Any, Moment], Any] | None = None
+    outcome: Callable[[Any, Any, tuple[float, float], Moment], str | None] | None = None
+    starts: Callable[[Any], Array] | None = None

@@ -72,7 +72,8 @@ def step(
         k = trial.block_order(streams["order"], moment.day, now.trial - state.before - 1, plan.targets)
         now = now._replace(target=k, goal=plan.places[k : k + 1])
     cue = trial.cue(now, plan.radii)
-    return State(now, state.before, cue), cue._replace(recentre=begun and plan.recentre, events=events)
+    start = trial.CENTRE_POINT if begun and plan.recentre else None
+    return State(now, state.before, cue), cue._replace(start=start, events=events)
 
 
 CENTRE_OUT = Task(Config, plan, init, step, streams)

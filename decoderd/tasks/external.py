@@ -82,7 +82,7 @@ def step(
     plan: Config, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
     """Show what the events of this tick have set."""
-    cue = Cue(state.goal, state.radius_m, state.phase, state.target, state.trial, False, state.events)
+    cue = Cue(state.goal, state.radius_m, state.phase, state.target, state.trial, None, state.events)
     return (state._replace(events=()) if state.events else state), cue
 
 

@@ -147,7 +147,7 @@ def cue(state: TrialState, radii: tuple[float, float]) -> Cue:
         goal, radius = CENTRE_POINT, radii[0]
     else:
         goal, radius = state.goal, radii[1]
-    return Cue(goal, radius, state.phase, state.target, state.trial, False, ())
+    return Cue(goal, radius, state.phase, state.target, state.trial, None, ())
 
 
 def block_order(stream: Stream, day: int, trial: int, targets: int) -> int:

@@ -11,7 +11,7 @@ TIMING = Timing(0.02, 5)
 
 def moved(commands, half_width_m=0.2, batch=1):
     plan = CURSOR.plan(Config(half_width_m=half_width_m), TIMING)
-    state = CURSOR.init(plan, batch)
+    state = CURSOR.init(plan, np.zeros((batch, 2)))
     for velocity, correction in commands:
         velocity = np.atleast_2d(np.array(velocity, dtype=float))
         correction = None if correction is None else np.atleast_2d(np.array(correction, dtype=float))

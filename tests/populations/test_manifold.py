@@ -67,7 +67,7 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
     streams = open_streams((1,), "population", MANIFOLD.streams(made, p))
     cursor = np.zeros((1, 4))
     state, out = MANIFOLD.init(plan, p, cursor), []
-    cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, False, ())
+    cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, None, ())
     for tick in range(ticks):
         moment = Moment(tick, 1, tick, tick % bin_ticks)
         state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, moment, Draws(streams, 1, tick))

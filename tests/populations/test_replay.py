@@ -11,7 +11,7 @@ from decoderd.rng import Draws, generator
 from decoderd.state import Cue, Moment, Timing
 
 CONFIG = ReplayConfig(file=Path("recording.npz"))
-CUE = Cue(None, 0.0, 0, -1, 0, False, ())
+CUE = Cue(None, 0.0, 0, -1, 0, None, ())
 
 
 def replayed(counts, timing, ticks):

@@ -69,10 +69,10 @@ def test_radii_are_those_within_which_the_whole_cursor_is():
 
 def test_recentring_is_asked_for_when_a_trial_begins():
     found = cues(Config(recentre=True, inter_trial_s=0.1), 400)
-    asked = [cue.trial for cue in found if cue.recentre]
+    asked = [cue.trial for cue in found if cue.start is not None]
     assert asked == list(range(1, found[-1].trial + 1))
-    assert all(cue.phase == CENTRE for cue in found if cue.recentre)
-    assert not any(cue.recentre for cue in cues(Config(), 400))
+    assert all(cue.phase == CENTRE and not cue.start.any() for cue in found if cue.start is not None)
+    assert all(cue.start is None for cue in cues(Config(), 400))
 
 
 def test_stream_is_as_wide_as_there_are_targets():
