@@ -38,7 +38,13 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Units = Annotated[int, Field(strict=True, ge=1, le=20_000)]
 UnitIndices = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)]
 
+# The first that fits is taken.
 _SUFFIXES = {
+    "_n_m_s_rad": "newton metre seconds per radian",
+    "_n_s_m": "newton seconds per metre",
+    "_kg_m2": "kilogram square metres",
+    "_kg": "kilograms",
+    "_rad_s": "radians per second",
     "_m_s": "metres per second",
     "_rad": "radians",
     "_hz": "hertz",

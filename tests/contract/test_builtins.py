@@ -182,6 +182,29 @@ class TestCursor(EffectorContract):
     component = builtin("effectors", "cursor")
 
 
+class TestPointMass(EffectorContract):
+    component = builtin("effectors", "point_mass")
+
+    def config(self):
+        return self.component.Config(friction_n_s_m=0.5)
+
+
+class TestTwoLinkArm(EffectorContract):
+    component = builtin("effectors", "two_link_arm")
+
+    def way(self, velocity):
+        """The hand's acceleration by torques, at rest in the centre: upper arm at angle b, elbow at a right angle."""
+        b, elbow = np.arctan2(0.12, 0.16), np.pi / 2
+        jacobian = np.array(
+            [
+                [-0.12 * np.sin(b) - 0.16 * np.sin(b + elbow), -0.16 * np.sin(b + elbow)],
+                [0.12 * np.cos(b) + 0.16 * np.cos(b + elbow), 0.16 * np.cos(b + elbow)],
+            ]
+        )
+        inertia = np.array([[0.0018 + 0.0012 + 0.2 * 0.12**2, 0.0012], [0.0012, 0.0012]])
+        return velocity @ np.linalg.inv(inertia).T @ jacobian.T
+
+
 # --- perturbations ----------------------------------------------------------------------------------------------
 
 
