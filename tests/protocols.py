@@ -191,7 +191,8 @@ def mapping(path: Path, units: int = 6) -> Path:
 
 
 def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, list[dict[str, Any]]]]]:
-    """{name: (protocol, inputs by tick)}: together these use every task, population, decoder and perturbation."""
+    """{name: (protocol, inputs by tick)}: together these use every task, effector, population, decoder and
+    perturbation."""
     replayed = {"kind": "replay", "file": str(recording(folder / "recording.npz"))}
     linear = {"kind": "linear", "file": str(mapping(folder / "mapping.npz"))}
     manifold = {"kind": "manifold", "file": str(individual(folder / "individual.npz"))}
@@ -211,6 +212,7 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
         perturbation("gain", "neural", factor=1.5, units=[1, 2]),
     ]
     perturbed = [{**one, "name": f"p{number}"} for number, one in enumerate(everything)]
+    timed, four = {"kind": "timed_reach", "reach_s": 0.4, "hold_s": 0.1}, [{"name": "only", "trials": 4}]
     position = {"kind": "kalman", "state": "position_velocity", "calibration": BRIEF}
     return {
         "kalman": (centre_out(), {}),
@@ -227,6 +229,11 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
         "no_pause": (centre_out(task={"kind": "centre_out", **EASY, "inter_trial_s": 0}), {}),
+        "timed": (centre_out(task=timed, effector={"kind": "point_mass"}, schedule={"days": 2, "blocks": four}), {}),
+        "arm": (
+            centre_out(task={**timed, "inter_trial_s": 0.1, "order": "shuffled"}, effector={"kind": "two_link_arm"}),
+            {},
+        ),
     }
 
 
@@ -243,4 +250,6 @@ KINDS = (
     "days",
     "perturbed",
     "no_pause",
+    "timed",
+    "arm",
 )

@@ -167,6 +167,19 @@ class TestRandomTargets(TaskContract):
     component = builtin("tasks", "random_targets")
 
 
+class TestTimedReach(TaskContract):
+    component = builtin("tasks", "timed_reach")
+
+
+class TestTimedReachWithRests(TaskContract):
+    component = builtin("tasks", "timed_reach")
+
+    def config(self):
+        return self.component.Config(
+            reach_s=0.4, hold_s=0.1, inter_trial_s=0.13, order="shuffled", targets=5, start_jitter_m=0.03
+        )
+
+
 class TestExternalTask(TaskContract):
     component = builtin("tasks", "external")
 
