@@ -233,6 +233,12 @@ def test_the_recipes_of_analysis_run(recorded):
     assert "Performance" in run(recorded, "-c", "".join(blocks(HOW_TO / "analyse-a-session.md", "python")))
 
 
+def test_the_gradient_on_the_page_on_effectors_runs(tmp_path):
+    (program,) = blocks(ROOT / "docs" / "explanation" / "effectors.md", "python")
+    shown = "print(by_torque.shape, np.abs(by_torque[:-2]).min() > 0, by_torque[-2:].any())"
+    assert run(tmp_path, "-c", program + shown).split() == ["(100,", "8,", "2)", "True", "False"]
+
+
 def test_the_session_driven_from_outside_runs(tmp_path):
     page = HOW_TO / "drive-from-outside.md"
     (tmp_path / "outside.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")

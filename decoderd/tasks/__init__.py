@@ -18,9 +18,9 @@ class Task(NamedTuple):
     init(plan, moment, trials) -> state at the beginning of a day, `trials` begun on earlier ones
     step(plan, state, xy, moment, streams) -> (state, Cue); xy is the cursor (x, y) in metres
     streams(config) -> {name: Spec}: random streams, whose rows a task picks by trial within the day
-    outcome(plan, state, xy, moment) -> str | None: asked at the end of a tick, with the state of this tick and the cursor
-        as it has moved: the outcome of a trial whose last tick this was. None: the kind ends its trials by an event of
-        the cue, in the tick after their last
+    outcome(plan, state, xy, moment) -> str | None: asked at the end of a tick, with the state of this tick and the
+        cursor as it has moved: the outcome of a trial whose last tick this was. None: the kind ends its trials by an
+        event of the cue, in the tick after their last
     starts(config) -> (n, 2) m: the outermost places that its cues ask the effector to start from. None: the centre
     take(plan, state, event, moment) -> state: consume an outside task event (wire.inputs.TaskEvent); raises
         Refused where the state does not allow it. None: the task takes no events.

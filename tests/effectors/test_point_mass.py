@@ -37,7 +37,7 @@ def test_approaches_the_solution_as_the_tick_gets_shorter(friction):
     config = Config(mass_kg=1.3, friction_n_s_m=friction)
 
     def rates(t, s):
-        x, v, f = s
+        _, v, f = s
         return [v, (f - friction * v) / 1.3, (np.cos(3 * t) - f) / 0.04]
 
     exact = solve_ivp(rates, (0, 1), [0, 0, 0], rtol=1e-10, atol=1e-12).y[:2, -1]

@@ -184,7 +184,8 @@ def test_each_trial_starts_at_rest_where_its_stream_says(effector, bin_ticks):
 
 
 def test_blocks_by_time_hold_whole_trials():
-    blocks = [{"name": "first", "duration_s": 0.6}, {"name": "second", "trials": 2}, {"name": "third", "duration_s": 0.3}]
+    ends = {"first": {"duration_s": 0.6}, "second": {"trials": 2}, "third": {"duration_s": 0.3}}
+    blocks = [{"name": name, **end} for name, end in ends.items()]
     run = protocols.run(timed(schedule={"days": 2, "blocks": blocks}))
     assert [(t["d"], t["b"], t["k"]) for t in run.of("trial")] == [
         (d, b, 150 * (d - 1) + k) for d in (1, 2) for b, k in ((1, 29), (1, 59), (2, 89), (2, 119), (3, 149))
