@@ -9,11 +9,12 @@ from pydantic import Field
 from decoderd.arrays import Array
 from decoderd.config import Fraction
 from decoderd.state import Observation, Timing
-from decoderd.updaters import UpdaterConfig, blended, sums
+from decoderd.updaters import blended, sums
+from decoderd.updaters.intention import IntentionConfig
 from decoderd.updaters.sums import Sums
 
 
-class BatchConfig(UpdaterConfig):
+class BatchConfig(IntentionConfig):
     """How a batch is fitted: by default as a decoder's calibration is, so that the same data give the same decoder."""
 
     noise_shrinkage: Annotated[Fraction, Field(description="how far the batch's Q is drawn towards its diagonal")] = 0.1
@@ -25,6 +26,7 @@ class Plan(NamedTuple):
     bins: int  # in a batch; 0 where a batch is a block
     intensity: float
     shrinkage: float
+    approach_s: float | None
 
 
 def bins_in(seconds: float, timing: Timing) -> int:

@@ -27,12 +27,12 @@ class DailyConfig(BatchConfig):
 
 def plan(config: DailyConfig, timing: Timing) -> Plan:
     """The block decides how many bins there are."""
-    return Plan(0, config.intensity, config.noise_shrinkage)
+    return Plan(0, config.intensity, config.noise_shrinkage, config.approach_s)
 
 
 def intend(plan: Plan, bin: Bin) -> Array | None:
     """Re-aimed."""
-    return intention.reaimed(bin)
+    return intention.reaimed(bin, plan.approach_s)
 
 
 def due(plan: Plan, state: Sums, block_over: bool) -> bool:

@@ -17,11 +17,12 @@ from pydantic import Field
 from decoderd.arrays import Array
 from decoderd.config import Metres, Seconds, Speed
 from decoderd.state import Observation, Timing
-from decoderd.updaters import Bin, Updater, UpdaterConfig, batch, intention, sums
+from decoderd.updaters import Bin, Updater, batch, intention, sums
+from decoderd.updaters.intention import IntentionConfig
 from decoderd.updaters.sums import Sums
 
 
-class RecursiveMLConfig(UpdaterConfig):
+class RecursiveMLConfig(IntentionConfig):
     """`speed_sd_m_s` and `position_sd_m` are of the movements that the decoder is taken to have been fitted to."""
 
     kind: Literal["recursive_ml"] = "recursive_ml"
@@ -38,8 +39,8 @@ class Plan(NamedTuple):
 
     bins: int  # in a batch
     rho: float  # what a batch leaves of the sums before it
-    speed_variance: float
-    position_variance: float
+    variances: tuple[float, float]  # of each coordinate of position and of velocity, before the beginning
+    approach_s: float | None
 
 
 class State(NamedTuple):
@@ -52,21 +53,22 @@ class State(NamedTuple):
 def plan(config: RecursiveMLConfig, timing: Timing) -> Plan:
     """rho, and bins."""
     rho = 0.5 ** (config.batch_s / config.half_life_s)
-    return Plan(batch.bins_in(config.batch_s, timing), rho, config.speed_sd_m_s**2, config.position_sd_m**2)
+    variances = (config.position_sd_m**2, config.speed_sd_m_s**2)
+    return Plan(batch.bins_in(config.batch_s, timing), rho, variances, config.approach_s)
 
 
 def init(plan: Plan, observation: Observation) -> State:
     """As many bins in the past as the memory holds when it has run for long, and such that they give this model."""
-    n = observation.C.shape[1]
-    moments = {2: (0, 2), 3: (0, 2), 4: (2, 2), 5: (2, 2)}[n]
-    variances = [plan.position_variance] * moments[0] + [plan.speed_variance] * moments[1] + [1.0] * (n % 2)
-    past = sums.supposed(observation, np.diag(variances), plan.bins / (1 - plan.rho))
+    n = observation.C.shape[1]  # (px py) vx vy (1)
+    position, velocity = plan.variances
+    moments = [position] * 2 * (n >= 4) + [velocity] * 2 + [1.0] * (n % 2)
+    past = sums.supposed(observation, np.diag(moments), plan.bins / (1 - plan.rho))
     return State(past, sums.empty(observation))
 
 
 def intend(plan: Plan, bin: Bin) -> Array | None:
     """Re-aimed."""
-    return intention.reaimed(bin)
+    return intention.reaimed(bin, plan.approach_s)
 
 
 def observe(plan: Plan, state: State, x: Array, y: Array) -> State:

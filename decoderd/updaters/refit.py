@@ -33,7 +33,8 @@ class State(NamedTuple):
 
 def plan(config: RefitConfig, timing: Timing) -> Plan:
     """Bins in the batch."""
-    return Plan(batch.bins_in(config.batch_s, timing), config.intensity, config.noise_shrinkage)
+    bins = batch.bins_in(config.batch_s, timing)
+    return Plan(bins, config.intensity, config.noise_shrinkage, config.approach_s)
 
 
 def init(plan: Plan, observation: Observation) -> State:
@@ -43,7 +44,7 @@ def init(plan: Plan, observation: Observation) -> State:
 
 def intend(plan: Plan, bin: Bin) -> Array | None:
     """Re-aimed; nothing within the goal."""
-    return intention.stopping(bin)
+    return intention.stopping(bin, plan.approach_s)
 
 
 def observe(plan: Plan, state: State, x: Array, y: Array) -> State:

@@ -27,12 +27,12 @@ class SmoothBatchConfig(BatchConfig):
 def plan(config: SmoothBatchConfig, timing: Timing) -> Plan:
     """The intensity is 1 - rho."""
     rho = 0.5 ** (config.batch_s / config.half_life_s)
-    return Plan(batch.bins_in(config.batch_s, timing), 1 - rho, config.noise_shrinkage)
+    return Plan(batch.bins_in(config.batch_s, timing), 1 - rho, config.noise_shrinkage, config.approach_s)
 
 
 def intend(plan: Plan, bin: Bin) -> Array | None:
     """Re-aimed."""
-    return intention.reaimed(bin)
+    return intention.reaimed(bin, plan.approach_s)
 
 
 SMOOTH_BATCH = Updater(SmoothBatchConfig, plan, batch.init, intend, batch.observe, batch.full, batch.update)
