@@ -97,6 +97,7 @@ class Decoder(NamedTuple):
     factors(parameters) -> how many factors there are
     take(state, kinematics) -> state: consume kinematics from outside (wire.inputs.Kinematics). None: cannot.
     linear(parameters, state) -> the next step, where the cursor is seen, as a Linear. None: cannot be learned through.
+    reduced(parameters, units) -> parameters that read these of its units only, in this order. None: cannot.
     observing: its observation model. None: it has none that an updater could change.
     """
 
@@ -115,4 +116,5 @@ class Decoder(NamedTuple):
     factors: Callable[[Any], int] | None = None
     take: Callable[[Any, Any], Any] | None = None
     linear: Callable[[Any, Any], Linear] | None = None
+    reduced: Callable[[Any, NDArray[Any]], Any] | None = None
     observing: Observing | None = None

@@ -118,6 +118,12 @@ def permute_units(model: Model, order: NDArray[Any]) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[place], "Q": Q})
 
 
+def reduced(model: Model, units: NDArray[Any]) -> Model:
+    """Rows of C, rows and columns of Q."""
+    Q = model.Q[np.ix_(units, units)]
+    return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[units], "Q": Q})
+
+
 def observation(model: Model) -> Observation:
     """C and Q. Raises ArrayError unless the state is position and velocity, or velocity, with or without a constant."""
     layout.of(len(model.A))
@@ -156,5 +162,6 @@ KALMAN = Decoder(
     rotate,
     permute_units,
     linear=linear,
+    reduced=reduced,
     observing=OBSERVING,
 )

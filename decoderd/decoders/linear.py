@@ -67,6 +67,11 @@ def linear(parameters: Parameters, v: Array) -> Linear:
     return Linear(parameters.M1, None, parameters.M2, parameters.m0, np.eye(2))
 
 
+def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
+    """The contributions of these units."""
+    return parameters._replace(M2=parameters.M2[:, units], count_mean=parameters.count_mean[units])
+
+
 def row(v: Array) -> Array:
     """(B, 2)."""
     return v
@@ -104,5 +109,5 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
 
 
 LINEAR = Decoder(
-    LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units, linear=linear
+    LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units, linear=linear, reduced=reduced
 )

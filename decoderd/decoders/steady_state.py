@@ -115,6 +115,11 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return settled(kalman.permute_units(parameters.model, order))
 
 
+def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
+    """As for the full filter, with the gain that follows."""
+    return settled(kalman.reduced(parameters.model, units))
+
+
 def observation(parameters: Parameters) -> Observation:
     """As for the full filter."""
     return kalman.observation(parameters.model)
@@ -144,4 +149,5 @@ STEADY_STATE_KALMAN = Decoder(
     permute_units,
     observing=Observing(observation, kalman.observed, states, reobserving),
     linear=linear,
+    reduced=reduced,
 )

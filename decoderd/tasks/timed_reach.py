@@ -113,7 +113,7 @@ def step(
         if plan.shuffled:
             target = trial.block_order(streams["order"], moment.day, number, plan.targets)
         cue = Cue(plan.places[target : target + 1], plan.radius_m, REACH, target, before + number + 1, None, ())
-        start = _start(streams["starts"].row(moment.day, number), plan.jitter_m)
+        start = place_to_start(streams["starts"].row(moment.day, number), plan.jitter_m)
         return State(before, cue), cue._replace(start=start, events=(Event(REACH, None),))
     if at == plan.rest + plan.reach - plan.hold:
         cue = shown._replace(phase=HOLD)
@@ -124,7 +124,7 @@ def step(
     return state, shown
 
 
-def _start(row: Array, jitter_m: float) -> Array:
+def place_to_start(row: Array, jitter_m: float) -> Array:
     """(1, 2) m: radius and angle uniform, so denser in the middle than a disc."""
     radius, angle = jitter_m * row[:, :1], 2 * np.pi * row[:, 1:]
     return np.hstack([radius * np.cos(angle), radius * np.sin(angle)])
