@@ -11,7 +11,7 @@ difference here: a function of a set of units that returns (R,) values, one a re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,3 +96,9 @@ def n_c(curve: Array, normalise: Normalise = by_range, threshold: float = 0.8) -
     """
     reached = normalise(curve) >= threshold - _ROUNDING
     return np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, len(curve))
+
+
+def resampled(scores: Array, weights: NDArray[Any], normalise: Normalise = by_range) -> NDArray[np.int64]:
+    """(K,) N_c of the mean curves of the samples of repetitions that `weights` (K, R) describe; scores are (n, R)."""
+    rows = np.asarray(weights, dtype=np.float64)
+    return n_c(scores @ rows.T / rows.sum(axis=1), normalise)

@@ -103,6 +103,10 @@ def d_shared(model: Factors, share: float = 0.95) -> int:
     return int(np.searchsorted(np.cumsum(values) / values.sum(), share - 1e-12) + 1)
 
 
-def varying(counts: Array) -> NDArray[np.int64]:
-    """Indices of units of (T, N, B) that vary at all."""
-    return np.flatnonzero(np.ptp(counts, axis=(0, 2)) > 0)
+def varying(counts: Array, least: int = 10) -> NDArray[np.int64]:
+    """Indices of units of (T, N, B) that leave their median in at least so many reaches.
+
+    Others may be silent in the reaches that a fold or a resample holds, where no model can be fitted to them.
+    """
+    usual = np.median(counts, axis=(0, 2))
+    return np.flatnonzero((counts != usual[:, None]).any(axis=2).sum(axis=0) >= least)

@@ -147,5 +147,11 @@ def test_the_number_of_units_counts_from_one_and_is_taken_column_by_column():
     assert neuron_adding.n_c(np.array([-5.0, -9.0]), neuron_adding.first_to_last, 1.5) == 2
 
 
+def test_samples_of_repetitions():
+    scores = np.stack([CURVE, np.arange(5) / 4], axis=1)
+    found = neuron_adding.resampled(scores, np.array([[2, 0], [0, 1], [1, 1]]))
+    assert found.tolist() == [4, 5, neuron_adding.n_c(scores.mean(axis=1))]
+
+
 def test_a_threshold_met_exactly_is_met():
     assert neuron_adding.n_c(np.array([0.1, 0.1 + 0.8 * 0.7, 0.8])) == 2

@@ -80,12 +80,14 @@ def test_modes_for_most_of_the_shared_variance():
     assert shared_variance.d_shared(shared_variance.Factors(np.zeros((3, 0)), np.ones(3))) == 0
 
 
-def test_units_that_never_vary_are_refused_and_can_be_found():
-    counts = simulated(6)
+def test_units_that_hardly_vary_are_refused_and_can_be_found():
+    counts = simulated(12)
     counts[:, 4] = 2.0
     with pytest.raises(ArrayError, match="unit 4 never varies"):
         shared_variance.fit(covariance(moments(counts)), 1)
+    counts[:9, 4, 0] = 3.0
     assert shared_variance.varying(counts).tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert shared_variance.varying(counts, least=9).tolist() == list(range(10))
 
 
 def test_what_cannot_be_cross_validated_is_said():
