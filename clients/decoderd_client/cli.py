@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from decoderd_client.asking import Session, Supervisor
 from decoderd_client.conversation import ControlError, NoAnswer
 from decoderd_client.keys import ClientKeys
-from decoderd_client.plugins import installed
+from decoderd_client.plugins import Plugin, Unable, installed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Programs beside a session."
@@ -28,44 +28,83 @@ def main() -> None:
     """Run the command line; deliberate errors become one message and exit status 1."""
     try:
         app()
-    except (Wrong, ControlError, NoAnswer) as error:
+    except (Wrong, Unable, ControlError, NoAnswer) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
 @app.command("plugins")
-def plugins() -> None:
-    """List the plug-ins that are installed."""
-    for name, plugin in installed().items():
-        print(f"{name}: {(sys.modules[plugin.run.__module__].__doc__ or '').splitlines()[0]}")
+def plugins(plugin: Annotated[str | None, typer.Argument(help="Tell the fields of this one.")] = None) -> None:
+    """List the plug-ins that are installed, or the fields of one."""
+    if plugin is not None:
+        for name, field in _found(plugin).Config.model_fields.items():
+            default = "required" if field.is_required() else f"default {field.default}"
+            print(f"--{name.replace('_', '-')}: {field.description or 'see the documentation'} ({default})")
+        return
+    for name, one in installed().items():
+        print(f"{name}: {(sys.modules[one.run.__module__].__doc__ or '').splitlines()[0]}")
 
 
-@app.command()
+def _found(plugin: str) -> Plugin:
+    there = installed()
+    if plugin not in there:
+        raise Wrong(f"no plug-in {plugin!r}; there are: {', '.join(there) or 'none'}")
+    return there[plugin]
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
+    context: typer.Context,
     plugin: Annotated[str, typer.Argument(help="Its name.")],
     session: Annotated[str | None, typer.Option(help="Name of a session of the supervisor.")] = None,
     supervisor: Annotated[str, typer.Option(help="Where `decoderd serve` is.")] = "tcp://127.0.0.1:5570",
     control: Annotated[str | None, typer.Option(help="Control of a session, instead of --session.")] = None,
+    stored: Annotated[Path | None, typer.Option(help="Folder of a stored session, instead of --session.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of what it is to do.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field.")] = None,
     keys: Annotated[Path | None, typer.Option(help="This client's file of keys.")] = None,
 ) -> None:
-    """Run a plug-in beside a session until it has done its work."""
-    there = installed()
-    if plugin not in there:
-        raise Wrong(f"no plug-in {plugin!r}; there are: {', '.join(there) or 'none'}")
-    given = _parsed(there[plugin].Config, _read(config, set_ or []))
+    """Run a plug-in beside a session until it has done its work.
+
+    The plug-in's own fields are options as well: `--out FOLDER` is `--set out=FOLDER`. `decoderd-client plugins PLUGIN`
+    lists them.
+    """
+    chosen = _found(plugin)
+    given = _parsed(chosen.Config, _read(config, [*(set_ or []), *_options(context.args)]))
     try:
         mine = ClientKeys.load(keys) if keys is not None else None
     except (OSError, ValueError) as error:
         raise Wrong(str(error)) from None
-    if (session is None) == (control is None):
-        raise Wrong("say which session: --session NAME, or --control ENDPOINT")
+    if sum(one is not None for one in (session, control, stored)) != 1:
+        raise Wrong("say which session: --session NAME, --control ENDPOINT, or --stored FOLDER")
+    if stored is not None:
+        if chosen.stored is None:
+            raise Wrong(f"{plugin} works beside running sessions only: --session NAME, or --control ENDPOINT")
+        chosen.stored(stored, given, _tell)
+        return
     found = (
         Session(control, keys=mine) if control is not None else Supervisor(supervisor, keys=mine).session(session or "")
     )
     with found:
-        there[plugin].run(found, given, lambda text: print(text, flush=True))
+        chosen.run(found, given, _tell)
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)
+
+
+def _options(words: list[str]) -> list[str]:
+    """Options of the plug-in as overrides: `--bin-s 0.1`, `--bin-s=0.1`; one without a value is true."""
+    overrides: list[str] = []
+    for word in words:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            overrides.append(name.replace("-", "_") + (f"={value}" if equals else ""))
+        elif overrides and "=" not in overrides[-1]:
+            overrides[-1] += f"={word}"
+        else:
+            raise Wrong(f"{word}: what is this? Options of a plug-in are given as --name value")
+    return [one if "=" in one else f"{one}=true" for one in overrides]
 
 
 def _read(file: Path | None, overrides: list[str]) -> dict[str, Any]:
@@ -96,8 +135,8 @@ def _parsed(model: Any, data: dict[str, Any]) -> Any:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
+        faults = error.errors(include_url=False, include_input=False)
+        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+        if any(fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1 for fault in faults):
+            lines.append(f"There are: {', '.join(model.model_fields)}")
         raise Wrong("\n".join(lines)) from None

@@ -14,7 +14,7 @@ import zmq
 
 from decoderd.assembly import Session
 from decoderd.clock import Clock, now_ns
-from decoderd.recording.recorder import Recorder
+from decoderd.recording.recorder import COMMIT_EVERY_NS, Recorder
 from decoderd.recording.store import Store
 from decoderd.service import notify
 from decoderd.service.board import Board
@@ -236,6 +236,8 @@ class Host:
             self._idle()
             if self.board.stopping:
                 return
+            if now_ns() - since > COMMIT_EVERY_NS:  # what was published is on the disk soon, though no tick comes
+                self._recorder.flush(self.board.state)
             if told or now_ns() - since < terms.silence_s * 1e9:
                 continue
             if terms.when_silent == "stop":

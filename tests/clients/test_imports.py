@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import sys
-import decoderd_client, decoderd_client.cli, decoderd_client.plugins.perturb
+import decoderd_client, decoderd_client.cli, decoderd_client.plugins.perturb, decoderd_client.plugins.compaction
 loaded = [name for name in sys.modules if name.partition(".")[0] in ("numpy", "scipy", "sklearn")]
 loaded += [name for name in sys.modules if name.startswith("decoderd.") and not name.startswith("decoderd.wire")]
 print(loaded)

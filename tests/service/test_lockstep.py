@@ -111,6 +111,13 @@ def test_nothing_passes_that_was_not_granted_by_all(tmp_path):
         assert not granting.is_alive()
 
 
+def test_what_was_published_is_on_the_disk_while_nobody_grants(tmp_path):
+    with served(tmp_path, lasting(5.0), *options(a="tick")) as (control, _, _), Session(control) as session:
+        Participant(session, "a").step(number=40)
+        wait_for(lambda: session.health()["committed"] == 40)
+        assert len(session.missed("tick", 0).frames) == 40
+
+
 def test_grants_that_cannot_be(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(a="tick", b="tick")) as (control, _, _),

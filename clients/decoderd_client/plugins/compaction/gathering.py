@@ -1,0 +1,62 @@
+"""Messages gathered into whole days: topics are independent, so a day is whole once all of its messages are there."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOPICS = ("counts", "trial", "day")
+COLUMNS = [("trial", "i8"), ("target", "i8"), ("go_tick", "i8"), ("end_tick", "i8"), ("outcome", object)]
+
+
+class Gathered(NamedTuple):
+    """One day."""
+
+    day: int
+    first_tick: int
+    counts: NDArray[Any]  # (ticks, units)
+    trials: NDArray[Any]  # of COLUMNS
+
+
+class Gathering:
+    """Hears a session from its first message on."""
+
+    def __init__(self) -> None:
+        self._day, self._first_tick, self._covered = 1, 0, 0
+        self._counts: deque[NDArray[Any]] = deque()
+        self._trials: dict[int, list[tuple[Any, ...]]] = {}
+        self._ends: dict[int, tuple[int, int]] = {}  # tick after the last, and number of trials
+
+    def hear(self, topic: str, payload: dict[str, Any]) -> list[Gathered]:
+        """Take a message of TOPICS in; the days that it made whole."""
+        if topic == "counts":
+            part = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"])
+            self._counts.append(part)
+            self._covered += len(part)
+        elif topic == "trial":
+            row = (payload["r"], payload["g"], payload["o"], payload["k"], payload["x"])
+            self._trials.setdefault(payload["d"], []).append(row)
+        elif payload["x"] == "end":
+            self._ends[payload["d"]] = (payload["k"] + 1, payload["n"])
+        found = []
+        while self._whole():
+            found.append(self._taken())
+        return found
+
+    def _whole(self) -> bool:
+        end, trials = self._ends.get(self._day, (None, 0))
+        return end is not None and self._covered >= end and len(self._trials.get(self._day, ())) >= trials
+
+    def _taken(self) -> Gathered:
+        end, _ = self._ends.pop(self._day)
+        rows, length = [], end - self._first_tick
+        while length > 0:  # bins do not reach over the end of a day
+            rows.append(self._counts.popleft())
+            length -= len(rows[-1])
+        trials = np.array(self._trials.pop(self._day, []), dtype=COLUMNS)
+        whole = Gathered(self._day, self._first_tick, np.concatenate(rows), trials)
+        self._day, self._first_tick = self._day + 1, end
+        return whole

@@ -1,0 +1,49 @@
+"""What readout units tell, against the units that were recorded beside them and not used (Rajeswaran et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from decoderd.analysis.neuron_adding import Score
+from decoderd.arrays import Array
+from decoderd.errors import ArrayError
+
+
+class Groups(NamedTuple):
+    """Scores (R,) of groups of units."""
+
+    readouts: Array
+    nonreadouts: Array
+    matched: Array  # of random sets of nonreadouts as many as there are readouts; of all, if there are fewer
+    everything: Array
+
+
+def nonreadouts(readouts: Sequence[int], units: int) -> tuple[int, ...]:
+    """The other units. Raises ArrayError if a readout is none of the `units`, or is named twice."""
+    chosen = set(readouts)
+    if not chosen or len(chosen) < len(readouts) or not chosen <= set(range(units)):
+        raise ArrayError(f"readouts {list(readouts)}: must be different units from 0 to {units - 1}", "readouts")
+    return tuple(unit for unit in range(units) if unit not in chosen)
+
+
+def compare(
+    score: Score, readouts: Sequence[int], units: int, generator: np.random.Generator, sets: int = 10
+) -> Groups:
+    """Scores of readouts and of the others. Raises ArrayError if all units are readouts.
+
+    The nonreadouts are usually more, and more units tell more: `matched` is the mean over random `sets` as large as
+    the readouts.
+    """
+    others = nonreadouts(readouts, units)
+    if not others:
+        raise ArrayError("all units are readouts: there are no others to compare them with", "readouts")
+    size = min(len(readouts), len(others))
+    if size == len(others):
+        matched = score(others)
+    else:
+        drawn = [generator.choice(others, size, replace=False).tolist() for _ in range(sets)]
+        matched = np.mean([score(one) for one in drawn], axis=0)
+    return Groups(score(tuple(readouts)), score(others), matched, score(range(units)))
