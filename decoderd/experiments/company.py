@@ -92,6 +92,12 @@ def _check(protocol: Protocol) -> None:
             "plasticity.trials_per_update",
         )
     for block in protocol.schedule.blocks:
+        if block.plasticity and block.updating and protocol.updater.kind != "none":
+            raise ProtocolError(
+                f"schedule.blocks: in {block.name!r} population and decoder would change together; a batch of sessions needs "
+                "plasticity = false or updating = false",
+                "schedule.blocks",
+            )
         if block.trials is None or block.duration_s is not None or (block.plasticity and block.trials % per_update):
             raise ProtocolError(
                 f"schedule.blocks: {block.name!r} must end after trials, in whole updates of {per_update}",

@@ -21,7 +21,7 @@ class Plastic(NamedTuple):
 
     fields: {what may be plastic, as a protocol names it: the field of its parameters}
     at_start: streams of which a row is read in the first tick of a trial and in no other
-    trace(states) -> trace: of the states after each of a trial's ticks, what learning needs, stacked (T, ..., B, .)
+    trace(states) -> trace: of the states after each of a trial's ticks, what learning needs
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
         how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
     back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed, seen): one tick of the adjoint. `gradient`

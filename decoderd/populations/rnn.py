@@ -274,35 +274,34 @@ def manual(plan: Plan, parameters: Parameters) -> tuple[Plan, Array]:
 
 
 class Trace(NamedTuple):
-    """What happened in the network in T ticks."""
+    """What happened in the network in T ticks, which stand next to the trials: then sums over both are one product."""
 
-    v: Array  # (T + 1, ..., B, N), v_0 first
-    xi: Array  # (T, ..., B, N)
-    e: Array  # (T, ..., B, M)
+    v: Array  # (..., T + 1, B, N), v_0 first
+    xi: Array  # (..., T, B, N)
+    e: Array  # (..., T, B, M)
 
 
 def trace(states: Sequence[State]) -> Trace:
     """The trace of the states after T ticks."""
-    v = np.stack([states[0].before, *(state.v for state in states)])
-    return Trace(v, np.stack([state.xi for state in states]), np.stack([state.e for state in states]))
+    v = np.stack([states[0].before, *(state.v for state in states)], axis=-3)
+    return Trace(v, np.stack([state.xi for state in states], axis=-3), np.stack([s.e for s in states], axis=-3))
 
 
-def _over_trials(pushed: Array, driving: Array) -> Array:
-    """(..., N, M): sum over ticks and trials of pushed (T, ..., B, N) times driving (T, ..., B, M)."""
-    ticks_last = np.moveaxis(pushed, 0, -3), np.moveaxis(driving, 0, -3)
-    left, right = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in ticks_last)
+def _product(pushed: Array, driving: Array) -> Array:
+    """(..., N, M): sum over ticks and trials of pushed (..., T, B, N) times driving (..., T, B, M)."""
+    left, right = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in (pushed, driving))
     return left.swapaxes(-1, -2) @ right
 
 
 def _per_field(pushed: Array, trace: Trace, fields: tuple[str, ...]) -> dict[str, Array]:
-    """How pushes (T', ..., B, N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
-    found = {}
+    """How pushes (..., T', B, N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
+    first, found = slice(pushed.shape[-3]), {}
     if "U" in fields:
-        found["U"] = _over_trials(pushed, trace.e[: len(pushed)])
+        found["U"] = _product(pushed, trace.e[..., first, :, :])
     if "W" in fields:
-        found["W"] = _over_trials(pushed, np.maximum(trace.v[: len(pushed)], _ZERO))
+        found["W"] = _product(pushed, np.maximum(trace.v[..., first, :, :], _ZERO))
     if "b" in fields:
-        found["b"] = pushed.sum(axis=(0, -2))
+        found["b"] = pushed.sum(axis=(-3, -2))
     return found
 
 
@@ -310,7 +309,7 @@ def eligibility(
     plan: Plan, parameters: Parameters, trace: Trace, amounts: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """sum_k amount_k sum_t xi_t (e_t, r_{t-1}, 1), without the last tick."""
-    return _per_field(trace.xi[:-1] * amounts[..., np.newaxis], trace, fields)
+    return _per_field(trace.xi[..., :-1, :, :] * amounts[..., np.newaxis, :, np.newaxis], trace, fields)
 
 
 def back(
@@ -318,15 +317,15 @@ def back(
 ) -> tuple[Array, Array, Array]:
     """The adjoint of tick t: see `populations.Plastic`. Rectification is zero at zero."""
     at = gradient * plan.hz
-    at *= trace.v[t + 1] > 0
+    at *= trace.v[..., t + 1, :, :] > 0
     if ahead is not None:
         at += ahead
     pushed = plan.a * at
     behind = pushed @ parameters.W
-    behind *= trace.v[t] > 0
+    behind *= trace.v[..., t, :, :] > 0
     behind += plan.keep * at
     encoder = pushed @ parameters.U
-    encoder *= trace.e[t] > 0
+    encoder *= trace.e[..., t, :, :] > 0
     return behind, pushed, (encoder @ parameters.E[..., :2]) * plan.scale
 
 
@@ -334,7 +333,7 @@ def gather(
     plan: Plan, parameters: Parameters, trace: Trace, pushed: Sequence[Array], fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    return _per_field(np.stack(pushed), trace, fields)
+    return _per_field(np.stack(pushed, axis=-3), trace, fields)
 
 
 RNN = Population(
