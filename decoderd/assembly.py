@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decoderd import registry
+from decoderd import overnight, registry
 from decoderd.adjoint import Loop
 from decoderd.decoders import Decoder, Observing
 from decoderd.effectors import Effector
@@ -76,6 +76,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         check_drives(decoder, parameters.decoder, reads)
     except ArrayError as error:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
+    overnight.check(protocol.overnight, protocol.schedule.days, units, parameters.readouts)
     population_plan = population.plan(protocol.population, timing)
     effector_plan = effector.plan(protocol.effector, timing)
     try:

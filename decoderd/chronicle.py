@@ -73,10 +73,12 @@ def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str,
     )
 
 
-def decoder_message(who: str, what: str, why: str, arrays: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """What came of the decoder; `arrays` are those installed."""
+def decoder_message(
+    who: str, what: str, why: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """What came of the decoder; `arrays` are those installed, `readouts` the units it reads, where they changed."""
     shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
-    return ("decoder", {"w": who, "x": what, "m": why, "f": shapes})
+    return ("decoder", {"w": who, "x": what, "m": why, "f": shapes, "u": readouts})
 
 
 def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str, dict[str, Any]]:

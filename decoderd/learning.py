@@ -18,7 +18,6 @@ from decoderd.errors import ProtocolError
 from decoderd.plasticity import Plasticity
 from decoderd.state import Command, Parameters, TrialLog
 
-
 Messages = list[tuple[str, dict[str, Any]]]
 
 

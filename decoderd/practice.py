@@ -90,4 +90,3 @@ def run(
         reaches.goal,
         fired,
     )
-

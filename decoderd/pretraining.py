@@ -106,7 +106,10 @@ def reach(control: Manual, population: Any, noise: Noise, first: int) -> Passage
 class Noise:
     """Random rows of manual trials: those of trial i follow those of trial i - 1 in its individual's streams."""
 
-    def __init__(self, name: str, seeds: tuple[int, ...], kind: Population, config: Any, population: Any) -> None:
+    def __init__(
+        self, name: str, seeds: tuple[int, ...], kind: Population, config: Any, population: Any, day: int = 0
+    ) -> None:
+        self._day = day
         one = type(population)(*(field[0] for field in population))
         self._streams = open_streams(seeds, name, kind.streams(config, one))
 
@@ -114,7 +117,7 @@ class Noise:
         """{name: (ticks, seeds, trials, width)} of the trials from `first` on."""
         out = {}
         for name, stream in self._streams.items():
-            rows = stream.rows(0, first * ticks, trials * ticks)
+            rows = stream.rows(self._day, first * ticks, trials * ticks)
             out[name] = rows.reshape(trials, ticks, *rows.shape[1:]).transpose(1, 2, 0, 3)
         return out
 
@@ -150,15 +153,23 @@ def train(
     return Pretrained(population, losses)
 
 
-def recorded(settings: Pretraining, kind: Population, config: Any, population: Any, timing: Timing, seed: int,
-             trials: int) -> Recorded:
+def recorded(
+    settings: Pretraining,
+    kind: Population,
+    config: Any,
+    population: Any,
+    timing: Timing,
+    seed: int,
+    trials: int,
+    day: int = 0,
+) -> Recorded:
     """Reaches of one individual under manual control as a recording, a row a decoder's bin, trial after trial.
 
     Counts add up over the bin, and its velocity is the mean.
     """
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
-    passage = reach(control, one, Noise("calibration", (seed,), kind, config, one), 0)
+    passage = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0)
     bins = control.reaches.ticks // timing.bin_ticks
 
     def binned(rows: Array) -> Array:  # (ticks, trials, .) -> (trials * bins, ticks of a bin, .)

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from decoderd import registry
 from decoderd.config import ComponentConfig, Config, explain
 from decoderd.errors import ProtocolError
+from decoderd.overnight import Overnight
 from decoderd.perturbations import PerturbationConfig
 from decoderd.pretraining import Pretraining
 from decoderd.readouts import Readouts
@@ -39,6 +40,7 @@ class Protocol(Config):
     readouts: Readouts = Readouts()
     plasticity: ComponentConfig
     pretraining: Pretraining | None = None
+    overnight: Overnight = Overnight()
     perturbations: tuple[PerturbationConfig, ...] = ()
 
     @model_validator(mode="after")
@@ -95,7 +97,9 @@ def _perturbation_model() -> type[Config]:
     return create_model("Perturbation", __base__=Config, perturbation=(_any_kind("perturbations"), ...))
 
 
-_DEFAULTS = {name: {"kind": kind} for name, kind in (("effector", "cursor"), ("updater", "none"), ("plasticity", "none"))}
+_DEFAULTS = {
+    name: {"kind": kind} for name, kind in (("effector", "cursor"), ("updater", "none"), ("plasticity", "none"))
+}
 
 
 def parse(data: Mapping[str, Any]) -> Protocol:

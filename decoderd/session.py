@@ -22,7 +22,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from decoderd import admission, chronicle, learning, perturbing, schedule, updating
+import numpy as np
+
+from decoderd import admission, chronicle, learning, overnight, perturbing, schedule, setup, updating
 from decoderd.adjoint import NOTHING
 from decoderd.assembly import Session
 from decoderd.chronicle import NUMBERED, Messages, plain
@@ -126,6 +128,9 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     )
     fired = perturbing.through("neural", on, memories, rates, moment) if on else rates
     counts = session.population.counts(session.population_plan, fired, draws)
+    if parameters.lost is not None:
+        counts = np.array(counts)
+        counts[:, parameters.lost] = 0
 
     readout, collected, stepped, heard = state.readout, (*state.bin, counts), None, None
     if len(collected) == session.timing.bin_ticks:
@@ -199,6 +204,26 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     return state, [("tick", record), *news]
 
 
+def _night(session: Session, state: SessionState, day: int, news: Messages) -> SessionState:
+    """What the night after `day` makes of population, readouts and decoder."""
+    protocol, parameters = session.protocol, state.parameters
+    draw = generator(protocol.seed, "population/overnight", day)
+    population = session.population.overnight(protocol.population, parameters.population, draw)
+    parameters = parameters._replace(population=population)
+    if not overnight.due(protocol.overnight, day):
+        return state._replace(parameters=parameters)
+    parameters = overnight.slept(protocol.overnight, parameters, session.units, protocol.seed, day)
+    state = state._replace(parameters=parameters)
+    arrays = {}
+    if protocol.overnight.decoder != "carried":
+        decoder = setup.refitted(protocol, parameters, day + 1, protocol.overnight.decoder == "arbitrary")
+        state = updating.exchanged(session, state, decoder)
+        arrays = session.decoder.arrays(decoder)
+    read = None if parameters.readouts is None else parameters.readouts.tolist()
+    news.append(chronicle.decoder_message("overnight", "installed", "", arrays, read))
+    return state
+
+
 def _next_block(session: Session, state: SessionState, news: Messages) -> SessionState:
     """Go on to the next block or, over night, to the next day."""
     if session.updates is not None:
@@ -217,10 +242,8 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
     news.append(chronicle.day_message(protocol, progress, "end"))
     if following.done:
         return state._replace(progress=following, bin=())
-    night = generator(protocol.seed, "population/overnight", progress.day)
-    parameters = state.parameters._replace(
-        population=session.population.overnight(protocol.population, state.parameters.population, night)
-    )
+    state = _night(session, state, progress.day, news)
+    parameters = state.parameters
     news.append(chronicle.day_message(protocol, following, "block"))
     fresh = _morning(session, parameters, following, state.tick, state.log.trial)
     perturbations = perturbing.rested(state.perturbations, session.host(parameters))

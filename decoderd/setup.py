@@ -84,24 +84,40 @@ def _arrays(config: Any) -> dict[str, Any]:
     return {} if path is None else load_npz(path)
 
 
-def _arbitrary(protocol: Protocol, kind: Any, parameters: Any) -> Any:
+def _arbitrary(protocol: Protocol, kind: Any, parameters: Any, day: int = 0) -> Any:
     """The decoder with every unit's readout turned by an angle of its own, uniform on the circle: it knows baselines
     and depths of modulation, and nothing of directions."""
     if kind.rotate is None:
         raise ArrayError("this kind has no readout that could be made arbitrary", "calibration")
     units = kind.units(parameters)
-    angles = generator(protocol.seed, "decoder/arbitrary").uniform(0, 2 * np.pi, units)
+    angles = generator(protocol.seed, "decoder/arbitrary", day).uniform(0, 2 * np.pi, units)
     for unit, angle in enumerate(angles.tolist()):
         parameters = kind.rotate(parameters, angle, np.array([unit]))
     return parameters
 
 
-def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None) -> Recorded:
+def refitted(protocol: Protocol, parameters: Parameters, day: int, arbitrary: bool) -> Any:
+    """A decoder of the same readouts, fitted to a calibration of the morning of `day`, its directions perhaps arbitrary.
+
+    Raises NumericalError or ArrayError where that calibration gives none.
+    """
+    config: Any = protocol.decoder
+    kind = registry.find("decoders", config.kind)
+    recorded = calibrate(protocol, parameters.population, day=day)
+    if parameters.lost is not None:
+        recorded.counts[:, parameters.lost] = 0
+    if parameters.readouts is not None:
+        recorded = recorded._replace(counts=recorded.counts[:, parameters.readouts])
+    decoder = kind.load(kind.fit(recorded, config.calibration, config))
+    return _arbitrary(protocol, kind, decoder, day) if arbitrary else decoder
+
+
+def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None, day: int = 0) -> Recorded:
     """Counts of a population while an arm or a cursor does what it means to do, in reaches from the centre.
 
     A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another one
     watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population that has no
-    intention of its own (replay), or an arm that is not named.
+    intention of its own (replay), or an arm that is not named. Calibrations of different days are different.
     """
     settings: Any = protocol.decoder
     plan_of, timing = settings.calibration, protocol.timing
@@ -110,7 +126,7 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
         if protocol.pretraining is None:
             raise ArrayError("no file is given, and no pretraining that says which arm it would calibrate with", "file")
         return pretraining.recorded(
-            protocol.pretraining, kind, protocol.population, parameters, timing, protocol.seed, plan_of.reaches
+            protocol.pretraining, kind, protocol.population, parameters, timing, protocol.seed, plan_of.reaches, day
         )
     if not kind.drawn:
         raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
@@ -129,7 +145,7 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
         for _ in range(bins):
             collected, before = [], cursor[0, POSITION]
             for bin_tick in range(timing.bin_ticks):
-                draws = Draws(streams, 0, tick)
+                draws = Draws(streams, day, tick)
                 moment = Moment(tick, 0, tick, bin_tick)
                 state, rates, intent = kind.rates(plan, parameters, state, cue, cursor, moment, draws)
                 collected.append(kind.counts(plan, rates, draws))

@@ -123,7 +123,8 @@ class Parameters(NamedTuple):
 
     population: Any
     decoder: Any
-    readouts: NDArray[np.int64] | None = None  # units the decoder reads, None: all
+    readouts: NDArray[np.int64] | None = None  # units the decoder reads, in its order; None: all
+    lost: NDArray[np.int64] | None = None  # units that are recorded no more
 
 
 class SessionState(NamedTuple):

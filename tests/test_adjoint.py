@@ -33,7 +33,9 @@ def individuals(config):
 
 
 def a_loop(effector, config):
-    return Loop(rnn.RNN, rnn.plan(config, TIMING), effector, effector.plan(effector.Config(), TIMING), 0.01, slice(None))
+    return Loop(
+        rnn.RNN, rnn.plan(config, TIMING), effector, effector.plan(effector.Config(), TIMING), 0.01, slice(None)
+    )
 
 
 def decoding(rng, position):

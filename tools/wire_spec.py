@@ -888,6 +888,7 @@ DESCRIPTION = {
     "units": 12,
     "day": 1,
     "days": 1,
+    "readouts": [0, 3, 11],
     "block": "only",
     "trial": 3,
     "trials": 2,

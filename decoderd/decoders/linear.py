@@ -109,5 +109,17 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
 
 
 LINEAR = Decoder(
-    LinearConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units, linear=linear, reduced=reduced
+    LinearConfig,
+    load,
+    arrays,
+    units,
+    init,
+    step,
+    row,
+    start,
+    fit,
+    rotate,
+    permute_units,
+    linear=linear,
+    reduced=reduced,
 )

@@ -46,7 +46,13 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
                 begun += at_once
                 if block.plasticity:
                     told = credit.lesson(
-                        together.loop, together.population, passage, config.objective, rule.credit, fields, given.targets
+                        together.loop,
+                        together.population,
+                        passage,
+                        config.objective,
+                        rule.credit,
+                        fields,
+                        given.targets,
                     )
                     state, values = rule.learn(config, state, values, told)
                     together = together._replace(population=together.population._replace(**values))

@@ -55,8 +55,6 @@ def learn(
     return State(moments, collected, baseline), values
 
 
-
-
 def progress(state: State) -> Progress:
     """Of the day."""
     return updates.progress(state.collected)

@@ -51,4 +51,3 @@ def apply(
 def progress(collected: Collected) -> Progress:
     """What is told of it."""
     return Progress(collected.updates, collected.last_loss)
-

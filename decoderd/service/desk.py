@@ -154,6 +154,7 @@ class Desk:
         state, facts = self._state, self._facts
         session, progress = facts.session, state.progress
         numbers = {"tick": state.tick, **dict(zip(NUMBERED, state.sequences, strict=True))}
+        readouts = state.parameters.readouts
         store = self._read()
         numbers |= {topic: store.next_number(topic) for topic in codec.OBSERVED}
         arrays = session.decoder.arrays(state.parameters.decoder)
@@ -173,6 +174,7 @@ class Desk:
                 "tick_s": session.timing.tick_s,
                 "bin_ticks": session.timing.bin_ticks,
                 "units": session.units,
+                "readouts": None if readouts is None else readouts.tolist(),
                 "day": progress.day,
                 "days": session.protocol.schedule.days,
                 "block": session.protocol.schedule.blocks[progress.block].name,

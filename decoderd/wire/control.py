@@ -35,7 +35,9 @@ Code = Literal[
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-Topic = Literal["tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day", "health", "session"]
+Topic = Literal[
+    "tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day", "health", "session"
+]
 
 
 class Part(BaseModel):
@@ -292,6 +294,9 @@ class Description(Reply):
     tick_s: float
     bin_ticks: int
     units: int
+    readouts: Annotated[
+        list[Whole] | None, Field(description="the units the decoder reads now, in its order; nil: all")
+    ]
     day: int
     days: int
     block: str

@@ -85,15 +85,16 @@ class Perturbation(Message):
 
 
 class Decoder(Message):
-    """The decoder was exchanged by an input, or an updater changed it, or has to say why not."""
+    """The decoder was exchanged by an input, or overnight, or an updater changed it, or has to say why not."""
 
-    w: Annotated[str, Field(description="who: `input`, or the kind of the updater")] = "input"
+    w: Annotated[str, Field(description="who: `input`, `overnight`, or the kind of the updater")] = "input"
     x: Annotated[
         Literal["installed", "kept", "stopped", "restarted"],
         Field(description="what: a decoder was installed; the old one was kept; updating stopped; or restarted"),
     ] = "installed"
     m: Annotated[str, Field(description="why it was kept, why updating stopped or restarted; empty otherwise")] = ""
     f: Annotated[dict[str, tuple[int, ...]], Field(description="names and shapes of the arrays installed")]
+    u: Annotated[list[Whole] | None, Field(description="the units that are read, where they changed overnight")] = None
 
 
 class Metrics(Message):

@@ -37,7 +37,9 @@ def test_losses_are_those_of_the_formula(fields):
     cursors, controls, goal = trials()
     losses = judge(objective, cursors, controls, goal, TICK_S).losses
     for i, j in np.ndindex(losses.shape):
-        assert losses[i, j] == pytest.approx(plainly(objective, cursors[:, i, j], controls[:, i, j], goal[i, j]), rel=1e-12)
+        assert losses[i, j] == pytest.approx(
+            plainly(objective, cursors[:, i, j], controls[:, i, j], goal[i, j]), rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("fields", [{}, EVERYTHING, {**EVERYTHING, "axes": "mean"}])
