@@ -39,7 +39,7 @@ class PerturbationContract(ComponentContract):
     def host(self) -> Host:
         """A session of 6 units that drive a linear decoder."""
         parameters = LINEAR.load({"M1": 0.5 * np.eye(2), "M2": sample(8).normal(0, 0.01, (2, UNITS))})
-        return Host(UNITS, True, LINEAR, parameters, TIMING, 1)
+        return Host(UNITS, UNITS, True, LINEAR, parameters, TIMING, 1)
 
     # --- helpers ------------------------------------------------------------------------------------------------
 

@@ -64,10 +64,10 @@ def step(model: Model, state: State, counts: Array, position: Array | None) -> t
     no doubt about it, so that counts move the velocity alone (the second change of ReFIT, Gilja et al. 2012)."""
     prior = state.x.dot(model.A.T)
     where = layout.known(len(model.A))
-    seen = position is not None and where is not None and where.position is not None
-    if seen:
-        prior[:, where.position] = position
-    P = gaussian.updated(_spread(model, state.P, where.position if seen else None), model.D)
+    certain = None if position is None or where is None else where.position
+    if certain is not None:
+        prior[:, certain] = position
+    P = gaussian.updated(_spread(model, state.P, certain), model.D)
     x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
     return State(x, P), layout.command(where, x)
 

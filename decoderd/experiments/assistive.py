@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd import credit, registry
 from decoderd.arrays import Array
@@ -65,7 +66,8 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
             several = range(len(together.of))
             curves[day] = np.stack([_watched(reward.adding_curve(together, s, day), watch) for s in several])
     seeds = np.array([together.seeds[place] for place in together.of])
-    change = [_changes(*pair) for pair in zip(first.W, together.population.W, together.readouts, strict=True)]
+    each = zip(first.W, together.population.W, together.readouts, strict=True)
+    change = [_changes(before, after, readouts) for before, after, readouts in each]
     return Course(seeds, np.array(together.intensities), np.stack(losses, axis=1), curves, np.stack(change))
 
 
@@ -74,7 +76,7 @@ def _watched(curve: Array, watch: Callable[[], None]) -> Array:
     return curve
 
 
-def _changes(before: Array, after: Array, readouts: Array) -> Array:
+def _changes(before: Array, after: Array, readouts: NDArray[np.int64]) -> Array:
     inside = np.isin(np.arange(len(before)), readouts)
     square, sides = (after - before) ** 2, (inside, ~inside)
     return np.array([[np.sqrt(square[np.ix_(to, come)].mean()) for come in sides] for to in sides])

@@ -25,7 +25,7 @@ class BiasConfig(PlasticityConfig):
 
     kind: Literal["bias"] = "bias"
     adam: Adam = Adam(rate=1e-2, epsilon=1e-8)
-    plastic: Annotated[tuple[Literal["bias"]], Field(description="nothing else")] = ("bias",)  # type: ignore[assignment]
+    plastic: Annotated[tuple[Literal["bias"]], Field(description="nothing else")] = ("bias",)
 
 
 class State(NamedTuple):

@@ -151,9 +151,8 @@ def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str,
             config.motor_weights.draw(generator, 2, n),
         )
     need(arrays, Parameters._fields, "a recurrent population")
-    shapes = Parameters((m, k), (m,), (n, m), (n, n), (n,), (2, n))
-    checked = (finite(name, arrays[name], shape) for name, shape in zip(Parameters._fields, shapes, strict=True))
-    return Parameters(*checked)
+    shapes: dict[str, tuple[int, ...]] = {"E": (m, k), "c": (m,), "U": (n, m), "W": (n, n), "b": (n,), "V": (2, n)}
+    return Parameters(**{name: finite(name, arrays[name], shape) for name, shape in shapes.items()})
 
 
 def units(parameters: Parameters) -> int:

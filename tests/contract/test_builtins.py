@@ -265,7 +265,7 @@ class TestPermutationOfFactors(Examples):
 
     def host(self):
         arrays = {name: array[:6] if len(array) == 7 else array for name, array in manifold_arrays().items()}
-        return Host(6, True, INTRINSIC_MANIFOLD, INTRINSIC_MANIFOLD.load(arrays), super().host().timing, 1)
+        return Host(6, 6, True, INTRINSIC_MANIFOLD, INTRINSIC_MANIFOLD.load(arrays), super().host().timing, 1)
 
 
 class TestSilence(Examples):

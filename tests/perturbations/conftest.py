@@ -41,7 +41,7 @@ def arrays(kind):
 
 def host(decoder=LINEAR, drawn=True, seed=1, tick_s=0.01, given=None):
     """A session of 8 units, read by this decoder."""
-    return Host(UNITS, drawn, decoder, decoder.load(given or arrays(decoder)), Timing(tick_s, 5), seed)
+    return Host(UNITS, UNITS, drawn, decoder, decoder.load(given or arrays(decoder)), Timing(tick_s, 5), seed)
 
 
 def scene(goal=(0.05, 0.0), cursor=(0.0, 0.0), radius=0.012):
