@@ -17,12 +17,12 @@ import zmq
 
 from decoderd.wire import codec
 from decoderd.wire import control as wire
-from decoderd_client import NoAnswer, Session, Supervisor
+from decoderd_client import Session, Supervisor
 from tests.clients.test_live import served
 from tests.protocols import lasting
 from tests.running import contents, record, stored
 from tests.service import hostile
-from tests.service.serving import daemon, replayed
+from tests.service.serving import daemon, replayed, wait_for
 
 CODES = set(wire.Code.__args__)
 HOUR = lasting(3600.0)
@@ -30,9 +30,11 @@ BURST = 50
 
 
 @contextmanager
-def dealer(endpoint):
+def dealer(endpoint, room=1000):
+    """A socket with room for so many replies."""
     with zmq.Context.instance().socket(zmq.DEALER) as one:
         one.setsockopt(zmq.LINGER, 0)
+        one.setsockopt(zmq.RCVHWM, room)
         one.setsockopt(zmq.SNDTIMEO, 10_000)
         one.connect(endpoint)
         yield one
@@ -101,6 +103,12 @@ def resident_kib(process):
     return int(line.split()[1])
 
 
+def turns(session):
+    """Wait until the loop has turned some more."""
+    tick = session.describe()["tick"]
+    wait_for(lambda: session.describe()["tick"] > tick + 20)
+
+
 def is_undisturbed(tmp_path, out, data):
     """What was recorded is what the same protocol gives if left alone."""
     kept = stored(out)
@@ -122,7 +130,7 @@ def siege_of_a_session(tmp_path, number):
             subscribe_to_nonsense(described["stream"], 100 + number // 100)
             health = session.health()
             assert health["state"] == "running"
-            assert health["since_turn_s"] < 1.0
+            turns(session)
             # A bare connection may have got through with a message too.
             assert health["errors"] >= sum(n for code, n in told.items() if code != "ok")
             assert session.describe()["perturbations"] == []
@@ -169,21 +177,13 @@ def test_a_supervisor_withstands_a_siege(tmp_path):
 def test_a_flood_that_reads_no_replies_keeps_nobody_else_waiting(tmp_path):
     request = msgpack.packb({"v": 1, "id": "flood", "op": "describe"})
     with served(tmp_path, HOUR, "--json") as (control, out, process):
-        with dealer(control) as flood, Session(control, timeout_s=5.0, attempts=1) as session:
-            flood.setsockopt(zmq.RCVHWM, 1)
-            flood.setsockopt(zmq.SNDTIMEO, 20)
-            sent = 0
-            ends = time.monotonic() + 4.0
-            while time.monotonic() < ends:
-                try:
-                    flood.send(request)
-                    sent += 1
-                except zmq.Again:  # it is not even read any more: nothing is kept for us without bound
-                    pass
+        with dealer(control, room=1) as flood, Session(control, timeout_s=10.0, attempts=1) as session:
+            for sent in range(10_000):
+                flood.send(request)  # it is read on, though its replies are not
                 if sent % 500 == 0:
                     assert session.health()["state"] == "running"
-            assert session.health()["since_turn_s"] < 1.0
-        assert sent > 2000
+            wait_for(lambda: session.health()["dropped"] > 0)  # nothing is kept for us without bound
+            turns(session)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     is_undisturbed(tmp_path, out, HOUR)
@@ -215,11 +215,8 @@ def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
             assert not asking.poll(1000)
             assert session.health()["state"] == "running"
             assert resident_kib(process) < 600_000
-        with Session(control, timeout_s=0.5, attempts=1) as again:
-            try:
-                assert again.describe()["state"] == "running"
-            except NoAnswer as error:
-                raise AssertionError("the service does not answer any more") from error
+        with Session(control) as again:
+            assert again.describe()["state"] == "running"
 
 
 @pytest.mark.campaign

@@ -44,7 +44,7 @@ def test_a_session_that_is_perturbed_live_and_driven_from_outside_replays(tmp_pa
             session.task_event("end", outcome="success")
             off = session.unperturb("turn")["tick"]
             end = session.stop()["tick"]
-        code, told = finished(process)
+        code, told = finished(process, signal.SIGTERM)  # it lingers
     assert code == 0
     assert (told["ticks"], told["trials"], told["successes"], told["done"]) == (end, 1, 1, False)
     assert [tick for tick, body in journal(out) if b"perturb" in body] == [on, off]
@@ -67,7 +67,7 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_at_a_tick_with_everything_stored(tmp_path, number):
-    data = lasting(6.0)
+    data = lasting(30.0)
     with served(tmp_path, data, "--json") as (control, out, process):
         with Session(control) as session:
             wait_for(lambda: session.describe()["tick"] > 50)
@@ -211,7 +211,8 @@ def test_a_session_has_one_process(tmp_path):
 
 
 def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
-    with served(tmp_path, lasting(0.5), "--speed", "max") as (control, _, process), Session(control) as session:
+    options = ("--speed", "max", "--linger", "3")
+    with served(tmp_path, lasting(0.5), *options) as (control, _, process), Session(control) as session:
         wait_for(lambda: session.describe()["state"] == "done")
         for _ in range(4):  # longer than it lingers
             time.sleep(1.0)

@@ -160,13 +160,10 @@ def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tm
 
 
 def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
-    """Killed as soon as it is up, so that it never comes further."""
+    """Nobody grants it a tick, so it never comes further."""
+    terms = {"grants": {"nobody": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
     with daemon(tmp_path) as one, asking(one) as supervisor:
-        supervisor.start("a", HOUR)
-        with supervisor.session("a") as session:
-            session.pause()
-            wait_for(lambda: session.describe()["state"] == "paused")
-            session.checkpoint()
+        supervisor.start("a", HOUR, "lockstep", terms)
         killed = set()
         while (at := entry.read(tmp_path / "a")).state != "failed":
             assert len(killed) <= 6
@@ -178,6 +175,8 @@ def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
         assert "died 4 times from tick" in supervisor.find("a")["why"]
         assert supervisor.resume("a")["changed"] is True
         wait_for(lambda: supervisor.find("a")["state"] == "running")
+        with supervisor.session("a") as session:
+            assert session.describe()["state"] == "waiting"
 
 
 def test_a_folder_and_a_port_have_one_supervisor(tmp_path):
