@@ -9,14 +9,16 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from decoderd.recording.store import open_store
+from decoderd.service import entry
 from decoderd_client import ControlError, NoAnswer, Session
 from tests import running
 from tests.clients.test_live import lockstep, served
-from tests.protocols import centre_out, lasting, outside
+from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure, record, write
 from tests.service.serving import journal, kept, replayed, wait_for
 
@@ -63,6 +65,33 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
         code, told = finished(process, signal.SIGTERM)
     assert code == 0
     assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+
+
+def listens(process):
+    """Whether it catches SIGTERM by now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s*([0-9a-f]+)", status).group(1), 16) >> (signal.SIGTERM - 1) & 1
+
+
+@pytest.mark.parametrize("options", [(), ("--serve",)], ids=["alone", "served"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_tick_begins_nothing(tmp_path, number, options):
+    protocol, out = write(tmp_path / "p.toml", SLOW_TO_BEGIN), tmp_path / "out"
+    process = running.start("run", protocol, "--out", out, "--json", *options)
+    try:
+        wait_for(lambda: listens(process))
+        code, told = finished(process, number)
+        said = process.stderr.read()
+    finally:
+        running.end(process)
+    assert code == 1
+    assert (told["error"]["code"], "no session was begun" in told["error"]["message"]) == ("over", True)
+    assert "no session was begun" in said
+    assert "Traceback" not in said
+    assert not (out / "session.sqlite").exists()
+    if options:
+        at = entry.read(out)
+        assert (at.state, at.incarnation, entry.alive(out)) == ("stopped", 0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
