@@ -95,7 +95,10 @@ class Supervisor:
         """Answer requests that have arrived; look after the sessions."""
         if self._poller.poll(timeout_ms):
             for letter in self._answering.received(control.OF_SUPERVISOR):
-                self._handle(letter.request, letter)
+                try:
+                    self._handle(letter.request, letter)
+                except Exception as error:  # whatever it is, the others have to be answered too
+                    self._answering.mishap(letter, error)
         now = time.monotonic()
         if now - self._looked >= LOOK_S or any(one.waiting or one.stopping for one in self._watched.values()):
             self._looked = now
