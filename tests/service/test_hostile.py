@@ -14,8 +14,10 @@ from pathlib import Path
 import msgpack
 import pytest
 import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from decoderd.wire import codec
+from decoderd.wire import codec, envelope
 from decoderd.wire import control as wire
 from decoderd_client import Session, Supervisor
 from tests.clients.test_live import served
@@ -23,6 +25,8 @@ from tests.protocols import lasting
 from tests.running import contents, record, stored
 from tests.service import hostile
 from tests.service.serving import daemon, replayed, wait_for
+from tests.wire import generated
+from tests.wire.test_envelope import valid
 
 CODES = set(wire.Code.__args__)
 HOUR = lasting(3600.0)
@@ -217,6 +221,71 @@ def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
             assert resident_kib(process) < 600_000
         with Session(control) as again:
             assert again.describe()["state"] == "running"
+
+
+class Besieged:
+    """One socket to a service, for messages that were requests before they were spoilt."""
+
+    def __init__(self, endpoint, who):
+        self._endpoint, self._adapter = endpoint, {"session": wire.OF_SESSION, "supervisor": wire.OF_SUPERVISOR}[who]
+        self.told = Counter()
+
+    def send(self, several):
+        """Send those that can change nothing; each is answered once."""
+        hostile = [frames for frames in several if self._changes_nothing(frames)]
+        with dealer(self._endpoint) as asking:
+            for frames in hostile:
+                asking.send_multipart(frames)
+            for _ in hostile:
+                assert asking.poll(30_000), f"no reply; so far {dict(self.told)}"
+                reply = msgpack.unpackb(asking.recv_multipart()[0])
+                if not reply["ok"]:
+                    wire.Failed.model_validate(reply)
+                self.told["ok" if reply["ok"] else reply["error"]["code"]] += 1
+
+    def _changes_nothing(self, frames):
+        try:
+            return envelope.read(frames, self._adapter).op in wire.OBSERVING
+        except envelope.RequestFault:
+            return bool(frames[0])  # empty, it is the delimiter of a REQ socket
+
+
+def spoilt(who, number):
+    one = st.tuples(generated.spoilt(valid[who]).map(generated.packed), st.lists(st.binary(max_size=9), max_size=2))
+    return st.lists(one.map(lambda parts: [parts[0], *parts[1]]), min_size=number, max_size=number)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("who", ["session", "supervisor"])
+def test_a_hundred_thousand_that_were_requests(tmp_path, capsys, who):
+    """By hand: prints what became of them."""
+
+    def siege(besieged, examples=1100, each=50):
+        @given(spoilt(who, each))
+        @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+        def send(several):
+            besieged.send(several)
+
+        send()
+        assert set(besieged.told) <= CODES | {"ok"}
+        with capsys.disabled():
+            print(f"\n{who}: {sum(besieged.told.values())} messages, {dict(besieged.told)}")
+
+    if who == "session":
+        with served(tmp_path, HOUR, "--json") as (control, out, process):
+            with Session(control) as session:
+                session.describe()
+                siege(Besieged(control, who))
+                turns(session)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        is_undisturbed(tmp_path, out, HOUR)
+    else:
+        with daemon(tmp_path) as one:
+            before = contents(tmp_path)
+            siege(Besieged(one.control, who))
+            assert contents(tmp_path) == before
+            assert one.end() == 0
 
 
 @pytest.mark.campaign
