@@ -17,5 +17,13 @@ from decoderd.conformance.effector import EffectorContract
 from decoderd.conformance.perturbation import PerturbationContract
 from decoderd.conformance.population import PopulationContract
 from decoderd.conformance.task import TaskContract
+from decoderd.conformance.updater import UpdaterContract
 
-__all__ = ["DecoderContract", "EffectorContract", "PerturbationContract", "PopulationContract", "TaskContract"]
+__all__ = [
+    "DecoderContract",
+    "EffectorContract",
+    "PerturbationContract",
+    "PopulationContract",
+    "TaskContract",
+    "UpdaterContract",
+]

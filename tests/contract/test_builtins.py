@@ -12,6 +12,7 @@ from decoderd.conformance import (
     PerturbationContract,
     PopulationContract,
     TaskContract,
+    UpdaterContract,
 )
 from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
 from decoderd.perturbations import Host
@@ -216,6 +217,42 @@ class TestTwoLinkArm(EffectorContract):
         )
         inertia = np.array([[0.0018 + 0.0012 + 0.2 * 0.12**2, 0.0012], [0.0012, 0.0012]])
         return velocity @ np.linalg.inv(inertia).T @ jacobian.T
+
+
+# --- updaters ---------------------------------------------------------------------------------------------------
+
+
+class TestNone(UpdaterContract):
+    component = builtin("updaters", "none")
+
+
+class TestSmoothBatch(UpdaterContract):
+    component = builtin("updaters", "smooth_batch")
+
+    def config(self):
+        return self.component.Config(batch_s=20.0, half_life_s=40.0)
+
+
+class TestRecursiveML(UpdaterContract):
+    component = builtin("updaters", "recursive_ml")
+
+
+class TestRefit(UpdaterContract):
+    component = builtin("updaters", "refit")
+
+    def config(self):
+        return self.component.Config(batch_s=20.0)
+
+
+class TestDaily(UpdaterContract):
+    component = builtin("updaters", "daily")
+
+
+class TestDailyFromDistance(UpdaterContract):
+    component = builtin("updaters", "daily")
+
+    def config(self):
+        return self.component.Config(approach_s=0.3, intensity=1.0)
 
 
 # --- perturbations ----------------------------------------------------------------------------------------------
