@@ -101,7 +101,7 @@ def run(
     from decoderd import conditions, setup
     from decoderd import protocol as protocols
     from decoderd.assembly import assemble
-    from decoderd.driving import clock_for, drive
+    from decoderd.driving import Interrupt, clock_for, drive
     from decoderd.recording import session_file
     from decoderd.session import initial
 
@@ -113,11 +113,16 @@ def run(
     source = _source(inputs)
     reaches = getattr(getattr(parsed.decoder, "calibration", None), "reaches", None)
 
-    def begin(directory: Path) -> Any:
+    def begin(directory: Path, interrupt: Interrupt) -> Any:
+        def watch(done: int) -> None:
+            interrupt.heed()
+            advance(done)
+
         with conditions.repeatable(), _bar("calibrating", reaches) as advance:
-            parameters = setup.prepare(parsed, advance)
+            parameters = setup.prepare(parsed, watch)
             session = assemble(parsed, parameters)
             state = initial(session, parameters)
+        interrupt.heed()
         return (*session_file.begin(directory, session, state), session, state)
 
     terms = _terms(serve, speed, participant, silence, when_silent, inputs)
@@ -125,11 +130,14 @@ def run(
         directory = Path(place)
         if serve:
             offer = (stream, control, keys, linger)
-            summary = _served(parsed.session, directory, offer, speed, terms, lambda: begin(directory))
+            summary = _served(
+                parsed.session, directory, offer, speed, terms, lambda interrupt: begin(directory, interrupt)
+            )
         else:
-            store, encoder, session, state = begin(directory)
-            with store, _progress(session) as tell:
-                summary = drive(store, encoder, session, state, speed, source, tell)
+            with Interrupt().listening() as interrupt:
+                store, encoder, session, state = begin(directory, interrupt)
+                with store, _progress(session) as tell:
+                    summary = drive(store, encoder, session, state, speed, source, tell, interrupt=interrupt)
             _unheard(source, summary)
     _report(summary, json, out)
 
@@ -173,7 +181,7 @@ def resume(
         if serve:
             offer = (stream, control, keys, linger)
             begun = (kept, Encoder(), session, state)
-            summary = _served(session.name, directory, offer, speed, terms, lambda: begun)
+            summary = _served(session.name, directory, offer, speed, terms, lambda interrupt: begun)
         else:
             with _progress(session) as tell:
                 source = _source(inputs)
@@ -373,7 +381,9 @@ def _agreed(directory: Path) -> Any:
     return Participants.model_validate(last.lockstep) if last is not None and last.lockstep else None
 
 
-def _served(name: str, directory: Path, offer: Any, speed: str, terms: Any, begin: Callable[[], Any]) -> dict[str, Any]:
+def _served(
+    name: str, directory: Path, offer: Any, speed: str, terms: Any, begin: Callable[[Any], Any]
+) -> dict[str, Any]:
     from decoderd.service import process
 
     def told(endpoints: tuple[str, str]) -> None:

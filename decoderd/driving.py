@@ -13,7 +13,7 @@ from decoderd import conditions, loop
 from decoderd.assembly import Session
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Clock, RealTime, Unpaced
-from decoderd.errors import ProtocolError
+from decoderd.errors import Interrupted, ProtocolError
 from decoderd.recording import summary
 from decoderd.recording.recorder import Recorder
 from decoderd.recording.session_file import versions
@@ -51,9 +51,17 @@ class Interrupt:
         if self._tell is not None:
             self._tell()
 
+    def heed(self) -> None:
+        """Raise Interrupted if a signal has come: for the time before there is anything to be stored."""
+        if self.asked:
+            raise Interrupted("stopped by a signal before the first tick: no session was begun")
+
     @contextmanager
     def listening(self) -> Iterator[Interrupt]:
-        """While the loop runs. Signals come to the main thread only: elsewhere nothing is done."""
+        """For as long as a session is prepared and runs; it does no harm to listen again within.
+
+        Signals come to the main thread only: elsewhere nothing is done.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
@@ -86,23 +94,25 @@ def drive(
     source: loop.Source | None = None,
     tell: Callable[[SessionState], None] | None = None,
     host: Host | None = None,
+    interrupt: Interrupt | None = None,
 ) -> dict[str, Any]:
     """Run one incarnation of a session to its end, or until interrupted; returns the summary of the whole session.
 
     `tell` hears of every tick, in the loop: it has to be quick. `host` puts its own clock and source in place.
+    `interrupt` is one that has been listening already; what it heard counts.
 
     Raises StoreError when it can no longer be recorded: what was committed is intact and can be resumed.
     """
     clock = clock_for(speed, session.timing.tick_s)
     surroundings = conditions.punctual if clock.paced else conditions.steady
-    interrupt = Interrupt(host.stop if host is not None else None)
+    heeded = interrupt if interrupt is not None else Interrupt(host.stop if host is not None else None)
 
     def watch(state: SessionState) -> bool:
         if tell is not None:
             tell(state)
-        return interrupt.asked
+        return heeded.asked
 
-    with interrupt.listening(), conditions.repeatable():
+    with heeded.listening(), conditions.repeatable():
         incarnation = store.begin_incarnation(state.tick, speed, clock.period_ns, versions())
         with surroundings() as report:
             store.note_conditions(incarnation, report)

@@ -37,6 +37,12 @@ class Refused(DecoderdError):
     code = "refused"
 
 
+class Interrupted(DecoderdError):
+    """A signal came before the first tick: nothing was begun."""
+
+    code = "over"
+
+
 class StoreError(DecoderdError):
     """A session file that is foreign, corrupt, locked, incomplete, or that cannot be written."""
 

@@ -54,6 +54,10 @@ def lasting(seconds: float, **fields: Any) -> dict[str, Any]:
     return centre_out(**{"schedule": {"days": 1, "blocks": [{"name": "only", "duration_s": seconds}]}, **fields})
 
 
+# Its calibration takes longer than any test waits.
+SLOW_TO_BEGIN = lasting(3600.0, decoder={"kind": "kalman", "calibration": {"reaches": 10_000, "reach_s": 10.0}})
+
+
 def toml(data: Mapping[str, Any]) -> str:
     """Plain data as a TOML file of inline tables."""
     return "".join(f"{key} = {_inline(value)}\n" for key, value in data.items())

@@ -18,9 +18,11 @@ from decoderd.service.board import Board, Ticket
 from decoderd.service.lockstep import Lockstep, over
 from decoderd.service.replies import Answering, Letter
 from decoderd.wire import codec, control
+from decoderd.wire.inputs import AnyInput, SetDecoder
 
-# Inputs that may wait for the loop; at more, control says that it is busy.
+# Inputs that may wait for the loop, and the bytes of decoders among them; at more, control says that it is busy.
 WAITING = 1024
+WAITING_BYTES = 64 * 2**20
 # Bytes of missed messages in one reply.
 REPLY_BYTES = 4 * 2**20
 
@@ -71,7 +73,10 @@ class Desk:
             self._board.heard()
         if self.answering.socket in ready:
             for letter in self.answering.received(control.OF_SESSION):
-                self._handlers[letter.request.op](letter.request, letter)
+                try:
+                    self._handlers[letter.request.op](letter.request, letter)
+                except Exception as error:  # whatever it is, the others have to be answered too
+                    self.answering.mishap(letter, error)
         self._answer_due()
 
     def conclude(self) -> None:
@@ -258,6 +263,9 @@ class Desk:
         if len(self._board.inputs) >= WAITING:
             self.answering.fail(letter, "busy", f"{WAITING} inputs wait for the next ticks: send fewer at a time")
             return
+        if _bytes(request.input) and sum(_bytes(one.given) for one in self._board.inputs.copy()) > WAITING_BYTES:
+            self.answering.fail(letter, "busy", "several decoders wait for the next ticks: send them one by one")
+            return
         self._board.inputs.append(Ticket(request.input, letter))
 
     def _pause(self, request: control.Pause, letter: Letter) -> None:
@@ -326,8 +334,19 @@ class Desk:
                 letter, "busy", f"a grant of {who.name!r} is under way: wait for its reply", "participant"
             )
             return
+        if (
+            len(who.inputs) + len(request.inputs) > WAITING
+            or sum(_bytes(one.given) for one in who.inputs) > WAITING_BYTES
+        ):
+            self.answering.fail(letter, "busy", f"inputs of {who.name!r} wait for the next tick already", "inputs")
+            return
         assert self._lockstep is not None
         self._lockstep.grant(request, letter)
+
+
+def _bytes(given: AnyInput) -> int:
+    """The size of an input that has any to speak of."""
+    return sum(len(array.data) for array in given.arrays.values()) if isinstance(given, SetDecoder) else 0
 
 
 def _perturbation(p: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import zmq
 from decoderd.assembly import Session
 from decoderd.checkpoint import Encoder
 from decoderd.driving import Interrupt, drive
-from decoderd.errors import ServiceError
+from decoderd.errors import Interrupted, ServiceError
 from decoderd.recording.store import Store
 from decoderd.service import entry, notify
 from decoderd.service.auth import Gate, Keys
@@ -79,14 +79,15 @@ def run(
     offer: Offer,
     speed: str,
     terms: control.Participants | None,
-    begin: Callable[[], Begun],
+    begin: Callable[[Interrupt], Begun],
     told: Callable[[tuple[str, str]], None],
     tell: Callable[[Session], Any],
 ) -> dict[str, Any]:
     """Serve the session that `begin` makes or restores, to its end; returns its summary.
 
     `told` hears the endpoints, stream and control, once they are bound; `tell(session)` is a context that gives the
-    loop's watcher. Raises whatever ended it.
+    loop's watcher. From then on a signal ends the process in good order: what `begin` is given it has to heed, as long
+    as nothing is begun. Raises whatever ended it.
     """
     if (speed == "lockstep") != (terms is not None):
         raise ServiceError("lockstep needs participants, as in --participant task=tick, and only lockstep has them")
@@ -95,22 +96,25 @@ def run(
     )
     with entry.held(directory), opened(offer) as (stream, answering, endpoints):
         at = at._replace(stream=endpoints[0], control=endpoints[1])
-        entry.write(directory, at)
-        told(endpoints)
         host = Host(stream, answering, endpoints, speed, terms, notify.Watchdog())
         try:
-            store, encoder, session, state = begin()
-            # The loop listens for itself; this is for signals that come before or after it.
-            with Interrupt(host.stop).listening(), store, tell(session) as watcher:
-                incarnation = len(store.incarnations()) + 1
-                at = at._replace(state="running", incarnation=incarnation, from_tick=state.tick)
+            with Interrupt(host.stop).listening() as interrupt:
                 entry.write(directory, at)
-                notify.ready(f"session {session.name} runs")
+                told(endpoints)
+                store, encoder, session, state = begin(interrupt)
+                with store, tell(session) as watcher:
+                    incarnation = len(store.incarnations()) + 1
+                    at = at._replace(state="running", incarnation=incarnation, from_tick=state.tick)
+                    entry.write(directory, at)
+                    notify.ready(f"session {session.name} runs")
 
-                summary = drive(store, encoder, session, state, speed, None, watcher, host)
-                at = at._replace(state=host.board.phase)
-                entry.write(directory, at)
-                host.linger(offer.linger_s)
+                    summary = drive(store, encoder, session, state, speed, None, watcher, host, interrupt)
+                    at = at._replace(state=host.board.phase)
+                    entry.write(directory, at)
+                    host.linger(offer.linger_s)
+        except Interrupted:
+            entry.write(directory, at._replace(state="stopped"))
+            raise
         finally:
             host.close()
     return summary

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import zmq
 from pydantic import TypeAdapter
 
+from decoderd.errors import DecoderdError
 from decoderd.wire import control, envelope
 
 # Requests taken in before anything else is looked after again.
 AT_ONCE = 32
 # Replies to changes that are kept for requests that come a second time.
 REMEMBERED = 1024
+# And so many bytes of them: most have a hundred, those to grants may have up to a whole map's.
+REMEMBERED_BYTES = 2**20
 
 Role = Callable[[Any], str]
 
@@ -34,6 +37,7 @@ class Answering:
         self.errors = self.dropped = self.requests = 0
         self._under_way: dict[str, Letter] = {}
         self._replies: OrderedDict[str, list[bytes]] = OrderedDict()
+        self._remembered = 0  # bytes
 
     def received(self, adapter: TypeAdapter[Any]) -> Iterator[Letter]:
         """Requests that have arrived, well formed and permitted; all others are answered here."""
@@ -89,14 +93,29 @@ class Answering:
         self.errors += 1
         self._answer(letter, envelope.write(envelope.failure(letter.request.id, code, message, field)))
 
+    def mishap(self, letter: Letter, error: Exception) -> None:
+        """The reply to a request that met with an error, one of our own (a file that cannot be read) or any other."""
+        known = isinstance(error, DecoderdError) and error.code in get_args(control.Code)
+        code: Any = error.code if isinstance(error, DecoderdError) and known else "internal"
+        message = str(error) if isinstance(error, DecoderdError | OSError) else f"{type(error).__name__}: {error}"
+        self.fail(letter, code, message, getattr(error, "field", None))
+
     def _answer(self, letter: Letter, frames: list[bytes]) -> None:
         id = letter.request.id
         letter = self._under_way.pop(id, letter)
-        if letter.request.op not in control.OBSERVING and sum(map(len, frames)) <= envelope.MAP_BYTES:
-            self._replies[id] = frames
-            if len(self._replies) > REMEMBERED:
-                self._replies.popitem(last=False)
+        if letter.request.op not in control.OBSERVING:
+            self._remember(id, frames)
         self._send_frames(letter.envelope, frames)
+
+    def _remember(self, id: str, frames: list[bytes]) -> None:
+        size = sum(map(len, frames))
+        if size > envelope.MAP_BYTES:
+            return
+        self._remembered += size - sum(map(len, self._replies.pop(id, ())))
+        self._replies[id] = frames
+        while len(self._replies) > REMEMBERED or self._remembered > REMEMBERED_BYTES:
+            _, oldest = self._replies.popitem(last=False)
+            self._remembered -= sum(map(len, oldest))
 
     def _send(self, back: tuple[bytes, ...], data: dict[str, Any]) -> None:
         self.errors += 1

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -51,6 +52,7 @@ class Watched:
     begun_s: float = 0.0
     waiting: list[Letter] = field(default_factory=list)  # replies that are due once it is up, or has failed
     stopping: list[Letter] = field(default_factory=list)
+    told: int | None = None  # number of the process that was told to stop
     failures: int = 0
     came_to: int = -1  # tick from which it was resumed last
     given_up: str | None = None
@@ -62,6 +64,11 @@ class Watched:
     def name(self) -> str:
         """Of the session: its directory's."""
         return self.directory.name
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a session to go on with."""
+        return (self.directory / "session.sqlite").is_file()
 
 
 class Supervisor:
@@ -88,7 +95,10 @@ class Supervisor:
         """Answer requests that have arrived; look after the sessions."""
         if self._poller.poll(timeout_ms):
             for letter in self._answering.received(control.OF_SUPERVISOR):
-                self._handle(letter.request, letter)
+                try:
+                    self._handle(letter.request, letter)
+                except Exception as error:  # whatever it is, the others have to be answered too
+                    self._answering.mishap(letter, error)
         now = time.monotonic()
         if now - self._looked >= LOOK_S or any(one.waiting or one.stopping for one in self._watched.values()):
             self._looked = now
@@ -110,16 +120,23 @@ class Supervisor:
         gone = None
         if one.process is not None and one.process.poll() is not None:
             gone, one.process = one.process.pid, None
-        at = entry.read(one.directory)
+        # In this order: a process says last how it ended, and then goes.
         living = one.process is not None or entry.alive(one.directory)
+        at = entry.read(one.directory)
         if living:
             self._ask(one, at)
+            self._tell_to_stop(one, at)
             if at is not None and at.control is not None and self._is_of(one, at):
-                self._answer(one.waiting, one, at)
+                if at.state != "preparing" or not one.begun:  # what goes on is prepared at once
+                    self._answer(one.waiting, one, at)
             elif one.process is not None and time.monotonic() - one.begun_s > BINDING_S:
                 one.process.kill()
             return
         self._forget(one)
+        if one.stopping and at is not None and at.state in LIVING:  # it was forced, or died meanwhile: let it lie
+            at = at._replace(state="stopped")
+            entry.write(one.directory, at)
+        one.told = None
         self._answer(one.stopping, one, at)
         at = self._reason(one, at, gone)
         if at is not None and at.state in LIVING and one.given_up is None:
@@ -185,11 +202,17 @@ class Supervisor:
             if reply.get("since_turn_s", 0.0) < HANGING_S:
                 one.answered_s = now
         if now - one.answered_s > HANGING_S:
-            os.kill(at.pid, signal.SIGKILL)
+            _signal(at.pid, signal.SIGKILL)
             self._forget(one)
         elif now - one.asked_s > ASK_S:
             one.asked_s = now
             one.probe.send_multipart(envelope.write({"v": 1, "id": uuid.uuid4().hex, "op": "health"}), zmq.DONTWAIT)
+
+    def _tell_to_stop(self, one: Watched, at: Entry | None) -> None:
+        """Once, and once it listens: it has its sockets then. A second signal would force it."""
+        if one.stopping and at is not None and self._is_of(one, at) and at.pid != one.told:
+            one.told = at.pid
+            _signal(at.pid, signal.SIGTERM)
 
     def _forget(self, one: Watched) -> None:
         if one.probe is not None:
@@ -230,7 +253,7 @@ class Supervisor:
         return endpoint
 
     def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
-        if (one.directory / "session.sqlite").is_file():
+        if one.begun:
             self._spawn(one, ["resume", one.name, *self._endpoints(at)])
         else:  # it died before the session began
             speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
@@ -285,10 +308,6 @@ class Supervisor:
             case control.StopSession() if not living:
                 self._answering.reply(letter, {**self._shown(one), "changed": False})
             case control.StopSession():
-                at = entry.read(one.directory)
-                pid = one.process.pid if one.process is not None else at.pid if at is not None else None
-                if pid is not None:
-                    os.kill(pid, signal.SIGTERM)
                 one.stopping.append(letter)
 
     def _start(self, request: control.Start, letter: Letter) -> None:
@@ -327,7 +346,7 @@ class Supervisor:
                 code: Any = at.code if at is not None and at.code in get_args(control.Code) else "internal"
                 why = (at.why if at is not None else None) or self._last_words(one)
                 self._answering.fail(letter, code, why, at.field if at is not None else None)
-                if isinstance(letter.request, control.Start) and not (one.directory / "session.sqlite").exists():
+                if isinstance(letter.request, control.Start) and not one.begun:
                     self._clear_away(one)
             else:
                 self._answering.reply(letter, {**self._shown(one), "changed": True})
@@ -339,8 +358,8 @@ class Supervisor:
         self._watched.pop(one.name, None)
 
     def _shown(self, one: Watched) -> dict[str, Any]:
-        at = entry.read(one.directory)
         living = one.process is not None or entry.alive(one.directory)
+        at = entry.read(one.directory)
         state = at.state if at is not None else "preparing"
         if not living and state in LIVING:
             state = "crashed"
@@ -352,6 +371,12 @@ class Supervisor:
             "control": at.control if at is not None and living else None,
             "why": one.given_up or (at.why if at is not None else None),
         }
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal, unless the process has just gone by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _vacated(directory: Path) -> bool:

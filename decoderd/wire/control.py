@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from decoderd.wire.inputs import AnyInput
 
@@ -186,7 +186,7 @@ class Start(Request):
 
     op: Literal["start"]
     session: Name
-    protocol: dict[str, Any]
+    protocol: dict[str, JsonValue]
     speed: Annotated[str, Field(max_length=32, description="realtime, max, lockstep, or a factor")] = "realtime"
     lockstep: Participants | None = None
 

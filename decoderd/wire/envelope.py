@@ -13,8 +13,11 @@ from decoderd.wire.control import Code
 
 # A map may be this long; arrays travel in frames of their own. That bounds what reading a request can cost.
 MAP_BYTES = 65_536
+# Of one frame, and of all those of a request that follow the map.
 FRAME_BYTES = 16 * 2**20
 FRAMES = 64
+# What is quoted of a request in the reply, at most.
+QUOTED = 60
 
 
 class RequestFault(ValueError):
@@ -68,6 +71,8 @@ def _map(frames: Sequence[bytes]) -> dict[str, Any]:
         raise RequestFault("too_large", f"the map has {len(frames[0])} bytes, allowed are {MAP_BYTES}")
     if len(frames) - 1 > FRAMES:
         raise RequestFault("too_large", f"{len(frames) - 1} frames follow the map, allowed are {FRAMES}")
+    if (size := sum(map(len, frames[1:]))) > FRAME_BYTES:
+        raise RequestFault("too_large", f"{size} bytes follow the map, allowed are {FRAME_BYTES}")
     try:
         return codec.decode(frames[0])
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
@@ -75,8 +80,11 @@ def _map(frames: Sequence[bytes]) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} of many in one another"
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
 
 
 def with_arrays(data: Any, frames: Sequence[bytes]) -> Any:
@@ -100,18 +108,23 @@ def with_arrays(data: Any, frames: Sequence[bytes]) -> Any:
 def write(data: Mapping[str, Any]) -> list[bytes]:
     """The frames of a request or a reply: every {shape, data} in it travels in a frame of its own."""
     arrays: list[bytes] = []
+    return [codec.encode(_apart(dict(data), arrays)), *arrays]
 
-    def apart(value: Any) -> Any:
-        if isinstance(value, dict):
-            if value.keys() == {"shape", "data"}:
-                arrays.append(value["data"])
-                return {"shape": list(value["shape"]), "frame": len(arrays) - 1}
-            return {key: apart(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [apart(inner) for inner in value]
-        return value
 
-    return [codec.encode(apart(dict(data))), *arrays]
+def _apart(value: Any, arrays: list[bytes]) -> Any:
+    """`value` with every {shape, data} replaced by {shape, frame}, and its data added to `arrays`.
+
+    No function within `write`: one that calls itself is a cycle, which only the garbage collector would free, and a
+    session runs without it.
+    """
+    if isinstance(value, dict):
+        if value.keys() == {"shape", "data"}:
+            arrays.append(value["data"])
+            return {"shape": list(value["shape"]), "frame": len(arrays) - 1}
+        return {key: _apart(inner, arrays) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_apart(inner, arrays) for inner in value]
+    return value
 
 
 def failure(id: str, code: Code, message: str, field: str | None = None) -> dict[str, Any]:

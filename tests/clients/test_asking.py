@@ -85,7 +85,7 @@ def test_an_unanswered_request_is_repeated_under_its_id():
     with Fake() as fake, Session(fake.control, timeout_s=0.2) as session:
         fake.ignored = 2
         assert session.describe()["stream"] == fake.stream
-        assert len(fake.requests) == 3
+        assert len(fake.requests) >= 3
         assert len({request["id"] for request in fake.requests}) == 1
 
 
@@ -105,7 +105,7 @@ def test_a_late_reply_is_not_taken_for_another_requests():
         fake.answers["health"] = slow
         with pytest.raises(NoAnswer):
             session.health()
-        session._timeout_ms = 2000
+        session._timeout_ms = 20_000
         assert "late" not in session.describe()
 
 
@@ -117,7 +117,7 @@ def test_a_refusal_is_typed():
 
 def test_asyncio_asks_several_things_at_once():
     async def ask():
-        async with AsyncSession(fake.control, timeout_s=0.3) as session:
+        async with AsyncSession(fake.control, timeout_s=0.3, attempts=30) as session:
             fake.ignored = 1
             described = await asyncio.gather(*(session.describe() for _ in range(5)))
             with pytest.raises(ControlError, match="a fake"):

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from decoderd.recording.reader import open_session
+from decoderd_client import Session
 from tests.clients.test_live import served
 from tests.protocols import lasting
 from tests.running import stored
+from tests.service.serving import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -54,6 +56,28 @@ def finished(process):
     return out
 
 
+class Recording:
+    """examples/record.js, and what it has written so far."""
+
+    def __init__(self, *arguments):
+        self.process, self.lines, self.begun = node(*arguments), [], threading.Event()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self.begun.set()
+        self.begun.set()
+
+    def finished(self):
+        """All that it wrote."""
+        self._reading.join(TIMEOUT_S)
+        _, err = self.process.communicate(timeout=TIMEOUT_S)
+        assert self.process.returncode == 0, err
+        return "".join(self.lines)
+
+
 def told(out, topic):
     return b"".join(bytes.fromhex(line.split()[1]) for line in out.splitlines() if line.split()[0] == topic)
 
@@ -70,32 +94,30 @@ def test_its_own_tests(client):
 def test_it_has_the_bytes_that_are_stored(tmp_path, client):
     """One follows from the start, one comes late, one is stopped for a while."""
     topics = ("tick", "counts", "trial")
-    with served(tmp_path, lasting(30.0), "--speed", "10") as (control, out, process):
-        others = [node(client, "examples/record.js", control, *topics)]
-        heard = []
-        readers = [threading.Thread(target=lambda: heard.append(finished(others[0])))]
-        readers[0].start()
-        others.append(node(client, "examples/record.js", control, *topics))
-        threading.Event().wait(1.0)
-        others[1].send_signal(signal.SIGSTOP)
-        others.append(node(client, "examples/record.js", control, *topics))
-        threading.Event().wait(1.0)
-        others[1].send_signal(signal.SIGCONT)
-        readers += [threading.Thread(target=lambda one=one: heard.append(finished(one))) for one in others[1:]]
-        for reader in readers[1:]:
-            reader.start()
-        for reader in readers:
-            reader.join(TIMEOUT_S)
+
+    def recording():
+        one = Recording(client, "examples/record.js", control, *topics)
+        assert one.begun.wait(TIMEOUT_S)
+        return one
+
+    with served(tmp_path, lasting(3600.0), "--speed", "10") as (control, out, process), Session(control) as session:
+        first, second = recording(), recording()
+        second.process.send_signal(signal.SIGSTOP)
+        tick = session.describe()["tick"]
+        late = recording()
+        wait_for(lambda: session.describe()["tick"] > tick + 1000)
+        session.stop()
+        second.process.send_signal(signal.SIGCONT)
+        heard = [one.finished() for one in (first, second, late)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert len(heard) == 3
     for topic in topics:
         kept = stored(out, topic)
         assert [told(one, topic) == kept for one in heard] == [True] * 3
 
 
 def test_it_perturbs_a_session(tmp_path, client):
-    with served(tmp_path, lasting(40.0), "--speed", "10") as (control, out, _):
+    with served(tmp_path, lasting(3600.0), "--speed", "10") as (control, out, _):
         lines = finished(node(client, "examples/turn.js", control)).splitlines()
     on, off = (int(line.split()[-1]) for line in (lines[0], lines[-1]))
     assert lines[1].startswith("refused: ")

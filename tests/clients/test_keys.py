@@ -17,9 +17,9 @@ def test_who_may_do_what(tmp_path):
     with served(tmp_path, lasting(60.0), "--keys", keys) as (control, _, _):
         with Session(control, keys=anna) as session, session.subscribe(["tick"]) as messages:
             assert session.metrics("anna", {"x": 1.0})["ok"] is True
-            assert messages.next(timeout_s=5).topic == "tick"
+            assert messages.next(timeout_s=30).topic == "tick"
         with Session(control, keys=screen) as session, session.subscribe(["tick"]) as messages:
-            assert messages.next(timeout_s=5).topic == "tick"
+            assert messages.next(timeout_s=30).topic == "tick"
             with pytest.raises(ControlError) as caught:
                 session.pause()
             assert caught.value.code == "forbidden"

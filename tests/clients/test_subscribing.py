@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import time
 
 import pytest
 
@@ -21,7 +20,7 @@ def fake():
 
 @pytest.fixture
 def session(fake):
-    with Session(fake.control, timeout_s=0.3) as session:
+    with Session(fake.control) as session:
         yield session
 
 
@@ -68,7 +67,7 @@ def test_a_lost_tail_is_fetched_by_who_waits_briefly_too(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
         heard(fake, subscriber)
         fake.tell("tick", lost=True)
-        assert any(subscriber.next(timeout_s=0.1) for _ in range(25))
+        assert any(subscriber.next(timeout_s=0.1) for _ in range(200))
 
 
 def test_what_is_not_on_the_disk_yet_is_asked_for_again(fake, session):
@@ -77,7 +76,7 @@ def test_what_is_not_on_the_disk_yet_is_asked_for_again(fake, session):
         fake.unstored = 3
         fake.tell("tick", lost=True)
         fake.tell("tick")
-        assert [subscriber.next(timeout_s=2).payload["q"] for _ in range(2)] == [0, 1]
+        assert [subscriber.next(timeout_s=20).payload["q"] for _ in range(2)] == [0, 1]
         assert len([request for request in fake.asked("missed") if request["topic"] == "tick"]) == 4
 
 
@@ -97,7 +96,7 @@ def test_an_earlier_stop_is_not_the_end(fake, session):
     fake.incarnation = 2
     fake.tell("session", x="resumed", i=2, f=1, w="")
     with session.subscribe(["tick"], from_start=True) as subscriber:
-        assert subscriber.next(timeout_s=1).payload["q"] == 0
+        assert subscriber.next(timeout_s=20).payload["q"] == 0
         assert not subscriber.over
 
 
@@ -115,8 +114,11 @@ def test_the_newest_for_software_that_draws(fake, session):
         heard(fake, subscriber)
         for _ in range(50):
             fake.tell("tick")
-        time.sleep(0.2)
-        assert subscriber.latest("tick", timeout_s=1).payload["q"] == 49
+        looks = [subscriber.latest("tick", timeout_s=20).payload["q"]]
+        while looks[-1] < 49:  # the rest was on its way
+            looks.append(subscriber.latest("tick", timeout_s=20).payload["q"])
+        assert looks == sorted(looks)
+        assert len(looks) < 50  # some were passed over
         assert subscriber.latest("tick", timeout_s=0.05) is None
 
 
@@ -131,13 +133,14 @@ def test_the_newest_is_waited_for_no_longer_than_asked(fake, session):
 
         talking = threading.Thread(target=talk)
         talking.start()
-        threading.Timer(1.5, stop.set).start()
-        begun = time.monotonic()
+        ending = threading.Timer(20.0, stop.set)
+        ending.start()
         assert subscriber.latest("trial", timeout_s=0.2) is None
-        took = time.monotonic() - begun
+        in_time = not stop.is_set()
+        ending.cancel()
         stop.set()
         talking.join()
-        assert took < 0.6
+        assert in_time, "it waited until nobody talked any more"
 
 
 def test_topics_are_checked(session):
@@ -147,7 +150,7 @@ def test_topics_are_checked(session):
 
 def test_asyncio_gets_everything_too(fake):
     async def follow():
-        async with AsyncSession(fake.control, timeout_s=0.3).subscribe(["tick"], from_start=True) as subscriber:
+        async with AsyncSession(fake.control).subscribe(["tick"], from_start=True) as subscriber:
             got = []
             async for message in subscriber:
                 got.append(message)

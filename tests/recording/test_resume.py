@@ -22,8 +22,8 @@ from tests import protocols, running
 from tests.protocols import KINDS, given, lasting, of_every_kind
 
 TOPICS = ("tick", "counts", "task", "trial", "perturbation", "day")
-# Long enough for ten kills within 0.6 s each at this speed, with something from outside all along.
-SPEED = "60"
+# Long enough for ten kills within 1.2 s each at this speed, with something from outside all along.
+SPEED = "30"
 LONG = lasting(360.0, perturbations=[protocols.perturbation("delay", "cursor", delay_s=0.03)])
 EVERY = 700
 INPUTS = {
@@ -66,6 +66,20 @@ def begun(folder: Path, number: int, process) -> bool:
     raise AssertionError("the session does not begin")
 
 
+def came_further(folder: Path, tick: int, process) -> None:
+    """Wait until more is committed than ticks below `tick`."""
+    until = time.monotonic() + running.TIMEOUT_S
+    while next_tick(folder) <= tick:
+        assert process.poll() is None
+        assert time.monotonic() < until, "nothing is committed"
+        time.sleep(0.01)
+
+
+def next_tick(folder: Path) -> int:
+    with open_store(folder) as store:
+        return store.next_number("tick")
+
+
 def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
     protocol = running.write(tmp_path / "p.toml", LONG)
     inputs = running.write_inputs(tmp_path / "inputs.jsonl", INPUTS)
@@ -80,10 +94,12 @@ def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
         number = incarnations(folder) + 1 if arguments[0] == "resume" else 1
         process = running.start(*arguments, "--speed", SPEED, "--inputs", inputs)
         try:
-            # Some die while they begin, most in the loop.
+            # Some die while they begin, most in the loop, of these some after a commit.
             if kill % 4 != 1:
                 assert begun(folder, number, process)
-            time.sleep(random_moments.uniform(0, 0.5))
+            if kill % 2 == 0:
+                came_further(folder, ticks[-1] if ticks else 0, process)
+            time.sleep(random_moments.uniform(0, 0.4))
         finally:
             running.end(process)
         if not incarnation_was_begun(folder):

@@ -75,7 +75,7 @@ def asking(one, **options):
         yield supervisor
 
 
-def wait_for(condition, within_s=15.0):
+def wait_for(condition, within_s=30.0):
     """Until condition() is true; returns what it gave."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):

@@ -9,14 +9,16 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from decoderd.recording.store import open_store
+from decoderd.service import entry
 from decoderd_client import ControlError, NoAnswer, Session
 from tests import running
 from tests.clients.test_live import lockstep, served
-from tests.protocols import centre_out, lasting, outside
+from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure, record, write
 from tests.service.serving import journal, kept, replayed, wait_for
 
@@ -44,7 +46,7 @@ def test_a_session_that_is_perturbed_live_and_driven_from_outside_replays(tmp_pa
             session.task_event("end", outcome="success")
             off = session.unperturb("turn")["tick"]
             end = session.stop()["tick"]
-        code, told = finished(process)
+        code, told = finished(process, signal.SIGTERM)  # it lingers
     assert code == 0
     assert (told["ticks"], told["trials"], told["successes"], told["done"]) == (end, 1, 1, False)
     assert [tick for tick, body in journal(out) if b"perturb" in body] == [on, off]
@@ -65,9 +67,36 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
     assert told["digest"] == record(tmp_path / "alone", data)["digest"]
 
 
+def listens(process):
+    """Whether it catches SIGTERM by now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s*([0-9a-f]+)", status).group(1), 16) >> (signal.SIGTERM - 1) & 1
+
+
+@pytest.mark.parametrize("options", [(), ("--serve",)], ids=["alone", "served"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_tick_begins_nothing(tmp_path, number, options):
+    protocol, out = write(tmp_path / "p.toml", SLOW_TO_BEGIN), tmp_path / "out"
+    process = running.start("run", protocol, "--out", out, "--json", *options)
+    try:
+        wait_for(lambda: listens(process))
+        code, told = finished(process, number)
+        said = process.stderr.read()
+    finally:
+        running.end(process)
+    assert code == 1
+    assert (told["error"]["code"], "no session was begun" in told["error"]["message"]) == ("over", True)
+    assert "no session was begun" in said
+    assert "Traceback" not in said
+    assert not (out / "session.sqlite").exists()
+    if options:
+        at = entry.read(out)
+        assert (at.state, at.incarnation, entry.alive(out)) == ("stopped", 0, False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_at_a_tick_with_everything_stored(tmp_path, number):
-    data = lasting(6.0)
+    data = lasting(30.0)
     with served(tmp_path, data, "--json") as (control, out, process):
         with Session(control) as session:
             wait_for(lambda: session.describe()["tick"] > 50)
@@ -211,7 +240,8 @@ def test_a_session_has_one_process(tmp_path):
 
 
 def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
-    with served(tmp_path, lasting(0.5), "--speed", "max") as (control, _, process), Session(control) as session:
+    options = ("--speed", "max", "--linger", "3")
+    with served(tmp_path, lasting(0.5), *options) as (control, _, process), Session(control) as session:
         wait_for(lambda: session.describe()["state"] == "done")
         for _ in range(4):  # longer than it lingers
             time.sleep(1.0)

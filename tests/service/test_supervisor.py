@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 
 import pytest
+import zmq
 
+from decoderd.recording.store import open_store
 from decoderd.service import entry
+from decoderd.wire import codec, envelope
 from decoderd_client import ControlError, Session
-from tests.protocols import centre_out, lasting, outside
+from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure
 from tests.service.serving import asking, daemon, journal, kept, replayed, wait_for
 
@@ -160,13 +164,10 @@ def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tm
 
 
 def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
-    """Killed as soon as it is up, so that it never comes further."""
+    """Nobody grants it a tick, so it never comes further."""
+    terms = {"grants": {"nobody": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
     with daemon(tmp_path) as one, asking(one) as supervisor:
-        supervisor.start("a", HOUR)
-        with supervisor.session("a") as session:
-            session.pause()
-            wait_for(lambda: session.describe()["state"] == "paused")
-            session.checkpoint()
+        supervisor.start("a", HOUR, "lockstep", terms)
         killed = set()
         while (at := entry.read(tmp_path / "a")).state != "failed":
             assert len(killed) <= 6
@@ -174,10 +175,84 @@ def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
                 killed.add(at.pid)
                 with suppress(ProcessLookupError):
                     os.kill(at.pid, signal.SIGKILL)
+            time.sleep(0.01)
         assert len(killed) >= 4  # the first, and three that were to come further
         assert "died 4 times from tick" in supervisor.find("a")["why"]
         assert supervisor.resume("a")["changed"] is True
         wait_for(lambda: supervisor.find("a")["state"] == "running")
+        with supervisor.session("a") as session:
+            wait_for(lambda: session.describe()["state"] == "waiting")
+
+
+class Line:
+    """One socket to the supervisor: what is sent there is taken in in that order, whenever the replies come."""
+
+    def __init__(self, one):
+        self._socket, self._told = zmq.Context.instance().socket(zmq.DEALER), {}
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(one.control)
+
+    def ask(self, id, op, **fields):
+        self._socket.send_multipart(envelope.write({"v": 1, "id": id, "op": op, **fields}))
+
+    def told(self, id):
+        while id not in self._told:
+            assert self._socket.poll(60_000), f"no reply to {id}"
+            reply = codec.decode(self._socket.recv_multipart()[0])
+            self._told[reply["id"]] = reply
+        return self._told[id]
+
+
+def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
+    """The request to stop comes right behind the one to start."""
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        line = Line(one)
+        line.ask("1", "start", session="a", protocol=SLOW_TO_BEGIN)
+        line.ask("2", "stop", session="a")
+        started, stopped = line.told("1"), line.told("2")
+        assert (started["ok"], started["state"], started["incarnation"]) == (True, "preparing", 0)
+        assert (stopped["state"], stopped["incarnation"], stopped["changed"]) == ("stopped", 0, True)
+        assert not (tmp_path / "a" / "session.sqlite").exists()
+        assert supervisor.start("a", SLOW_TO_BEGIN)["state"] == "stopped"
+        assert supervisor.resume("a")["state"] == "preparing"
+        assert supervisor.stop("a")["state"] == "stopped"
+        assert supervisor.health()["restarts"] == 0
+
+
+def test_two_who_ask_it_to_stop_do_not_force_it(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        pid = entry.read(tmp_path / "a").pid
+        os.kill(pid, signal.SIGSTOP)  # it hears of both at once
+        line = Line(one)
+        line.ask("1", "stop", session="a")
+        line.ask("2", "stop", session="a")
+        line.ask("3", "list")
+        assert line.told("3")["ok"]
+        os.kill(pid, signal.SIGCONT)
+        assert [line.told(id)["state"] for id in ("1", "2")] == ["stopped", "stopped"]
+        assert supervisor.health()["restarts"] == 0
+    with open_store(tmp_path / "a") as store:
+        last = [codec.decode(body)["x"] for chunk in store.chunks("session") for body in codec.split(chunk.data)][-1]
+    assert last == "stopped"  # in good order
+
+
+def test_what_dies_while_it_was_to_stop_is_not_resumed(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        pid = entry.read(tmp_path / "a").pid
+        os.kill(pid, signal.SIGSTOP)
+        line = Line(one)
+        line.ask("1", "stop", session="a")
+        line.ask("2", "list")
+        assert line.told("2")["ok"]
+        os.kill(pid, signal.SIGKILL)
+        assert line.told("1")["state"] == "stopped"
+        assert supervisor.find("a")["state"] == "stopped"
+        assert supervisor.health()["restarts"] == 0
+        assert supervisor.resume("a")["changed"] is True
 
 
 def test_a_folder_and_a_port_have_one_supervisor(tmp_path):

@@ -135,7 +135,7 @@ def test_every_error_code_and_state_is_explained():
 
 def test_limits_are_those_of_the_envelope():
     assert f"at most {envelope.MAP_BYTES:,} bytes" in README
-    assert f"at most {envelope.FRAMES} in a request, each at most {envelope.FRAME_BYTES // 2**20} MiB" in README
+    assert f"at most {envelope.FRAMES} in a request, {envelope.FRAME_BYTES // 2**20} MiB in all" in README
 
 
 def test_names_of_vectors_tell_them_apart():

@@ -1,16 +1,19 @@
 // Gaps, doubles and a resumed session, against a small service of our own.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Publisher, Router } from "zeromq";
+import { Router, XPublisher } from "zeromq";
 import { decodeMap, encode } from "../src/codec.js";
 import { Control, ControlError, follow, NoAnswer } from "../src/index.js";
 
 const trial = (q) => ({ s: "x", q, k: 10 * q, d: 1, b: 1, r: q + 1, g: 0, t: [0, 0.07], a: 0, o: 1, x: "success", w: [] });
 const session = (q, x, i) => ({ s: "x", q, k: 0, x, i, f: 0, w: "" });
 
-/** A service whose record is `trials`; `publish` sends what it likes. Ends with the test. */
+/**
+ * A service whose record is `trials`; `publish` sends what it likes, `subscribed(n)` waits for so many subscriptions.
+ * Ends with the test.
+ */
 async function service(t, trials, sessions) {
-  const stream = new Publisher({ linger: 0 });
+  const stream = new XPublisher({ linger: 0 });
   const router = new Router({ linger: 0 });
   await stream.bind("tcp://127.0.0.1:*");
   await router.bind("tcp://127.0.0.1:*");
@@ -33,22 +36,25 @@ async function service(t, trials, sessions) {
       }
     }
   })().catch(() => {});
-  const control = new Control(router.lastEndpoint, { timeoutMs: 200, attempts: 2 });
+  const control = new Control(router.lastEndpoint, { timeoutMs: 20_000 });
   t.after(() => [control, stream, router].forEach((one) => one.close()));
   const publish = (topic, payload, i = 1) => stream.send([`decoderd.1.${topic}`, encode(payload), encode({ i, t: 5 })]);
-  return { control, publish, asked };
+  const subscribed = async (topics) => {
+    for (let n = 0; n < topics; n += 1) await stream.receive();
+  };
+  return { control, publish, subscribed, asked };
 }
 
 test("gaps are filled, doubles left out, in order", async (t) => {
   const trials = [0, 1, 2, 3, 4, 5, 6].map(trial);
   const recorded = trials.slice(0, 2);
   const sessions = [session(0, "began", 1)];
-  const { control, publish } = await service(t, recorded, sessions);
+  const { control, publish, subscribed } = await service(t, recorded, sessions);
   const got = [];
   const reading = (async () => {
     for await (const { topic, payload } of follow(control, ["trial"], { fromStart: true })) got.push([topic, payload.q]);
   })();
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await subscribed(2); // trial and session
   recorded.push(...trials.slice(2));
   await publish("trial", trials[1]); // a double
   await publish("trial", trials[5]); // 2, 3 and 4 were dropped
@@ -62,12 +68,12 @@ test("gaps are filled, doubles left out, in order", async (t) => {
 
 test("after a crash numbers of `session` are given anew, and an earlier stop ends nothing", async (t) => {
   const sessions = [session(0, "began", 1), session(1, "stopped", 1)];
-  const { control, publish } = await service(t, [], sessions);
+  const { control, publish, subscribed } = await service(t, [], sessions);
   const got = [];
   const reading = (async () => {
     for await (const { payload } of follow(control, ["session"])) got.push(`${payload.x} ${payload.i}`);
   })();
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await subscribed(1);
   sessions[1] = session(1, "resumed", 2);
   await publish("session", sessions[1], 2);
   await publish("session", session(1, "stopped", 1), 1);
@@ -84,7 +90,9 @@ test("errors are typed, and silence is noticed", async (t) => {
     assert.deepEqual([error.code, error.field], ["invalid", "input.velocity"]);
     return true;
   });
-  await assert.rejects(control.ask("nothing"), NoAnswer);
+  const impatient = new Control(control.endpoint, { timeoutMs: 200, attempts: 2 });
+  t.after(() => impatient.close());
+  await assert.rejects(impatient.ask("nothing"), NoAnswer);
   const sent = asked.filter(({ op }) => op === "nothing");
   assert.equal(sent.length, 2);
   assert.equal(sent[0].id, sent[1].id); // asked again under the same id
