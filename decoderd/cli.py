@@ -251,6 +251,7 @@ def serve(
     control: Annotated[str, typer.Option(help="Where to take requests.")] = "tcp://127.0.0.1:5570",
     data: Annotated[Path, typer.Option(help="Directory of the sessions, a folder each.")] = Path("decoderd-data"),
     keys: KeysDir = None,
+    linger: Linger = 10.0,
 ) -> None:
     """Start, find, resume and stop sessions on request, each in a process of its own."""
     from decoderd.service import supervisor
@@ -262,7 +263,7 @@ def serve(
             text = f"gone; {len(what)} sessions go on by themselves" + (f": {', '.join(what)}" if what else "")
         err_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    supervisor.serve(data, control, keys, tell)
+    supervisor.serve(data, control, keys, linger, tell)
 
 
 @app.command()
@@ -394,7 +395,7 @@ def _served(
             soft_wrap=True,
         )
 
-    return process.run(directory, process.Offer(*offer), speed, terms, begin, told, _progress)
+    return process.run(name, directory, process.Offer(*offer), speed, terms, begin, told, _progress)
 
 
 def _source(path: Path | None) -> Any:

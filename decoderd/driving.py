@@ -38,15 +38,26 @@ def clock_for(speed: str, tick_s: float) -> Clock:
     return RealTime(tick_s, factor)
 
 
+# Asks for a stop as SIGTERM does, but leaves a session that is served answering afterwards, for those who missed
+# something. The supervisor sends it.
+STOP = signal.SIGUSR1
+
+
 class Interrupt:
-    """SIGINT and SIGTERM ask for a stop at the next tick; a second one ends the process at once."""
+    """SIGINT and SIGTERM ask for a stop at the next tick, and the process goes; a second one ends it at once.
+
+    `asked`: to stop. `leaving`: and to stay for nobody. STOP asks for the first alone.
+    """
 
     def __init__(self, tell: Callable[[], None] | None = None) -> None:
-        self.asked, self._tell = False, tell
+        self.asked = self.leaving = False
+        self._tell = tell
 
     def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
+        if number != STOP:
+            if self.leaving:
+                raise KeyboardInterrupt
+            self.leaving = True
         self.asked = True
         if self._tell is not None:
             self._tell()
@@ -65,7 +76,7 @@ class Interrupt:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM, STOP)}
         try:
             yield self
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import RealTime, Unpaced
-from decoderd.driving import Interrupt, clock_for, drive
+from decoderd.driving import STOP, Interrupt, clock_for, drive
 from decoderd.errors import ProtocolError
 from decoderd.recording import recorder, session_file, summary
 from decoderd.recording.store import open_store
@@ -46,6 +46,21 @@ def test_a_signal_asks_a_second_one_insists(number):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
+
+
+def test_a_stop_is_no_leave():
+    told = []
+    before = signal.getsignal(STOP)
+    with Interrupt(lambda: told.append("stop")).listening() as interrupt:
+        os.kill(os.getpid(), STOP)
+        os.kill(os.getpid(), STOP)
+        assert (interrupt.asked, interrupt.leaving) == (True, False)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupt.leaving
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert told == ["stop", "stop", "stop"]
+    assert signal.getsignal(STOP) == before
 
 
 def test_handlers_are_put_back_after_an_error():

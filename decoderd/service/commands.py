@@ -89,7 +89,7 @@ def list_(control: Control = AT, keys: Keys = None) -> None:
     with _plainly(), _supervisor(control, keys) as supervisor:
         sessions = supervisor.sessions()["sessions"]
     table = Table()
-    for column in ("session", "state", "incarnation", "stream", "control", "why"):
+    for column in ("session", "name", "state", "incarnation", "stream", "control", "why"):
         table.add_column(column, overflow="fold")
     for one in sessions:
         table.add_row(*(str(one[key] if one[key] is not None else "") for key in (c.header for c in table.columns)))
@@ -151,7 +151,7 @@ def resume(session: Name, control: Control = AT, keys: Keys = None) -> None:
 
 @ctl.command()
 def stop(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """End a session's process at the next tick, with everything stored."""
+    """Stop a session at the next tick, everything stored. Its process answers on for a while; a second stop ends it."""
     with _plainly():
         if "://" in session:
             with _session(session, control, keys) as found:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
     why: str | None = None
     code: str | None = None
     field: str | None = None
+    name: str | None = None  # the session's own
 
 
 def write(directory: Path, entry: Entry) -> None:

@@ -14,6 +14,7 @@ import zmq
 
 from decoderd.assembly import Session
 from decoderd.clock import Clock, now_ns
+from decoderd.driving import Interrupt
 from decoderd.recording.recorder import COMMIT_EVERY_NS, Recorder
 from decoderd.recording.store import Store
 from decoderd.service import notify
@@ -30,6 +31,8 @@ from decoderd.wire import control
 COMING_BACK_S = 0.3
 # How often a loop that stands still looks around.
 STANDING_S = 0.1
+# Somebody who keeps asking keeps the process for so many times as long as it lingers for nobody.
+LONGEST = 30
 # In lockstep the loop looks after control itself, this often while it runs.
 TURN_EVERY_NS = 5_000_000
 
@@ -87,7 +90,6 @@ class Host:
         self.desk_in_loop = self.lockstep is not None
         self._thread: threading.Thread | None = None
         self._looped = False
-        self.interrupted = False
 
     # --- beginning and end
 
@@ -118,7 +120,7 @@ class Host:
 
     def stop(self) -> None:
         """Asked for by a signal: nothing but a note may be made here."""
-        self.board.stopping = self.interrupted = True
+        self.board.stopping = True
 
     def part(self, state: SessionState) -> None:
         """The loop has ended at `state`, and what it did is about to be stored."""
@@ -132,10 +134,14 @@ class Host:
         self.publisher.catch_up()
         self.desk.conclude()
 
-    def linger(self, seconds: float) -> None:
-        """Go on answering until so long nobody has asked anything, so that subscribers can fetch what they missed."""
-        last, heard = now_ns(), self._answering.requests
-        while now_ns() - last < seconds * 1e9 and not self.interrupted:
+    def linger(self, seconds: float, interrupt: Interrupt) -> None:
+        """Go on answering until so long nobody has asked anything, so that subscribers can fetch what they missed.
+
+        Not beyond LONGEST times as long, and no longer than until a signal says to go.
+        """
+        began = last = now_ns()
+        heard = self._answering.requests
+        while not interrupt.leaving and now_ns() - last < seconds * 1e9 and now_ns() - began < LONGEST * seconds * 1e9:
             self.desk.turn(50)
             if self._answering.requests != heard:
                 last, heard = now_ns(), self._answering.requests

@@ -75,6 +75,7 @@ def opened(offer: Offer) -> Iterator[Sockets]:
 
 
 def run(
+    name: str,
     directory: Path,
     offer: Offer,
     speed: str,
@@ -83,7 +84,7 @@ def run(
     told: Callable[[tuple[str, str]], None],
     tell: Callable[[Session], Any],
 ) -> dict[str, Any]:
-    """Serve the session that `begin` makes or restores, to its end; returns its summary.
+    """Serve the session called `name` that `begin` makes or restores, to its end; returns its summary.
 
     `told` hears the endpoints, stream and control, once they are bound; `tell(session)` is a context that gives the
     loop's watcher. From then on a signal ends the process in good order: what `begin` is given it has to heed, as long
@@ -92,7 +93,13 @@ def run(
     if (speed == "lockstep") != (terms is not None):
         raise ServiceError("lockstep needs participants, as in --participant task=tick, and only lockstep has them")
     at: Entry = Entry(
-        os.getpid(), "preparing", None, None, speed, terms.model_dump(mode="json") if terms is not None else None
+        os.getpid(),
+        "preparing",
+        None,
+        None,
+        speed,
+        terms.model_dump(mode="json") if terms is not None else None,
+        name=name,
     )
     with entry.held(directory), opened(offer) as (stream, answering, endpoints):
         at = at._replace(stream=endpoints[0], control=endpoints[1])
@@ -111,7 +118,7 @@ def run(
                     summary = drive(store, encoder, session, state, speed, None, watcher, host, interrupt)
                     at = at._replace(state=host.board.phase)
                     entry.write(directory, at)
-                    host.linger(offer.linger_s)
+                    host.linger(offer.linger_s, interrupt)
         except Interrupted:
             entry.write(directory, at._replace(state="stopped"))
             raise

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 import zmq
 
-from decoderd.driving import Interrupt
+from decoderd.driving import STOP, Interrupt
 from decoderd.errors import ServiceError
 from decoderd.service import entry, notify
 from decoderd.service.auth import Gate, Keys
@@ -33,6 +33,8 @@ from decoderd.wire import codec, control, envelope
 LOG = "log.txt"
 # States of a session that has a process, or should have one.
 LIVING = ("preparing", "running", "paused", "waiting")
+# States in which a process may only linger: everything is stored, and it answers those who missed something.
+ENDED = ("stopped", "done")
 # A session that dies so often without having come further is given up.
 TRIES = 3
 # A process may take so long to bind its sockets.
@@ -51,8 +53,9 @@ class Watched:
     process: subprocess.Popen[bytes] | None = None  # none if another supervisor started it
     begun_s: float = 0.0
     waiting: list[Letter] = field(default_factory=list)  # replies that are due once it is up, or has failed
-    stopping: list[Letter] = field(default_factory=list)
-    told: int | None = None  # number of the process that was told to stop
+    stopping: list[Letter] = field(default_factory=list)  # once everything is stored
+    leaving: list[Letter] = field(default_factory=list)  # once the process has gone
+    told: set[tuple[int, int]] = field(default_factory=set)  # processes, and the signals that they were sent
     failures: int = 0
     came_to: int = -1  # tick from which it was resumed last
     given_up: str | None = None
@@ -100,13 +103,20 @@ class Supervisor:
                 except Exception as error:  # whatever it is, the others have to be answered too
                     self._answering.mishap(letter, error)
         now = time.monotonic()
-        if now - self._looked >= LOOK_S or any(one.waiting or one.stopping for one in self._watched.values()):
+        if now - self._looked >= LOOK_S or any(
+            one.waiting or one.stopping or one.leaving for one in self._watched.values()
+        ):
             self._looked = now
             self._look()
 
     def names(self) -> list[str]:
-        """Sessions that live."""
-        return [name for name, one in self._watched.items() if entry.alive(one.directory)]
+        """Sessions that run."""
+        running = []
+        for name, one in self._watched.items():
+            at = entry.read(one.directory)
+            if at is not None and at.state in LIVING and entry.alive(one.directory):
+                running.append(name)
+        return running
 
     # --- looking after
 
@@ -125,7 +135,12 @@ class Supervisor:
         at = entry.read(one.directory)
         if living:
             self._ask(one, at)
-            self._tell_to_stop(one, at)
+            if self._lingers(one, at):
+                self._answer(one.stopping, one, at)
+                if one.leaving:
+                    self._send(one, at, signal.SIGTERM)
+            elif one.stopping:
+                self._send(one, at, STOP)
             if at is not None and at.control is not None and self._is_of(one, at):
                 if at.state != "preparing" or not one.begun:  # what goes on is prepared at once
                     self._answer(one.waiting, one, at)
@@ -136,8 +151,11 @@ class Supervisor:
         if one.stopping and at is not None and at.state in LIVING:  # it was forced, or died meanwhile: let it lie
             at = at._replace(state="stopped")
             entry.write(one.directory, at)
-        one.told = None
+        one.told.clear()
         self._answer(one.stopping, one, at)
+        self._gone(one, at)
+        if one.process is not None:
+            return
         at = self._reason(one, at, gone)
         if at is not None and at.state in LIVING and one.given_up is None:
             self._resume_crashed(one, at)
@@ -208,11 +226,24 @@ class Supervisor:
             one.asked_s = now
             one.probe.send_multipart(envelope.write({"v": 1, "id": uuid.uuid4().hex, "op": "health"}), zmq.DONTWAIT)
 
-    def _tell_to_stop(self, one: Watched, at: Entry | None) -> None:
+    def _lingers(self, one: Watched, at: Entry | None) -> bool:
+        """Whether a living process is one whose session has ended."""
+        return at is not None and at.state in ENDED and self._is_of(one, at)
+
+    def _send(self, one: Watched, at: Entry | None, number: signal.Signals) -> None:
         """Once, and once it listens: it has its sockets then. A second signal would force it."""
-        if one.stopping and at is not None and self._is_of(one, at) and at.pid != one.told:
-            one.told = at.pid
-            _signal(at.pid, signal.SIGTERM)
+        if at is not None and self._is_of(one, at) and (at.pid, number) not in one.told:
+            one.told.add((at.pid, number))
+            _signal(at.pid, number)
+
+    def _gone(self, one: Watched, at: Entry | None) -> None:
+        """The process that was to go has gone: tell those who wanted that, or go on with the session."""
+        leaving, one.leaving = one.leaving, []
+        for letter in leaving:
+            if isinstance(letter.request, control.ResumeSession):
+                self._resume(one, letter)
+            else:
+                self._answering.reply(letter, {**self._shown(one), "changed": False})
 
     def _forget(self, one: Watched) -> None:
         if one.probe is not None:
@@ -253,10 +284,10 @@ class Supervisor:
         return endpoint
 
     def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
-        if one.begun:
-            self._spawn(one, ["resume", one.name, *self._endpoints(at)])
+        speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
+        if one.begun:  # in lockstep on the terms that the entry holds
+            self._spawn(one, ["resume", one.name, "--speed", speed, *self._endpoints(at)])
         else:  # it died before the session began
-            speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
             self._spawn(one, self._run_arguments(one, speed, lockstep, at))
 
     def _run_arguments(self, one: Watched, speed: str, lockstep: dict[str, Any] | None, at: Entry | None) -> list[str]:
@@ -299,16 +330,25 @@ class Supervisor:
         match request:
             case control.Find():
                 self._answering.reply(letter, self._shown(one))
-            case control.ResumeSession() if living:
-                self._answering.reply(letter, {**self._shown(one), "changed": False})
-            case control.ResumeSession():
-                one.given_up, one.failures, one.came_to = None, 0, -1
-                self._spawn_resume(one, entry.read(one.directory))
-                one.waiting.append(letter)
+            case control.ResumeSession() if not living:
+                self._resume(one, letter)
             case control.StopSession() if not living:
+                self._answering.reply(letter, {**self._shown(one), "changed": False})
+            case control.ResumeSession() | control.StopSession() if self._lingers(one, entry.read(one.directory)):
+                one.leaving.append(letter)
+            case control.ResumeSession() if one.stopping:
+                one.leaving.append(letter)
+            case control.ResumeSession():
                 self._answering.reply(letter, {**self._shown(one), "changed": False})
             case control.StopSession():
                 one.stopping.append(letter)
+
+    def _resume(self, one: Watched, letter: Letter) -> None:
+        """Go on with a session that has no process, if nobody was quicker; the reply is due once it is up."""
+        if one.process is None:
+            one.given_up, one.failures, one.came_to = None, 0, -1
+            self._spawn_resume(one, entry.read(one.directory))
+        one.waiting.append(letter)
 
     def _start(self, request: control.Start, letter: Letter) -> None:
         self._look()
@@ -321,7 +361,7 @@ class Supervisor:
                 message = f"there is a session {request.session!r} of another protocol: choose another name"
                 self._answering.fail(letter, "exists", message, "session")
             else:
-                self._answering.reply(letter, {**self._shown(one), "changed": False})
+                self._answering.reply(letter, {**self._there(one), "changed": False})
             return
         directory = self._data / request.session
         if directory.exists() and not _vacated(directory):
@@ -351,6 +391,13 @@ class Supervisor:
             else:
                 self._answering.reply(letter, {**self._shown(one), "changed": True})
 
+    def _there(self, one: Watched) -> dict[str, Any]:
+        """What is shown to who starts it again."""
+        shown = self._shown(one)
+        if shown["state"] == "stopped" and shown["why"] is None:
+            return {**shown, "why": "it was begun and stopped: `resume` goes on with it"}
+        return shown
+
     def _clear_away(self, one: Watched) -> None:
         """A session that could not begin leaves nothing but its log."""
         (self._data / f"{one.name}.json").unlink(missing_ok=True)
@@ -365,6 +412,7 @@ class Supervisor:
             state = "crashed"
         return {
             "session": one.name,
+            "name": at.name if at is not None else None,
             "state": state,
             "incarnation": at.incarnation if at is not None else 0,
             "stream": at.stream if at is not None and living else None,
@@ -384,8 +432,11 @@ def _vacated(directory: Path) -> bool:
     return directory.is_dir() and {path.name for path in directory.iterdir()} <= {LOG, entry.LOCK}
 
 
-def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:
-    """Run a supervisor until a signal asks it to go; sessions live on. Raises ServiceError."""
+def serve(data: Path, endpoint: str, keys: Path | None, linger_s: float, tell: Any) -> None:
+    """Run a supervisor until a signal asks it to go; sessions live on. Raises ServiceError.
+
+    `linger_s`: how long the process of a session that has ended goes on answering.
+    """
     loaded = Keys.load(keys) if keys is not None else None
     check(endpoint, loaded is not None)
     try:
@@ -400,7 +451,7 @@ def serve(data: Path, endpoint: str, keys: Path | None, tell: Any) -> None:
             if gate is not None:
                 gate.protect(router)
             bound = bind(router, endpoint)
-            offer = ["--keys", str(keys.resolve())] if keys is not None else []
+            offer = ["--linger", str(linger_s), *(["--keys", str(keys.resolve())] if keys is not None else [])]
             host = bound.removeprefix("tcp://").rpartition(":")[0] if bound.startswith("tcp://") else "127.0.0.1"
             supervisor = Supervisor(
                 data.resolve(), Answering(router, gate.role if gate is not None else None), context, offer, host, loaded

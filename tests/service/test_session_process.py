@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,16 @@ def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
         assert process.wait(15) == 0
         with Session(control, timeout_s=0.3, attempts=1) as late, pytest.raises(NoAnswer):
             late.describe()
+
+
+def test_somebody_who_keeps_asking_does_not_keep_it_for_ever(tmp_path):
+    with served(tmp_path, lasting(0.5), "--speed", "max", "--linger", "0.2") as (control, _, process):
+        with Session(control, timeout_s=1.0, attempts=1) as session:
+            with suppress(NoAnswer):
+                while process.poll() is None:
+                    session.health()
+                    time.sleep(0.02)
+        assert process.wait(15) == 0
 
 
 def test_paused_ticks_do_not_pass_and_are_not_missed(tmp_path):

@@ -53,15 +53,88 @@ def test_sessions_are_started_found_and_stopped(tmp_path):
         assert supervisor.find("a")["control"] != supervisor.find("b")["control"]
 
         assert supervisor.stop("a")["state"] == "stopped"
-        assert supervisor.stop("a")["changed"] is False
-        assert refused(supervisor.session, "a") == ("over", "session")
+        with supervisor.session("a") as session:  # it lingers
+            assert session.describe()["state"] == "stopped"
+        again = supervisor.stop("a")
+        assert (again["state"], again["changed"], again["control"]) == ("stopped", False, None)
         assert not entry.alive(tmp_path / "a")
+        assert refused(supervisor.session, "a") == ("over", "session")
+        assert supervisor.stop("a")["changed"] is False
         again = supervisor.resume("a")
         assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
         assert supervisor.resume("a")["changed"] is False
         for name in ("a", "b"):
             supervisor.stop(name)
             assert replayed(tmp_path / name)["identical"] is True
+
+
+def test_who_starts_what_was_stopped_is_told_to_resume_it(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        assert supervisor.start("a", HOUR)["why"] is None
+        supervisor.stop("a")
+        again = supervisor.start("a", HOUR)
+        assert (again["state"], again["changed"]) == ("stopped", False)
+        assert "resume" in again["why"]
+        assert supervisor.find("a")["why"] is None
+
+
+def test_a_session_is_known_by_two_names(tmp_path):
+    """The supervisor's, and its own, which is in its messages."""
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        begun = supervisor.start("a", {**HOUR, "name": "first", "seed": 7})
+        assert (begun["session"], begun["name"]) == ("a", "first-7")
+        assert [(s["session"], s["name"]) for s in supervisor.sessions()["sessions"]] == [("a", "first-7")]
+        with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
+            assert session.describe()["session"] == messages.next().payload["s"] == "first-7"
+
+
+def test_a_subscriber_recovers_what_it_lost_after_the_supervisor_stopped_the_session(tmp_path):
+    """The line breaks while the session goes on; nothing comes back but what control hands out."""
+    with daemon(tmp_path, "--linger", "60") as one, asking(one) as supervisor:
+        begun = supervisor.start("a", HOUR)
+        with Session(begun["control"]) as session, zmq.Context() as context, context.socket(zmq.SUB) as listener:
+            listener.setsockopt(zmq.LINGER, 0)
+            listener.subscribe(codec.topic("tick"))
+            listener.connect(begun["stream"])
+            assert listener.poll(10_000)
+            last = codec.decode(listener.recv_multipart()[1])["q"]
+            listener.disconnect(begun["stream"])
+            wait_for(lambda: session.describe()["tick"] > last + 50)
+            assert supervisor.stop("a")["control"] == begun["control"]
+            following, got = session.describe()["next"]["tick"], []
+            while len(got) < following:
+                got += session.missed("tick", len(got)).frames
+            with session.subscribe(["tick"], from_start=True) as messages:  # who comes after the end, too
+                late = [message.payload for message in messages]
+        assert b"".join(got) == kept(tmp_path / "a")
+        assert [codec.decode(body) for body in got] == late
+        assert len(got) > last + 50
+
+
+def test_what_lingers_goes_when_told_or_when_it_is_to_be_resumed(tmp_path):
+    with daemon(tmp_path, "--linger", "60") as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        supervisor.stop("a")
+        first = entry.read(tmp_path / "a").pid
+        again = supervisor.resume("a")
+        assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
+        assert entry.read(tmp_path / "a").pid != first
+        line = Line(one)
+        line.ask("1", "stop", session="a")  # nobody waits for the replies
+        line.ask("2", "resume", session="a")
+        assert (line.told("1")["state"], line.told("2")["incarnation"]) == ("stopped", 3)
+        supervisor.stop("a")
+        os.kill(entry.read(tmp_path / "a").pid, signal.SIGTERM)
+        wait_for(lambda: supervisor.find("a")["control"] is None)
+        assert supervisor.find("a")["state"] == "stopped"
+        assert supervisor.health()["restarts"] == 0
+        supervisor.resume("a")
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        supervisor.stop("a")
+        assert one.end(signal.SIGTERM) == 0
+        assert "0 sessions go on" in "".join(one.said)
+    assert replayed(tmp_path / "a")["identical"] is True
 
 
 def test_what_cannot_be_started_leaves_nothing(tmp_path):
@@ -149,6 +222,7 @@ def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tm
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
+        supervisor.stop("a")  # nobody has the file open any more
         text = (tmp_path / "a" / "session.sqlite").read_bytes()
         (tmp_path / "a" / "session.sqlite").write_bytes(b"no session at all" * 100)
         code, _ = refused(supervisor.resume, "a")
