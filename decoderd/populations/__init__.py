@@ -51,7 +51,8 @@ class Population(NamedTuple):
     init(plan, parameters, cursor) -> state; cursor (B, 4)
     rates(plan, parameters, state, cue, seen, moment, draws) -> (state, rates (B, N) Hz, intent (B, 2) m/s);
         `seen` (B, 4) is the cursor as displayed, `intent` the velocity the subject means to make
-    counts(plan, rates, draws) -> (B, N) spike counts of this tick, from the rates as perturbed
+    counts(plan, rates, draws) -> (B, N) spike counts of this tick from the rates as perturbed, unsigned integers; or
+        the counts to be expected, float64
     overnight(config, parameters, generator) -> parameters of the next day
 
     lag(plan) -> ticks from the cursor as displayed to the population; None: the population is not plastic
