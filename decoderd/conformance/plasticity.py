@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ class PlasticityContract(ComponentContract):
                 same(told[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
 
 
-def lesson_of(losses: Array, targets: Any, credits: dict[str, Array]) -> Lesson:
+def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> Lesson:
     """Trials with losses (..., B), whose credits are (..., B, shape) for each plastic array."""
 
     def credit(amounts: Array) -> dict[str, Array]:
