@@ -56,7 +56,7 @@ def _kind(protocol: Protocol) -> Any:
 
 
 def individual(protocol: Protocol) -> Any:
-    """Parameters of the population as it is drawn, or read from its file. Raises ProtocolError where they do not fit."""
+    """Parameters of the population as drawn, or read from its file. Raises ProtocolError where they do not fit."""
     config: Any = protocol.population
     try:
         return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config))
@@ -72,8 +72,8 @@ def _pretrained(protocol: Protocol, population: Any, watch: Watch) -> Any:
     loss, most = pretraining.final_loss(trained), settings.loss_at_most
     if most is not None and not loss <= most:
         raise ProtocolError(
-            f"pretraining.loss_at_most = {most:g}: the individual of seed {protocol.seed} did not learn to reach, its loss "
-            f"is {loss:.3g}; take another seed, or train it for longer",
+            f"pretraining.loss_at_most = {most:g}: the individual of seed {protocol.seed} did not learn to reach, its "
+            f"loss is {loss:.3g}; take another seed, or train it for longer",
             "pretraining.loss_at_most",
         )
     return trained.population

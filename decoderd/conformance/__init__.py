@@ -15,6 +15,7 @@ and `pytest` runs the contract. The built-in kinds pass the same classes. Needs 
 from decoderd.conformance.decoder import DecoderContract
 from decoderd.conformance.effector import EffectorContract
 from decoderd.conformance.perturbation import PerturbationContract
+from decoderd.conformance.plasticity import PlasticityContract
 from decoderd.conformance.population import PopulationContract
 from decoderd.conformance.task import TaskContract
 from decoderd.conformance.updater import UpdaterContract
@@ -23,6 +24,7 @@ __all__ = [
     "DecoderContract",
     "EffectorContract",
     "PerturbationContract",
+    "PlasticityContract",
     "PopulationContract",
     "TaskContract",
     "UpdaterContract",

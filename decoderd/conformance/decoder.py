@@ -244,6 +244,23 @@ class DecoderContract(ComponentContract):
         with pytest.raises(NumericalError):
             observing.replace(parameters, singular)
 
+    # --- what learning does -------------------------------------------------------------------------------------
+
+    def test_linear_is_the_next_step_where_the_cursor_is_seen(self) -> None:
+        if self.component.linear is None:
+            pytest.skip("this kind cannot be learned through")
+        parameters = self.loaded()
+        draw = sample(12)
+        state = self.component.init(parameters, 3)
+        for y in self.counts(parameters, 3):
+            position = draw.normal(0, 0.05, (3, 2))
+            F, G, K, c, H = pure(self.component.linear, parameters, state)
+            before = self.component.row(state)
+            state, command = self.component.step(parameters, state, y, position)
+            x = before @ F.T + y @ K.T + c + (0 if G is None else position @ G.T)
+            same(self.component.row(state), x, ROUNDING, "row")
+            same(command.velocity, x @ H.T, ROUNDING, "velocity")
+
     # --- fitting, and kinematics from outside -------------------------------------------------------------------
 
     def test_fit_decodes_what_it_was_fitted_to(self) -> None:

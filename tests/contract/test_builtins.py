@@ -10,6 +10,7 @@ from decoderd.conformance import (
     DecoderContract,
     EffectorContract,
     PerturbationContract,
+    PlasticityContract,
     PopulationContract,
     TaskContract,
     UpdaterContract,
@@ -72,7 +73,22 @@ class TestKalman(DecoderContract):
         return kalman_arrays()
 
 
+class TestVelocityKalman(TestKalman):
+    """Knows nothing of positions."""
+
+    def example(self):
+        given, v = kalman_arrays(), slice(2, 5)
+        return {
+            **{name: given[name][v, v] for name in ("A", "W", "P0")},
+            **{"C": given["C"][:, v], "Q": given["Q"], "x0": given["x0"][v]},
+        }
+
+
 class TestSteadyStateKalman(TestKalman):
+    component = builtin("decoders", "steady_state_kalman")
+
+
+class TestVelocitySteadyStateKalman(TestVelocityKalman):
     component = builtin("decoders", "steady_state_kalman")
 
 
@@ -139,6 +155,51 @@ class TestReplay(PopulationContract):
 
     def example(self):
         return {"counts": np.random.default_rng(15).poisson(2.0, (3, 6))}
+
+
+class TestRecurrent(PopulationContract):
+    component = builtin("populations", "rnn")
+
+    def config(self):
+        return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0.03, hold_cue=True)
+
+
+class TestRecurrentOfAFile(TestRecurrent):
+    def example(self):
+        return self.component.load(self.config(), np.random.default_rng(16), {})._asdict()
+
+
+class TestRecurrentWithSpikes(PopulationContract):
+    component = builtin("populations", "rnn")
+
+    def config(self):
+        return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0, poisson=True)
+
+
+# --- plasticity -------------------------------------------------------------------------------------------------
+
+
+class TestNone(PlasticityContract):
+    component = builtin("plasticity", "none")
+
+
+class TestReinforce(PlasticityContract):
+    component = builtin("plasticity", "reinforce")
+
+
+class TestBackprop(PlasticityContract):
+    component = builtin("plasticity", "backprop")
+
+
+class TestBackpropOfSomeParameters(PlasticityContract):
+    component = builtin("plasticity", "backprop")
+
+    def config(self):
+        return self.component.Config(plastic=("recurrent", "bias"))
+
+
+class TestBias(PlasticityContract):
+    component = builtin("plasticity", "bias")
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------
