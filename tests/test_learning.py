@@ -69,7 +69,7 @@ def losses_near(run, first, last, name, way):
 
 def begin_of(run, tick):
     """The cursor that the population sees in `tick`: where it was left, or where it is put."""
-    session, state = run.session, run.states[tick]
+    session = run.session
     effector = session.effector
     return effector.cursor(session.effector_plan, run.states[tick + 1].passage[0].before)[0]
 

@@ -179,7 +179,7 @@ class TestRecurrentWithSpikes(PopulationContract):
 # --- plasticity -------------------------------------------------------------------------------------------------
 
 
-class TestNone(PlasticityContract):
+class TestNoPlasticity(PlasticityContract):
     component = builtin("plasticity", "none")
 
 
@@ -283,7 +283,7 @@ class TestTwoLinkArm(EffectorContract):
 # --- updaters ---------------------------------------------------------------------------------------------------
 
 
-class TestNone(UpdaterContract):
+class TestNoUpdater(UpdaterContract):
     component = builtin("updaters", "none")
 
 

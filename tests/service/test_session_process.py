@@ -255,11 +255,10 @@ def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
 
 def test_somebody_who_keeps_asking_does_not_keep_it_for_ever(tmp_path):
     with served(tmp_path, lasting(0.5), "--speed", "max", "--linger", "0.2") as (control, _, process):
-        with Session(control, timeout_s=1.0, attempts=1) as session:
-            with suppress(NoAnswer):
-                while process.poll() is None:
-                    session.health()
-                    time.sleep(0.02)
+        with Session(control, timeout_s=1.0, attempts=1) as session, suppress(NoAnswer):
+            while process.poll() is None:
+                session.health()
+                time.sleep(0.02)
         assert process.wait(15) == 0
 
 
