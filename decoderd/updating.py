@@ -54,8 +54,7 @@ def follow(session: Session, state: SessionState, counts: Array, heard: Bin, new
     intended = how.updater.intend(how.plan, heard)
     if intended is not None:
         decoder = state.parameters.decoder
-        x = how.observing.states(decoder, heard.position, intended)
-        y = how.observing.observed(decoder, counts)
+        x, y = how.observing.rows(decoder, counts, heard.position, intended)
         now = now._replace(gathered=how.updater.observe(how.plan, now.gathered, x, y))
     now = now._replace(bins=now.bins + 1)
     last = now.bins == how.bins

@@ -230,7 +230,7 @@ class DecoderContract(ComponentContract):
         parameters = self.loaded()
         model = pure(observing.model, parameters)
         counts, kinematics = self.counts(parameters, 5, 1)[0], sample(6).normal(0, 0.1, (2, 5, 2))
-        y, x = pure(observing.observed, parameters, counts), pure(observing.states, parameters, *kinematics)
+        x, y = pure(observing.rows, parameters, counts, *kinematics)
         assert y.shape == (5, len(model.C))
         assert x.shape == (5, model.C.shape[1])
         assert model.Q.shape == (len(model.C), len(model.C))

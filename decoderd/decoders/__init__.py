@@ -68,14 +68,14 @@ class Observing(NamedTuple):
     """How an updater gets at a decoder's observation model. T rows, N units, M observed, n states.
 
     model(parameters) -> Observation; raises ArrayError where these parameters have a state of no known layout
-    observed(parameters, counts (T, N)) -> (T, M): what the model is about; the counts themselves in most decoders
-    states(parameters, position (T, 2), velocity (T, 2)) -> (T, n): the states of these kinematics
+    rows(parameters, counts (T, N), position (T, 2), velocity (T, 2)) -> x (T, n), y (T, M): what y = C x + q is
+        about. Of a filter y are counts, or factors, and x the states of these kinematics. A linear decoder has no model
+        of counts: there x are the counts, y the velocity, and C decodes.
     replace(parameters, observation) -> parameters with another one, all else as it was; raises NumericalError
     """
 
     model: Callable[[Any], Observation]
-    observed: Callable[[Any, Array], Array]
-    states: Callable[[Any, Array, Array], Array]
+    rows: Callable[[Any, Array, Array, Array], tuple[Array, Array]]
     replace: Callable[[Any, Observation], Any]
 
 

@@ -96,7 +96,9 @@ def linear(recorded: Recorded, calibration: Calibration) -> dict[str, NDArray[An
     keep = calibration.decay_per_100ms ** (recorded.bin_s / 0.1)
     M2 = (1 - keep) * weights
     offset = (1 - keep) * recorded.velocity.mean(axis=0) - M2 @ mean
-    return {"M1": keep * np.eye(2), "M2": M2, "m0": offset, "count_mean": mean}
+    residual = recorded.velocity - recorded.velocity.mean(axis=0) - y @ weights.T
+    Q = residual.T @ residual / len(residual)
+    return {"M1": keep * np.eye(2), "M2": M2, "m0": offset, "count_mean": mean, "Q": Q}
 
 
 def factor_analysis(counts: Array, factors: int) -> dict[str, NDArray[Any]]:

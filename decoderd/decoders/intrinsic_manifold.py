@@ -115,7 +115,7 @@ def _mapped(given: dict[str, NDArray[Any]]) -> Parameters:
         - M2 @ given["count_mean"]
         - through @ given["factor_mean"]
     )
-    mapping = linear.Parameters(A - K @ C @ A, M2, m0, given["count_mean"])
+    mapping = linear.Parameters(A - K @ C @ A, M2, m0, given["count_mean"], np.eye(2))
     return Parameters({**given, "kf_R": R}, beta, K, mapping)
 
 
@@ -184,16 +184,12 @@ def observation(parameters: Parameters) -> Observation:
     return Observation(np.column_stack([given["kf_C"], given["kf_d"]]), given["kf_R"])
 
 
-def observed(parameters: Parameters, counts: Array) -> Array:
-    """z (T, q) of counts (T, N)."""
+def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+    """States vx vy 1 (T, 3), and factors z (T, q)."""
     given = parameters.given
     f = ((counts - given["count_mean"]) * given["count_scale"]) @ parameters.posterior.T
-    return ((f - given["factor_mean"]) * given["factor_scale"])[:, given["permutation"]]
-
-
-def states(parameters: Parameters, position: Array, velocity: Array) -> Array:
-    """(T, 3): vx vy 1."""
-    return layout.states(3, position, velocity)
+    z = ((f - given["factor_mean"]) * given["factor_scale"])[:, given["permutation"]]
+    return layout.states(3, position, velocity), z
 
 
 def reobserving(parameters: Parameters, new: Observation) -> Parameters:
@@ -217,5 +213,5 @@ INTRINSIC_MANIFOLD = Decoder(
     permute_factors,
     factors,
     linear=mapping,
-    observing=Observing(observation, observed, states, reobserving),
+    observing=Observing(observation, rows, reobserving),
 )

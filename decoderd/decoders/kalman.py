@@ -132,14 +132,9 @@ def observation(model: Model) -> Observation:
     return Observation(model.C, model.Q)
 
 
-def observed(model: Model, counts: Array) -> Array:
-    """The counts."""
-    return counts
-
-
-def states(model: Model, position: Array, velocity: Array) -> Array:
-    """(T, n)."""
-    return layout.states(len(model.A), position, velocity)
+def rows(model: Model, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+    """States (T, n), and the counts."""
+    return layout.states(len(model.A), position, velocity), counts
 
 
 def reobserving(model: Model, new: Observation) -> Model:
@@ -147,7 +142,7 @@ def reobserving(model: Model, new: Observation) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": new.C, "Q": new.Q})
 
 
-OBSERVING = Observing(observation, observed, states, reobserving)
+OBSERVING = Observing(observation, rows, reobserving)
 
 KALMAN = Decoder(
     KalmanConfig,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need, vector
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Recorded, fitting
-from decoderd.state import Command
+from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Observing, Recorded, fitting, gaussian
+from decoderd.errors import ArrayError
+from decoderd.state import Command, Observation
 
 
 class LinearConfig(DecoderConfig):
@@ -26,10 +27,11 @@ class Parameters(NamedTuple):
     M2: Array  # (2, N), m/s a count
     m0: Array  # (2,), m/s
     count_mean: Array  # (N,): counts about which a perturbed readout turns
+    Q: Array  # (2, 2) m^2/s^2: covariance of the velocity about the decoded one in the fit; decodes nothing
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N); zeros where absent."""
+    """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N), zeros where absent, and Q (2 x 2), else 1."""
     need(arrays, ("M2",), "a linear decoder")
     M2 = finite("M2", arrays["M2"], (2, None))
     n = M2.shape[1]
@@ -38,6 +40,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
         M2,
         finite("m0", arrays.get("m0", np.zeros(2)), (2,)),
         finite("count_mean", arrays.get("count_mean", np.zeros(n)), (n,)),
+        gaussian.factorised("Q", arrays.get("Q", np.eye(2)), 2)[0],
     )
 
 
@@ -70,6 +73,23 @@ def linear(parameters: Parameters, v: Array) -> Linear:
 def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
     """The contributions of these units."""
     return parameters._replace(M2=parameters.M2[:, units], count_mean=parameters.count_mean[units])
+
+
+def observation(parameters: Parameters) -> Observation:
+    """[M2 m0], and Q. Raises ArrayError for a decoder that smooths: its velocity is of earlier counts, too."""
+    if parameters.M1.any():
+        raise ArrayError("M1: is not zero; only a memoryless linear decoder can be updated", "M1")
+    return Observation(np.column_stack([parameters.M2, parameters.m0]), parameters.Q)
+
+
+def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+    """Counts with a constant 1 (T, N + 1), and the velocity."""
+    return np.column_stack([counts, np.ones(len(counts))]), velocity
+
+
+def reobserving(parameters: Parameters, new: Observation) -> Parameters:
+    """The decoder with another M2, m0 and Q. Raises NumericalError if Q is no covariance, or singular."""
+    return load({**arrays(parameters), "M2": new.C[:, :-1], "m0": new.C[:, -1], "Q": new.Q})
 
 
 def row(v: Array) -> Array:
@@ -122,4 +142,5 @@ LINEAR = Decoder(
     permute_units,
     linear=linear,
     reduced=reduced,
+    observing=Observing(observation, rows, reobserving),
 )

@@ -125,9 +125,9 @@ def observation(parameters: Parameters) -> Observation:
     return kalman.observation(parameters.model)
 
 
-def states(parameters: Parameters, position: Array, velocity: Array) -> Array:
-    """(T, n)."""
-    return kalman.states(parameters.model, position, velocity)
+def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
+    """As for the full filter."""
+    return kalman.rows(parameters.model, counts, position, velocity)
 
 
 def reobserving(parameters: Parameters, new: Observation) -> Parameters:
@@ -147,7 +147,7 @@ STEADY_STATE_KALMAN = Decoder(
     kalman.fit,
     rotate,
     permute_units,
-    observing=Observing(observation, kalman.observed, states, reobserving),
+    observing=Observing(observation, rows, reobserving),
     linear=linear,
     reduced=reduced,
 )

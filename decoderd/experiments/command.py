@@ -6,7 +6,7 @@ import json as jsonlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,21 +32,64 @@ def _only_commands() -> None:
 @reproduce.command()
 def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json = False) -> None:
     """Within- and outside-manifold perturbations of the static network (Payeur, Orsborn & Lajoie 2023)."""
-    from decoderd.experiments import manifold_report, pool, report
+    from decoderd.experiments import manifold_report, pool
+
+    with _begun("manifold", out) as advance:
+        outcome = manifold_report.manifolds(seeds, jobs or pool.cores(), advance)
+    _told("manifold", outcome, out, json, learning_s=outcome.learning_s, drift=outcome.drift)
+
+
+@reproduce.command()
+def assistive(
+    seeds: Seeds = 4,
+    jobs: Jobs = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="The full recipe: 25 days of REINFORCE, a two-link arm.")
+    ] = False,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Learning over days beside an adapting decoder (Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
+    from decoderd.experiments import assistive_report, pool
+
+    with _begun("assistive", out) as advance:
+        outcome = assistive_report.assistance(seeds, jobs or pool.cores(), full, advance)
+    _told("assistive", outcome, out, json, pretraining_s=outcome.pretraining_s, arm_losses=outcome.arm_losses)
+
+
+@reproduce.command()
+def bias(seeds: Seeds = 4, jobs: Jobs = None, out: Out = None, json: Json = False) -> None:
+    """Learning by biases alone (Williams et al. 2025)."""
+    from decoderd.experiments import bias as experiment
+    from decoderd.experiments import pool
+
+    with _begun("bias", out) as advance:
+        outcome = experiment.biases(seeds, jobs or pool.cores(), advance)
+    _told("bias", outcome, out, json)
+
+
+@contextmanager
+def _begun(what: str, out: Path | None) -> Iterator[Callable[[int, int], None]]:
+    """Whatever would make the report fail in the end fails now."""
+    from decoderd.experiments import report
 
     if out is not None:
         report.need_matplotlib()
-    with progress("manifold") as advance:
-        outcome = manifold_report.manifolds(seeds, jobs or pool.cores(), advance)
-    page = None if out is None else out / "manifold.html"
+    with progress(what) as advance:
+        yield advance
+
+
+def _told(what: str, outcome: Any, out: Path | None, json: bool, **more: Any) -> None:
+    """Write the report, and print the bands."""
+    from decoderd.experiments import report
+
+    page = None if out is None else out / f"{what}.html"
     if page is not None:
         report.write(outcome.report, page)
     if json:
-        rows = [band.plain() for band in outcome.bands]
-        figures = {"wall_s": outcome.wall_s, "learning_s": outcome.learning_s, "drift": outcome.drift}
-        print(jsonlib.dumps({"bands": rows, **figures}))
+        print(jsonlib.dumps({"bands": [band.plain() for band in outcome.bands], "wall_s": outcome.wall_s, **more}))
         return
-    show("manifold", outcome.bands, outcome.wall_s)
+    show(what, outcome.bands, outcome.wall_s)
     if page is not None:
         out_console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
 

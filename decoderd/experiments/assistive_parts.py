@@ -1,0 +1,59 @@
+"""The assistive experiment cut into parts for several processes: some seeds each, all intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+
+from decoderd import conditions, pretraining, registry, setup
+from decoderd import protocol as protocols
+from decoderd.experiments import assistive, company
+from decoderd.experiments.assistive import Course
+from decoderd.protocol import Protocol
+
+# Seeds that are trained and run side by side. It decides how work is cut, not by how many processes it is done.
+TOGETHER = 2
+
+
+def protocol(name: str) -> Protocol:
+    """The recipe of this name that comes with the experiment."""
+    with as_file(files("decoderd.experiments") / f"{name}.toml") as path:
+        return protocols.load(path)
+
+
+def groups(seeds: int) -> list[tuple[int, ...]]:
+    """Seeds 1 .. `seeds`, a few together."""
+    return [tuple(range(first, min(first + TOGETHER, seeds + 1))) for first in range(1, seeds + 1, TOGETHER)]
+
+
+def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
+    """Pretrain these individuals, or find them in the cache; the loss that each has reached."""
+    settings: Any = recipe.pretraining
+    drawn = [setup.individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
+    kind = registry.find("populations", recipe.population.kind)
+    with conditions.repeatable():
+        trained = pretraining.pretrained(settings, kind, recipe.population, drawn, recipe.timing, tuple(seeds))
+    return [pretraining.final_loss(one) for one in trained]
+
+
+def sessions(
+    recipe: Protocol, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]
+) -> Course:
+    """The sessions of these pretrained individuals, at every intensity."""
+    with conditions.repeatable():
+        prepared = {seed: setup.prepare(recipe.model_copy(update={"seed": seed})) for seed in seeds}
+        return assistive.course(company.gather(recipe, prepared, intensities), evaluated)
+
+
+def together(courses: Sequence[Course]) -> Course:
+    """The sessions of several parts as those of one."""
+    columns: list[Any] = []
+    for field in zip(*courses, strict=True):
+        if isinstance(field[0], dict):
+            columns.append({day: np.concatenate([one[day] for one in field]) for day in field[0]})
+        else:
+            columns.append(np.concatenate(field))
+    return Course(*columns)

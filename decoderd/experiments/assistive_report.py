@@ -1,0 +1,147 @@
+"""The assistive experiment as a whole: its parts, its bands, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd.analysis import resampling
+from decoderd.arrays import Array
+from decoderd.clock import now_ns
+from decoderd.experiments import assistive_bands, assistive_parts, pool
+from decoderd.experiments.assistive import Course
+from decoderd.experiments.assistive_bands import FAST, FULL
+from decoderd.experiments.bands import Band
+from decoderd.experiments.pool import Part
+from decoderd.experiments.report import Figure, Report
+
+
+class Outcome(NamedTuple):
+    """Of the experiment."""
+
+    report: Report
+    course: Course
+    arm_losses: list[float]  # of each seed, after pretraining
+    pretraining_s: float
+    wall_s: float  # without pretraining
+
+    @property
+    def bands(self) -> list[Band]:
+        """As in the report."""
+        return list(self.report.bands)
+
+
+def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], None]) -> Outcome:
+    """Run it for seeds 1..`seeds`; those that did not learn to reach are left out, by the recipe's `loss_at_most`."""
+    recipe, expected = assistive_parts.protocol("assistive" if full else "assistive-fast"), FULL if full else FAST
+    groups, intensities = assistive_parts.groups(seeds), sorted(expected.first)
+    total = 2 * len(groups)
+    began = now_ns()
+    trained = pool.run(
+        [Part(assistive_parts.train, (recipe, group)) for group in groups], jobs, lambda done: advance(done, total)
+    )
+    losses = [loss for part in trained.results for loss in part]
+    most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
+    reach = [tuple(seed for seed in group if losses[seed - 1] <= most) for group in groups]
+    learning = now_ns()
+    evaluated = (1, recipe.schedule.days)
+    parts = [Part(assistive_parts.sessions, (recipe, group, intensities, evaluated)) for group in reach if group]
+    done = pool.run(parts, jobs, lambda number: advance(len(groups) + number, total))
+    course = assistive_parts.together(done.results)
+    wall_s, pretraining_s = (now_ns() - learning) * 1e-9, (learning - began) * 1e-9
+    used = [seed for group in reach for seed in group]
+    report = Report(
+        title="Learning beside an adapting decoder",
+        summary=(
+            "A recurrent network learns brain control over days while its decoder is adapted every morning with more or "
+            "less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they say "
+            "otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
+        ),
+        bands=assistive_bands.of(course, expected, full),
+        figures=figures(course),
+        settings={
+            "recipe": recipe.name,
+            "days, updates a day": f"{course.losses.shape[1]}, {course.losses.shape[2]}",
+            "intensities": ", ".join(f"{x:g}" for x in intensities),
+            "seeds that learned to reach": f"{len(used)} of {seeds}: {', '.join(map(str, used))}",
+            "arm losses": ", ".join(f"{loss:.3g}" for loss in losses),
+            "arm loss at most": most,
+            "pretraining, or finding it in the cache": f"{pretraining_s:.1f} s",
+            "processes": jobs,
+        },
+        wall_s=wall_s,
+    )
+    return Outcome(report, course, losses, pretraining_s, wall_s)
+
+
+def figures(course: Course) -> list[Figure]:
+    """Losses over days, reward by number of readouts, N_c."""
+    early, late = min(course.curves), max(course.curves)
+    return [
+        Figure(
+            "Loss",
+            "Mean loss of every update, median over seeds and their quartiles; a line an intensity.",
+            lambda canvas: _losses(canvas, course),
+        ),
+        Figure(
+            "Reward by number of readouts",
+            f"Readouts are ranked by their reward alone and added, the best first. Day {early} (dashed) and day {late}; "
+            "mean over seeds.",
+            lambda canvas: _curves(canvas, course),
+        ),
+        Figure(
+            "Readouts needed",
+            f"N_c, the readouts that reach 80 % of the normalised reward, on day {early} and on day {late}: each seed, "
+            "and the mean with its bootstrap interval.",
+            lambda canvas: _needed(canvas, course),
+        ),
+    ]
+
+
+def _levels(course: Course) -> list[tuple[int, float, Array]]:
+    """(number, intensity, which sessions)."""
+    return [(i, x, course.intensities == x) for i, x in enumerate(np.unique(course.intensities))]
+
+
+def _losses(canvas: Any, course: Course) -> None:
+    axes = canvas.subplots()
+    flat = course.losses.reshape(len(course.seeds), -1)
+    days = 1 + np.arange(flat.shape[1]) / course.losses.shape[2]
+    for i, intensity, of in _levels(course):
+        low, middle, high = np.percentile(flat[of], [25, 50, 75], axis=0)
+        axes.semilogy(days, middle, color=f"C{i}", label=f"intensity {intensity:g}", linewidth=1)
+        axes.fill_between(days, low, high, color=f"C{i}", alpha=0.15, linewidth=0)
+    axes.set(xlabel="day", ylabel="loss")
+    axes.legend(frameon=False)
+
+
+def _curves(canvas: Any, course: Course) -> None:
+    levels = _levels(course)
+    for axes, (i, intensity, of) in zip(canvas.subplots(1, len(levels), sharey=True), levels, strict=True):
+        for day, style in ((min(course.curves), "--"), (max(course.curves), "-")):
+            curve = course.curves[day][of].mean(axis=0)
+            axes.plot(1 + np.arange(len(curve)), curve, style, color=f"C{i}")
+        axes.set(title=f"intensity {intensity:g}", xlabel="readouts")
+    canvas.axes[0].set_ylabel("reward")
+
+
+def _needed(canvas: Any, course: Course) -> None:
+    axes = canvas.subplots()
+    changes = assistive_bands.compaction(course)
+    draw = np.random.default_rng(0)
+    for i, intensity, of in _levels(course):
+        for shown in changes[of]:
+            axes.plot([intensity], [shown], "o", color=f"C{i}", alpha=0.4)
+        low, high = resampling.mean_interval(changes[of], 10_000, draw)
+        axes.errorbar(
+            [intensity],
+            [changes[of].mean()],
+            [[changes[of].mean() - low], [high - changes[of].mean()]],
+            fmt="_",
+            color="k",
+            capsize=4,
+        )
+    axes.axhline(0, color="#888", linewidth=0.8)
+    axes.set(xlabel="intensity", ylabel="change of N_c")

@@ -1,0 +1,98 @@
+"""Learning by biases alone (Williams, Payeur, Ryoo, Jiralerspong, Perich, Mazzucato & Lajoie 2025): a recurrent network and
+a feedforward one with random weights learn to reach with a point mass under manual control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd import conditions, pretraining, registry, setup
+from decoderd.arrays import Array
+from decoderd.clock import now_ns
+from decoderd.experiments import assistive_parts, pool
+from decoderd.experiments.bands import Band
+from decoderd.experiments.pool import Part
+from decoderd.experiments.report import Figure, Report
+from decoderd.populations.rnn import Law
+from decoderd.protocol import Protocol
+
+NETWORKS = ("recurrent", "feedforward")
+
+
+class Learned(NamedTuple):
+    """Of one network and some seeds."""
+
+    losses: Array  # (S, updates)
+    changed: int  # numbers among U and W that are not what they were
+
+
+class Outcome(NamedTuple):
+    """Of the experiment."""
+
+    report: Report
+    wall_s: float
+
+    @property
+    def bands(self) -> list[Band]:
+        """As in the report."""
+        return list(self.report.bands)
+
+
+def recipe(network: str) -> Protocol:
+    """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory."""
+    found = assistive_parts.protocol("bias")
+    if network == "recurrent":
+        return found
+    without = {"recurrent_weights": Law(normal=(0.0, 0.0)), "tau_s": found.tick_s}
+    return found.model_copy(update={"population": found.population.model_copy(update=without)})
+
+
+def learn(network: str, seeds: Sequence[int]) -> Learned:
+    """Train the biases of these individuals."""
+    given = recipe(network)
+    kind: Any = registry.find("populations", given.population.kind)
+    settings: Any = given.pretraining
+    drawn = [setup.individual(given.model_copy(update={"seed": seed})) for seed in seeds]
+    before = type(drawn[0])(*(np.stack(field) for field in zip(*drawn, strict=True)))
+    with conditions.repeatable():
+        after, losses = pretraining.train(settings, kind, given.population, before, given.timing, tuple(seeds))
+    changed = np.count_nonzero(after.U != before.U) + np.count_nonzero(after.W != before.W)
+    return Learned(losses, int(changed))
+
+
+def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
+    """Run it for seeds 1..`seeds`."""
+    began = now_ns()
+    groups = assistive_parts.groups(seeds)
+    parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
+    done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
+    cut = len(groups)
+    found = {network: done.results[i * cut : (i + 1) * cut] for i, network in enumerate(NETWORKS)}
+    losses = {network: np.concatenate([part.losses for part in several]) for network, several in found.items()}
+    bands = []
+    for network, several in found.items():
+        removed = 1 - losses[network][:, -100:].mean(axis=1) / losses[network][:, 0]
+        bands.append(Band(f"{network}: least part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
+        bands.append(Band(f"{network}: weights that changed", sum(part.changed for part in several), 0, 0))
+    wall_s = (now_ns() - began) * 1e-9
+    report = Report(
+        title="Learning by biases alone",
+        summary=(
+            "Networks with random weights learn to reach although nothing but their biases changes (Williams et al. 2025): "
+            "at least nine tenths of the loss are to go, and no weight may differ from what it was by a single bit."
+        ),
+        bands=bands,
+        figures=[Figure("Loss", "Mean loss over targets of every update; a line a seed.", lambda c: _draw(c, losses))],
+        settings={"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1], "processes": jobs},
+        wall_s=wall_s,
+    )
+    return Outcome(report, wall_s)
+
+
+def _draw(canvas: Any, losses: dict[str, Array]) -> None:
+    for axes, (network, several) in zip(canvas.subplots(1, 2, sharey=True), losses.items(), strict=True):
+        axes.semilogy(several.T, linewidth=0.8)
+        axes.set(title=network, xlabel="update")
+    canvas.axes[0].set_ylabel("loss")
