@@ -319,7 +319,7 @@ def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> Subj
 
 def settled(counts: Array, mapped: intrinsic_manifold.Parameters) -> Array:
     """(T, 2) m/s, where the decoder's velocity settles if counts (T, N) stay as they are: (I - M1)^-1 (M2 u + m0)."""
-    M1, M2, m0, _ = mapped.mapping
+    M1, M2, m0, *_ = mapped.mapping
     return solve(np.eye(2) - M1, M2 @ counts.T + m0[:, np.newaxis]).T
 
 

@@ -31,7 +31,7 @@ class Parameters(NamedTuple):
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N), zeros where absent, and Q (2 x 2), else 1."""
+    """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N), zeros where absent, and Q (2 x 2)."""
     need(arrays, ("M2",), "a linear decoder")
     M2 = finite("M2", arrays["M2"], (2, None))
     n = M2.shape[1]

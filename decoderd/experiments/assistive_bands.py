@@ -2,13 +2,14 @@
 
 The full recipe: ranges over the three individuals that learned to reach in a run of the published program (first update
 and mean of the last day; all its runs end between 0.5 and 1.9). The fast one: ranges over three seeds of an independent
-program of the same equations, with holds. Values are medians over seeds. That more intensity lowers the first loss, that
-weights to readouts change most, and that fewer readouts are needed late than early, and fewer with more intensity, are
-published claims: for those the band is the direction.
+program of the same equations, with holds. Values are medians over seeds. That more intensity lowers the first loss,
+that weights to readouts change most, and that fewer readouts are needed late than early, and fewer with more intensity,
+are published claims: for those the band is the direction.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def of(course: Course, expected: Expected, full: bool) -> list[Band]:
         Band(f"loss of the first update, intensity {x:g}", value, *expected.first[x])
         for x, value in zip(names, medians, strict=True)
     ]
-    steepest = max(after / before for before, after in zip(medians, medians[1:], strict=False))
+    steepest = max(after / before for before, after in itertools.pairwise(medians))
     bands.append(Band("the same, largest ratio to that of the next lower intensity", steepest, 0.0, 1.0))
     for x in names:
         value = float(np.median(last[course.intensities == x]))

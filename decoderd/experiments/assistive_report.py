@@ -55,8 +55,8 @@ def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], 
     report = Report(
         title="Learning beside an adapting decoder",
         summary=(
-            "A recurrent network learns brain control over days while its decoder is adapted every morning with more or "
-            "less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they say "
+            "A recurrent network learns brain control over days while its decoder is adapted every morning with more "
+            "or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they say "
             "otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
         ),
         bands=assistive_bands.of(course, expected, full),
@@ -87,8 +87,8 @@ def figures(course: Course) -> list[Figure]:
         ),
         Figure(
             "Reward by number of readouts",
-            f"Readouts are ranked by their reward alone and added, the best first. Day {early} (dashed) and day {late}; "
-            "mean over seeds.",
+            f"Readouts are ranked by their reward alone and added, the best first. Day {early} (dashed) and day "
+            f"{late}; mean over seeds.",
             lambda canvas: _curves(canvas, course),
         ),
         Figure(
