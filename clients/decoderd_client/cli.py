@@ -61,9 +61,10 @@ def run(
         raise Wrong(str(error)) from None
     if (session is None) == (control is None):
         raise Wrong("say which session: --session NAME, or --control ENDPOINT")
-    found = (
-        Session(control, keys=mine) if control is not None else Supervisor(supervisor, keys=mine).session(session or "")
-    )
+    try:
+        found = Session(control, keys=mine) if control else Supervisor(supervisor, keys=mine).session(session or "")
+    except ValueError as error:
+        raise Wrong(str(error)) from None
     with found:
         there[plugin].run(found, given, lambda text: print(text, flush=True))
 
