@@ -1,0 +1,11 @@
+"""Published results, made again: `decoderd reproduce`.
+
+bands             where a value is expected to lie, and whether it does
+report            one self-contained HTML page about an experiment
+pool              the parts of an experiment on several processes, with the same result whatever their number
+static_network    the linear-Gaussian network and its exact gradient descent
+stability         whether a matrix that changes little by little still has all its eigenvalues in the unit disc
+manifold          within- and outside-manifold perturbations of the static network: what is run
+manifold_bands    what is expected of it, and where that comes from
+manifold_figures  its figures
+"""

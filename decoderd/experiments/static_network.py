@@ -1,0 +1,243 @@
+"""A static linear network with Gaussian noise that learns, by exact gradient descent, to put a cursor on K targets.
+
+    v = A (b + U x + xi),   A = (I - W)^-1,   xi ~ N(0, s I)        u = V v
+
+One-hot input x, one entry for each target t_k = (cos 2 pi k / K, sin 2 pi k / K). Activity has mean mu_k = A (b + U_k)
+and covariance S = s A A' for every target, so that the expected loss is exact, without a sample drawn:
+
+    L = tr(V S V')/2 + sum_k |V mu_k - t_k|^2 / 2K
+
+(Payeur, Orsborn & Lajoie 2023). With Z = V A and errors e_k = V mu_k - t_k, its gradients are
+
+    dL/dW = Z' H A',   H = s Z + sum_k e_k (b + U_k)' / K        dL/dU_k = Z' e_k / K        dL/db = sum_k Z' e_k / K
+
+dL/dW has rank two: a step W - r Z' Q with Q = H A' changes A by the Sherman-Morrison-Woodbury identity,
+
+    A - r A Z' (I + r Q A Z')^-1 Q A,
+
+a few products of A with two rows. A is inverted afresh every `STRETCH` updates; how far it had drifted is recorded.
+
+All arrays have a leading batch axis: B networks (seeds, perturbations, learning rates) side by side, none of which
+changes another's numbers. N units, K targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array
+from decoderd.experiments import stability
+from decoderd.rng import generator
+
+# Updates between two fresh inversions. Long enough that they cost little; drift stays at rounding (see `Stretch`).
+STRETCH = 50
+
+
+class Network(NamedTuple):
+    """B networks."""
+
+    W: Array  # (B, N, N) recurrent weights
+    U: Array  # (B, N, K) input weights
+    b: Array  # (B, N) constant input
+    V: Array  # (B, 2, N) readout
+    targets: Array  # (2, K)
+    noise_var: float  # s
+
+
+class Moments(NamedTuple):
+    """Of activity."""
+
+    means: Array  # (B, N, K) for each target
+    private: Array  # (B, N, N) S, the covariance about them
+    total: Array  # (B, N, N) covariance over all targets
+    second: Array  # (B, N, N) E[v v']
+
+
+class Gradients(NamedTuple):
+    """Of the loss."""
+
+    W: Array
+    U: Array
+    b: Array
+
+
+class Rates(NamedTuple):
+    """Learning rates; 0 keeps what it is for fixed."""
+
+    W: Array  # (B,)
+    U: float = 0.0
+    b: float = 0.0
+
+
+class Stretch(NamedTuple):
+    """m updates in a row, as they were: before update i, W was W - rate (left_0' right_0 + ... + left_{i-1}' right_{i-1})."""
+
+    begin: Network  # before the first of them
+    rates: Array  # (B,) rates of W; 0 where a network has stopped
+    left: Array  # (B, m, 2, N) Z
+    right: Array  # (B, m, 2, N) Q
+    losses: Array  # (B, m) before each update
+    gradient_norms: Array  # (B, m) |dL/dW|, Frobenius
+    kept: NDArray[np.int64]  # (B,) updates of these that left the network stable: m, or fewer where it then stopped
+    drift: float  # of A at the end, the largest difference from its fresh inverse, as a part of the largest entry
+    end: Network  # after the last of them
+
+
+def targets(number: int) -> Array:
+    """(2, K): evenly spaced on the unit circle, from (1, 0) counter-clockwise."""
+    angle = 2 * np.pi * np.arange(number) / number
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def draw(
+    seeds: tuple[int, ...], exponent: float, units: int = 100, inputs: int = 6, noise_var: float = 1e-2
+) -> Network:
+    """Networks before learning: W ~ N(0, N^-2a), U ~ U(-1, 1), b = 0, V ~ N(0, 1) scaled to |V| = 0.2 sqrt(800/N).
+
+    `exponent` is a: 0.55 starts in the lazy regime of learning, 1 in the rich one.
+    """
+    drawn = []
+    for seed in seeds:
+        weights = generator(seed, "static_network/recurrent").standard_normal((units, units))
+        entering = generator(seed, "static_network/input").uniform(-1, 1, (units, inputs))
+        readout = generator(seed, "static_network/readout").standard_normal((2, units))
+        scale = 0.2 * np.sqrt(800 / units) / np.linalg.norm(readout)
+        drawn.append((weights * float(units) ** -exponent, entering, readout * scale))
+    W, U, V = (np.array(one) for one in zip(*drawn, strict=True))
+    return Network(W, U, np.zeros((len(seeds), units)), V, targets(inputs), noise_var)
+
+
+def chosen(network: Network, index: NDArray[np.int64] | list[int]) -> Network:
+    """Some of the networks, in the order of `index`, which may name one several times."""
+    return network._replace(W=network.W[index], U=network.U[index], b=network.b[index], V=network.V[index])
+
+
+def gain(W: Array) -> Array:
+    """A = (I - W)^-1, (B, N, N)."""
+    return np.linalg.inv(np.eye(W.shape[-1]) - W)
+
+
+def moments(network: Network) -> Moments:
+    """Means and covariances of activity."""
+    A = gain(network.W)
+    means = A @ (network.b[..., np.newaxis] + network.U)
+    private = network.noise_var * A @ _t(A)
+    second = private + means @ _t(means) / means.shape[-1]
+    centre = means.mean(axis=-1, keepdims=True)
+    return Moments(means, private, second - centre @ _t(centre), second)
+
+
+def loss(network: Network) -> Array:
+    """L, (B,)."""
+    A = gain(network.W)
+    return _loss(network, *_errors(network, A, network.b[..., np.newaxis] + network.U))
+
+
+def gradients(network: Network) -> Gradients:
+    """Of L, by the formulas above."""
+    A = gain(network.W)
+    drive = network.b[..., np.newaxis] + network.U
+    Z, errors = _errors(network, A, drive)
+    right = _t(A @ _t(_H(network, Z, errors, drive)))
+    to_U = _t(Z) @ errors / errors.shape[-1]
+    return Gradients(_t(Z) @ right, to_U, to_U.sum(axis=-1))
+
+
+def at(stretch: Stretch, network: int, update: int) -> Array:
+    """W (N, N) of one network before the given update of a stretch."""
+    n = stretch.left.shape[-1]
+    left, right = (side[network, :update].reshape(-1, n) for side in (stretch.left, stretch.right))
+    return stretch.begin.W[network] - stretch.rates[network] * left.T @ right
+
+
+def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) -> Iterator[Stretch]:
+    """Gradient descent, stretch by stretch.
+
+    A network in which an update would make an eigenvalue of W leave the unit disc (activity would have no steady
+    state) stops before that update; the others go on. Every network has to be stable at first: ValueError otherwise.
+    """
+    certificates = [stability.certify(W) for W in network.W]
+    if None in certificates:
+        raise ValueError("networks must be stable before they learn: eigenvalues of W within the unit disc")
+    running = np.array(rates.W, dtype=np.float64)
+    stopped = np.zeros(len(running), dtype=bool)
+    A = gain(network.W)
+    for first in range(0, updates, every):
+        m = min(every, updates - first)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # beyond an instability, undone below
+            left, right, losses, norms, last, U, b = _updates(network, A, running, rates, m, ~stopped)
+        kept = np.where(stopped, 0, m)
+        W = network.W.copy()
+        for i in np.flatnonzero(~stopped):
+            certificates[i], kept[i] = stability.first_unstable(
+                certificates[i], network.W[i], running[i], left[i], right[i]
+            )
+            n = W.shape[-1]
+            W[i] -= running[i] * left[i, : kept[i]].reshape(-1, n).T @ right[i, : kept[i]].reshape(-1, n)
+            if kept[i] < m:
+                again = _updates(chosen(network, [i]), A[[i]], running[[i]], rates, kept[i], ~stopped[[i]])
+                U[i], b[i] = again[-2][0], again[-1][0]
+        stopped = kept < m
+        fresh = gain(W)
+        going = ~stopped
+        size = np.abs(fresh[going]).max(axis=(1, 2), initial=0.0)
+        drift = float((np.abs(last[going] - fresh[going]).max(axis=(1, 2), initial=0.0) / size).max(initial=0.0))
+        end = network._replace(W=W, U=U, b=b)
+        yield Stretch(network, running, left, right, losses, norms, kept, drift, end)
+        running = np.where(stopped, 0.0, running)
+        network, A = end, fresh
+
+
+def _updates(
+    network: Network, A: Array, rate: Array, rates: Rates, m: int, going: NDArray[np.bool_]
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """m updates: Z, Q, losses, gradient norms of each, and A, U, b after the last."""
+    batch, n = network.b.shape
+    left, right = np.empty((batch, m, 2, n)), np.empty((batch, m, 2, n))
+    losses, norms = np.empty((batch, m)), np.empty((batch, m))
+    A, U, b = A.copy(), network.U.copy(), network.b.copy()
+    drive = b[..., np.newaxis] + U
+    step, of_U, of_b = (r[:, np.newaxis, np.newaxis] for r in (rate, rates.U * going, rates.b * going))
+    for i in range(m):
+        Z, errors = _errors(network, A, drive)
+        Q = _H(network, Z, errors, drive) @ _t(A)
+        losses[:, i] = _loss(network, Z, errors)
+        norms[:, i] = np.sqrt(((Z @ _t(Z)) * (Q @ _t(Q))).sum(axis=(1, 2)))
+        left[:, i], right[:, i] = Z, Q
+        QA, AZ = Q @ A, A @ _t(Z)
+        A -= (step * AZ) @ (_inverse(step * (Q @ AZ)) @ QA)
+        if rates.U or rates.b:
+            to_U = _t(Z) @ errors / errors.shape[-1]
+            U -= of_U * to_U
+            b -= of_b[..., 0] * to_U.sum(axis=-1)
+            drive = b[..., np.newaxis] + U
+    return left, right, losses, norms, A, U, b
+
+
+def _errors(network: Network, A: Array, drive: Array) -> tuple[Array, Array]:
+    """Z (B, 2, N) and e (B, 2, K)."""
+    Z = network.V @ A
+    return Z, Z @ drive - network.targets
+
+
+def _H(network: Network, Z: Array, errors: Array, drive: Array) -> Array:
+    return network.noise_var * Z + errors @ _t(drive) / errors.shape[-1]
+
+
+def _loss(network: Network, Z: Array, errors: Array) -> Array:
+    return 0.5 * (network.noise_var * (Z**2).sum(axis=(1, 2)) + (errors**2).sum(axis=(1, 2)) / errors.shape[-1])
+
+
+def _inverse(small: Array) -> Array:
+    """(I + small)^-1 of 2 x 2 matrices (B, 2, 2), written out: LAPACK would take longer to be called."""
+    a, b, c, d = 1 + small[:, 0, 0], small[:, 0, 1], small[:, 1, 0], 1 + small[:, 1, 1]
+    adjugate = np.array([[d, -b], [-c, a]]).transpose(2, 0, 1)
+    return adjugate / (a * d - b * c)[:, np.newaxis, np.newaxis]
+
+
+def _t(matrices: Array) -> Array:
+    return np.swapaxes(matrices, -1, -2)
