@@ -19,6 +19,7 @@ from rich.table import Table
 
 from decoderd import __version__
 from decoderd.errors import DecoderdError, ProtocolError
+from decoderd.experiments.command import reproduce
 from decoderd.service import commands
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
     help=(__doc__ or "") and "Closed-loop emulation of brain-computer-interface decoders.",
 )
 app.add_typer(commands.ctl, name="ctl")
+app.add_typer(reproduce, name="reproduce")
 app.command()(commands.watch)
 out_console, err_console = Console(), Console(stderr=True)
 

@@ -101,7 +101,9 @@ def checked(orders: Any, size: int) -> Orders:
         )
     wrong = np.flatnonzero((np.sort(array, axis=1) != np.arange(size)).any(axis=1))
     if len(wrong):
-        raise ArrayError(f"order[{wrong[0]}]: must hold each of 0..{size - 1} once, not {array[wrong[0]].tolist()}", "order")
+        raise ArrayError(
+            f"order[{wrong[0]}]: must hold each of 0..{size - 1} once, not {array[wrong[0]].tolist()}", "order"
+        )
     return array.astype(np.int64)
 
 

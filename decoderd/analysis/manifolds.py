@@ -33,7 +33,7 @@ class Dimension(NamedTuple):
 
 
 def covariance_of(counts: Any) -> Array:
-    """Sample covariance (N, N) of counts (T, N). Raises ArrayError for fewer bins than a covariance of full rank needs."""
+    """Sample covariance (N, N) of counts (T, N). Raises ArrayError unless there are more bins than units."""
     array = finite("counts", counts, (None, None))
     bins, units = array.shape
     if bins <= units:

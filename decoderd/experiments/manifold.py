@@ -68,11 +68,17 @@ class Learnt(NamedTuple):
     effective_rank: Array  # (S, 2) of W_end - W_start
     overlaps: Array  # (S, 2, snapshots) manifold overlap
     angles: Array  # (S, 2, snapshots) rad, smallest, between the dominant modes and the readout
-    step_angles: Array  # (S, 2, snapshots) rad, smallest, between what one update changes in the covariance and the readout
-    projection: Array  # (S, 2) variance along the OMP's axes over that along the manifold's: before, after learning the OMP
+    step_angles: (
+        Array  # (S, 2, snapshots) rad, smallest, between what one update changes in the covariance and the readout
+    )
+    projection: (
+        Array  # (S, 2) variance along the OMP's axes over that along the manifold's: before, after learning the OMP
+    )
     growth: Array  # (S,) variance along the OMP's axes, after over before
-    strategies: Array  # (S, 2, 3) change, as a part, of variance in the original and in the perturbed decoder's
-    # dimensions when a WMP's loss has fallen by 50, 75 and 90 %
+    strategies: (
+        Array  # (S, 3, 3) change, as a part, of variance in the dimensions that decoders read, when a WMP's loss
+    )
+    # has fallen by 50, 75 and 90 %; the decoders: D, the perturbed one, and D[:, order] (see `_strategies`)
     stopped: Array  # (S, 2) the update that would have made a network unstable, -1 for none
     drift: Array  # (S,) the largest of its batch
 
@@ -147,7 +153,12 @@ def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Le
     after_along = manifolds.variance_along(wandering, after[S:])
     within_manifold = networks.loss(prepared.network._replace(V=prepared.decoder @ axes))
     return Learnt(
-        radius=np.array([[spectral_radius(a), spectral_radius(b)] for a, b in zip(prepared.drawn.W, prepared.network.W)]),
+        radius=np.array(
+            [
+                [spectral_radius(a), spectral_radius(b)]
+                for a, b in zip(prepared.drawn.W, prepared.network.W, strict=True)
+            ]
+        ),
         components=manifolds.dimensions_for(before, 0.95).astype(float),
         participation=manifolds.participation_ratio(before),
         held=manifolds.part_along(axes, before),
@@ -193,9 +204,16 @@ def _activity(network: Network, W: Array, axes: Array, before: Moments) -> tuple
 
 
 def _strategies(prepared: Prepared, below: Array) -> Array:
-    """Changes of variance in the dimensions that the original and the perturbed decoder read, (S, 2, reductions)."""
-    places = np.argsort(prepared.within, axis=1)[:, np.newaxis]
-    both = np.stack([prepared.decoder, np.take_along_axis(prepared.decoder, places, axis=2)], axis=1)
+    """Changes of variance in the dimensions that decoders read, (S, decoders, reductions).
+
+    The perturbed readout is D C[order], and what it reads of the coordinates is D with its columns in the inverse
+    order. D[:, order], which comes third, is the decoder whose numbers we have to compare with; the two are the same
+    where order is its own inverse.
+    """
+    within = prepared.within[:, np.newaxis]
+    orders = (np.argsort(within, axis=2), within)
+    read = [prepared.decoder, *(np.take_along_axis(prepared.decoder, order, axis=2) for order in orders)]
+    both = np.stack(read, axis=1)
     axes = prepared.axes[:, np.newaxis]
     first = manifolds.strategy_variance(both, axes, prepared.moments.total[:, np.newaxis])
     out = np.full((*first.shape, below.shape[1]), np.nan)
@@ -252,7 +270,7 @@ def together(results: list[Result]) -> Result:
     return kind(*(np.concatenate(field) for field in zip(*results, strict=True)))
 
 
-def _paired(values: Array) -> Array:
+def _paired(values: NDArray[Any]) -> NDArray[Any]:
     """(2 S, ...) of WMPs, then OMPs, as (S, 2, ...)."""
     S = len(values) // 2
     return np.stack([values[:S], values[S:]], axis=1)

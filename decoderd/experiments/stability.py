@@ -17,7 +17,7 @@ import numpy as np
 
 from decoderd.arrays import Array
 
-# Where g lies between 1 (0) and the spectral radius (1). Near the radius, T is ill-conditioned; near 1, nothing is left.
+# Where g lies between 1 (0) and the spectral radius (1): near the radius T is ill-conditioned, near 1 little is left.
 _BETWEEN = 0.5
 # A norm closer to 1 than this part of what T had at first asks for a new T.
 _WORN = 0.2

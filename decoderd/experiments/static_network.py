@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.errors import NumericalError
 from decoderd.experiments import stability
 from decoderd.rng import generator
 
@@ -74,7 +75,7 @@ class Rates(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """m updates in a row, as they were: before update i, W was W - rate (left_0' right_0 + ... + left_{i-1}' right_{i-1})."""
+    """m updates in a row: before update i, W was begin.W - rate (left_0' right_0 + ... + left_{i-1}' right_{i-1})."""
 
     begin: Network  # before the first of them
     rates: Array  # (B,) rates of W; 0 where a network has stopped
@@ -158,11 +159,9 @@ def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) 
     """Gradient descent, stretch by stretch.
 
     A network in which an update would make an eigenvalue of W leave the unit disc (activity would have no steady
-    state) stops before that update; the others go on. Every network has to be stable at first: ValueError otherwise.
+    state) stops before that update; the others go on. Raises NumericalError if a network is not stable at first.
     """
-    certificates = [stability.certify(W) for W in network.W]
-    if None in certificates:
-        raise ValueError("networks must be stable before they learn: eigenvalues of W within the unit disc")
+    certificates = [_certified(W) for W in network.W]
     running = np.array(rates.W, dtype=np.float64)
     stopped = np.zeros(len(running), dtype=bool)
     A = gain(network.W)
@@ -172,10 +171,9 @@ def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) 
             left, right, losses, norms, last, U, b = _updates(network, A, running, rates, m, ~stopped)
         kept = np.where(stopped, 0, m)
         W = network.W.copy()
-        for i in np.flatnonzero(~stopped):
-            certificates[i], kept[i] = stability.first_unstable(
-                certificates[i], network.W[i], running[i], left[i], right[i]
-            )
+        for i in np.flatnonzero(~stopped).tolist():
+            holds, kept[i] = stability.first_unstable(certificates[i], network.W[i], running[i], left[i], right[i])
+            certificates[i] = holds or certificates[i]
             n = W.shape[-1]
             W[i] -= running[i] * left[i, : kept[i]].reshape(-1, n).T @ right[i, : kept[i]].reshape(-1, n)
             if kept[i] < m:
@@ -190,6 +188,13 @@ def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) 
         yield Stretch(network, running, left, right, losses, norms, kept, drift, end)
         running = np.where(stopped, 0.0, running)
         network, A = end, fresh
+
+
+def _certified(W: Array) -> stability.Certificate:
+    certificate = stability.certify(W)
+    if certificate is None:
+        raise NumericalError("W: an eigenvalue is on or outside the unit circle; activity has no steady state", "W")
+    return certificate
 
 
 def _updates(

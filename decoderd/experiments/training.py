@@ -70,7 +70,7 @@ def irregular(course: Course) -> NDArray[np.bool_]:
     return rise.any(axis=1) | (course.stopped >= 0)
 
 
-def _crossings(losses: Array, goals: Array, reached: Array) -> list[tuple[int, int, int]]:
+def _crossings(losses: Array, goals: Array, reached: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
     """(network, goal, update) of goals not yet reached that these losses reach."""
     under = (losses[:, np.newaxis] <= goals[..., np.newaxis]) & ~reached[..., np.newaxis]
     return [(int(b), int(f), int(under[b, f].argmax())) for b, f in np.argwhere(under.any(axis=-1))]

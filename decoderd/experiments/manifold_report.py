@@ -1,0 +1,79 @@
+"""The manifold experiment as a whole: its parts, its bands, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from decoderd.experiments import manifold, manifold_bands, manifold_figures, pool
+from decoderd.experiments.bands import Band
+from decoderd.experiments.manifold import BETWEEN, LAZY, RICH, SWEEP_RATES
+from decoderd.experiments.pool import Part
+from decoderd.experiments.report import Report
+
+# Seeds that learn side by side in one part: arrays of a few networks stay in the processor's cache. It decides
+# how work is cut, so it must not depend on the number of processes.
+TOGETHER = 5
+
+
+class Outcome(NamedTuple):
+    """Of the experiment."""
+
+    report: Report
+    learning_s: float  # until both regimes' learning curves with their metrics were done
+    drift: float  # the largest drift of a low-rank update from a fresh inverse, as a part
+    wall_s: float
+
+    @property
+    def bands(self) -> list[Band]:
+        """As in the report."""
+        return list(self.report.bands)
+
+
+def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
+    """Run it for seeds 1..`seeds` on `jobs` processes; `advance` hears how many parts are done, and of how many."""
+    groups = [tuple(range(first, min(first + TOGETHER, seeds + 1))) for first in range(1, seeds + 1, TOGETHER)]
+    exponents = (LAZY, *BETWEEN, RICH)
+    named: dict[tuple[str, float], tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        **{("learn", exponent): (manifold.learn, (exponent,)) for exponent in (LAZY, RICH)},
+        **{("sweep", rate): (manifold.sweep, (LAZY, rate)) for rate in SWEEP_RATES},
+        ("increments", LAZY): (manifold.increments, (LAZY,)),
+        **{("regime", exponent): (manifold.learn, (exponent, manifold.REGIME_UPDATES)) for exponent in exponents},
+    }
+    parts = [Part(function, (group, *given)) for function, given in named.values() for group in groups]
+    done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
+    cut = len(groups)
+    found: dict[Any, Any] = {
+        name: manifold.together(done.results[i * cut : (i + 1) * cut]) for i, name in enumerate(named)
+    }
+    learnt = {"lazy": found["learn", LAZY], "rich": found["learn", RICH]}
+    swept = [found["sweep", rate] for rate in SWEEP_RATES]
+    bands = [band for regime, one in learnt.items() for band in manifold_bands.of_learning(regime, one)]
+    bands += manifold_bands.of_sweep(swept) + manifold_bands.of_increments(found["increments", LAZY])
+    drift = max(float(one.drift.max()) for one in learnt.values())
+    learning_s, wall_s = max(done.after_s[: 2 * cut]), max(done.after_s)
+    by_exponent = {exponent: found["regime", exponent] for exponent in exponents}
+    report = Report(
+        title="Within- and outside-manifold perturbations of a static network",
+        summary=(
+            "A linear network with Gaussian noise learns by exact gradient descent on its recurrent weights (Payeur, "
+            "Orsborn & Lajoie 2023). Small initial weights (rich regime) make weights and activity change much, large "
+            "ones (lazy regime) little. Values beside their bands are means over seeds unless they say otherwise; the "
+            "bands come from an independent program of the same equations."
+        ),
+        bands=bands,
+        figures=manifold_figures.figures(learnt, by_exponent, swept, found["increments", LAZY]),
+        settings={
+            "seeds": f"1 to {seeds}",
+            "processes": jobs,
+            "units, targets, dimensions of the manifold": f"100, 6, {manifold.DIMENSION}",
+            "private noise variance": 0.01,
+            "exponents of the initial weights": ", ".join(map(str, exponents)),
+            "initial training": f"{manifold.INITIAL_UPDATES} updates at rate {manifold.INITIAL_RATE:g}",
+            "learning": f"{manifold.UPDATES} updates at rate {manifold.RATE:g}",
+            "learning of both regimes took": f"{learning_s:.1f} s",
+            "drift of low-rank updates, as a part": f"{drift:.1e}",
+        },
+        wall_s=wall_s,
+    )
+    return Outcome(report, learning_s, drift, wall_s)
