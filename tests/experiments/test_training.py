@@ -13,7 +13,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def course(network):
-    return training.follow(network, Rates(np.array([5e-3, 2e-3])), 130, (0, 1, 50, 99, 130), (0.5, 0.25, 1e-6))
+    return training.follow(network, Rates(np.array([5e-2, 4e-2])), 130, (0, 1, 50, 99, 130), (0.5, 0.25, 1e-6))
 
 
 def test_losses_end_with_that_of_the_last_network(network, course):
@@ -42,7 +42,7 @@ def test_the_first_network_below_a_part_of_the_loss(network, course):
 
 
 def test_a_network_that_stops_has_no_losses_after(network):
-    found = training.follow(network, Rates(np.array([1e-3, 0.5])), 120, (0, 120))
+    found = training.follow(network, Rates(np.array([1e-3, 5.0])), 120, (0, 120))
     assert found.stopped[0] == -1
     last = found.stopped[1]
     assert 0 <= last < 60
