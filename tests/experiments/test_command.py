@@ -25,4 +25,4 @@ def test_manifold_in_full(tmp_path):
     assert len(stated) >= 8
     assert all(band["ok"] for band in stated)
     page = (tmp_path / "manifold.html").read_text(encoding="utf-8")
-    assert page.count("<img ") == 9
+    assert page.count("<img ") == 10

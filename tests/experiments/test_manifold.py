@@ -108,6 +108,13 @@ def test_a_high_rate_is_unstable_and_a_low_one_is_not():
     assert high.irregular.all()
 
 
+def test_learning_from_samples_is_near_to_learning_by_the_gradient(learnt):
+    found = manifold.sampled(SEEDS, manifold.LAZY, 150)
+    np.testing.assert_allclose(found.losses[..., 0], learnt.losses[..., 0])
+    assert (found.losses != learnt.losses)[..., 1:].all()
+    assert np.abs(found.losses - learnt.losses).max() < 0.2 * learnt.losses.max()
+
+
 def test_bands_of_every_kind(learnt):
     whole = learnt._replace(losses=np.pad(learnt.losses, ((0, 0), (0, 0), (0, 1850)), mode="edge"))
     bands = manifold_bands.of_learning("lazy", whole)

@@ -132,6 +132,28 @@ def test_all_of_W_U_and_b_can_learn():
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_descent_by_samples():
+    """Against the gradient of the samples' own loss, by finite differences of the activity written out."""
+    network, draw = with_bias(small((1,))), np.random.default_rng(4)
+    xi = draw.normal(size=(3, 1, 12, 5))
+    W = network.W[0]
+
+    def loss(W, sample):
+        v = np.linalg.solve(np.eye(12) - W, network.b[0][:, np.newaxis] + network.U[0] + 0.1 * sample)
+        return 0.5 * ((network.V[0] @ v - network.targets) ** 2).sum() / 5
+
+    for sample in xi[:, 0]:
+        slope = np.empty_like(W)
+        for at in np.ndindex(W.shape):
+            step = np.zeros_like(W)
+            step[at] = 1e-5
+            slope[at] = (loss(W + step, sample) - loss(W - step, sample)) / 2e-5
+        W = W - 0.05 * slope
+    (stretch,) = networks.descend(network, Rates(np.array([0.05])), 3, samples=lambda update: xi[update])
+    np.testing.assert_allclose(stretch.end.W[0], W, atol=1e-8)
+    assert stretch.losses[0, 0] == pytest.approx(networks.loss(network)[0])  # expected, not the sample's
+
+
 def test_what_does_not_learn_stays_as_it_is():
     network = small()
     *_, last = networks.descend(network, Rates(np.zeros(3), 0.1), 20)
