@@ -43,7 +43,7 @@ def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json =
         report.write(outcome.report, page)
     if json:
         rows = [band.plain() for band in outcome.bands]
-        figures = {"wall_s": outcome.wall_s, "learning_s": outcome.learning_s, "drift": outcome.drift}
+        figures = {"wall_s": outcome.wall_s, "learning_s": outcome.learning_s, "rounding": outcome.rounding}
         print(jsonlib.dumps({"bands": rows, **figures}))
         return
     show("manifold", outcome.bands, outcome.wall_s)
