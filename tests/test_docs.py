@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from decoderd import cli, protocol, registry
@@ -240,6 +241,28 @@ def test_the_gradient_on_the_page_on_effectors_runs(tmp_path):
     (program,) = blocks(ROOT / "docs" / "explanation" / "effectors.md", "python")
     shown = "print(by_torque.shape, np.abs(by_torque[:-2]).min() > 0, by_torque[-2:].any())"
     assert run(tmp_path, "-c", program + shown).split() == ["(100,", "8,", "2)", "True", "False"]
+
+
+def test_the_choice_of_a_perturbation_runs(tmp_path):
+    draw = np.random.default_rng(1)
+    target = np.arange(600) % 8
+    angle = 2 * np.pi * target / 8
+    preferred, depth = draw.uniform(0, 2 * np.pi, 30), draw.uniform(1, 4, 30)
+    np.savez(
+        tmp_path / "recording.npz",
+        counts=draw.poisson(5 + depth * np.cos(angle[:, np.newaxis] - preferred)),
+        target=target,
+        target_angle_deg=45.0 * np.arange(8),
+        cursor_to_target=np.stack([np.cos(angle), np.sin(angle)], axis=1),
+        bin_s=0.05,
+    )
+    run(tmp_path, "-m", "decoderd", "fit", "recording.npz", "--out", "twin", "--factors", "5")
+    (program,) = blocks(HOW_TO / "choose-a-perturbation.md", "python runnable")
+    said = run(tmp_path, "-c", program).splitlines()
+    intuitive = np.array(said[0].split("[")[1].rstrip("]").split(), dtype=float)
+    assert len(intuitive) == 8
+    assert intuitive.min() > 0
+    assert [line.split()[0] for line in said[1:]] == ["within", "outside"]
 
 
 def test_the_session_driven_from_outside_runs(tmp_path):

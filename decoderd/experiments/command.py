@@ -36,7 +36,7 @@ def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json =
 
     with _begun("manifold", out) as advance:
         outcome = manifold_report.manifolds(seeds, jobs or pool.cores(), advance)
-    _told("manifold", outcome, out, json, learning_s=outcome.learning_s, drift=outcome.drift)
+    _told("manifold", outcome, out, json, learning_s=outcome.learning_s, rounding=outcome.rounding)
 
 
 @reproduce.command()

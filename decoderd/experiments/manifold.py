@@ -81,7 +81,7 @@ class Learnt(NamedTuple):
     )
     # has fallen by 50, 75 and 90 %; the decoders: D, the perturbed one, and D[:, order] (see `_strategies`)
     stopped: Array  # (S, 2) the update that would have made a network unstable, -1 for none
-    drift: Array  # (S,) the largest of its batch
+    rounding: Array  # (S,) the largest of its batch
 
 
 class Swept(NamedTuple):
@@ -190,7 +190,7 @@ def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Le
         growth=after_along / before_along,
         strategies=_strategies(prepared, course.below[:S]),
         stopped=_paired(course.stopped),
-        drift=np.full(S, max(course.drift, prepared.course.drift)),
+        rounding=np.full(S, max(course.rounding, prepared.course.rounding)),
     )
 
 

@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
 
     report: Report
     learning_s: float  # until both regimes' learning curves with their metrics were done
-    drift: float  # the largest drift of a low-rank update from a fresh inverse, as a part
+    rounding: float  # the largest distance of a low-rank update from a fresh inverse, as a part of the largest entry
     wall_s: float
 
     @property
@@ -51,7 +51,7 @@ def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
     swept = [found["sweep", rate] for rate in SWEEP_RATES]
     bands = [band for regime, one in learnt.items() for band in manifold_bands.of_learning(regime, one)]
     bands += manifold_bands.of_sweep(swept) + manifold_bands.of_increments(found["increments", LAZY])
-    drift = max(float(one.drift.max()) for one in learnt.values())
+    rounding = max(float(one.rounding.max()) for one in learnt.values())
     learning_s, wall_s = max(done.after_s[: 2 * cut]), max(done.after_s)
     by_exponent = {exponent: found["regime", exponent] for exponent in exponents}
     report = Report(
@@ -79,8 +79,8 @@ def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
             "initial training": f"{manifold.INITIAL_UPDATES} updates at rate {manifold.INITIAL_RATE:g}",
             "learning": f"{manifold.UPDATES} updates at rate {manifold.RATE:g}",
             "learning of both regimes took": f"{learning_s:.1f} s",
-            "drift of low-rank updates, as a part": f"{drift:.1e}",
+            "rounding of low-rank updates, as a part of the largest entry": f"{rounding:.1e}",
         },
         wall_s=wall_s,
     )
-    return Outcome(report, learning_s, drift, wall_s)
+    return Outcome(report, learning_s, rounding, wall_s)

@@ -15,7 +15,7 @@ dL/dW has rank two: a step W - r Z' Q with Q = H A' changes A by the Sherman-Mor
 
     A - r A Z' (I + r Q A Z')^-1 Q A,
 
-a few products of A with two rows. A is inverted afresh every `STRETCH` updates; how far it had drifted is recorded.
+a few products of A with two rows. A is inverted afresh every `STRETCH` updates, and what rounding had done is recorded.
 
 Learning from samples has the same form. With one sample v_k of activity for each target, the gradient of the mean of
 |V v_k - t_k|^2 / 2 has the same Z, and Q = sum_k (V v_k - t_k) v_k' / K.
@@ -37,7 +37,7 @@ from decoderd.errors import NumericalError
 from decoderd.experiments import stability
 from decoderd.rng import generator
 
-# Updates between two fresh inversions. Long enough that they cost little; drift stays at rounding (see `Stretch`).
+# Updates between two fresh inversions. Long enough that they cost little; see `Stretch.rounding`.
 STRETCH = 50
 
 
@@ -91,7 +91,7 @@ class Stretch(NamedTuple):
     losses: Array  # (B, m) before each update; expected losses, also where samples are learnt from
     gradient_norms: Array  # (B, m) |left' right|, Frobenius: |dL/dW| unless samples are learnt from
     kept: NDArray[np.int64]  # (B,) updates of these that left the network stable: m, or fewer where it then stopped
-    drift: float  # of A at the end, the largest difference from its fresh inverse, as a part of the largest entry
+    rounding: float  # of A at the end, the largest difference from its fresh inverse, as a part of the largest entry
     end: Network  # after the last of them
 
 
@@ -194,9 +194,9 @@ def descend(
         fresh = gain(W)
         going = ~stopped
         size = np.abs(fresh[going]).max(axis=(1, 2), initial=0.0)
-        drift = float((np.abs(last[going] - fresh[going]).max(axis=(1, 2), initial=0.0) / size).max(initial=0.0))
+        rounding = float((np.abs(last[going] - fresh[going]).max(axis=(1, 2), initial=0.0) / size).max(initial=0.0))
         end = network._replace(W=W, U=U, b=b)
-        yield Stretch(network, running, left, right, losses, norms, kept, drift, end)
+        yield Stretch(network, running, left, right, losses, norms, kept, rounding, end)
         running = np.where(stopped, 0.0, running)
         network, A = end, fresh
 

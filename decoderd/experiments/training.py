@@ -21,7 +21,7 @@ class Course(NamedTuple):
     at: Array  # (B, len(updates), N, N) W before the updates asked for, NaN once stopped
     below: Array  # (B, len(parts), N, N) W when the loss first was below these parts of the first; NaN: never
     end: Network
-    drift: float
+    rounding: float
 
 
 def follow(
@@ -38,7 +38,7 @@ def follow(
     stopped = np.full(batch, -1)
     kept_at, below = np.full((batch, len(at), n, n), np.nan), np.full((batch, len(parts), n, n), np.nan)
     reached = np.full((batch, len(parts)), False)
-    end, drift, first = network, 0.0, 0
+    end, rounding, first = network, 0.0, 0
     for stretch in networks.descend(network, rates, updates, samples=samples):
         m = stretch.losses.shape[1]
         seen = (np.arange(m) <= stretch.kept[:, np.newaxis]) & (stopped < 0)[:, np.newaxis]
@@ -51,7 +51,7 @@ def follow(
             if first <= update < first + m:
                 _keep(kept_at[:, i], stretch, update - first, seen)
         stopped = np.where((stretch.kept < m) & (stopped < 0), first + stretch.kept, stopped)
-        end, drift, first = stretch.end, max(drift, stretch.drift), first + m
+        end, rounding, first = stretch.end, max(rounding, stretch.rounding), first + m
     going = stopped < 0
     losses[going, updates] = networks.loss(end)[going]
     goals = losses[:, :1] * np.array(parts)
@@ -60,7 +60,7 @@ def follow(
     for i, update in enumerate(at):
         if update == updates:
             kept_at[going, i] = end.W[going]
-    return Course(losses, norms, stopped, kept_at, below, end, drift)
+    return Course(losses, norms, stopped, kept_at, below, end, rounding)
 
 
 def updates_to(losses: Array, part: float) -> Array:

@@ -20,7 +20,7 @@ def test_manifold_in_full(tmp_path):
     found = json.loads(done.stdout.splitlines()[-1])
     assert set(found["bands"][0]) == {"name", "value", "low", "high", "ok"}
     assert found["wall_s"] > found["learning_s"] > 0
-    assert found["drift"] < 1e-9
+    assert found["rounding"] < 1e-9
     stated = [band for band in found["bands"] if re.search(r"as stated|halving", band["name"])]
     assert len(stated) >= 8
     assert all(band["ok"] for band in stated)

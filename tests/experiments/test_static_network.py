@@ -107,7 +107,7 @@ def test_descent_is_gradient_descent(exponent):
     found = np.concatenate([stretch.losses for stretch in stretches], axis=1)
     np.testing.assert_allclose(found, np.transpose(losses), rtol=0, atol=1e-12)
     np.testing.assert_allclose(stretches[-1].end.W, W, atol=1e-12)
-    assert max(stretch.drift for stretch in stretches) < 1e-12
+    assert max(stretch.rounding for stretch in stretches) < 1e-12
     norms = np.concatenate([stretch.gradient_norms for stretch in stretches], axis=1)
     np.testing.assert_allclose(norms[:, 0], [np.linalg.norm(plain_gradient(*parts(network, i))) for i in range(2)])
 
