@@ -67,22 +67,23 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
     `plasticity.objective`. The sum over the batch of the trials' gradients follows by `gather`.
     """
     plastic, lag = loop.population.plastic, loop.population.lag
-    assert plastic is not None and lag is not None  # whoever asks has seen to it
-    assert loop.effector.back is not None and loop.effector.cursor_back is not None
+    back, cursor_back = loop.effector.back, loop.effector.cursor_back
+    assert plastic is not None  # whoever asks has seen to it
+    assert lag is not None
+    assert back is not None
+    assert cursor_back is not None
     late, T = lag(loop.population_plan), len(passage.commands)
     shape = passage.cursors.shape[1:-1]
     units = loop.population.units(parameters)
     cursors = [on_cursors[t].copy() for t in range(T + 1)]
-    effector = loop.effector.cursor_back(loop.effector_plan, passage.effector[T], cursors[T])
+    effector = cursor_back(loop.effector_plan, passage.effector[T], cursors[T])
     on_state: Array | None = None  # of the decoder's state, from steps that come after
     on_velocity = np.zeros((*shape, 2))  # of the velocity held since the last step
     on_counts: Array | None = None
     ahead, found = None, []
     for t in range(T - 1, -1, -1):
         slope = passage.slopes.get(t, NOTHING)
-        effector, on_command = loop.effector.back(
-            loop.effector_plan, passage.effector[t], passage.commands[t], effector
-        )
+        effector, on_command = back(loop.effector_plan, passage.effector[t], passage.commands[t], effector)
         if slope.pulled is not None:
             cursors[t] = cursors[t] + on_command @ slope.pulled
         on_velocity = on_velocity + (on_command if slope.command is None else on_command @ slope.command)
@@ -111,7 +112,7 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
                 cursors[t - late][..., POSITION] += seen
             else:
                 cursors[t - late] += seen @ feedback
-        effector = _added(effector, loop.effector.cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
+        effector = _added(effector, cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
     return found[::-1]
 
 

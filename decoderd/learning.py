@@ -13,7 +13,7 @@ import numpy as np
 from decoderd.adjoint import NOTHING, Loop, Passage, Slopes
 from decoderd.arrays import Array
 from decoderd.credit import lesson
-from decoderd.decoders import Decoder
+from decoderd.decoders import Decoder, Linear
 from decoderd.errors import ProtocolError
 from decoderd.plasticity import Plasticity
 from decoderd.state import Command, Parameters, TrialLog
@@ -81,9 +81,10 @@ def ended(
     """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`."""
     if log.place is None or not passage:  # the target was never shown
         return parameters, state
-    loop, happened = _loop(learner, parameters), _passage(learner, passage, log.place)
+    loop, happened = _loop(learner, parameters), _passage(learner, parameters, passage, log.place)
     objective, credit = learner.config.objective, learner.rule.credit
-    given = lesson(loop, parameters.population, happened, objective, credit, learner.fields, np.array([log.target]))
+    target = log.target if 0 <= log.target < learner.targets else -1  # from outside comes any number
+    given = lesson(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
     before = values(learner, parameters.population)
     following, after = learner.rule.learn(learner.config, state, before, given)
     done = learner.rule.progress(following)
@@ -99,7 +100,13 @@ def _loop(learner: Learner, parameters: Parameters) -> Loop:
     return learner.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
 
 
-def _passage(learner: Learner, instants: tuple[Instant, ...], goal: Array) -> Passage:
+def _without(lost: Any, readouts: Any, step: Linear) -> Linear:
+    """A decoder's step to which units that are lost say nothing."""
+    read = np.arange(step.K.shape[-1]) if readouts is None else readouts
+    return step._replace(K=step.K * np.isin(read, lost, invert=True))
+
+
+def _passage(learner: Learner, parameters: Parameters, instants: tuple[Instant, ...], goal: Array) -> Passage:
     loop = learner.loop
     plastic, linear = loop.population.plastic, learner.decoder.linear
     assert plastic is not None  # the rule was put to work
@@ -107,6 +114,8 @@ def _passage(learner: Learner, instants: tuple[Instant, ...], goal: Array) -> Pa
     steps = {}
     if learner.rule.credit == "gradient" and linear is not None:
         steps = {t: linear(*instant.stepped) for t, instant in enumerate(instants) if instant.stepped is not None}
+        if parameters.lost is not None:
+            steps = {t: _without(parameters.lost, parameters.readouts, step) for t, step in steps.items()}
     return Passage(
         plastic.trace([instant.population for instant in instants]),
         bodies,

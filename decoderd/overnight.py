@@ -1,5 +1,5 @@
-"""What a night changes, besides what the population does of itself: units are lost, readouts swapped for nonreadouts, and
-the decoder is carried into the next day, fitted anew, or seeded arbitrarily."""
+"""What a night changes, besides what the population does of itself: units are lost, readouts swapped for nonreadouts,
+and the decoder is carried into the next day, fitted anew, or seeded arbitrarily."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check(config: Overnight, days: int, units: int, readouts: Index | None) -> N
         )
     if readouts is not None and config.swap > min(len(readouts), units - len(readouts) - lost):
         raise ProtocolError(
-            f"overnight.swap = {config.swap}: there are {len(readouts)} readouts and {units - len(readouts)} other units, "
+            f"overnight.swap = {config.swap}: there are {len(readouts)} readouts and {units - len(readouts)} others, "
             f"{lost} of which may be lost by then",
             "overnight.swap",
         )

@@ -28,7 +28,7 @@ from decoderd import admission, chronicle, learning, overnight, perturbing, sche
 from decoderd.adjoint import NOTHING
 from decoderd.assembly import Session
 from decoderd.chronicle import NUMBERED, Messages, plain
-from decoderd.errors import ProtocolError, Refused
+from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
 from decoderd.learning import Instant
 from decoderd.perturbations import Scene
 from decoderd.rng import Draws, generator
@@ -214,13 +214,17 @@ def _night(session: Session, state: SessionState, day: int, news: Messages) -> S
         return state._replace(parameters=parameters)
     parameters = overnight.slept(protocol.overnight, parameters, session.units, protocol.seed, day)
     state = state._replace(parameters=parameters)
-    arrays = {}
-    if protocol.overnight.decoder != "carried":
+    read = None if parameters.readouts is None else parameters.readouts.tolist()
+    if protocol.overnight.decoder == "carried":
+        news.append(chronicle.decoder_message("overnight", "kept", "", {}, read))
+        return state
+    try:
         decoder = setup.refitted(protocol, parameters, day + 1, protocol.overnight.decoder == "arbitrary")
         state = updating.exchanged(session, state, decoder)
-        arrays = session.decoder.arrays(decoder)
-    read = None if parameters.readouts is None else parameters.readouts.tolist()
-    news.append(chronicle.decoder_message("overnight", "installed", "", arrays, read))
+    except (ArrayError, NumericalError, Refused) as why:  # too little fires, say: the old one is better than none
+        news.append(chronicle.decoder_message("overnight", "kept", str(why), {}, read))
+        return state
+    news.append(chronicle.decoder_message("overnight", "installed", "", session.decoder.arrays(decoder), read))
     return state
 
 

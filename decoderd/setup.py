@@ -56,7 +56,7 @@ def _kind(protocol: Protocol) -> Any:
 
 
 def individual(protocol: Protocol) -> Any:
-    """Parameters of the population as it is drawn, or read from its file. Raises ProtocolError where they do not fit."""
+    """Parameters of the population as drawn, or read from its file. Raises ProtocolError where they do not fit."""
     config: Any = protocol.population
     try:
         return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config))
@@ -72,8 +72,8 @@ def _pretrained(protocol: Protocol, population: Any, watch: Watch) -> Any:
     loss, most = pretraining.final_loss(trained), settings.loss_at_most
     if most is not None and not loss <= most:
         raise ProtocolError(
-            f"pretraining.loss_at_most = {most:g}: the individual of seed {protocol.seed} did not learn to reach, its loss "
-            f"is {loss:.3g}; take another seed, or train it for longer",
+            f"pretraining.loss_at_most = {most:g}: the individual of seed {protocol.seed} did not learn to reach, its "
+            f"loss is {loss:.3g}; take another seed, or train it for longer",
             "pretraining.loss_at_most",
         )
     return trained.population
@@ -97,7 +97,7 @@ def _arbitrary(protocol: Protocol, kind: Any, parameters: Any, day: int = 0) -> 
 
 
 def refitted(protocol: Protocol, parameters: Parameters, day: int, arbitrary: bool) -> Any:
-    """A decoder of the same readouts, fitted to a calibration of the morning of `day`, its directions perhaps arbitrary.
+    """A decoder of the same readouts, fitted to a calibration of the morning of `day`; its directions may be arbitrary.
 
     Raises NumericalError or ArrayError where that calibration gives none.
     """
@@ -115,9 +115,9 @@ def refitted(protocol: Protocol, parameters: Parameters, day: int, arbitrary: bo
 def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None, day: int = 0) -> Recorded:
     """Counts of a population while an arm or a cursor does what it means to do, in reaches from the centre.
 
-    A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another one
-    watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population that has no
-    intention of its own (replay), or an arm that is not named. Calibrations of different days are different.
+    A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another
+    one watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population that has
+    no intention of its own (replay), or an arm that is not named. Calibrations of different days are different.
     """
     settings: Any = protocol.decoder
     plan_of, timing = settings.calibration, protocol.timing

@@ -18,6 +18,10 @@ POSITION = slice(0, 2)
 VELOCITY = slice(2, 4)
 
 
+# Phases of a trial, as cues number them.
+REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
+
+
 class Moment(NamedTuple):
     """Where in time a step happens. Ticks count from 0; days and trials from 1 (trial 0: before the first)."""
 

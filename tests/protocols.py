@@ -232,6 +232,26 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
         "outside": (outside(), FROM_OUTSIDE),
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
+        "smooth_batch": (
+            centre_out(
+                updater={"kind": "smooth_batch", "batch_s": 1.0, "half_life_s": 2.0},
+                perturbations=[perturbation("rotation", "readout", angle_rad=0.4)],
+            ),
+            {},
+        ),
+        "recursive_ml": (
+            centre_out(decoder=factors, updater={"kind": "recursive_ml", "start": {"trial": 2}, "approach_s": 0.3}),
+            {},
+        ),
+        "refit": (centre_out(decoder=position, updater={"kind": "refit", "batch_s": 3.0}), {}),
+        "daily": (
+            centre_out(
+                decoder={"kind": "steady_state_kalman", "calibration": BRIEF},
+                schedule=days,
+                updater={"kind": "daily", "criterion": {"stop_at_per_min": 500, "window_s": 1.0}},
+            ),
+            {},
+        ),
         "no_pause": (centre_out(task={"kind": "centre_out", **EASY, "inter_trial_s": 0}), {}),
         "timed": (centre_out(task=timed, effector={"kind": "point_mass"}, schedule={"days": 2, "blocks": four}), {}),
         "arm": (
@@ -253,6 +273,10 @@ KINDS = (
     "outside",
     "days",
     "perturbed",
+    "smooth_batch",
+    "recursive_ml",
+    "refit",
+    "daily",
     "no_pause",
     "timed",
     "arm",

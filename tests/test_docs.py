@@ -19,6 +19,7 @@ from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
 from decoderd.schedule import Block, Schedule
 from decoderd.trigger import Trigger
+from decoderd.updaters import Criterion
 from decoderd.wire import inputs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,6 +102,7 @@ ONE_OF = {
     "effectors": "Effectors?",
     "populations": "Populations?",
     "decoders": "Decoders?",
+    "updaters": "Updaters?",
     "perturbations": "Perturbations?",
 }
 # What components' fields lead to, and the heading under which it is told.
@@ -113,6 +115,7 @@ NESTED = {
     envelope.Ramp: "Envelope `ramp`",
     envelope.Block: "Envelope `block`",
     Trigger: "Triggers",
+    Criterion: r"updater\.criterion",
 }
 TOLD = list(NESTED.items()) + [
     (component.Config, rf"{ONE_OF[family]} [^\n]*`{kind}`[^\n]*")

@@ -104,8 +104,8 @@ def as_tuples(value):
 
 def test_every_topic_but_those_of_inputs_is_seen_above(runs):
     seen = {topic for _, run in runs.values() for topic, _ in run.messages}
-    # test_another_decoder_from_an_input, test_numbers_of_a_client_are_told
-    assert seen == set(codec.TOPICS) - {"decoder", "metrics"}
+    # test_numbers_of_a_client_are_told
+    assert seen == set(codec.TOPICS) - {"metrics"}
 
 
 def test_a_tick_comes_first_among_its_messages(runs):

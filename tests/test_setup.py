@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decoderd import protocol, setup
+from decoderd.assembly import assemble
 from decoderd.decoders import fitting
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.state import Parameters
@@ -166,3 +167,25 @@ def test_fitting_is_the_same_whoever_calls_it():
             parsed.decoder.calibration,
             "velocity",
         )
+
+
+@pytest.mark.parametrize("kind", ["kalman", "steady_state_kalman", "intrinsic_manifold", "linear"])
+def test_an_arbitrary_decoder_decodes_in_arbitrary_directions(kind):
+    """What counts add to the decoded velocity is turned unit by unit, by angles all over the circle."""
+    units, calibration = 40, {"reaches": 40, "factors": 4}
+
+    def added(**more):
+        population = {"kind": "tuned", "units": units}
+        data = centre_out(population=population, decoder={"kind": kind, "calibration": {**calibration, **more}})
+        parsed = protocol.parse(data)
+        parameters, decoder = setup.prepare(parsed).decoder, assemble(parsed, setup.prepare(parsed)).decoder
+        base = decoder.step(parameters, decoder.init(parameters, 1), np.full((1, units), 2.0), None)[1].velocity
+        more = np.repeat(np.full((1, units), 2.0), units, axis=0) + np.eye(units)
+        moved = decoder.step(parameters, decoder.init(parameters, units), more, None)[1].velocity - base
+        return moved[:, 0] + 1j * moved[:, 1]
+
+    fitted, arbitrary = added(), added(arbitrary=True)
+    assert np.array_equal(added(arbitrary=True), arbitrary)
+    turns = arbitrary / np.abs(arbitrary) * np.abs(fitted) / fitted
+    assert abs(turns.mean()) < 0.35  # 40 directions at random have a mean of 0.16, all alike one of 1
+    assert np.median(np.abs(arbitrary)) > 0.3 * np.median(np.abs(fitted))

@@ -37,7 +37,7 @@ def moments(counts: Array, filled: NDArray[np.bool_] | None = None) -> Moments:
     return Moments(used[:, 0].sum(axis=1), centred.sum(axis=2), centred @ centred.transpose(0, 2, 1))
 
 
-def covariance(sums: Moments, weights: Array | None = None) -> Array:
+def covariance(sums: Moments, weights: NDArray[Any] | None = None) -> Array:
     """(N, N), or (K, N, N) for `weights` (K, T) that say how often each reach counts."""
     reaches, units = sums.first.shape
     rows = np.ones((1, reaches)) if weights is None else np.asarray(weights, dtype=np.float64)

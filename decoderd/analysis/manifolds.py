@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import FactorAnalysis
-from sklearn.model_selection import KFold, cross_val_score
 
 from decoderd.arrays import Array, finite
 from decoderd.errors import ArrayError, NumericalError
@@ -71,6 +69,8 @@ def factor_axes(counts: Any, dimension: int) -> Array:
 
     Raises ArrayError for too few bins or an impossible dimension, NumericalError if fewer factors are shared.
     """
+    from sklearn.decomposition import FactorAnalysis  # takes a second to import
+
     covariance_of(counts)
     model = FactorAnalysis(n_components=dimension, svd_method="lapack", tol=1e-6, max_iter=5000)
     loadings = model.fit(np.asarray(counts, dtype=np.float64)).components_
@@ -82,6 +82,9 @@ def dimension_of(counts: Any, dimensions: Sequence[int], folds: int = 4) -> Dime
 
     Raises ArrayError for too few bins, or dimensions that the units cannot have.
     """
+    from sklearn.decomposition import FactorAnalysis
+    from sklearn.model_selection import KFold, cross_val_score
+
     array = finite("counts", counts, (None, None))
     bins, units = array.shape
     kept = bins - -(-bins // folds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def permuted_labels(early: int, late: int, draws: int, generator: np.random.Gene
     return generator.permuted(labels, axis=1)
 
 
-def interval(values: Array, level: float = 0.95) -> tuple[float, float]:
+def interval(values: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
     """The central percentiles of resampled values, NaN left out."""
     low, high = np.nanpercentile(values, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
@@ -46,7 +46,7 @@ def mean_interval(
     return interval(values[chosen].mean(axis=1), level)
 
 
-def against(statistic: float, null: Array, alternative: Alternative) -> Result:
+def against(statistic: float, null: NDArray[Any], alternative: Alternative) -> Result:
     """p = (1 + number of the null as extreme) / (1 + number of the null), so never 0 (Phipson & Smyth 2010)."""
     if alternative not in ("less", "greater"):
         raise ArrayError(f"alternative {alternative!r}: must be 'less' or 'greater'", "alternative")

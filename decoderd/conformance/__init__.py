@@ -15,7 +15,17 @@ and `pytest` runs the contract. The built-in kinds pass the same classes. Needs 
 from decoderd.conformance.decoder import DecoderContract
 from decoderd.conformance.effector import EffectorContract
 from decoderd.conformance.perturbation import PerturbationContract
+from decoderd.conformance.plasticity import PlasticityContract
 from decoderd.conformance.population import PopulationContract
 from decoderd.conformance.task import TaskContract
+from decoderd.conformance.updater import UpdaterContract
 
-__all__ = ["DecoderContract", "EffectorContract", "PerturbationContract", "PopulationContract", "TaskContract"]
+__all__ = [
+    "DecoderContract",
+    "EffectorContract",
+    "PerturbationContract",
+    "PlasticityContract",
+    "PopulationContract",
+    "TaskContract",
+    "UpdaterContract",
+]

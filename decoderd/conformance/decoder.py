@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import ComponentContract, sample
 from decoderd.decoders import Calibration, Recorded
-from decoderd.errors import ArrayError, DecoderdError
-from decoderd.state import Command
+from decoderd.errors import ArrayError, DecoderdError, NumericalError
+from decoderd.state import Command, Observation
 from decoderd.wire.inputs import Kinematics
 
 Steps = list[tuple[NDArray[Any], Command]]
@@ -219,6 +219,47 @@ class DecoderContract(ComponentContract):
         self.alike(parameters, permute(there, np.argsort(one)))
         self.alike(permute(there, two), permute(parameters, two[one]))
         self.alike(there, self.component.load(self.component.arrays(there)), ROUNDING)
+
+    # --- what an updater changes --------------------------------------------------------------------------------
+
+    def test_observation_model(self) -> None:
+        """It is about what was observed in the states of some kinematics, and another can take its place and back."""
+        observing = self.component.observing
+        if observing is None:
+            pytest.skip("this kind has no observation model")
+        parameters = self.loaded()
+        model = pure(observing.model, parameters)
+        counts, kinematics = self.counts(parameters, 5, 1)[0], sample(6).normal(0, 0.1, (2, 5, 2))
+        y, x = pure(observing.observed, parameters, counts), pure(observing.states, parameters, *kinematics)
+        assert y.shape == (5, len(model.C))
+        assert x.shape == (5, model.C.shape[1])
+        assert model.Q.shape == (len(model.C), len(model.C))
+        other = Observation(1.5 * model.C, 0.5 * model.Q)
+        there = pure(observing.replace, parameters, other)
+        same(other, observing.model(there), where="model")
+        with pytest.raises(AssertionError):
+            self.alike(parameters, there, 1e-3)
+        same(self.component.arrays(parameters), self.component.arrays(observing.replace(there, model)), where="back")
+        singular = model._replace(Q=np.zeros_like(model.Q))
+        with pytest.raises(NumericalError):
+            observing.replace(parameters, singular)
+
+    # --- what learning does -------------------------------------------------------------------------------------
+
+    def test_linear_is_the_next_step_where_the_cursor_is_seen(self) -> None:
+        if self.component.linear is None:
+            pytest.skip("this kind cannot be learned through")
+        parameters = self.loaded()
+        draw = sample(12)
+        state = self.component.init(parameters, 3)
+        for y in self.counts(parameters, 3):
+            position = draw.normal(0, 0.05, (3, 2))
+            F, G, K, c, H = pure(self.component.linear, parameters, state)
+            before = self.component.row(state)
+            state, command = self.component.step(parameters, state, y, position)
+            x = before @ F.T + y @ K.T + c + (0 if G is None else position @ G.T)
+            same(self.component.row(state), x, ROUNDING, "row")
+            same(command.velocity, x @ H.T, ROUNDING, "velocity")
 
     # --- fitting, and kinematics from outside -------------------------------------------------------------------
 

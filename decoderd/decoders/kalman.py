@@ -83,7 +83,7 @@ def _spread(model: Model, P: Array, certain: slice | None) -> Array:
 def linear(model: Model, state: State) -> Linear:
     """x = (I - P D) (A x + ...) + P C' Q^-1 y, P that of the coming step."""
     where = layout.known(len(model.A))
-    P = gaussian.updated(_spread(model, state.P, where and where.position), model.D)
+    P = gaussian.updated(_spread(model, state.P, None if where is None else where.position), model.D)
     keep = np.eye(len(P)) - P @ model.D
     A, G, H = layout.taking_over(where, model.A)
     return Linear(keep @ A, None if G is None else keep @ G, P @ model.CtQinv, np.zeros(len(P)), H)

@@ -27,7 +27,7 @@ class Course(NamedTuple):
 
 
 def course(together: Company, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
-    """All days of the protocol, and reward curves after the days `evaluated`; `watch` is told of every day and curve."""
+    """All days of the protocol; reward curves after the days `evaluated`. `watch` is told of every day and curve."""
     protocol, kind = together.protocol, together.loop.population
     assert kind.plastic is not None  # see `company.gather`
     rule: Any = registry.find("plasticity", protocol.plasticity.kind)

@@ -87,15 +87,15 @@ def _check(protocol: Protocol) -> None:
     per_update: int = protocol.plasticity.trials_per_update  # type: ignore[attr-defined]
     if per_update % task.targets:
         raise ProtocolError(
-            f"plasticity.trials_per_update = {per_update}: a batch of sessions needs each of the {task.targets} targets "
+            f"plasticity.trials_per_update = {per_update}: a batch of sessions needs each of {task.targets} targets "
             "equally often in an update",
             "plasticity.trials_per_update",
         )
     for block in protocol.schedule.blocks:
         if block.plasticity and block.updating and protocol.updater.kind != "none":
             raise ProtocolError(
-                f"schedule.blocks: in {block.name!r} population and decoder would change together; a batch of sessions needs "
-                "plasticity = false or updating = false",
+                f"schedule.blocks: in {block.name!r} population and decoder would change together; a batch of sessions "
+                "needs plasticity = false or updating = false",
                 "schedule.blocks",
             )
         if block.trials is None or block.duration_s is not None or (block.plasticity and block.trials % per_update):
@@ -140,7 +140,7 @@ def trials(company: Company, day: int, first: int, count: int) -> Trials:
 
 
 def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int) -> list[Linear]:
-    """The steps of a trial by a decoder of these readouts, as steps that read all `units`: the others with no weight."""
+    """The steps of a trial by a decoder of these readouts, as steps that read all `units`, others with no weight."""
     assert decoder.linear is not None  # see `gather`
     state, steps = decoder.init(parameters, 1), []
     nothing, centre = np.zeros((1, len(readouts))), np.zeros((1, 2))

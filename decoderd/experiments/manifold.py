@@ -10,6 +10,7 @@ Every function here is a part of the experiment for a few seeds, and returns arr
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from decoderd.experiments import static_network as networks
 from decoderd.experiments import training
 from decoderd.experiments.stability import spectral_radius
 from decoderd.experiments.static_network import Moments, Network, Rates
-from decoderd.rng import generator
+from decoderd.rng import Spec, Stream, generator
 
 LAZY, RICH = 0.55, 1.0
 BETWEEN = (0.6, 0.7, 0.8, 0.9)
@@ -89,6 +90,13 @@ class Swept(NamedTuple):
     unstable: Array  # (S, 2) 0 or 1
     irregular: Array  # (S, 2)
     losses: Array  # (S, 2, n + 1)
+
+
+class Sampled(NamedTuple):
+    """Learning from samples of activity instead of the exact gradient."""
+
+    losses: Array  # (S, 2, n + 1) expected losses
+    stopped: Array  # (S, 2)
 
 
 class Incremental(NamedTuple):
@@ -262,6 +270,20 @@ def _stepwise(full: Network, intuitive: Array) -> Array:
         losses += networks.loss(networks.chosen(full, [0] * len(visited))._replace(W=visited)).tolist()[:-1]
         network, left = full._replace(W=visited[-1:]), left - count
     return np.array([*losses, networks.loss(network)[0]])
+
+
+def sampled(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Sampled:
+    """Both perturbations learnt from one sample of activity for each target at every update, the same for both."""
+    prepared = prepare(seeds, exponent)
+    network = perturbed(prepared)
+    noise = Stream(seeds * 2, "manifold/samples", Spec("normal", prod(network.U.shape[1:])))
+    course = training.follow(
+        network,
+        Rates(np.full(2 * len(seeds), RATE)),
+        updates,
+        samples=lambda update: noise.row(1, update).reshape(network.U.shape),
+    )
+    return Sampled(_paired(course.losses), _paired(course.stopped))
 
 
 def together(results: list[Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from decoderd.experiments.manifold import (
     WITHIN,
     Incremental,
     Learnt,
+    Sampled,
     Swept,
 )
 from decoderd.experiments.report import Figure
@@ -27,7 +29,11 @@ REGIMES = ("lazy", "rich")
 
 
 def figures(
-    learnt: dict[str, Learnt], by_exponent: dict[float, Learnt], swept: list[Swept], stepwise: Incremental
+    learnt: dict[str, Learnt],
+    by_exponent: dict[float, Learnt],
+    swept: list[Swept],
+    stepwise: Incremental,
+    sampled: dict[str, Sampled],
 ) -> list[Figure]:
     """All of them. `learnt` by regime; `by_exponent` is shorter learning at every exponent of the initial weights."""
     updates = f"{manifold.UPDATES} updates at rate {manifold.RATE:g}"
@@ -82,6 +88,11 @@ def figures(
             f"{manifold.INCREMENTAL_UPDATES} updates each.",
             lambda canvas: _increments(canvas, stepwise),
         ),
+        Figure(
+            "Learning from samples",
+            "Expected loss when every update goes by one sample of activity for each target; no band is known for it.",
+            lambda canvas: _by_regime(canvas, sampled, "losses", "loss"),
+        ),
     ]
 
 
@@ -92,7 +103,7 @@ def _line(axes: Any, x: NDArray[Any], values: Array, label: str, colour: str) ->
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def _by_regime(canvas: Any, learnt: dict[str, Learnt], field: str, label: str) -> None:
+def _by_regime(canvas: Any, learnt: Mapping[str, Learnt | Sampled], field: str, label: str) -> None:
     for axes, regime in zip(canvas.subplots(1, 2), REGIMES, strict=True):
         values = getattr(learnt[regime], field)
         for k, kind, colour in KINDS:

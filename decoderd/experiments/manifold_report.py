@@ -38,6 +38,7 @@ def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
         **{("learn", exponent): (manifold.learn, (exponent,)) for exponent in (LAZY, RICH)},
         **{("sweep", rate): (manifold.sweep, (LAZY, rate)) for rate in SWEEP_RATES},
         ("increments", LAZY): (manifold.increments, (LAZY,)),
+        **{("sampled", exponent): (manifold.sampled, (exponent,)) for exponent in (LAZY, RICH)},
         **{("regime", exponent): (manifold.learn, (exponent, manifold.REGIME_UPDATES)) for exponent in exponents},
     }
     parts = [Part(function, (group, *given)) for function, given in named.values() for group in groups]
@@ -62,7 +63,13 @@ def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
             "bands come from an independent program of the same equations."
         ),
         bands=bands,
-        figures=manifold_figures.figures(learnt, by_exponent, swept, found["increments", LAZY]),
+        figures=manifold_figures.figures(
+            learnt,
+            by_exponent,
+            swept,
+            found["increments", LAZY],
+            {"lazy": found["sampled", LAZY], "rich": found["sampled", RICH]},
+        ),
         settings={
             "seeds": f"1 to {seeds}",
             "processes": jobs,

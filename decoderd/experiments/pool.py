@@ -46,14 +46,13 @@ def run(parts: Sequence[Part], jobs: int, advance: Callable[[int], None] = lambd
         advance(done)
 
     if jobs == 1 or len(parts) < 2:
-        with threadpool_limits(limits=1):
-            for index, part in enumerate(parts):
-                finished(index, part.function(*part.arguments), index + 1)
+        for index, part in enumerate(parts):
+            finished(index, _call(part), index + 1)
         return Done(results, after_s)
     # Processes begin afresh: a fork would copy the threads' locks of this one, and not the threads.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(parts)), mp_context=fresh, initializer=_one_thread) as pool:
-        waiting = {pool.submit(part.function, *part.arguments): i for i, part in enumerate(parts)}
+    with ProcessPoolExecutor(min(jobs, len(parts)), mp_context=fresh) as pool:
+        waiting = {pool.submit(_call, part): i for i, part in enumerate(parts)}
         try:
             for done, future in enumerate(as_completed(waiting), start=1):
                 finished(waiting[future], future.result(), done)
@@ -63,5 +62,7 @@ def run(parts: Sequence[Part], jobs: int, advance: Callable[[int], None] = lambd
     return Done(results, after_s)
 
 
-def _one_thread() -> None:
-    threadpool_limits(limits=1)
+def _call(part: Part) -> Any:
+    # A part arrives with its modules imported, and so with the libraries whose threads are meant.
+    with threadpool_limits(limits=1):
+        return part.function(*part.arguments)

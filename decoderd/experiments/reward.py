@@ -37,7 +37,8 @@ def scorer(company: Company, session: int, day: int) -> Callable[[Sequence[int]]
     """
     protocol, plan, loop, decoder = company.protocol, company.task_plan, company.loop, company.decoder
     plastic, reduced = loop.population.plastic, decoder.reduced
-    assert plastic is not None and reduced is not None  # see `company.gather`
+    assert plastic is not None  # see `company.gather`
+    assert reduced is not None
     objective = protocol.plasticity.objective  # type: ignore[attr-defined]
     population = type(company.population)(*(field[session] for field in company.population))
     units, count = loop.population.units(population), REPEATS * plan.targets

@@ -17,13 +17,16 @@ dL/dW has rank two: a step W - r Z' Q with Q = H A' changes A by the Sherman-Mor
 
 a few products of A with two rows. A is inverted afresh every `STRETCH` updates; how far it had drifted is recorded.
 
+Learning from samples has the same form. With one sample v_k of activity for each target, the gradient of the mean of
+|V v_k - t_k|^2 / 2 has the same Z, and Q = sum_k (V v_k - t_k) v_k' / K.
+
 All arrays have a leading batch axis: B networks (seeds, perturbations, learning rates) side by side, none of which
 changes another's numbers. N units, K targets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +39,10 @@ from decoderd.rng import generator
 
 # Updates between two fresh inversions. Long enough that they cost little; drift stays at rounding (see `Stretch`).
 STRETCH = 50
+
+
+# From the number of an update to standard normal numbers (B, N, K): the private noise of one sample for each target.
+Samples = Callable[[int], Array]
 
 
 class Network(NamedTuple):
@@ -81,8 +88,8 @@ class Stretch(NamedTuple):
     rates: Array  # (B,) rates of W; 0 where a network has stopped
     left: Array  # (B, m, 2, N) Z
     right: Array  # (B, m, 2, N) Q
-    losses: Array  # (B, m) before each update
-    gradient_norms: Array  # (B, m) |dL/dW|, Frobenius
+    losses: Array  # (B, m) before each update; expected losses, also where samples are learnt from
+    gradient_norms: Array  # (B, m) |left' right|, Frobenius: |dL/dW| unless samples are learnt from
     kept: NDArray[np.int64]  # (B,) updates of these that left the network stable: m, or fewer where it then stopped
     drift: float  # of A at the end, the largest difference from its fresh inverse, as a part of the largest entry
     end: Network  # after the last of them
@@ -155,8 +162,10 @@ def at(stretch: Stretch, network: int, update: int) -> Array:
     return stretch.begin.W[network] - stretch.rates[network] * left.T @ right
 
 
-def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) -> Iterator[Stretch]:
-    """Gradient descent, stretch by stretch.
+def descend(
+    network: Network, rates: Rates, updates: int, every: int = STRETCH, samples: Samples | None = None
+) -> Iterator[Stretch]:
+    """Gradient descent, stretch by stretch: on the expected loss or, with `samples`, on that of a sample a target.
 
     A network in which an update would make an eigenvalue of W leave the unit disc (activity would have no steady
     state) stops before that update; the others go on. Raises NumericalError if a network is not stable at first.
@@ -168,7 +177,9 @@ def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) 
     for first in range(0, updates, every):
         m = min(every, updates - first)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # beyond an instability, undone below
-            left, right, losses, norms, last, U, b = _updates(network, A, running, rates, m, ~stopped)
+            left, right, losses, norms, last, U, b = _updates(
+                network, A, running, rates, range(first, first + m), ~stopped, samples
+            )
         kept = np.where(stopped, 0, m)
         W = network.W.copy()
         for i in np.flatnonzero(~stopped).tolist():
@@ -176,9 +187,9 @@ def descend(network: Network, rates: Rates, updates: int, every: int = STRETCH) 
             certificates[i] = holds or certificates[i]
             n = W.shape[-1]
             W[i] -= running[i] * left[i, : kept[i]].reshape(-1, n).T @ right[i, : kept[i]].reshape(-1, n)
-            if kept[i] < m:
-                again = _updates(chosen(network, [i]), A[[i]], running[[i]], rates, kept[i], ~stopped[[i]])
-                U[i], b[i] = again[-2][0], again[-1][0]
+            if kept[i] < m and (rates.U or rates.b):
+                again = _updates(network, A, running, rates, range(first, first + int(kept[i])), ~stopped, samples)
+                U[i], b[i] = again[-2][i], again[-1][i]
         stopped = kept < m
         fresh = gain(W)
         going = ~stopped
@@ -198,19 +209,30 @@ def _certified(W: Array) -> stability.Certificate:
 
 
 def _updates(
-    network: Network, A: Array, rate: Array, rates: Rates, m: int, going: NDArray[np.bool_]
+    network: Network,
+    A: Array,
+    rate: Array,
+    rates: Rates,
+    which: range,
+    going: NDArray[np.bool_],
+    samples: Samples | None,
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
-    """m updates: Z, Q, losses, gradient norms of each, and A, U, b after the last."""
-    batch, n = network.b.shape
+    """The updates of these numbers: Z, Q, losses, gradient norms of each, and A, U, b after the last."""
+    (batch, n), m = network.b.shape, len(which)
     left, right = np.empty((batch, m, 2, n)), np.empty((batch, m, 2, n))
     losses, norms = np.empty((batch, m)), np.empty((batch, m))
     A, U, b = A.copy(), network.U.copy(), network.b.copy()
     drive = b[..., np.newaxis] + U
     step, of_U, of_b = (r[:, np.newaxis, np.newaxis] for r in (rate, rates.U * going, rates.b * going))
-    for i in range(m):
+    for i, update in enumerate(which):
         Z, errors = _errors(network, A, drive)
-        Q = _H(network, Z, errors, drive) @ _t(A)
         losses[:, i] = _loss(network, Z, errors)
+        if samples is None:
+            Q = _H(network, Z, errors, drive) @ _t(A)
+        else:
+            entering = drive + np.sqrt(network.noise_var) * samples(update)
+            errors = Z @ entering - network.targets
+            Q = errors @ _t(A @ entering) / errors.shape[-1]
         norms[:, i] = np.sqrt(((Z @ _t(Z)) * (Q @ _t(Q))).sum(axis=(1, 2)))
         left[:, i], right[:, i] = Z, Q
         QA, AZ = Q @ A, A @ _t(Z)

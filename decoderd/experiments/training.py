@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.experiments import static_network as networks
-from decoderd.experiments.static_network import Network, Rates, Stretch
+from decoderd.experiments.static_network import Network, Rates, Samples, Stretch
 
 
 class Course(NamedTuple):
@@ -25,7 +25,12 @@ class Course(NamedTuple):
 
 
 def follow(
-    network: Network, rates: Rates, updates: int, at: tuple[int, ...] = (), parts: tuple[float, ...] = ()
+    network: Network,
+    rates: Rates,
+    updates: int,
+    at: tuple[int, ...] = (),
+    parts: tuple[float, ...] = (),
+    samples: Samples | None = None,
 ) -> Course:
     """Learn for so many updates; keep W before updates `at`, and where the loss falls below `parts` of the first."""
     batch, n = network.b.shape
@@ -34,7 +39,7 @@ def follow(
     kept_at, below = np.full((batch, len(at), n, n), np.nan), np.full((batch, len(parts), n, n), np.nan)
     reached = np.full((batch, len(parts)), False)
     end, drift, first = network, 0.0, 0
-    for stretch in networks.descend(network, rates, updates):
+    for stretch in networks.descend(network, rates, updates, samples=samples):
         m = stretch.losses.shape[1]
         seen = (np.arange(m) <= stretch.kept[:, np.newaxis]) & (stopped < 0)[:, np.newaxis]
         losses[:, first : first + m] = np.where(seen, stretch.losses, np.nan)

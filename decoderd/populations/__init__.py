@@ -25,10 +25,11 @@ class Plastic(NamedTuple):
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
         how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
     back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed, seen): one tick of the adjoint. `gradient`
-        (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the last
-        tick; `seen` (..., B, 2) is the gradient of the position that was seen.
-    gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what `back`
-        gave as `pushed` at each tick, first tick first
+        (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the
+        last tick; `seen` (..., B, 2) is the gradient of the position that reached the population in this tick, which
+        was displayed `lag` ticks before
+    gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what
+        `back` gave as `pushed` at each tick, first tick first
     """
 
     fields: dict[str, str]
@@ -50,7 +51,8 @@ class Population(NamedTuple):
     init(plan, parameters, cursor) -> state; cursor (B, 4)
     rates(plan, parameters, state, cue, seen, moment, draws) -> (state, rates (B, N) Hz, intent (B, 2) m/s);
         `seen` (B, 4) is the cursor as displayed, `intent` the velocity the subject means to make
-    counts(plan, rates, draws) -> (B, N) spike counts of this tick, from the rates as perturbed
+    counts(plan, rates, draws) -> (B, N) spike counts of this tick from the rates as perturbed, unsigned integers; or
+        the counts to be expected, float64
     overnight(config, parameters, generator) -> parameters of the next day
 
     lag(plan) -> ticks from the cursor as displayed to the population; None: the population is not plastic

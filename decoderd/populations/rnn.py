@@ -7,12 +7,12 @@ A fixed random encoder turns what the subject sees into input, and rates are rec
     v_t = (1 - a) v_{t-1} + a (U e_t + W r_{t-1} + b) + sigma sqrt(a) xi_t,      a = tick / tau,  xi_t ~ N(0, I)
     r_t = [v_t]+
 
-A trial begins with a new v_0. Input weights U, recurrent weights W and biases b may be plastic; the encoder E, c and the
-motor weights V, which move an arm under manual control, never are. What the decoder counts are the rates themselves,
-or Poisson spikes at those rates.
+A trial begins with a new v_0. Input weights U, recurrent weights W and biases b may be plastic; the encoder E, c and
+the motor weights V, which move an arm under manual control, never are. What the decoder counts are the rates
+themselves, or Poisson spikes at those rates.
 
-Every function takes any leading axes in place of B, with parameters of as many leading axes less one: (seeds, trials, N)
-with (seeds, N, N) is many individuals at once.
+Every function takes any leading axes in place of B, with parameters of as many leading axes less one:
+(seeds, trials, N) with (seeds, N, N) is many individuals at once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from decoderd.delayline import DelayLine, fill, push
 from decoderd.populations import Plastic, Population
 from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws, Spec
-from decoderd.state import POSITION, Cue, Moment, Timing
-from decoderd.tasks.trial import HOLD
+from decoderd.state import HOLD, POSITION, Cue, Moment, Timing
 
 _ZERO = np.array(0.0)
 

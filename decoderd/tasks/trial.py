@@ -17,9 +17,8 @@ from pydantic import Field, model_validator
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Stream
-from decoderd.state import Cue, Event, Moment
+from decoderd.state import CENTRE, CENTRE_HOLD, HOLD, REACH, REST, Cue, Event, Moment
 
-REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
 PHASES = ("rest", "centre", "centre_hold", "reach", "hold")
 
 # (phase, event) -> (next phase, outcome)

@@ -10,8 +10,10 @@ from decoderd.conformance import (
     DecoderContract,
     EffectorContract,
     PerturbationContract,
+    PlasticityContract,
     PopulationContract,
     TaskContract,
+    UpdaterContract,
 )
 from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
 from decoderd.perturbations import Host
@@ -71,7 +73,22 @@ class TestKalman(DecoderContract):
         return kalman_arrays()
 
 
+class TestVelocityKalman(TestKalman):
+    """Knows nothing of positions."""
+
+    def example(self):
+        given, v = kalman_arrays(), slice(2, 5)
+        return {
+            **{name: given[name][v, v] for name in ("A", "W", "P0")},
+            **{"C": given["C"][:, v], "Q": given["Q"], "x0": given["x0"][v]},
+        }
+
+
 class TestSteadyStateKalman(TestKalman):
+    component = builtin("decoders", "steady_state_kalman")
+
+
+class TestVelocitySteadyStateKalman(TestVelocityKalman):
     component = builtin("decoders", "steady_state_kalman")
 
 
@@ -138,6 +155,51 @@ class TestReplay(PopulationContract):
 
     def example(self):
         return {"counts": np.random.default_rng(15).poisson(2.0, (3, 6))}
+
+
+class TestRecurrent(PopulationContract):
+    component = builtin("populations", "rnn")
+
+    def config(self):
+        return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0.03, hold_cue=True)
+
+
+class TestRecurrentOfAFile(TestRecurrent):
+    def example(self):
+        return self.component.load(self.config(), np.random.default_rng(16), {})._asdict()
+
+
+class TestRecurrentWithSpikes(PopulationContract):
+    component = builtin("populations", "rnn")
+
+    def config(self):
+        return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0, poisson=True)
+
+
+# --- plasticity -------------------------------------------------------------------------------------------------
+
+
+class TestNoPlasticity(PlasticityContract):
+    component = builtin("plasticity", "none")
+
+
+class TestReinforce(PlasticityContract):
+    component = builtin("plasticity", "reinforce")
+
+
+class TestBackprop(PlasticityContract):
+    component = builtin("plasticity", "backprop")
+
+
+class TestBackpropOfSomeParameters(PlasticityContract):
+    component = builtin("plasticity", "backprop")
+
+    def config(self):
+        return self.component.Config(plastic=("recurrent", "bias"))
+
+
+class TestBias(PlasticityContract):
+    component = builtin("plasticity", "bias")
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------
@@ -216,6 +278,42 @@ class TestTwoLinkArm(EffectorContract):
         )
         inertia = np.array([[0.0018 + 0.0012 + 0.2 * 0.12**2, 0.0012], [0.0012, 0.0012]])
         return velocity @ np.linalg.inv(inertia).T @ jacobian.T
+
+
+# --- updaters ---------------------------------------------------------------------------------------------------
+
+
+class TestNoUpdater(UpdaterContract):
+    component = builtin("updaters", "none")
+
+
+class TestSmoothBatch(UpdaterContract):
+    component = builtin("updaters", "smooth_batch")
+
+    def config(self):
+        return self.component.Config(batch_s=20.0, half_life_s=40.0)
+
+
+class TestRecursiveML(UpdaterContract):
+    component = builtin("updaters", "recursive_ml")
+
+
+class TestRefit(UpdaterContract):
+    component = builtin("updaters", "refit")
+
+    def config(self):
+        return self.component.Config(batch_s=20.0)
+
+
+class TestDaily(UpdaterContract):
+    component = builtin("updaters", "daily")
+
+
+class TestDailyFromDistance(UpdaterContract):
+    component = builtin("updaters", "daily")
+
+    def config(self):
+        return self.component.Config(approach_s=0.3, intensity=1.0)
 
 
 # --- perturbations ----------------------------------------------------------------------------------------------

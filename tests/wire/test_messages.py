@@ -73,11 +73,15 @@ def test_messages_cannot_be_changed():
         MODELS["tick"].model_validate(TICK).k = 8
 
 
+# Keys that a topic got later: who reads must do without them in older recordings.
+LATER = {"decoder": {"w", "x", "m"}}
+
+
 def test_schemas_can_be_written():
-    for model in MODELS.values():
+    for topic, model in MODELS.items():
         schema = model.model_json_schema()
         assert schema["properties"].keys() == model.model_fields.keys()
-        assert set(schema["required"]) == set(model.model_fields)
+        assert set(schema["required"]) == set(model.model_fields) - LATER.get(topic, set())
 
 
 def test_the_wire_needs_neither_numpy_nor_zmq():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from decoderd.analysis.neuron_adding import by_range
 from decoderd_client.plugins.compaction.daily import Numbers
@@ -34,12 +35,13 @@ def draw(path: Path, session: str, series: Sequence[Numbers]) -> None:
 
 
 def _curves(panel: Any, kept: Sequence[Numbers]) -> None:
-    for numbers in kept[:1] + kept[1:][-1:]:
+    for place in dict.fromkeys((0, len(kept) - 1)):
+        numbers = kept[place]
         curve = by_range(numbers.curves["units"].mean(axis=1))
         panel.plot(np.arange(1, len(curve) + 1), curve, marker="o", label=f"day {numbers.day}")
     panel.axhline(0.8, color="0.6", linewidth=0.8)
     panel.set(title="adding curve, normalised", xlabel="units, best first")
-    panel.legend()
+    _finished(panel)
 
 
 def _measures(panel: Any, kept: Sequence[Numbers], title: str, names: Sequence[str]) -> None:
@@ -52,5 +54,10 @@ def _measures(panel: Any, kept: Sequence[Numbers], title: str, names: Sequence[s
             beside = [np.maximum(value - low, 0), np.maximum(high - value, 0)]
             panel.errorbar(day, value, beside, marker="o", capsize=2, label=name)
     panel.set(title=title, xlabel="day")
+    _finished(panel)
+
+
+def _finished(panel: Any) -> None:
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.has_data():
-        panel.legend()
+        panel.legend(frameon=False, fontsize="small")

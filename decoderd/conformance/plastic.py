@@ -1,0 +1,239 @@
+"""The contract of populations that can learn: part of that of all populations, skipped where `plastic` is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from decoderd.arrays import Array
+from decoderd.conformance.checks import finite, pure, same
+from decoderd.conformance.component import TIMING, ComponentContract, sample
+from decoderd.state import REACH, Cue, Moment
+
+# Ticks and trials of what is learned from; central differences of this size, and how well they agree.
+TICKS = 12
+TRIALS = 3
+SMALL = 1e-6
+DIFFERENCES = 1e-6
+SUMS = 1e-9
+
+
+class Rows(NamedTuple):
+    """Random rows laid out (T, ..., B, width), looked up as draws are; what is looked up is noted."""
+
+    tables: Mapping[str, Array]
+    t: int
+    noted: set[str]
+
+    def row(self, name: str) -> Array:
+        """Of this tick."""
+        self.noted.add(name)
+        return self.tables[name][self.t]
+
+
+class Trials(NamedTuple):
+    """Trials that a population watches, whatever it does."""
+
+    start: Array  # (..., B, 2)
+    goal: Array  # (..., B, 2)
+    shown: Array  # (T, ..., B, 4) cursors
+    tables: Mapping[str, Array]
+
+    def of(self, place: Any) -> Trials:
+        """Those at `place` of the axes in front of the last."""
+        tables = {name: table[:, *place] for name, table in self.tables.items()}
+        return Trials(self.start[place], self.goal[place], self.shown[:, *place], tables)
+
+
+class Watched(NamedTuple):
+    """What came of them."""
+
+    rates: Array  # (T, ..., B, N)
+    trace: Any
+    read: list[set[str]]  # streams that were read, by tick
+
+
+class PlasticContract(ComponentContract):
+    """What learning needs of a population. Counts play no part: gradients are of rates."""
+
+    def loaded(self) -> Any:
+        """Parameters of the example."""
+        raise NotImplementedError
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def plastic(self) -> Any:
+        """What the kind has, or the test is skipped."""
+        if self.component.plastic is None:
+            pytest.skip("this kind does not learn")
+        return self.component.plastic
+
+    def planned(self) -> Any:
+        """Constants."""
+        return self.component.plan(self.config(), TIMING)
+
+    def trials(self, parameters: Any, *lead: int) -> Trials:
+        """Made-up trials (..., B)."""
+        draw, shape = sample(13), (*lead, TRIALS)
+        tables = {}
+        for name, (law, width) in self.component.streams(self.config(), parameters).items():
+            size = (TICKS, *shape, width)
+            tables[name] = draw.random(size) if law == "uniform" else draw.normal(size=size)
+        goal = draw.normal(0, 0.07, (*shape, 2))
+        return Trials(draw.normal(0, 0.01, (*shape, 2)), goal, draw.normal(0, 0.03, (TICKS, *shape, 4)), tables)
+
+    def watch(self, parameters: Any, trials: Trials) -> Watched:
+        """Every tick of these trials."""
+        plan = self.planned()
+        state = self.component.init(plan, parameters, trials.shown[0])
+        rates, states, read = [], [], []
+        for t in range(TICKS):
+            draws: Any = Rows(trials.tables, t, set())
+            cue = Cue(trials.goal, 0.01, REACH, 0, 1, None if t else trials.start, ())
+            moment = Moment(t, 1, t, 0)
+            state, fired, _ = self.component.rates(plan, parameters, state, cue, trials.shown[t], moment, draws)
+            rates.append(fired)
+            states.append(state)
+            read.append(draws.noted)
+        return Watched(np.stack(rates), self.plastic().trace(states), read)
+
+    def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
+        """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
+        plan, plastic = self.planned(), self.plastic()
+        ahead, pushed, seen = None, [], []
+        for t in reversed(range(TICKS)):
+            ahead, push, by_position = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
+            pushed.append(push)
+            seen.append(by_position)
+        fields = tuple(plastic.fields.values())
+        return pure(plastic.gather, plan, parameters, trace, pushed[::-1], fields), np.stack(seen[::-1])
+
+    def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:
+        """Eligibility of every plastic field."""
+        plastic = self.plastic()
+        fields = tuple(plastic.fields.values())
+        return pure(plastic.eligibility, self.planned(), parameters, trace, amounts, fields)
+
+    # --- tests --------------------------------------------------------------------------------------------------
+
+    def test_plastic_parts_are_fields_of_the_parameters(self) -> None:
+        plastic, parameters = self.plastic(), self.loaded()
+        assert set(plastic.fields) <= {"input", "recurrent", "bias"}
+        assert plastic.fields
+        assert set(plastic.fields.values()) <= set(parameters._fields)
+
+    def test_what_is_drawn_for_the_start_is_read_there_and_nowhere_else(self) -> None:
+        plastic, parameters = self.plastic(), self.loaded()
+        first, *others = self.watch(parameters, self.trials(parameters)).read
+        assert set(plastic.at_start) <= first
+        assert not any(set(plastic.at_start) & read for read in others)
+
+    def test_lag(self) -> None:
+        """What is displayed in a tick matters `lag` ticks later, and no sooner."""
+        self.plastic()
+        parameters = self.loaded()
+        lag = pure(self.component.lag, self.planned())
+        assert isinstance(lag, int)
+        assert 0 <= lag < TICKS
+        trials = self.trials(parameters)
+        rates = self.watch(parameters, trials).rates
+        at = TICKS - 1 - lag
+        for first, changes in ((at + 1, False), (at, True)):
+            shown = trials.shown.copy()
+            shown[first:] += 0.05
+            again = self.watch(parameters, trials._replace(shown=shown)).rates
+            same(rates[:-1], again[:-1], where=f"rates, the display changed from tick {first} of {TICKS} on")
+            assert (rates[-1] != again[-1]).any() == changes
+
+    def test_eligibility_is_a_sum_over_trials(self) -> None:
+        self.plastic()
+        parameters = self.loaded()
+        amounts = sample(14).normal(size=TRIALS)
+        trials = self.trials(parameters)
+        together = self.eligible(parameters, self.watch(parameters, trials).trace, amounts)
+        expected = {name: np.zeros_like(getattr(parameters, name)) for name in together}
+        for k in range(TRIALS):
+            alone = self.watch(parameters, trials.of(np.s_[k : k + 1,])).trace
+            for name, each in self.eligible(parameters, alone, np.ones(1)).items():
+                expected[name] = expected[name] + amounts[k] * each
+        same(expected, together, SUMS, "eligibility")
+
+    def test_eligibility_leaves_the_last_tick_out(self) -> None:
+        self.plastic()
+        parameters, ones = self.loaded(), np.ones(TRIALS)
+        trials = self.trials(parameters)
+        found = self.eligible(parameters, self.watch(parameters, trials).trace, ones)
+        for last, changes in ((TICKS - 1, False), (TICKS - 2, True)):
+            tables = {name: table.copy() for name, table in trials.tables.items()}
+            for table in tables.values():
+                table[last] = 1 - table[last]
+            again = self.eligible(parameters, self.watch(parameters, trials._replace(tables=tables)).trace, ones)
+            assert any((found[name] != again[name]).any() for name in found) == changes
+
+    def test_gradient_by_parameters_is_that_of_central_differences(self) -> None:
+        self.plastic()
+        parameters, draw = self.loaded(), sample(15)
+        trials = self.trials(parameters)
+        watched = self.watch(parameters, trials)
+        on_rates = draw.normal(size=watched.rates.shape)
+        found, _ = self.gradient(parameters, watched.trace, on_rates)
+        for name, gradient in found.items():
+            value = getattr(parameters, name)
+            assert gradient.shape == value.shape
+            way = draw.normal(size=value.shape)
+            ahead, behind = (
+                self.watch(parameters._replace(**{name: value + e * way}), trials).rates for e in (SMALL, -SMALL)
+            )
+            expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
+            same(expected, float((gradient * way).sum()), DIFFERENCES, f"along {name}")
+
+    def test_gradient_by_what_was_displayed_is_that_of_central_differences(self) -> None:
+        self.plastic()
+        parameters, draw = self.loaded(), sample(16)
+        trials, lag = self.trials(parameters), self.component.lag(self.planned())
+        watched = self.watch(parameters, trials)
+        on_rates = draw.normal(size=watched.rates.shape)
+        _, seen = self.gradient(parameters, watched.trace, on_rates)
+        assert seen.shape == trials.shown[..., :2].shape
+        way = draw.normal(size=trials.shown.shape)
+        ahead, behind = (
+            self.watch(parameters, trials._replace(shown=trials.shown + e * way)).rates for e in (SMALL, -SMALL)
+        )
+        expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
+        found = float((seen[lag:] * way[: TICKS - lag, ..., :2]).sum())
+        same(expected, found, DIFFERENCES, "along the display")
+
+    def test_individuals_at_once_are_individuals_one_by_one(self) -> None:
+        """Parameters with an axis of seeds in front, trials with the same."""
+        self.plastic()
+        one, draw = self.loaded(), sample(17)
+        people = [one, type(one)(*(field * 1.1 for field in one))]
+        several = type(one)(*(np.stack(field) for field in zip(*people, strict=True)))
+        trials = self.trials(one, len(people))
+        watched = self.watch(several, trials)
+        on_rates, amounts = draw.normal(size=watched.rates.shape), draw.normal(size=(len(people), TRIALS))
+        gradient, seen = self.gradient(several, watched.trace, on_rates)
+        eligible = self.eligible(several, watched.trace, amounts)
+        for seed, alone in enumerate(people):
+            its = self.watch(alone, trials.of((seed,)))
+            same(watched.rates[:, seed], its.rates, SUMS, f"rates of individual {seed}")
+            by_parameters, by_position = self.gradient(alone, its.trace, on_rates[:, seed])
+            same(seen[:, seed], by_position, SUMS, f"display of individual {seed}")
+            for name, expected in by_parameters.items():
+                same(gradient[name][seed], expected, SUMS, f"{name} of individual {seed}")
+            for name, expected in self.eligible(alone, its.trace, amounts[seed]).items():
+                same(eligible[name][seed], expected, SUMS, f"eligibility of individual {seed}")
+
+    def test_manual(self) -> None:
+        """Manual control is the same population under another plan, and a map from its counts to a control."""
+        if self.component.manual is None:
+            pytest.skip("this kind moves no arm")
+        parameters = self.loaded()
+        plan, V = pure(self.component.manual, self.planned(), parameters)
+        assert type(plan) is type(self.planned())
+        assert V.shape == (2, self.component.units(parameters))
+        finite(V)
+        assert V.any()

@@ -1,0 +1,187 @@
+"""The contract of rules of plasticity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from decoderd.arrays import Array
+from decoderd.conformance.checks import finite, pure, restored, same, storable
+from decoderd.conformance.component import ComponentContract, sample
+from decoderd.plasticity import Lesson, PlasticityConfig, Progress
+
+# Sums over trials in another order agree to this.
+SUMS = 1e-10
+TARGETS = 4
+
+
+class PlasticityContract(ComponentContract):
+    """Any rule, whatever it learns by; `shapes` are those of the made-up plastic arrays."""
+
+    family = "plasticity"
+    shapes = ((3, 4), (3, 3), (3,))
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def few(self, **fields: Any) -> Any:
+        """The configuration with updates of as many trials as there are targets."""
+        return self.config().model_copy(update={"trials_per_update": TARGETS, **fields})
+
+    def learns_or_skip(self) -> None:
+        """Some rules learn nothing."""
+        if self.component.credit is None:
+            pytest.skip("this kind learns nothing")
+
+    def values(self, *lead: int) -> dict[str, Array]:
+        """Made-up plastic arrays."""
+        names = getattr(self.config(), "plastic", ("input",))
+        draw = sample(10)
+        return {name: draw.normal(size=(*lead, *shape)) for name, shape in zip(names, self.shapes, strict=False)}
+
+    def lessons(self, updates: int, *lead: int) -> list[Lesson]:
+        """As many updates' trials, one a target, whose credit is made up."""
+        draw = sample(11)
+        found = []
+        for _ in range(updates):
+            credits = {
+                name: draw.normal(size=(*lead, TARGETS, *value.shape[len(lead) :]))
+                for name, value in self.values(*lead).items()
+            }
+            found.append(lesson_of(draw.uniform(1, 9, (*lead, TARGETS)), np.arange(TARGETS), credits))
+        return found
+
+    def learned(self, config: Any, lessons: list[Lesson], *lead: int) -> tuple[Any, dict[str, Array]]:
+        """State and values after these lessons of a day."""
+        values = self.values(*lead)
+        state = self.component.init(config, values, TARGETS, lead)
+        for lesson in lessons:
+            state, values = self.component.learn(config, state, values, lesson)
+        return state, values
+
+    # --- the rule -----------------------------------------------------------------------------------------------
+
+    def test_credit_is_one_of_three(self) -> None:
+        assert self.component.credit in ("eligibility", "gradient", None)
+        if self.component.credit is not None:
+            assert isinstance(self.config(), PlasticityConfig), "a rule that learns is told what and when"
+
+    def test_init_and_learn_are_pure(self) -> None:
+        config, values = self.few(), self.values()
+        state = pure(self.component.init, config, values, TARGETS, ())
+        for lesson in self.lessons(3):
+            state, values = pure(self.component.learn, config, state, values, lesson)
+            pure(self.component.progress, state)
+            finite(values)
+
+    def test_a_checkpoint_holds_its_state(self) -> None:
+        config, values = self.few(), self.values()
+        state: Any = self.component.init(config, values, TARGETS, ())
+        storable(state, mappings=True)
+        for lesson in self.lessons(3):
+            for single in one_by_one(lesson):
+                gone_on = self.component.learn(config, restored(state), restored(values), single)
+                state, values = self.component.learn(config, state, values, single)
+                same((state, values), gone_on, where="after a checkpoint")
+                storable(state, mappings=True)
+
+    def test_values_keep_names_and_shapes(self) -> None:
+        _, values = self.learned(self.few(), self.lessons(2))
+        same({n: np.zeros_like(v) for n, v in self.values().items()}, {n: np.zeros_like(v) for n, v in values.items()})
+
+    def test_nothing_changes_before_an_update(self) -> None:
+        config, values = self.few(), self.values()
+        state: Any = self.component.init(config, values, TARGETS, ())
+        for single in one_by_one(self.lessons(1)[0])[:-1]:
+            state, after = self.component.learn(config, state, values, single)
+            assert all(after[name] is values[name] for name in values), "values must be the same arrays"
+
+    def test_progress_counts_updates_and_tells_their_loss(self) -> None:
+        config, values = self.few(), self.values()
+        state: Any = self.component.init(config, values, TARGETS, ())
+        begun = self.component.progress(state)
+        assert isinstance(begun, Progress)
+        assert begun.updates == 0
+        assert np.isnan(begun.loss)
+        self.learns_or_skip()
+        for number, lesson in enumerate(self.lessons(3)):
+            for single in one_by_one(lesson):
+                assert self.component.progress(state).updates == number
+                state, values = self.component.learn(config, state, values, single)
+            told = self.component.progress(state)
+            assert told.updates == number + 1
+            same(np.asarray(told.loss), np.asarray(lesson.losses.mean()), SUMS, "loss")
+
+    def test_trials_one_by_one_are_the_trials_together(self) -> None:
+        lessons = self.lessons(3)
+        _, together = self.learned(self.few(), lessons)
+        _, apart = self.learned(self.few(), [single for lesson in lessons for single in one_by_one(lesson)])
+        same(together, apart, SUMS, "values")
+
+    def test_updates_change_something(self) -> None:
+        self.learns_or_skip()
+        _, values = self.learned(self.few(), self.lessons(2))
+        before = self.values()
+        assert all((values[name] != before[name]).any() for name in before)
+
+    def test_idle_updates_change_nothing(self) -> None:
+        self.learns_or_skip()
+        config, lessons = self.few(idle_updates=2), self.lessons(3)
+        state, values = self.learned(config, lessons[:2])
+        same(values, self.values(), where="values")
+        assert self.component.progress(state).updates == 2
+        _, values = self.component.learn(config, state, values, lessons[2])
+        assert any((values[name] != value).any() for name, value in self.values().items())
+
+    def test_seeds_learn_apart(self) -> None:
+        """An axis in front of the trials is of individuals that know nothing of one another."""
+        seeds = 3
+        lessons = self.lessons(3, seeds)
+        state, together = self.learned(self.few(), lessons, seeds)
+        for seed in range(seeds):
+            values: Any = {name: value[seed] for name, value in self.values(seeds).items()}
+            one: Any = self.component.init(self.few(), values, TARGETS, ())
+            for lesson in lessons:
+                one, values = self.component.learn(self.few(), one, values, of_seed(lesson, seed))
+            same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
+            told, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
+            if self.component.credit is not None:
+                same(told[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
+
+
+def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> Lesson:
+    """Trials with losses (..., B), whose credits are (..., B, shape) for each plastic array."""
+
+    def credit(amounts: Array) -> dict[str, Array]:
+        axis = amounts.ndim - 1
+        return {
+            name: (each * amounts.reshape(amounts.shape + (1,) * (each.ndim - amounts.ndim))).sum(axis=axis)
+            for name, each in credits.items()
+        }
+
+    return Lesson(losses, targets, credit)
+
+
+def one_by_one(lesson: Lesson) -> list[Lesson]:
+    """The trials of a lesson (B,) as lessons of one."""
+
+    def single(k: int) -> Lesson:
+        others = np.eye(len(lesson.targets))[k]
+        return Lesson(
+            lesson.losses[k : k + 1], lesson.targets[k : k + 1], lambda amount: lesson.credit(amount * others)
+        )
+
+    return [single(k) for k in range(len(lesson.targets))]
+
+
+def of_seed(lesson: Lesson, seed: int) -> Lesson:
+    """What one individual is taught of a lesson (seeds, B)."""
+
+    def credit(amounts: Array) -> dict[str, Array]:
+        everybody = np.zeros_like(lesson.losses)
+        everybody[seed] = amounts
+        return {name: each[seed] for name, each in lesson.credit(everybody).items()}
+
+    return Lesson(lesson.losses[seed], lesson.targets, credit)

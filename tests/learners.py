@@ -1,0 +1,83 @@
+"""Small networks that learn, for tests anywhere: 8 units, trials of 0.3 s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# The parameters that may be plastic.
+FIELDS = ("U", "W", "b")
+# Scales that let every term of the loss matter.
+OBJECTIVE = {
+    "position_scale_m": 0.05,
+    "velocity_scale_m_s": 0.2,
+    "acceleration_scale_m_s2": 2.0,
+    "acceleration_weight": 0.2,
+    "effort_weight": 20.0,
+    "hold_s": 0.05,
+}
+NETWORK = {
+    "kind": "rnn",
+    "units": 8,
+    "encoder_units": 6,
+    "feedback_delay_s": 0.05,
+    "hold_cue": True,
+    "noise_sd": 0.2,
+    "motor_weights": {"normal": [0.0, 0.2]},
+}
+REACHES = {"kind": "timed_reach", "targets": 4, "reach_s": 0.3, "hold_s": 0.05, "radius_m": 0.03}
+PRETRAINING = {
+    "effector": {"kind": "point_mass"},
+    "plasticity": {"kind": "backprop", "adam": {"rate": 0.001}},
+    "updates": 3,
+    "targets": 4,
+    "reach_s": 0.3,
+}
+
+
+def learning(kind: str = "backprop", trials: int = 6, rule: dict[str, Any] | None = None, **fields: Any) -> Any:
+    """Plain data of a protocol whose network learns by a rule of this kind, two trials an update."""
+    return {
+        "name": "learning",
+        "seed": 4,
+        "tick_s": 0.01,
+        "bin_ticks": 1,
+        "schedule": {"days": 1, "blocks": [{"name": "only", "trials": trials}]},
+        "task": REACHES,
+        "population": NETWORK,
+        "decoder": {"kind": "kalman", "calibration": {"reaches": 16, "noise_shrinkage": 0.5}},
+        "plasticity": {
+            "kind": kind,
+            "trials_per_update": 2,
+            "adam": {"rate": 0.01},
+            "objective": OBJECTIVE,
+            **(rule or {}),
+        },
+        "pretraining": PRETRAINING,
+        **fields,
+    }
+
+
+def plain_loss(cursors: np.ndarray, decoded: np.ndarray, goal: np.ndarray, tick_s: float = 0.01) -> float:
+    """The loss of `OBJECTIVE` written out: cursors (T + 1, 4), velocities as decoded (T, 2), goal (2,)."""
+    told = OBJECTIVE
+    held = round(told["hold_s"] / tick_s)
+    loss = 0.0
+    for t in range(len(cursors) - held, len(cursors)):
+        position, velocity, earlier = cursors[t, :2], cursors[t, 2:], cursors[t - 1, 2:]
+        acceleration = (velocity - earlier) / tick_s
+        loss += np.sum((position - goal) ** 2) / told["position_scale_m"] ** 2
+        loss += 0.1 * np.sum(velocity**2) / told["velocity_scale_m_s"] ** 2
+        loss += told["acceleration_weight"] * np.sum(acceleration**2) / told["acceleration_scale_m_s2"] ** 2
+    return loss / held + told["effort_weight"] / 2 * np.mean(np.sum(decoded**2, axis=1))
+
+
+def parts(population: Any) -> dict[str, np.ndarray]:
+    """The arrays that may be plastic."""
+    return {name: getattr(population, name) for name in FIELDS}
+
+
+def same_parts(one: Any, other: Any, names: tuple[str, ...] = FIELDS) -> bool:
+    """Whether these arrays of two populations are the same bit for bit."""
+    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in names)

@@ -1,0 +1,92 @@
+"""When updating stops and begins again."""
+
+import pytest
+from pydantic import ValidationError
+
+from decoderd.state import Timing
+from decoderd.updaters import Criterion, criterion
+
+TIMING = Timing(0.01, 10)  # bins of 0.1 s
+
+
+def plan(**fields):
+    return criterion.plan(Criterion(**{"stop_at_per_min": 8, "restart_drop": 0.15, "window_s": 60.0, **fields}), TIMING)
+
+
+def followed(plan, state, bins, every=0):
+    """The states of so many bins, with a success in every so many."""
+    states = []
+    for k in range(1, bins + 1):
+        state = criterion.follow(plan, state, int(every > 0 and k % every == 0))
+        states.append(state)
+    return states
+
+
+STOPPED = criterion.State(False, 10.0, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("state", "successes", "updating", "stopped_at"),
+    [
+        (criterion.begin(), 0, True, 0.0),
+        (criterion.begin(), 7, True, 0.0),
+        (criterion.begin(), 8, False, 8.0),
+        (criterion.begin(), 30, False, 30.0),
+        (STOPPED, 10, False, 10.0),
+        (STOPPED, 9, False, 10.0),  # down by 10 %
+        (STOPPED, 8, True, 10.0),  # down by 20 %
+        (STOPPED, 0, True, 10.0),
+        (STOPPED, 40, False, 10.0),
+    ],
+)
+def test_a_full_window_is_judged(state, successes, updating, stopped_at):
+    now = state
+    for k in range(600):
+        before = now
+        now = criterion.follow(plan(), now, int(k < successes))
+        assert before.updating == state.updating, "before the window was full"
+    assert (now.updating, now.stopped_at) == (updating, stopped_at)
+    if now.updating != state.updating:
+        assert now[2:] == (0, ())
+
+
+def test_the_window_slides():
+    """6 successes in the first minute are forgotten when 8 come in the second."""
+    state = followed(plan(), criterion.begin(), 600, every=100)[-1]
+    assert criterion.rate(plan(), state) == 6
+    later = followed(plan(), state, 600, every=70)
+    first = next(k for k, one in enumerate(later, 1) if not one.updating)
+    assert first == 7 * 70 or criterion.rate(plan(), later[first - 2]) == 7
+    assert later[first - 1].stopped_at == 8
+
+
+def test_two_successes_in_a_bin_count_twice():
+    state = criterion.follow(plan(), criterion.begin(), 2)
+    assert state.successes == (1, 1)
+
+
+def test_neither_state_lasts_shorter_than_a_window():
+    state, lengths, last = criterion.begin(), [], 0
+    for k in range(6000):
+        before, state = state, criterion.follow(plan(), state, int(k % 50 == 0 and k % 1500 < 900))
+        if before.updating != state.updating:
+            lengths.append(k - last)
+            last = k
+    assert len(lengths) >= 2
+    assert min(lengths) >= 599
+
+
+def test_without_a_drop_it_stays_stopped():
+    assert not any(s.updating for s in followed(plan(restart_drop=None), STOPPED, 3000))
+
+
+def test_a_night_begins_the_window_anew():
+    state = criterion.renewed(followed(plan(), criterion.begin(), 500, every=20)[-1])
+    assert state == criterion.begin()
+    assert criterion.renewed(STOPPED._replace(bins=7, successes=(3,))) == STOPPED
+
+
+@pytest.mark.parametrize("fields", [{"stop_at_per_min": 0}, {"restart_drop": 1.2}, {"window_s": 0}])
+def test_ranges(fields):
+    with pytest.raises(ValidationError):
+        plan(**fields)
