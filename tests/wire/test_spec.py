@@ -24,8 +24,9 @@ from decoderd.errors import ProtocolError
 from decoderd.service.hosting import LONGEST
 from decoderd.service.replies import Answering, open_router
 from decoderd.wire import codec, control, envelope, inputs, messages
-from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, turned
+from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
+from tests.test_learning import learning
 from tools import wire_spec
 
 ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
@@ -410,7 +411,13 @@ def test_messages_of_a_session_keep_to_the_schema():
         80: [packed(arrays)],
     }
     told = turned(session, state, at).messages
-    assert {topic for topic, _ in told} == set(codec.TOPICS)
+    learnt = run(learning("reinforce", trials=4)).messages
+    assert {topic for topic, _ in (*told, *learnt)} == set(codec.TOPICS)
+    for messages_of_one in (told, learnt):
+        keep_to_the_schema(messages_of_one)
+
+
+def keep_to_the_schema(told):
     following = dict.fromkeys(codec.TOPICS, 0)
     last = -1
     for topic, payload in told:
