@@ -539,6 +539,7 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         assert ask("leave", participant="a")[0]["changed"] is True
         assert ask("stop")[0]["changed"] is True
         last, _ = ask("describe")
+        assert last["state"] == "stopped"
         assert done == set(OPERATIONS["session"])
 
         # the stream, complete by sequence numbers, as the README says
