@@ -171,8 +171,7 @@ def resume(
         if state.progress.done and not serve:
             _report(stored(kept, session, state), json, directory)
             return
-        past = kept.incarnations()
-        speed = speed or (past[-1]["speed"] if past else "realtime")
+        speed = speed or _speed_before(kept, directory)
         clock_for(speed, session.timing.tick_s)
         if serve and speed == "lockstep" and not participant:
             terms = _agreed(directory)
@@ -371,6 +370,16 @@ def _terms(
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
         raise ProtocolError(f"lockstep: {where}: {fault['msg']}; as in --participant task=tick", where) from None
+
+
+def _speed_before(kept: Any, directory: Path) -> str:
+    """The speed that the session ran at last, or was to run at when its process died."""
+    from decoderd.service import entry
+
+    past, last = kept.incarnations(), entry.read(directory)
+    if past:
+        return str(past[-1]["speed"])
+    return last.speed if last is not None else "realtime"
 
 
 def _agreed(directory: Path) -> Any:

@@ -70,6 +70,13 @@ def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), **{**pipes, **options})
 
 
+def listens(process: subprocess.Popen[str]) -> bool:
+    """Whether it catches SIGTERM by now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def end(process: subprocess.Popen[str]) -> None:
     """Make sure a process of ours is gone."""
     if process.poll() is None:

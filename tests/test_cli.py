@@ -328,7 +328,8 @@ def test_an_interrupt_before_the_first_tick_leaves_nothing(tmp_path):
     before = contents(tmp_path)
     process = running.start("run", path, "--out", tmp_path / "session")
     try:
-        time.sleep(2.0)
+        while not running.listens(process):
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=running.TIMEOUT_S)
     finally:

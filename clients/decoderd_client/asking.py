@@ -145,12 +145,15 @@ class _Endpoint:
         self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
 
     def _prepare(self, socket: zmq.Socket[Any]) -> None:
-        """Connect it."""
+        """Connect it. Raises ValueError for what is no endpoint."""
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDTIMEO, self._timeout_ms)  # whose key is refused has nowhere to send to
         if self.keys is not None:
             self.keys.introduce(socket)
-        socket.connect(self.endpoint)
+        try:
+            socket.connect(self.endpoint)
+        except zmq.ZMQError:
+            raise ValueError(f"{self.endpoint!r} is no endpoint: right is tcp://HOST:PORT or ipc://PATH") from None
 
     def _no_answer(self, op: str) -> NoAnswer:
         waited = f"{self._attempts} x {self._timeout_ms / 1e3:g} s"

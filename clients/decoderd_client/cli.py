@@ -82,9 +82,10 @@ def run(
             raise Wrong(f"{plugin} works beside running sessions only: --session NAME, or --control ENDPOINT")
         chosen.stored(stored, given, _tell)
         return
-    found = (
-        Session(control, keys=mine) if control is not None else Supervisor(supervisor, keys=mine).session(session or "")
-    )
+    try:
+        found = Session(control, keys=mine) if control else Supervisor(supervisor, keys=mine).session(session or "")
+    except ValueError as error:
+        raise Wrong(str(error)) from None
     with found:
         chosen.run(found, given, _tell)
 

@@ -32,10 +32,16 @@ class Reply(dict[str, Any]):
 
 
 def request(op: str, fields: Mapping[str, Any]) -> tuple[str, list[bytes]]:
-    """A new request: its id, and its frames. Fields that are None are left out."""
+    """A new request: its id, and its frames. Fields that are None are left out.
+
+    Raises ValueError for what no message can hold: integers above 64 bit, text that is no Unicode, other objects.
+    """
     id = uuid.uuid4().hex
     given = {name: value for name, value in fields.items() if value is not None}
-    return id, envelope.write({"v": codec.VERSION, "id": id, "op": op, **given})
+    try:
+        return id, envelope.write({"v": codec.VERSION, "id": id, "op": op, **given})
+    except (UnicodeEncodeError, OverflowError, TypeError) as error:
+        raise ValueError(f"{op}: cannot be sent: {error}") from None
 
 
 def read(id: str, frames: Sequence[bytes]) -> Reply | None:

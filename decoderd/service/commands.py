@@ -45,6 +45,8 @@ def _plainly() -> Iterator[None]:
         raise Asked(f"{error} ({error.code})", error.field) from None
     except NoAnswer as error:
         raise Asked(f"{error}; is it running?") from None
+    except ValueError as error:  # nothing that could be asked
+        raise ServiceError(str(error)) from None
 
 
 def _supervisor(control: str, keys: Path | None) -> Any:
@@ -74,7 +76,9 @@ def _keys(file: Path | None) -> Any:
 def _toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ServiceError(f"{file}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ServiceError(f"{file}: {error}") from None
 
 
@@ -226,7 +230,10 @@ def get_decoder(
         reply = found.decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
-    np.savez(out, **arrays)
+    try:
+        np.savez(out, **arrays)
+    except OSError as error:
+        raise ServiceError(f"{out}: cannot be written: {error.strerror}") from None
     console.print(f"{reply['kind']}: {', '.join(packed)} in {out}", markup=False, highlight=False)
 
 
@@ -238,13 +245,12 @@ def set_decoder(
     keys: Keys = None,
 ) -> None:
     """Exchange the decoder for one of the same kind."""
-    import numpy as np
+    from decoderd.arrays import load_npz
 
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            packed = {name: (arrays[name].shape, arrays[name].astype("<f8").tobytes()) for name in arrays.files}
-    except (OSError, ValueError) as error:
-        raise ServiceError(f"{file}: {error}") from None
+        packed = {name: (array.shape, array.astype("<f8").tobytes()) for name, array in load_npz(file).items()}
+    except ValueError as error:
+        raise ServiceError(f"{file}: an array that holds no numbers ({error})") from None
     with _plainly(), _session(session, control, keys) as found:
         _show(found.set_decoder(packed))
 

@@ -62,7 +62,9 @@ def held(directory: Path) -> Iterator[None]:
                 break
             except OSError:
                 if attempt == 19:
-                    raise ServiceError(f"{directory}: another process serves this session") from None
+                    raise ServiceError(
+                        f"{directory}: another process serves this folder; end that, or choose another"
+                    ) from None
                 time.sleep(0.02)
         yield
     finally:

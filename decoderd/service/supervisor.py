@@ -284,10 +284,10 @@ class Supervisor:
         return endpoint
 
     def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
-        speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
-        if one.begun:  # in lockstep on the terms that the entry holds
-            self._spawn(one, ["resume", one.name, "--speed", speed, *self._endpoints(at)])
+        if one.begun:  # at the speed, and on the terms, that it ran at last
+            self._spawn(one, ["resume", one.name, *self._endpoints(at)])
         else:  # it died before the session began
+            speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
             self._spawn(one, self._run_arguments(one, speed, lockstep, at))
 
     def _run_arguments(self, one: Watched, speed: str, lockstep: dict[str, Any] | None, at: Entry | None) -> list[str]:
@@ -368,8 +368,9 @@ class Supervisor:
             message = f"{directory} is there, and holds no session of this supervisor: choose another name"
             self._answering.fail(letter, "bad_store", message, "session")
             return
-        if request.speed == "lockstep" and request.lockstep is None:
-            self._answering.fail(letter, "invalid", "lockstep: says who grants what at speed lockstep", "lockstep")
+        if (request.speed == "lockstep") != (request.lockstep is not None):
+            message = f"speed {request.speed}: participants that grant are needed at speed lockstep, and only there"
+            self._answering.fail(letter, "invalid", message, "lockstep")
             return
         plan.write_text(text, encoding="utf-8")
         one = self._watched[request.session] = Watched(directory)
@@ -441,6 +442,8 @@ def serve(data: Path, endpoint: str, keys: Path | None, linger_s: float, tell: A
     check(endpoint, loaded is not None)
     try:
         data.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ServiceError(f"{data}: is a file; sessions need a folder") from None
     except OSError as error:
         raise ServiceError(f"{data}: cannot be made: {error.strerror}") from None
     context: zmq.Context[Any] = zmq.Context()

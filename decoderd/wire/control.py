@@ -33,7 +33,8 @@ Code = Literal[
     "internal",
 ]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 Topic = Literal[
     "tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day", "health", "session"

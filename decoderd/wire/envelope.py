@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 from pydantic import TypeAdapter, ValidationError
 
-from decoderd.wire import codec
+from decoderd.wire import codec, control
 from decoderd.wire.control import Code
 
 # A map may be this long; arrays travel in frames of their own. That bounds what reading a request can cost.
@@ -62,8 +62,13 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
         path.append(str(part))
         inside = isinstance(here, dict) or (isinstance(here, list) and isinstance(part, int) and part < len(here))
         here = (here.get(part) if isinstance(here, dict) else here[part]) if inside else None
-    field = ".".join(path) or None
-    return RequestFault("invalid", f"{field}: {fault['msg']}" if field else fault["msg"], field, id)
+    field, why = ".".join(path) or None, fault["msg"]
+    match fault:
+        case {"type": "string_pattern_mismatch", "ctx": {"pattern": control.NAME}}:
+            why = f"{_short(here)} is no name: letters, digits and _ . -, 64 at most, no sign first"
+        case {"type": "union_tag_invalid", "ctx": {"tag": tag, "expected_tags": tags}}:
+            why = f"op = {_short(tag)}: there are {tags}"
+    return RequestFault("invalid", f"{field}: {why}" if field else why, field, id)
 
 
 def _map(frames: Sequence[bytes]) -> dict[str, Any]:

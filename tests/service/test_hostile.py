@@ -31,6 +31,8 @@ from tests.wire.test_envelope import valid
 CODES = set(wire.Code.__args__)
 HOUR = lasting(3600.0)
 BURST = 50
+# A session takes some 5 MiB more once it is asked at all, for buffers, and no more however often it is asked.
+GROWN_KIB = 24 * 1024
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def is_undisturbed(tmp_path, out, data):
 def siege_of_a_session(tmp_path, number):
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with Session(control) as session:
-            described = session.describe()
+            described, before = session.describe(), resident_kib(process)
             told = besiege(control, "session", number)
             knock(control, 60 + number // 100)
             knock(described["stream"], 60 + number // 100)
@@ -139,7 +141,8 @@ def siege_of_a_session(tmp_path, number):
             assert health["errors"] >= sum(n for code, n in told.items() if code != "ok")
             assert session.describe()["perturbations"] == []
             assert process.poll() is None
-            grown = resident_kib(process)
+            grown = resident_kib(process) - before
+            assert grown < GROWN_KIB, "something is kept of every request"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         summary = json.loads(process.stdout.read().splitlines()[-1])
@@ -294,5 +297,7 @@ def test_a_hundred_thousand(tmp_path, capsys):
     supervisor, supervisor_kib = siege_of_a_supervisor(tmp_path / "second" / "data", 35_000)
     with capsys.disabled():
         print(f"\n{sum(session.values()) + sum(supervisor.values())} messages in {time.monotonic() - begun:.0f} s")
-        print(f"session {dict(session)}, {session_kib} KiB\nsupervisor {dict(supervisor)}, {supervisor_kib} KiB")
+        print(
+            f"session {dict(session)}, grown by {session_kib} KiB\nsupervisor {dict(supervisor)}, {supervisor_kib} KiB"
+        )
         print(f"{summary['ticks']} ticks, lateness {summary['lateness']}")

@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -68,19 +67,13 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
     assert told["digest"] == record(tmp_path / "alone", data)["digest"]
 
 
-def listens(process):
-    """Whether it catches SIGTERM by now."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"SigCgt:\s*([0-9a-f]+)", status).group(1), 16) >> (signal.SIGTERM - 1) & 1
-
-
 @pytest.mark.parametrize("options", [(), ("--serve",)], ids=["alone", "served"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_before_the_first_tick_begins_nothing(tmp_path, number, options):
     protocol, out = write(tmp_path / "p.toml", SLOW_TO_BEGIN), tmp_path / "out"
     process = running.start("run", protocol, "--out", out, "--json", *options)
     try:
-        wait_for(lambda: listens(process))
+        wait_for(lambda: running.listens(process))
         code, told = finished(process, number)
         said = process.stderr.read()
     finally:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 import zmq
@@ -372,3 +373,18 @@ def test_what_else_is_in_the_data_directory_is_left_alone(tmp_path):
         assert refused(supervisor.start, "taken", HOUR)[0] == "bad_store"
     assert (tmp_path / "photos" / "one.jpg").read_text() == "mine"
     assert (tmp_path / "taken" / "session.sqlite").read_text() == "of somebody else"
+
+
+def test_who_died_before_it_was_noted_that_it_began_goes_on_at_its_speed(tmp_path):
+    """In lockstep it waits for grants again; it does not run away."""
+    terms = {"grants": {"a": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR, "lockstep", terms)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        supervisor.stop("a")
+        with closing(sqlite3.connect(tmp_path / "a" / "session.sqlite")) as connection, connection:
+            connection.execute("DELETE FROM incarnation")
+        supervisor.resume("a")
+        with supervisor.session("a") as session:
+            assert session.describe()["speed"] == "lockstep"
+            wait_for(lambda: session.describe()["state"] == "waiting")
