@@ -16,7 +16,11 @@ from decoderd.state import Moment, Readout, SessionState
 
 
 def take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:
-    """The state that has consumed one input (wire.inputs). Raises Refused, with the reason."""
+    """The state that has consumed one input (wire.inputs).
+
+    Raises Refused, with the reason, and as `field` the path to the culprit within the input, such as
+    `perturbation.angle_rad`.
+    """
     protocol = session.protocol
     match given.op:
         case "task":
@@ -55,10 +59,21 @@ def _add(session: Session, state: SessionState, fields: Mapping[str, Any], news:
         raise Refused(str(error), error.field) from None
     kept = tuple(p for p in state.perturbations if p.spec.name != spec.name or p.offset < 0)
     if any(p.spec.name == spec.name for p in kept):
-        raise Refused(f"perturbation {spec.name!r} is there already: remove it first, or choose another name", "name")
-    added = perturbing.begin(spec, session.host(state.parameters))
+        raise Refused(
+            f"perturbation {spec.name!r} is there already: remove it first, or choose another name",
+            "perturbation.name",
+        )
+    try:
+        added = perturbing.begin(spec, session.host(state.parameters))
+    except Refused as error:
+        raise Refused(str(error), _within("perturbation", error.field)) from None
     news.append(perturbing.message(spec, "added"))
     return _fresh_readout(state._replace(perturbations=(*kept, added)))
+
+
+def _within(outer: str, inner: str | None) -> str:
+    """The path to a field of a part of the input; to the part itself, where that says nothing."""
+    return outer if inner in (None, outer) else f"{outer}.{inner}"
 
 
 def _remove(state: SessionState, name: str, news: Messages) -> SessionState:
@@ -87,7 +102,9 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any], 
         check_drives(decoder, parameters, session.units if readouts is None else len(readouts))
         state = updating.exchanged(session, state, parameters)
     except (ArrayError, NumericalError) as error:
-        raise Refused(str(error), error.field) from None
+        raise Refused(str(error), _within("arrays", error.field)) from None
+    except Refused as error:  # of a perturbation that is there: it does not apply to these arrays
+        raise Refused(str(error), "arrays") from None
     except ValueError as error:
         raise Refused(f"arrays: {error}", "arrays") from None
     news.append(chronicle.decoder_message("input", "installed", "", arrays))

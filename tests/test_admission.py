@@ -65,7 +65,11 @@ START, GO, END = ({"op": "task", "event": event} for event in ("start", "go", "e
             "a decoder of kind 'kalman' takes no kinematics; use kind 'external'",
             "op",
         ),
-        ([perturb("gain", "cursor", factor=3)], "perturbation 'p' is there already: remove it first", "name"),
+        (
+            [perturb("gain", "cursor", factor=3)],
+            "perturbation 'p' is there already: remove it first",
+            "perturbation.name",
+        ),
         ([{"op": "unperturb", "name": "q"}], "there is no perturbation 'q'; there are: p", "name"),
         ([protocols.UNPERTURB, protocols.UNPERTURB], "there is no perturbation 'p'; there are: none", "name"),
         (
@@ -75,7 +79,11 @@ START, GO, END = ({"op": "task", "event": event} for event in ("start", "go", "e
         ),
         ([protocols.UNPERTURB, perturb("gain", "readout", factor=1)], "must be one of", "perturbation.site"),
         ([protocols.UNPERTURB, perturb("shove", "cursor")], "must be one of", "perturbation.kind"),
-        ([protocols.UNPERTURB, perturb("silence", "neural", units=[12])], r"units \[12\] are not there", "units"),
+        (
+            [protocols.UNPERTURB, perturb("silence", "neural", units=[12])],
+            r"units \[12\] are not there",
+            "perturbation.units",
+        ),
         (
             [{"op": "perturb", "perturbation": {"kind": "gain", "site": "cursor", "factor": 1}}],
             "perturbation.name: is missing",
@@ -99,11 +107,11 @@ def test_refusals_of_a_closed_session(closed, inputs, reason, field):
         (
             [perturb("rotation", "readout", angle_rad=1)],
             "a decoder of kind 'external' has no readout that could be rotated",
-            "site",
+            "perturbation.site",
         ),
-        ([perturb("permutation", "readout")], "reads no units that could be permuted", "site"),
+        ([perturb("permutation", "readout")], "reads no units that could be permuted", "perturbation.site"),
         ([packed({})], "the decoder is outside", "op"),
-        ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "of"),
+        ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "perturbation.of"),
     ],
 )
 def test_refusals_of_an_open_session(opened, inputs, reason, field):
@@ -136,15 +144,15 @@ def test_a_perturbation_that_is_over_makes_room_for_its_name(closed):
 @pytest.mark.parametrize(
     ("spoil", "reason", "field"),
     [
-        (lambda a: a.pop("Q"), "missing: Q", "Q"),
-        (lambda a: a.update(C=a["C"][:5]), r"Q: has shape \(12, 12\), expected 5 x 5", "Q"),
-        (lambda a: a.update(C=np.full((12, 3), np.nan)), "values are not finite", "C"),
-        (lambda a: a.update(Q=np.zeros((12, 12))), "Q: is singular", "Q"),
+        (lambda a: a.pop("Q"), "missing: Q", "arrays.Q"),
+        (lambda a: a.update(C=a["C"][:5]), r"Q: has shape \(12, 12\), expected 5 x 5", "arrays.Q"),
+        (lambda a: a.update(C=np.full((12, 3), np.nan)), "values are not finite", "arrays.C"),
+        (lambda a: a.update(Q=np.zeros((12, 12))), "Q: is singular", "arrays.Q"),
         (lambda a: a.update(C=a["C"][:5], Q=a["Q"][:5, :5]), "arrays: .*not aligned|mismatch", "arrays"),
         (
             lambda a: a.update(A=0.5 * np.eye(7), W=np.eye(7), C=np.ones((12, 7)), x0=np.zeros(7), P0=np.eye(7)),
             "a state of 7 entries .* drives no cursor",
-            None,
+            "arrays",
         ),
     ],
     ids=["missing", "misshapen", "nan", "singular", "other_units", "other_state"],
@@ -165,7 +173,7 @@ def test_a_decoder_that_does_not_fit_is_refused(closed, spoil, reason, field):
 def test_packed_arrays_must_have_their_bytes(closed, shape, data):
     swap = packed(arrays_of(*closed))
     swap["arrays"]["A"] = {"shape": shape, "data": data}
-    assert refused(*closed, swap).field in ("arrays", "A")
+    assert refused(*closed, swap).field in ("arrays", "arrays.A")
 
 
 def test_a_decoder_that_a_perturbation_does_not_fit_is_refused():

@@ -20,6 +20,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from decoderd import registry
+from decoderd.perturbations import envelope
 from decoderd.wire import codec, control, inputs, messages
 
 HERE = Path(__file__).resolve().parents[1] / "protocols" / "wire"
@@ -104,6 +106,19 @@ class _Schema(GenerateJsonSchema):
         }
 
 
+def _open(schema: Any) -> Any:
+    """A schema of what is received: where values are listed, others pass, for a later minor version may have more."""
+    if isinstance(schema, list):
+        return [_open(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    opened = {key: _open(one) for key, one in schema.items()}
+    if "enum" not in schema:
+        return opened
+    listed = {"enum": opened.pop("enum")}
+    return {**opened, "anyOf": [listed, {"type": opened.pop("type", "string")}]}
+
+
 def _model(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(schema_generator=_Schema)
 
@@ -154,13 +169,13 @@ def schemas() -> dict[str, dict[str, Any]]:
     """{file name: schema}."""
     given: TypeAdapter[Any] = TypeAdapter(Annotated[inputs.AnyInput, Field(discriminator="op")])
     found = {
-        **{f"topic.{topic}.json": _model(model) for topic, model in messages.MODELS.items()},
+        **{f"topic.{topic}.json": _open(_model(model)) for topic, model in messages.MODELS.items()},
         "stamp.json": STAMP,
         "inputs.json": _adapted(given),
         "session.requests.json": _adapted(control.OF_SESSION),
-        "session.replies.json": _replies(control.OF_SESSION),
+        "session.replies.json": _open(_replies(control.OF_SESSION)),
         "supervisor.requests.json": _adapted(control.OF_SUPERVISOR),
-        "supervisor.replies.json": _replies(control.OF_SUPERVISOR),
+        "supervisor.replies.json": _open(_replies(control.OF_SUPERVISOR)),
     }
     return {name: {"$schema": DIALECT, **schema} for name, schema in found.items()}
 
@@ -382,6 +397,12 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         {"i": 2, "t": 223456789},
     ),
     (
+        "of a later minor version: a value that is not listed is no error",
+        "session",
+        {"s": "demo-1", "q": 3, "k": 270, "x": "moved", "i": 2, "f": 250, "w": ""},
+        {"i": 2, "t": 423456789},
+    ),
+    (
         "waits for two",
         "session",
         {"s": "demo-1", "q": 2, "k": 260, "x": "waiting", "i": 2, "f": 250, "w": "decoder, task"},
@@ -413,6 +434,7 @@ SPOILT_MESSAGES: list[tuple[str, str, list[str]]] = [
     ("q is -1", "keys", [codec.topic("task").hex(), _TASK.replace("a17100", "a171ff"), _STAMP]),
     ("k is 1.5", "keys", [codec.topic("task").hex(), _TASK.replace("a16b0a", "a16bcb3ff8000000000000"), _STAMP]),
     ("s is a number", "keys", [codec.topic("task").hex(), _TASK.replace("a173a178", "a17307"), _STAMP]),
+    ("s is an extension type", "keys", [codec.topic("task").hex(), _TASK.replace("a173a178", "a173d40100"), _STAMP]),
     ("t has three numbers", "keys", [codec.topic("task").hex(), _TASK.replace("a174c0", "a17493000000"), _STAMP]),
     ("no incarnation", "keys", [codec.topic("task").hex(), _TASK, "81a17400"]),
 ]
@@ -424,6 +446,14 @@ def _ask(id: str, op: str, **fields: Json) -> dict[str, Json]:
 
 def _give(id: str, **given: Json) -> dict[str, Json]:
     return _ask(id, "input", input=given)
+
+
+def _nested(depth: int) -> Json:
+    """So many lists in one another."""
+    made: Json = []
+    for _ in range(depth - 1):
+        made = [made]
+    return made
 
 
 class Hex(str):
@@ -446,8 +476,8 @@ SESSION_REQUESTS: list[tuple[str, Json, list[str], Hex | None]] = [
     ("describe", _ask("r-1", "describe"), [], None),
     ("health", _ask("r-2", "health"), [], None),
     ("get_decoder", _ask("r-3", "get_decoder"), [], None),
-    ("missed", _ask("r-4", "missed", topic="tick", first=120, count=3), [], None),
-    ("missed: as many as one reply takes", _ask("r-5", "missed", topic="trial", first=0), [], None),
+    ("missed", _ask("r-4", "missed", topic="task", first=1, count=1), [], None),
+    ("missed: as many as one reply takes", _ask("r-5", "missed", topic="trial", first=7), [], None),
     ("missed: the largest number", _ask("r-6", "missed", topic="session", first=2**53, count=1000), [], None),
     ("input perturb", _give("r-7", op="perturb", perturbation=ROTATION), [], None),
     ("input unperturb", _give("r-8", op="unperturb", name="turn"), [], None),
@@ -561,7 +591,7 @@ SUPERVISOR_REQUESTS: list[tuple[str, Json, list[str], Hex | None]] = [
 _KINEMATICS = {"op": "kinematics", "velocity": [0.1, 0.0]}
 SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, str]] = [
     ("nothing but a delimiter", "session", Hex(""), [], "malformed", None, ""),
-    ("a delimiter and an empty map", "session", Hex(""), ["80"], "bad_version", "v", ""),
+    ("a delimiter and an empty map", "session", {}, [], "bad_version", "v", ""),
     ("a list", "session", Hex("93010203"), [], "malformed", None, ""),
     ("half a map", "session", Hex("83a17601a269"), [], "malformed", None, ""),
     ("something after the map", "session", Hex("83a17601a26964a178a26f70a5706175736500"), [], "malformed", None, ""),
@@ -576,6 +606,17 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
         "malformed",
         None,
         "",
+    ),
+    ("33 deep", "session", _ask("x", "describe", z=_nested(32)), [], "malformed", None, "x"),
+    ("32 deep, but an unknown field", "session", _ask("x", "describe", z=_nested(31)), [], "invalid", "z", "x"),
+    (
+        "an extension type",
+        "session",
+        Hex("85a17601a26964a178a26f70a66d6973736564a5746f706963a47469636ba56669727374d40100"),
+        [],
+        "invalid",
+        "first",
+        "x",
     ),
     ("65 frames after the map", "session", _ask("x", "describe"), [""] * 65, "too_large", None, ""),
     ("no version", "session", {"id": "x", "op": "describe"}, [], "bad_version", "v", "x"),
@@ -741,7 +782,7 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
         _give("x", op="decoder", arrays={"m0": {"shape": [1], "frame": 1}}),
         [ONE],
         "malformed",
-        "frame",
+        "input.arrays.m0.frame",
         "x",
     ),
     (
@@ -750,7 +791,7 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
         _give("x", op="decoder", arrays={"m0": {"shape": [1], "frame": -1}}),
         [ONE],
         "malformed",
-        "frame",
+        "input.arrays.m0.frame",
         "x",
     ),
     (
@@ -881,6 +922,8 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
         "x",
     ),
 ]
+# Refused requests that come from a REQ socket.
+BY_REQ = {"a delimiter and an empty map"}
 # Of these no JSON Schema can tell: to it 1.0 is an integer, and frames are not in the map.
 BEYOND_SCHEMA = {
     "65 frames after the map",
@@ -899,6 +942,7 @@ def _failed(id: str, code: str, message: str, field: str | None = None) -> dict[
 
 
 DESCRIPTION = {
+    "decoderd": "0.1.0",
     "session": "demo-1",
     "state": "running",
     "incarnation": 1,
@@ -940,9 +984,10 @@ DESCRIPTION = {
     "protocol": PROTOCOL,
 }
 _WHERE = {"stream": "tcp://127.0.0.1:40001", "control": "tcp://127.0.0.1:40002"}
-RUNNING = {"session": "demo", "state": "running", "incarnation": 1, **_WHERE, "why": None}
+RUNNING = {"session": "demo", "name": "demo-1", "state": "running", "incarnation": 1, **_WHERE, "why": None}
 CRASHED = {
     "session": "old",
+    "name": "demo-2",
     "state": "failed",
     "incarnation": 4,
     "stream": None,
@@ -1005,7 +1050,7 @@ REPLIES: list[tuple[str, str, str, Json, list[str]]] = [
             trials=2,
             days=0,
             state="waiting",
-            refused=[{"index": 1, "code": "refused", "message": "the decoder is outside", "field": "op"}],
+            refused=[{"index": 1, "code": "refused", "message": "the decoder is outside", "field": "inputs.1.op"}],
             topics=["task"],
             lost=0,
         ),
@@ -1027,7 +1072,7 @@ REPLIES: list[tuple[str, str, str, Json, list[str]]] = [
         "stop",
         "supervisor",
         "stop",
-        _ok("s-7", **{**RUNNING, "state": "stopped", "stream": None, "control": None}, changed=True),
+        _ok("s-7", **{**RUNNING, "state": "stopped"}, changed=True),
         [],
     ),
     (
@@ -1035,6 +1080,13 @@ REPLIES: list[tuple[str, str, str, Json, list[str]]] = [
         "supervisor",
         "health",
         _ok("s-8", sessions={"running": 1, "failed": 1}, restarts=3, errors=0, dropped=0),
+        [],
+    ),
+    (
+        "an error in a perturbation: a path within the request",
+        "session",
+        "input",
+        _failed("x", "refused", "perturbation.angle_rad: is missing (radians)", "input.perturbation.angle_rad"),
         [],
     ),
     ("an error without id", "session", "describe", _failed("", "malformed", "not one msgpack map"), []),
@@ -1066,10 +1118,9 @@ def vectors() -> dict[str, list[Json]]:
     refused = []
     for name, to, request, bodies, code, field, id in SPOILT_REQUESTS:
         told_as = request if isinstance(request, dict) else None
+        frames = [*([REQ] if name in BY_REQ else []), _first_frame(request), *bodies]
         error = {"id": id, "code": code, "field": field}
-        refused.append(
-            {"name": name, "to": to, "frames": [_first_frame(request), *bodies], "request": told_as, "error": error}
-        )
+        refused.append({"name": name, "to": to, "frames": frames, "request": told_as, "error": error})
     asked = [_request(*one) for one in SESSION_REQUESTS]
     answered = [
         {"name": name, "from": who, "op": op, "frames": [_first_frame(reply), *bodies], "reply": reply}
@@ -1095,6 +1146,8 @@ def _words(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     """A type in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
+        if name == "Trigger":
+            return "[moment](#moments)"
         return (
             "input" if name in _GIVEN else f"[{name}](#{name.lower()})" if name in _SHOWN else _words(defs[name], defs)
         )
@@ -1151,7 +1204,7 @@ _SHOWN = {"PerturbationState", "ArrayFrame", "Refusal", "SessionState", "Partici
 
 def _range(schema: Mapping[str, Any]) -> str:
     bounds = [("≥", "minimum"), (">", "exclusiveMinimum"), ("≤", "maximum"), ("<", "exclusiveMaximum")]
-    said = [f"{sign} {int(schema[key])}" for sign, key in bounds if key in schema and schema[key] != EXACT]
+    said = [f"{sign} {schema[key]:.9g}" for sign, key in bounds if key in schema and schema[key] != EXACT]
     return f" {', '.join(said)}" if said else ""
 
 
@@ -1201,7 +1254,7 @@ SAID = {
     "dropped": "requests that could not even be answered",
     "errors": "requests answered with an error",
     "event": "what happens to the trial",
-    "field": "the culprit, with dots",
+    "field": "the path to the culprit within the request, such as `inputs.1.velocity.0`",
     "first": "sequence number of the first message",
     "goal": "m; nil at rest",
     "incarnation": "counted from 1; 0 while it is not known yet",
@@ -1223,7 +1276,7 @@ SAID = {
     "protocol": "what would stand in the TOML file",
     "radius_m": "of the target, m",
     "refused": "inputs of the grant that were not consumed",
-    "session": "its name",
+    "session": "the name that it was, or is to be, started by",
     "sessions": "one entry each; in the reply to `health`, how many are in each state",
     "shape": "rows, columns",
     "speed": "`realtime`, `max`, `lockstep`, or a factor as text",
@@ -1271,6 +1324,75 @@ def _inputs() -> list[str]:
         op = model.model_fields["op"].default
         lines += [f"#### input {op}", "", *_doc(schema), *_table(schema, schema.get("$defs", {}), {"op"})]
     return lines
+
+
+def _built_in(family: str) -> dict[str, Any]:
+    """The components of a family that come with the service."""
+    found = sorted(registry.family(family).items())
+    return {kind: one for kind, one in found if one.Config.__module__.startswith("decoderd.")}
+
+
+def _own(model: type[BaseModel], left_out: set[str]) -> str:
+    """Fields and their types, in one cell of a table."""
+    schema = _model(model)
+    said = []
+    for name, field in schema.get("properties", {}).items():
+        if name not in left_out:
+            absent = "" if name in schema.get("required", ()) else "; may be absent"
+            said.append(f"`{name}` ({_words(field, schema.get('$defs', {}))}{absent})")
+    return ", ".join(said)
+
+
+def _said(model: type[BaseModel]) -> str:
+    return " ".join(str(model.__doc__).split()).replace("|", "\\|")
+
+
+def _perturbations() -> list[str]:
+    lines = [
+        "| `kind` | `site` | fields besides `kind`, `name`, `site`, `envelope` | what it does |",
+        "|---|---|---|---|",
+    ]
+    for kind, one in _built_in("perturbations").items():
+        sites = ", ".join(f"`{site}`" for site in one.sites)
+        own = _own(one.Config, {"kind", "name", "site", "envelope"})
+        lines.append(f"| `{kind}` | {sites} | {own} | {_said(one.Config)} |")
+    lines += ["", "| `shape` of an envelope | other fields | amount |", "|---|---|---|"]
+    for shape in (envelope.Step, envelope.Ramp, envelope.Block):
+        kind = shape.model_fields["shape"].default
+        lines.append(f"| `{kind}` | {_own(shape, {'shape'})} | {_said(shape)} |")
+    return [*lines, ""]
+
+
+# Sections of a protocol: (the family of their kinds, what they decide).
+SECTIONS: dict[str, tuple[str | None, str]] = {
+    "name": (
+        None,
+        "small letters, digits and -, at most 64; with the seed it makes the session's own name, `name-seed`",
+    ),
+    "seed": (None, "of everything random"),
+    "tick_s": (None, "length of a tick, s"),
+    "bin_ticks": (None, "ticks of a decoder bin"),
+    "schedule": (None, "`days` (1 if absent), and `blocks`: a list of maps, each with `trials` or `duration_s`"),
+    "task": ("tasks", "what the subject is to do"),
+    "effector": ("effectors", "what the decoded movement moves"),
+    "population": ("populations", "neurons, and the subject who drives them"),
+    "decoder": ("decoders", "counts to movement"),
+    "updater": ("updaters", "changes the decoder as the session goes on"),
+    "readouts": (None, "which units the decoder reads"),
+    "plasticity": ("plasticity", "changes the population as the session goes on"),
+    "pretraining": (None, "practice of a population before the session"),
+    "overnight": (None, "what happens to units and decoder between days"),
+    "perturbations": ("perturbations", "a list of [perturbations](#perturbations)"),
+}
+NEEDED = ("name", "schedule", "task", "population", "decoder")
+
+
+def _protocol() -> list[str]:
+    lines = ["| section | | what it decides | `kind` |", "|---|---|---|---|"]
+    for name, (family, what) in SECTIONS.items():
+        kinds = ", ".join(f"`{kind}`" for kind in _built_in(family)) if family else ""
+        lines.append(f"| `{name}` | {'needed' if name in NEEDED else ''} | {what} | {kinds} |")
+    return [*lines, "", "For example:", "", "```json", json.dumps(PROTOCOL), "```", ""]
 
 
 def _shown(value: Json) -> str:
@@ -1325,6 +1447,8 @@ def tables() -> dict[str, list[str]]:
     return {
         "topics": _topics(),
         "inputs": _inputs(),
+        "protocol": _protocol(),
+        "perturbations": _perturbations(),
         "session": _operations("session", control.OF_SESSION),
         "supervisor": _operations("supervisor", control.OF_SUPERVISOR),
     }

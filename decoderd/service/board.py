@@ -25,7 +25,7 @@ class Ticket:
     changed: bool = True
     code: control.Code | None = None
     message: str = ""
-    field: str | None = None
+    field: str | None = None  # within the input
 
 
 @dataclass

@@ -121,13 +121,18 @@ class Desk:
         if ticket.code is None:
             self.answering.done(ticket.token, tick=ticket.tick, changed=ticket.changed)
         else:
-            self.answering.fail(ticket.token, ticket.code, ticket.message, ticket.field)
+            self.answering.fail(ticket.token, ticket.code, ticket.message, _within("input", ticket.field))
 
     def _answer_grant(
         self, letter: Letter, tickets: list[Ticket], messages: list[tuple[str, bytes]], lost: int
     ) -> None:
         refused = [
-            {"index": index, "code": ticket.code, "message": ticket.message, "field": ticket.field}
+            {
+                "index": index,
+                "code": ticket.code,
+                "message": ticket.message,
+                "field": _within(f"inputs.{index}", ticket.field),
+            }
             for index, ticket in enumerate(tickets)
             if ticket.code is not None
         ]
@@ -342,6 +347,11 @@ class Desk:
             return
         assert self._lockstep is not None
         self._lockstep.grant(request, letter)
+
+
+def _within(outer: str, inner: str | None) -> str:
+    """The path within the request to a field of an input that came with it."""
+    return outer if inner is None else f"{outer}.{inner}"
 
 
 def _bytes(given: AnyInput) -> int:

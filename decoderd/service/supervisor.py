@@ -284,10 +284,10 @@ class Supervisor:
         return endpoint
 
     def _spawn_resume(self, one: Watched, at: Entry | None) -> None:
-        speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
-        if one.begun:  # in lockstep on the terms that the entry holds
-            self._spawn(one, ["resume", one.name, "--speed", speed, *self._endpoints(at)])
+        if one.begun:  # at the speed, and on the terms, that it ran at last
+            self._spawn(one, ["resume", one.name, *self._endpoints(at)])
         else:  # it died before the session began
+            speed, lockstep = (at.speed, at.lockstep) if at is not None else ("realtime", None)
             self._spawn(one, self._run_arguments(one, speed, lockstep, at))
 
     def _run_arguments(self, one: Watched, speed: str, lockstep: dict[str, Any] | None, at: Entry | None) -> list[str]:

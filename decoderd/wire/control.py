@@ -117,7 +117,7 @@ class Resume(Request):
 
 
 class Stop(Request):
-    """End the process at the next tick, with everything stored. The session can be resumed."""
+    """Stop at the next tick, with everything stored; the process goes on answering for a while. It can be resumed."""
 
     op: Literal["stop"]
 
@@ -182,7 +182,8 @@ class Find(Request):
 class Start(Request):
     """Begin a session. The protocol is that of a TOML file as a map; files it names are sought in the data directory.
 
-    The reply comes once its sockets are bound. Repeated with the same protocol: the session that there is.
+    The reply comes once its sockets are bound. Repeated with the same protocol: the session that there is, as it is;
+    one that was stopped does not begin again by that, but by `resume`.
     """
 
     op: Literal["start"]
@@ -193,14 +194,15 @@ class Start(Request):
 
 
 class ResumeSession(Request):
-    """Go on with a session whose process has ended, from its last commit."""
+    """Go on with a session that has ended or stopped, from its last commit. A process that still answers is ended."""
 
     op: Literal["resume"]
     session: Name
 
 
 class StopSession(Request):
-    """Stop a session's process at a tick boundary, with everything stored."""
+    """Stop a session at a tick boundary, with everything stored. Its process goes on answering for a while; where it
+    does so already, it is ended now, and `changed` is false."""
 
     op: Literal["stop"]
     session: Name
@@ -286,7 +288,10 @@ class Description(Reply):
     """A session and where it stands. `next` holds each topic's next sequence number."""
 
     ok: Literal[True] = True
-    session: str
+    decoderd: Annotated[str, Field(description="version of the service, of no meaning to the protocol")]
+    session: Annotated[
+        str, Field(description="the session's own name, `s` of its messages: name and seed of the protocol")
+    ]
     state: State
     incarnation: Whole
     from_tick: Annotated[Whole, Field(description="first tick of this incarnation")]
@@ -378,12 +383,15 @@ class SessionState(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    session: str
+    session: Annotated[str, Field(description="the name that it was started by")]
+    name: Annotated[
+        str | None, Field(description="its own name, `s` of its messages; nil while it is not known yet")
+    ] = None
     state: State
     incarnation: Whole
     stream: str | None
     control: str | None
-    why: str | None = None
+    why: Annotated[str | None, Field(description="for people: why it failed, or what it needs to go on")] = None
 
 
 class Sessions(Reply):

@@ -16,6 +16,8 @@ MAP_BYTES = 65_536
 # Of one frame, and of all those of a request that follow the map.
 FRAME_BYTES = 16 * 2**20
 FRAMES = 64
+# Maps and lists in one another, the request's own map among them.
+DEPTH = 32
 # What is quoted of a request in the reply, at most.
 QUOTED = 60
 
@@ -33,16 +35,16 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
     data = _map(frames)
     given = data.get("id")
     id = given if isinstance(given, str) and len(given) <= 64 else ""
+    if _deeper(data, DEPTH):
+        raise RequestFault("malformed", f"lists or maps are nested more than {DEPTH} deep", None, id)
     if data.get("v") != codec.VERSION or isinstance(data.get("v"), bool):
         raise RequestFault("bad_version", f"v = {_short(data.get('v'))}: this is version {codec.VERSION}", "v", id)
     try:
-        return adapter.validate_python(with_arrays(data, frames[1:]))
+        return adapter.validate_python(with_arrays(data, frames[1:], ()))
     except ValidationError as error:
         raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
     except RequestFault as fault:
         raise RequestFault(fault.code, str(fault), fault.field, id) from None
-    except RecursionError:
-        raise RequestFault("malformed", "lists or maps are nested too deeply", None, id) from None
 
 
 def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
@@ -84,16 +86,25 @@ def _map(frames: Sequence[bytes]) -> dict[str, Any]:
         raise RequestFault("malformed", f"not one msgpack map with text keys: {_short(str(error))}") from None
 
 
+def _deeper(data: dict[str, Any], depth: int) -> bool:
+    """Whether more than `depth` maps and lists are in one another."""
+    level: list[Any] = [data]
+    for _ in range(depth):
+        inner = (one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer))
+        level = [one for one in inner if isinstance(one, dict | list)]
+    return bool(level)
+
+
 def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except RecursionError:
-        text = f"a {type(value).__name__} of many in one another"
+    text = repr(value)
     return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
 
 
-def with_arrays(data: Any, frames: Sequence[bytes]) -> Any:
-    """`data` with every {shape, frame} replaced by {shape, data}. Raises RequestFault for a frame that is not there."""
+def with_arrays(data: Any, frames: Sequence[bytes], path: tuple[str, ...]) -> Any:
+    """`data`, at `path` in the request, with every {shape, frame} replaced by {shape, data}.
+
+    Raises RequestFault for a frame that is not there.
+    """
     if isinstance(data, dict):
         if data.keys() == {"shape", "frame"}:
             place = data["frame"]
@@ -101,12 +112,12 @@ def with_arrays(data: Any, frames: Sequence[bytes]) -> Any:
                 raise RequestFault(
                     "malformed",
                     f"frame = {_short(place)}: {len(frames)} frames follow the map, counted from 0",
-                    "frame",
+                    ".".join((*path, "frame")),
                 )
             return {"shape": data["shape"], "data": frames[place]}
-        return {key: with_arrays(value, frames) for key, value in data.items()}
+        return {key: with_arrays(value, frames, (*path, key)) for key, value in data.items()}
     if isinstance(data, list):
-        return [with_arrays(value, frames) for value in data]
+        return [with_arrays(value, frames, (*path, str(place))) for place, value in enumerate(data)]
     return data
 
 

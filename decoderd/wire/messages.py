@@ -19,7 +19,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    s: Annotated[str, Field(description="session")]
+    s: Annotated[str, Field(description="the session's own name: `session` of its `describe`, not the supervisor's")]
     q: Annotated[Whole, Field(description="sequence number within the topic")]
     k: Annotated[Whole, Field(description="tick")]
 
@@ -77,7 +77,7 @@ class Plasticity(Message):
 
 
 class Perturbation(Message):
-    """A perturbation was added or removed, or went on or off."""
+    """A perturbation was added or removed, or went on or off; see below in which order."""
 
     w: Annotated[str, Field(description="its name")]
     x: Literal["added", "on", "off", "removed"]
@@ -116,7 +116,7 @@ class Day(Message):
     u: Annotated[Whole, Field(description="successes of the day so far")]
 
 
-Spread = Annotated[tuple[float, float, float] | None, Field(description="median, 99th percentile, maximum, us")]
+Spread = tuple[float, float, float]  # median, 99th percentile, maximum
 
 
 class Health(Message):
@@ -124,8 +124,14 @@ class Health(Message):
 
     n: Annotated[Whole, Field(description="ticks in the stretch")]
     z: Annotated[float, Field(description="wall time of the stretch, s")]
-    l: Annotated[Spread, Field(description="lateness of its ticks; none without deadlines")]  # noqa: E741
-    u: Annotated[Spread, Field(description="time its ticks took; none without deadlines")]
+    l: Annotated[  # noqa: E741
+        Spread | None,
+        Field(description="how late its ticks began, us: median, 99th percentile, maximum; nil without deadlines"),
+    ]
+    u: Annotated[
+        Spread | None,
+        Field(description="how long its ticks took, us: median, 99th percentile, maximum; nil without deadlines"),
+    ]
     m: Annotated[Whole, Field(description="ticks that had not ended when the next was due")]
 
 

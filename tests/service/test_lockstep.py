@@ -142,7 +142,7 @@ def test_inputs_of_a_grant_that_are_refused_are_told_and_the_rest_is_done(tmp_pa
         passed = Participant(session, "a").step(
             [{"op": "kinematics", "velocity": [0.0, 0.0]}, {"op": "perturb", "perturbation": TURN}]
         )
-        assert [(one["index"], one["code"]) for one in passed.refused] == [(0, "refused")]
+        assert [(one["index"], one["code"], one["field"]) for one in passed.refused] == [(0, "refused", "inputs.0.op")]
         assert [one["name"] for one in session.describe()["perturbations"]] == ["turn"]
 
 

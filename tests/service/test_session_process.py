@@ -185,14 +185,14 @@ def test_requests_are_carried_out_once_however_often_they_come(tmp_path):
 def test_what_a_session_cannot_do_is_said_and_changes_nothing(tmp_path):
     data = lasting(3600.0)
     cases = [
-        ("task_event", ("start",), "refused", "op"),
-        ("kinematics", ((0.1, 0.1),), "refused", "op"),
+        ("task_event", ("start",), "refused", "input.op"),
+        ("kinematics", ((0.1, 0.1),), "refused", "input.op"),
         ("kinematics", ((float("nan"), 0.1),), "invalid", "input.velocity.0"),
-        ("perturb", ({**TURN, "units": [1]},), "refused", "units"),
+        ("perturb", ({**TURN, "units": [1]},), "refused", "input.perturbation.units"),
         ("grant", ("a", 5), "refused", "op"),
         ("missed", ("tock", 0), "invalid", "topic"),
         ("missed", ("tick", -1), "invalid", "first"),
-        ("set_decoder", ({"A": ((2, 2), bytes(32))},), "refused", "W"),
+        ("set_decoder", ({"A": ((2, 2), bytes(32))},), "refused", "input.arrays.W"),
     ]
     with served(tmp_path, data, "--json") as (control, out, process):
         with Session(control) as session:
@@ -248,8 +248,10 @@ def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
 
 def test_somebody_who_keeps_asking_does_not_keep_it_for_ever(tmp_path):
     with served(tmp_path, lasting(0.5), "--speed", "max", "--linger", "0.2") as (control, _, process):
+        deadline = time.monotonic() + 30.0
         with Session(control, timeout_s=1.0, attempts=1) as session, suppress(NoAnswer):
             while process.poll() is None:
+                assert time.monotonic() < deadline
                 session.health()
                 time.sleep(0.02)
         assert process.wait(15) == 0

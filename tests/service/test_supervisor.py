@@ -14,7 +14,7 @@ import zmq
 
 from decoderd.recording.store import open_store
 from decoderd.service import entry
-from decoderd.wire import codec, envelope
+from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure
@@ -84,6 +84,7 @@ def test_a_session_is_known_by_two_names(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         begun = supervisor.start("a", {**HOUR, "name": "first", "seed": 7})
         assert (begun["session"], begun["name"]) == ("a", "first-7")
+        control.One.model_validate(dict(begun))
         assert [(s["session"], s["name"]) for s in supervisor.sessions()["sessions"]] == [("a", "first-7")]
         with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
             assert session.describe()["session"] == messages.next().payload["s"] == "first-7"
