@@ -20,14 +20,14 @@ from pydantic import Field
 
 from decoderd import registry
 from decoderd.adjoint import Loop, Passage
-from decoderd.arrays import Array, load_npz
-from decoderd.config import ComponentConfig, Config, Count, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
+from decoderd.arrays import Array, finite, load_npz
+from decoderd.config import ComponentConfig, Config, Count, Metres, Seconds, SecondsOrZero, ticks
 from decoderd.credit import lesson
 from decoderd.decoders import Linear, Recorded
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.populations import Population
 from decoderd.practice import Reaches, run
-from decoderd.rng import open_streams
+from decoderd.rng import generator, open_streams
 from decoderd.state import POSITION, VELOCITY, Timing
 
 # Raised when the same protocol would train another individual than before.
@@ -44,7 +44,6 @@ class Pretraining(Config):
     distance_m: Metres = 0.07
     reach_s: Seconds = 1.0
     hold_s: SecondsOrZero = 0.0
-    start_jitter_m: MetresOrZero = 0.0
     loss_at_most: Annotated[
         float | None,
         Field(strict=True, gt=0, description="mean loss of the last 100 updates above which no session is begun"),
@@ -198,10 +197,10 @@ def pretrained(
 ) -> list[Pretrained]:
     """Each individual trained, from the cache where it was trained before; the others in one batch.
 
-    Raises ProtocolError for an individual whose loss stays above `loss_at_most`.
+    Raises ProtocolError for a population that moves no arm.
     """
     names = [_fingerprint(settings, config, timing, seed) for seed in seeds]
-    found = {name: _kept(name, type(drawn[0])) for name in names}
+    found = {name: _kept(name, kind, config, settings.updates) for name in names}
     missing = [place for place, name in enumerate(names) if found[name] is None]
     if missing:
         several = type(drawn[0])(*(np.stack(field) for field in zip(*(drawn[place] for place in missing), strict=True)))
@@ -236,12 +235,13 @@ def _fingerprint(settings: Pretraining, config: Any, timing: Timing, seed: int) 
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _kept(name: str, kind: Any) -> Pretrained | None:
+def _kept(name: str, kind: Population, config: Any, updates: int) -> Pretrained | None:
     """The individual of this fingerprint from the cache, or None."""
     try:
         arrays = load_npz(cache_folder() / f"{name}.npz")
-        return Pretrained(kind(*(arrays[field] for field in kind._fields)), arrays["losses"])
-    except (ArrayError, KeyError):  # absent, or cut short by a full disk
+        losses = finite("losses", arrays.pop("losses", None), (updates,))
+        return Pretrained(kind.load(config, generator(0, "nothing is drawn"), arrays), losses)
+    except ArrayError:  # absent, cut short by a full disk, or something else
         return None
 
 
@@ -250,6 +250,7 @@ def _keep(name: str, individual: Any, losses: Array) -> None:
     folder = cache_folder()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            np.savez(file, losses=losses, **individual._asdict())
-        os.replace(file.name, folder / f"{name}.npz")
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            whole = Path(unfinished) / "individual.npz"
+            np.savez(whole, losses=losses, **individual._asdict())
+            whole.replace(folder / f"{name}.npz")

@@ -116,8 +116,8 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
     """Counts of a population while an arm or a cursor does what it means to do, in reaches from the centre.
 
     A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another
-    one watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population with
-    no intention of its own (replay), or an arm that is not named. Calibrations of different days are different.
+    one watches a cursor do at once what it intends, to 8 directions in turn. Raises ArrayError for a population that
+    has no intention of its own (replay), or an arm that is not named. Calibrations of different days are different.
     """
     settings: Any = protocol.decoder
     plan_of, timing = settings.calibration, protocol.timing

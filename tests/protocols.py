@@ -13,6 +13,7 @@ from decoderd.assembly import Session, assemble
 from decoderd.session import initial, step
 from decoderd.state import SessionState
 from decoderd.wire import inputs
+from tests import learners
 
 # Targets easy enough for a dozen badly calibrated units.
 EASY = {"radius_m": 0.03, "reach_timeout_s": 1.5, "inter_trial_s": 0.1, "target_hold_s": 0.1}
@@ -195,8 +196,8 @@ def mapping(path: Path, units: int = 6) -> Path:
 
 
 def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, list[dict[str, Any]]]]]:
-    """{name: (protocol, inputs by tick)}: together these use every task, effector, population, decoder and
-    perturbation."""
+    """{name: (protocol, inputs by tick)}: together these use every task, effector, population, rule of
+    plasticity, decoder and perturbation."""
     replayed = {"kind": "replay", "file": str(recording(folder / "recording.npz"))}
     linear = {"kind": "linear", "file": str(mapping(folder / "mapping.npz"))}
     manifold = {"kind": "manifold", "file": str(individual(folder / "individual.npz"))}
@@ -258,6 +259,21 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             centre_out(task={**timed, "inter_trial_s": 0.1, "order": "shuffled"}, effector={"kind": "two_link_arm"}),
             {},
         ),
+        "reinforce": (
+            learners.learning("reinforce", schedule={"days": 2, "blocks": four}, perturbations=perturbed[:7]),
+            {45: [perturb("gain", "neural", factor=0.8)]},
+        ),
+        "backprop": (
+            learners.learning(
+                "backprop",
+                schedule={"days": 2, "blocks": four},
+                bin_ticks=4,
+                readouts={"count": 6},
+                perturbations=perturbed,
+            ),
+            {},
+        ),
+        "bias": (learners.learning("bias", population={**learners.NETWORK, "poisson": True}), {}),
     }
 
 
@@ -280,4 +296,7 @@ KINDS = (
     "no_pause",
     "timed",
     "arm",
+    "reinforce",
+    "backprop",
+    "bias",
 )

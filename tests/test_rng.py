@@ -52,6 +52,28 @@ def test_uniform_rows_follow_from_the_definition():
 
 
 @pytest.mark.parametrize("law", ["uniform", "normal"])
+@pytest.mark.parametrize("width", [1, 7, 3000, 10_000])
+def test_many_rows_are_those_one_by_one(law, width):
+    """Within a block, across one and many, in any order and of any day."""
+    several, one = (Stream((1, 2), "s", Spec(law, width)) for _ in range(2))
+    per_block = max(1, BLOCK // width)
+    for day, first, count in (
+        (1, 0, 1),
+        (1, per_block - 1, 2),
+        (2, 3, 2 * per_block + 3),
+        (1, per_block, 0),
+        (1, 2, 3),
+    ):
+        found = several.rows(day, first, count)
+        assert found.shape == (count, 2, width)
+        expected = [one.row(day, first + k).copy() for k in range(0, count, max(1, count // 50))]
+        np.testing.assert_array_equal(found[:: max(1, count // 50)], np.array(expected).reshape(-1, 2, width))
+    found = several.rows(1, 0, 2)
+    found[...] = 7  # the caller's own
+    np.testing.assert_array_equal(several.row(1, 0), one.row(1, 0))
+
+
+@pytest.mark.parametrize("law", ["uniform", "normal"])
 def test_the_order_of_reading_does_not_matter(law):
     places = [(day, index) for day in (1, 2) for index in (0, 1, 4095, 4096, 4097, 9000)]
     forward, backward = (Stream((1,), "s", Spec(law, 2)) for _ in range(2))

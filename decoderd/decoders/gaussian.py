@@ -32,8 +32,11 @@ _HALF = np.array(0.5)
 
 
 @cache
-def _identity(n: int) -> Array:
-    return np.eye(n)
+def identity(n: int) -> Array:
+    """(n, n), read-only, made once."""
+    made = np.eye(n)
+    made.setflags(write=False)
+    return made
 
 
 class Model(NamedTuple):
@@ -166,7 +169,7 @@ def model_arrays(model: Model) -> dict[str, NDArray[Any]]:
 def updated(prior: Array, D: Array) -> Array:
     """P = (I + P- D)^-1 P-, kept exactly symmetric. (n, n)"""
     left = prior.dot(D)
-    left += _identity(len(prior))
+    left += identity(len(prior))
     _, _, P, info = dgesv(left, prior)
     if info:
         raise NumericalError("the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P")

@@ -84,9 +84,9 @@ def linear(model: Model, state: State) -> Linear:
     """x = (I - P D) (A x + ...) + P C' Q^-1 y, P that of the coming step."""
     where = layout.known(len(model.A))
     P = gaussian.updated(_spread(model, state.P, None if where is None else where.position), model.D)
-    keep = np.eye(len(P)) - P @ model.D
+    keep = gaussian.identity(len(P)) - P.dot(model.D)
     A, G, H = layout.taking_over(where, model.A)
-    return Linear(keep @ A, None if G is None else keep @ G, P @ model.CtQinv, np.zeros(len(P)), H)
+    return Linear(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
 
 
 def row(state: State) -> Array:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.decoders import gaussian
 from decoderd.errors import ArrayError
 from decoderd.state import Command
 
@@ -55,15 +56,15 @@ def taking_over(layout: Layout | None, A: Array) -> tuple[Array, Array | None, A
 
     Rows of the position are the cursor's own: zero in A', one in G. G is None where the filter has no position.
     """
-    n = len(A)
+    each = gaussian.identity(len(A))
     if layout is None:
-        return A, None, np.eye(n)
-    H = np.eye(n)[layout.velocity]
+        return A, None, each
+    H = each[layout.velocity]
     if layout.position is None:
         return A, None, H
     predicted = A.copy()
     predicted[layout.position] = 0.0
-    return predicted, np.eye(n)[:, layout.position], H
+    return predicted, each[:, layout.position], H
 
 
 def command(layout: Layout | None, x: Array) -> Command:

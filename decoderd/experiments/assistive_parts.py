@@ -29,8 +29,9 @@ def groups(seeds: int) -> list[tuple[int, ...]]:
     return [tuple(range(first, min(first + TOGETHER, seeds + 1))) for first in range(1, seeds + 1, TOGETHER)]
 
 
-def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
-    """Pretrain these individuals, or find them in the cache; the loss that each has reached."""
+def train(name: str, seeds: Sequence[int]) -> list[float]:
+    """Pretrain individuals of a recipe, or find them in the cache; the loss that each has reached."""
+    recipe = protocol(name)
     settings: Any = recipe.pretraining
     drawn = [setup.individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
     kind = registry.find("populations", recipe.population.kind)
@@ -39,10 +40,9 @@ def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
     return [pretraining.final_loss(one) for one in trained]
 
 
-def sessions(
-    recipe: Protocol, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]
-) -> Course:
-    """The sessions of these pretrained individuals, at every intensity."""
+def sessions(name: str, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]) -> Course:
+    """The sessions of pretrained individuals of a recipe, at every intensity."""
+    recipe = protocol(name)
     with conditions.repeatable():
         prepared = {seed: setup.prepare(recipe.model_copy(update={"seed": seed})) for seed in seeds}
         return assistive.course(company.gather(recipe, prepared, intensities), evaluated)

@@ -35,19 +35,20 @@ class Outcome(NamedTuple):
 
 def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], None]) -> Outcome:
     """Run it for seeds 1..`seeds`; those that did not learn to reach are left out, by the recipe's `loss_at_most`."""
-    recipe, expected = assistive_parts.protocol("assistive" if full else "assistive-fast"), FULL if full else FAST
+    name, expected = ("assistive", FULL) if full else ("assistive-fast", FAST)
+    recipe = assistive_parts.protocol(name)
     groups, intensities = assistive_parts.groups(seeds), sorted(expected.first)
     total = 2 * len(groups)
     began = now_ns()
     trained = pool.run(
-        [Part(assistive_parts.train, (recipe, group)) for group in groups], jobs, lambda done: advance(done, total)
+        [Part(assistive_parts.train, (name, group)) for group in groups], jobs, lambda done: advance(done, total)
     )
     losses = [loss for part in trained.results for loss in part]
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
     reach = [tuple(seed for seed in group if losses[seed - 1] <= most) for group in groups]
     learning = now_ns()
     evaluated = (1, recipe.schedule.days)
-    parts = [Part(assistive_parts.sessions, (recipe, group, intensities, evaluated)) for group in reach if group]
+    parts = [Part(assistive_parts.sessions, (name, group, intensities, evaluated)) for group in reach if group]
     done = pool.run(parts, jobs, lambda number: advance(len(groups) + number, total))
     course = assistive_parts.together(done.results)
     wall_s, pretraining_s = (now_ns() - learning) * 1e-9, (learning - began) * 1e-9

@@ -55,6 +55,58 @@ def test_two_short_bins_are_one_long_one():
     np.testing.assert_allclose(short[0] @ short[1] @ short[0].T + short[1], long[1])
 
 
+def test_dynamics_fitted_to_velocities_that_have_them():
+    draw, keep = np.random.default_rng(3), np.array([[0.8, 0.1], [-0.2, 0.7]])
+    mixing = np.array([[0.02, 0.0], [0.01, 0.03]])
+    velocity = np.zeros((40_000, 2))
+    for t in range(1, len(velocity)):
+        velocity[t] = keep @ velocity[t - 1] + mixing @ draw.standard_normal(2)
+    A, W = fitting.fitted_dynamics(velocity, None, True, BIN_S)
+    np.testing.assert_allclose(A[2:4, 2:4], keep, atol=0.015)
+    np.testing.assert_allclose(W[2:4, 2:4], mixing @ mixing.T, rtol=0.03, atol=1e-5)
+    expected = np.eye(5)
+    expected[2:4, 2:4] = A[2:4, 2:4]
+    expected[0, 2] = expected[1, 3] = BIN_S
+    np.testing.assert_array_equal(A, expected)
+    W[2:4, 2:4] = 0
+    assert not W.any()
+
+
+def test_fitted_dynamics_are_the_normal_equations_within_trials():
+    """No pair of bins is of two trials; without positions the state is v 1."""
+    velocity, trial = np.random.default_rng(4).normal(size=(30, 2)), np.repeat([0, 1, 2], 10)
+    A, W = fitting.fitted_dynamics(velocity, trial, False, BIN_S)
+    pairs = [(velocity[t], velocity[t + 1]) for t in range(29) if t % 10 != 9]
+    before, after = (np.array(side) for side in zip(*pairs, strict=True))
+    keep = np.linalg.solve(before.T @ before, before.T @ after).T
+    residual = after - before @ keep.T
+    np.testing.assert_allclose(A[:2, :2], keep, rtol=1e-10)
+    np.testing.assert_allclose(W[:2, :2], residual.T @ residual / 27, rtol=1e-10)
+    assert A.shape == W.shape == (3, 3)
+    assert A[2].tolist() == [0, 0, 1]
+    assert not W[2].any()
+    assert not np.allclose(A, fitting.fitted_dynamics(velocity, None, False, BIN_S)[0])
+
+
+def test_too_few_bins_for_dynamics_are_refused():
+    with pytest.raises(ArrayError, match="3 pairs of bins are too few"):
+        fitting.fitted_dynamics(np.ones((4, 2)), None, False, BIN_S)
+    with pytest.raises(ArrayError, match="2 pairs of bins are too few"):
+        fitting.fitted_dynamics(np.ones((6, 2)), np.array([0, 0, 1, 2, 2, 3]), False, BIN_S)
+
+
+@pytest.mark.parametrize("state", ["velocity", "position_velocity"])
+def test_a_filter_has_the_dynamics_asked_for(state):
+    recorded, *_ = recording()
+    fitted = KALMAN.fit(recorded, Calibration(dynamics="fitted"), KALMAN.Config(state=state))
+    A, W = fitting.fitted_dynamics(recorded.velocity, None, state == "position_velocity", BIN_S)
+    np.testing.assert_array_equal(fitted["A"], A)
+    np.testing.assert_array_equal(fitted["W"], W)
+    assumed = KALMAN.fit(recorded, Calibration(), KALMAN.Config(state=state))
+    np.testing.assert_array_equal(fitted["C"], assumed["C"])
+    assert (fitted["A"] != assumed["A"]).any()
+
+
 # --- observation ------------------------------------------------------------------------------------------------
 
 

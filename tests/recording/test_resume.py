@@ -19,9 +19,10 @@ from decoderd.recording.store import open_store
 from decoderd.scheduled import Scheduled
 from decoderd.wire import codec
 from tests import protocols, running
+from tests.learners import learning
 from tests.protocols import KINDS, given, lasting, of_every_kind
 
-TOPICS = ("tick", "counts", "task", "trial", "perturbation", "day")
+TOPICS = ("tick", "counts", "task", "trial", "plasticity", "perturbation", "day")
 # Long enough for ten kills within 1.2 s each at this speed, with something from outside all along.
 SPEED = "30"
 LONG = lasting(360.0, perturbations=[protocols.perturbation("delay", "cursor", delay_s=0.03)])
@@ -125,6 +126,45 @@ def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
     assert starts[0] == 0
     assert starts == sorted(starts)
     assert starts[-1] == ticks[-1]
+
+
+@pytest.mark.parametrize("kind", ["reinforce", "backprop"])
+def test_what_was_learned_survives_a_kill(tmp_path, kind):
+    """Killed twice between updates: trials under way, moments and baselines go on as if nothing had happened."""
+    schedule = {"days": 2, "blocks": [{"name": "only", "trials": 25}]}
+    protocol = running.write(tmp_path / "p.toml", learning(kind, schedule=schedule, rule={"trials_per_update": 3}))
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "whole", "--json"))
+    folder, updates = tmp_path / "killed", 0
+    for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
+        process = running.start(*arguments, "--speed", "5")
+        try:
+            updates = told(folder, updates, process)
+        finally:
+            running.end(process)
+        with open_store(folder) as store:
+            _, state = session_file.restore(store)
+        assert not state.progress.done
+        assert state.passage or state.plasticity.collected.trials
+        assert any(array.any() for array in state.plasticity.moments.v.values())
+    done = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
+    assert (done["digest"], done["ticks"], done["incarnation"]) == (whole["digest"], whole["ticks"], 3)
+    assert running.stored(folder, "plasticity") == running.stored(tmp_path / "whole", "plasticity")
+    with open_store(folder) as store:
+        assert verify(store).identical
+
+
+def told(folder: Path, before: int, process) -> int:
+    """Wait until more updates are committed than `before`; how many."""
+    until = time.monotonic() + running.TIMEOUT_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            updates = len(list(codec.split(running.stored(folder, "plasticity"))))
+            if updates > before:
+                return updates
+        except StoreError:
+            pass
+        time.sleep(0.01)
+    raise AssertionError("no update was committed in time")
 
 
 def incarnation_was_begun(folder: Path) -> bool:
