@@ -57,8 +57,8 @@ def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], 
         title="Learning beside an adapting decoder",
         summary=(
             "A recurrent network learns brain control over days while its decoder is adapted every morning with more "
-            "or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they say "
-            "otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
+            "or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they "
+            "say otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
         ),
         bands=assistive_bands.of(course, expected, full),
         figures=figures(course),

@@ -1,5 +1,5 @@
-"""Learning by biases alone: a recurrent network and a feedforward one with random weights learn to reach with a point mass
-under manual control (Williams, Payeur, Ryoo, Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
+"""Learning by biases alone: a recurrent network and a feedforward one with random weights learn to reach with a point
+mass under manual control (Williams, Payeur, Ryoo, Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcom
         title="Learning by biases alone",
         summary=(
             "Networks with random weights learn to reach although nothing but their biases changes (Williams et al. "
-            "2025): at least nine tenths of the loss are to go, and no weight may differ from what it was by a single bit."
+            "2025): at least nine tenths of the loss are to go, and no weight may differ by a single bit."
         ),
         bands=bands,
         figures=[Figure("Loss", "Mean loss over targets of every update; a line a seed.", lambda c: _draw(c, losses))],

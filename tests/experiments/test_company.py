@@ -1,0 +1,130 @@
+"""A batch of sessions against sessions that run tick by tick."""
+
+import numpy as np
+import pytest
+
+from decoderd import protocol, setup
+from decoderd.errors import ProtocolError
+from decoderd.experiments import assistive, company, reward
+from tests import protocols
+
+DAYS, TARGETS = 2, 4
+
+
+def small(rule="reinforce", decoder="kalman", **fields):
+    """Two days of a small network: four reaches of assistance, then eight of practice."""
+    learning = {"kind": rule, "trials_per_update": TARGETS, "adam": {"rate": 1e-3}}
+    return {
+        "name": "small",
+        "bin_ticks": 1,
+        "schedule": {
+            "days": DAYS,
+            "blocks": [
+                {"name": "assistance", "trials": TARGETS, "plasticity": False},
+                {"name": "practice", "trials": 2 * TARGETS, "updating": False},
+            ],
+        },
+        "task": {"kind": "timed_reach", "targets": TARGETS, "reach_s": 0.3, "hold_s": 0.05, "inter_trial_s": 0.02},
+        "population": {"kind": "rnn", "units": 12, "encoder_units": 9, "feedback_delay_s": 0.05, "hold_cue": True},
+        "readouts": {"count": 6},
+        "decoder": {"kind": decoder, "calibration": {"reaches": 8, "dynamics": "fitted", "decay_per_100ms": 0.0}},
+        "updater": {"kind": "daily", "intensity": 0.25},
+        "plasticity": learning,
+        "pretraining": {
+            "effector": {"kind": "point_mass"},
+            "plasticity": {**learning, "kind": "backprop"},
+            "targets": TARGETS,
+            "updates": 3,
+            "reach_s": 0.3,
+        },
+        **fields,
+    }
+
+
+def alone(data):
+    """Losses of all updates of the session, and its last state."""
+    run = protocols.run(data)
+    return np.array([told["l"] for told in run.of("plasticity")]), run.states[-1]
+
+
+def gathered(data, seeds, intensities):
+    parsed = protocol.parse(data)
+    prepared = {seed: setup.prepare(parsed.model_copy(update={"seed": seed})) for seed in seeds}
+    return company.gather(parsed, prepared, intensities)
+
+
+@pytest.mark.parametrize("decoder", ["kalman", "steady_state_kalman", "linear"])
+@pytest.mark.parametrize("rule", ["reinforce", "backprop"])
+def test_a_batch_of_sessions_is_the_sessions(rule, decoder):
+    data = small(rule, decoder)
+    course = assistive.course(gathered(data, (3, 8), (0.0, 0.25)), ())
+    assert course.losses.shape == (4, DAYS, 2)
+    for row, (seed, intensity) in enumerate([(3, 0.0), (3, 0.25), (8, 0.0), (8, 0.25)]):
+        assert (course.seeds[row], course.intensities[row]) == (seed, intensity)
+        losses, _ = alone({**data, "seed": seed, "updater": {"kind": "daily", "intensity": intensity}})
+        np.testing.assert_allclose(course.losses[row].ravel(), losses, rtol=1e-9)
+    assert not np.allclose(course.losses[0], course.losses[1], rtol=1e-6)
+
+
+def test_positions_in_the_filter_play_their_part():
+    data = small()
+    data["decoder"]["state"] = "position_velocity"
+    course = assistive.course(gathered(data, (3,), (0.25,)), ())
+    np.testing.assert_allclose(course.losses[0].ravel(), alone({**data, "seed": 3})[0], rtol=1e-9)
+
+
+def test_what_weights_changed_by():
+    course = assistive.course(gathered(small(), (3,), (0.25,)), ())
+    _, last = alone({**small(), "seed": 3})
+    first = setup.prepare(protocol.parse({**small(), "seed": 3}))
+    change = (last.parameters.population.W - first.population.W) ** 2
+    chosen = np.isin(np.arange(12), first.readouts)
+    for i, to in enumerate((chosen, ~chosen)):
+        for j, come in enumerate((chosen, ~chosen)):
+            mean = np.mean([change[a, b] for a in np.flatnonzero(to) for b in np.flatnonzero(come)])
+            assert course.change[0, i, j] == pytest.approx(np.sqrt(mean), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"task": {"kind": "centre_out"}}, "task: a batch of sessions needs kind = 'timed_reach'"),
+        ({"task": {"kind": "timed_reach", "order": "shuffled"}}, "order = 'in_turn'"),
+        ({"bin_ticks": 2}, "bin_ticks = 2: a batch of sessions needs 1"),
+        ({"plasticity": {"kind": "none"}}, "for populations that learn"),
+        ({"schedule": {"blocks": [{"trials": 8}]}}, "population and decoder would change together"),
+        ({"schedule": {"blocks": [{"trials": 6, "updating": False}]}}, "in whole updates of 4"),
+        ({"schedule": {"blocks": [{"duration_s": 6.0, "updating": False}]}}, "must end after trials"),
+    ],
+)
+def test_protocols_that_are_no_batch_are_refused(fields, words):
+    parsed = protocol.parse({**small(), **fields})
+    with pytest.raises(ProtocolError, match=words):
+        company.gather(parsed, {}, (0.0,))
+
+
+def test_reward_with_all_readouts_is_that_of_the_whole_decoder():
+    """And one that keeps some of them is the decoder whose other units are not there."""
+    together = gathered(small(), (3,), (0.0,))
+    score = reward.scorer(together, 0, 1)
+    whole = score(range(6))
+    assert whole.shape == (1,)
+    np.testing.assert_allclose(score((5, 3, 1, 0, 2, 4)), whole)  # a set has no order
+    assert score((0, 1)) != whole
+    np.testing.assert_array_equal(score((2,)), reward.scorer(together, 0, 1)((2,)))  # the same random numbers
+    assert reward.scorer(together, 0, 2)((2,)) != score((2,))
+
+
+def test_a_curve_begins_with_the_best_alone_and_ends_with_all():
+    together = gathered(small(), (3,), (0.0,))
+    curve, score = reward.adding_curve(together, 0, 1), reward.scorer(together, 0, 1)
+    assert curve.shape == (6,)
+    assert curve[0] == max(score((unit,)) for unit in range(6))
+    np.testing.assert_allclose(curve[-1], score(range(6)))
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"), [([-10.0, -5, -2, -1.9, 0], 3), ([-10.0, -1, -1, -1, 0], 2), ([0.0, 1, 2, 3, 10], 5)]
+)
+def test_readouts_needed(curve, expected):
+    assert reward.needed(np.array(curve)) == expected
