@@ -35,7 +35,7 @@ def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json =
     from decoderd.experiments import manifold_report, pool, report
 
     if out is not None:
-        report.need_matplotlib()
+        report.ready(out)
     with progress("manifold") as advance:
         outcome = manifold_report.manifolds(seeds, jobs or pool.cores(), advance)
     page = None if out is None else out / "manifold.html"
