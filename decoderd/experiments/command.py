@@ -74,7 +74,7 @@ def _begun(what: str, out: Path | None) -> Iterator[Callable[[int, int], None]]:
     from decoderd.experiments import report
 
     if out is not None:
-        report.need_matplotlib()
+        report.ready(out)
     with progress(what) as advance:
         yield advance
 

@@ -125,11 +125,11 @@ def of_learning(regime: str, found: Learnt) -> list[Band]:
         bands.append(about(f"{kind}: loss at first", _mean(found.losses[:, k, 0]), *expected.first[k]))
         for update, printed in expected.losses.items():
             bands.append(near(f"{kind}: loss after {update}", _mean(found.losses[:, k, update]), printed[k], PART))
-    halving = np.nanmedian(updates_to(found.losses, 0.5), axis=0)
+    halving = [_median(updates_to(found.losses[:, k], 0.5)) for k, _ in KINDS]
     bands += [
         near(f"{kind}: updates to half the loss, median", halving[k], expected.halving[k], PART) for k, kind in KINDS
     ]
-    bands.append(Band("halving, OMP / WMP", float(halving[OUTSIDE] / halving[WITHIN]), *expected.halving_ratio))
+    bands.append(Band("halving, OMP / WMP", halving[OUTSIDE] / halving[WITHIN], *expected.halving_ratio))
     for k, kind in KINDS:
         relative = _mean(found.relative_change[:, k])
         bands += [
@@ -199,6 +199,11 @@ def _either(name: str, value: float, printed: float, sd: float | None) -> Band:
 
 def _within(name: str, value: float, printed: float, wide: float) -> Band:
     return Band(name, value, printed - wide, printed + wide)
+
+
+def _median(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def _mean(values: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,7 +99,9 @@ def figures(
 
 def _line(axes: Any, x: NDArray[Any], values: Array, label: str, colour: str) -> None:
     """Median and quartiles of values (S, ...) along x."""
-    low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75), axis=0)
+    with warnings.catch_warnings():  # where no seed has a value there is no line
+        warnings.simplefilter("ignore", RuntimeWarning)
+        low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75), axis=0)
     axes.plot(x, middle, color=colour, label=label)
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 

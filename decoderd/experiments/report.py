@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import platform
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -53,8 +54,18 @@ class Report(NamedTuple):
     wall_s: float
 
 
-def need_matplotlib() -> None:
-    """Raise ReportError if figures cannot be drawn."""
+def ready(directory: Path) -> None:
+    """Make the directory of a report, before anything is run. Raises ReportError if it cannot be written to."""
+    _need_matplotlib()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise ReportError(f"{directory}: cannot be written to ({error.strerror})", "out") from None
+
+
+def _need_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -65,10 +76,9 @@ def need_matplotlib() -> None:
 
 def write(report: Report, path: Path) -> None:
     """Write the page. Raises ReportError if it cannot be written, or without matplotlib."""
-    need_matplotlib()
+    _need_matplotlib()
     page = html(report)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{path}: cannot be written ({error.strerror})", "out") from None

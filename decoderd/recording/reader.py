@@ -42,6 +42,12 @@ class RecordedSession:
         """What was run."""
         return parse(self.store.manifest()["protocol"])
 
+    @property
+    def readouts(self) -> list[int] | None:
+        """The units that the decoder read when the session began; None: all."""
+        found: list[int] | None = self.store.manifest()["readouts"]
+        return found
+
     def messages(self, topic: str, from_number: int = 0) -> list[dict[str, Any]]:
         """Payloads of a topic from a sequence number on, as recorded; keys as in wire.messages."""
         found = [payload for chunk in self.store.chunks(topic, from_number) for payload in codec.decode_all(chunk.data)]

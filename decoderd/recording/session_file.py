@@ -29,7 +29,13 @@ def versions() -> dict[str, str]:
 def begin(directory: Path, session: Session, state: SessionState) -> tuple[Store, Encoder]:
     """A new session file with its first checkpoint. Raises StoreError."""
     encoder = Encoder()
-    manifest = {"session": session.name, "protocol": protocol.dump(session.protocol), "versions": versions()}
+    read = state.parameters.readouts
+    manifest = {
+        "session": session.name,
+        "protocol": protocol.dump(session.protocol),
+        "readouts": None if read is None else read.tolist(),
+        "versions": versions(),
+    }
     return create(directory, manifest, encoder.encode(state)), encoder
 
 

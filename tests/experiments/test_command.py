@@ -13,6 +13,13 @@ def test_help_names_the_experiment():
     assert cli("reproduce", "manifold", "--seeds", "0").returncode != 0
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = cli("reproduce", "manifold", "--json", "--out", tmp_path / "file" / "new")
+    assert done.returncode == 1
+    assert json.loads(done.stdout.splitlines()[-1])["error"]["field"] == "out"
+
+
 @pytest.mark.campaign
 def test_manifold_in_full(tmp_path):
     done = cli("reproduce", "manifold", "--seeds", "20", "--json", "--out", tmp_path)

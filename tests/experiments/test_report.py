@@ -25,7 +25,8 @@ def made():
 
 
 def test_the_page_is_whole_in_itself(made, tmp_path):
-    path = tmp_path / "new" / "page.html"
+    report.ready(tmp_path / "new" / "er")
+    path = tmp_path / "new" / "er" / "page.html"
     report.write(made, path)
     page = path.read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|iframe)|https?://|url\(|@import", page)
@@ -54,3 +55,6 @@ def test_where_it_cannot_be_written(made, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportError, match="cannot be written"):
         report.write(made, tmp_path / "file" / "page.html")
+    with pytest.raises(ReportError, match="cannot be written to") as error:
+        report.ready(tmp_path / "file" / "new")
+    assert error.value.field == "out"

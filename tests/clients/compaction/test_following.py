@@ -140,15 +140,6 @@ def test_readouts_that_are_none(directory, tmp_path, fields, message):
         following.stored(directory, Config(out=tmp_path, **fields), print)
 
 
-def test_readouts_that_a_protocol_names():
-    assert following.named({}, Config()) is None
-    assert following.named({"readouts": {"units": [3, 1], "count": None}}, Config()) == [3, 1]
-    chosen = {"readouts": {"units": None, "count": 4}}
-    assert following.named(chosen, Config(readouts="0,1")) is None
-    with pytest.raises(Unable, match="say which they are with --readouts"):
-        following.named(chosen, Config())
-
-
 def test_a_folder_without_a_session(tmp_path):
     with pytest.raises(Unable, match="holds no session"):
         following.stored(tmp_path, Config(out=tmp_path), print)

@@ -84,17 +84,6 @@ def _plan(config: Config, tick_s: float, units: int, task: dict[str, Any], reado
     return daily.Plan(config, tick_s, units, targets, tuple(chosen))
 
 
-def named(protocol: dict[str, Any], config: Config) -> list[int] | None:
-    """The readouts that a protocol names; None if it says nothing of them.
-
-    Raises Unable if they were chosen when the session began: its file does not tell which they are.
-    """
-    told = protocol.get("readouts") or {}
-    if told.get("count") is not None and config.readouts is None:
-        raise Unable("the readouts of this session were chosen by its calibration: say which they are with --readouts")
-    return told.get("units")
-
-
 def live(session: Session, config: Config, tell: Tell) -> None:
     """Follow a running session from its beginning; give the numbers of each day back to it."""
     with (
@@ -143,7 +132,6 @@ def stored(directory: Path, config: Config, tell: Tell) -> None:
     """Measure the days that are complete in a session's file."""
     with _plainly(), open_session(directory) as recorded:
         protocol = recorded.protocol
-        read = named(recorded.store.manifest()["protocol"], config)
         gathering = Gathering()
         for topic in ("day", "trial"):  # no day is whole before its counts
             for payload in recorded.messages(topic):
@@ -153,7 +141,7 @@ def stored(directory: Path, config: Config, tell: Tell) -> None:
             for payload in codec.decode_all(chunk.data):
                 if series is None:
                     task = protocol.task.model_dump()
-                    plan = _plan(config, protocol.tick_s, payload["n"][1], task, read)
+                    plan = _plan(config, protocol.tick_s, payload["n"][1], task, recorded.readouts)
                     series = Series(recorded.name, plan, tell)
                 for gathered in gathering.hear("counts", payload):
                     tell(reporting.summary(series.measure(gathered)))
