@@ -29,7 +29,7 @@ class Instant(NamedTuple):
     after: Any  # and after
     decoded: Command
     carried_out: Command
-    stepped: tuple[Any, Any] | None  # the decoder's parameters and its state before its step, if it made one
+    stepped: Linear | None  # the decoder's step, if it made one and gradients are asked for
     slopes: Slopes
 
 
@@ -75,13 +75,28 @@ def rested(learner: Learner | None, population: Any) -> Any:
     return learner.rule.init(learner.config, values(learner, population), learner.targets, ())
 
 
+def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> Linear | None:
+    """The step that the decoder is about to make from `state`, where a gradient will have to go back through it.
+
+    `read` are its parameters as perturbed. Units that are lost say nothing to it.
+    """
+    if learner.rule.credit != "gradient" or learner.decoder.linear is None:
+        return None
+    step = learner.decoder.linear(read, state)
+    if parameters.lost is None:
+        return step
+    units = np.arange(step.K.shape[-1]) if parameters.readouts is None else parameters.readouts
+    return step._replace(K=step.K * np.isin(units, parameters.lost, invert=True))
+
+
 def ended(
     learner: Learner, parameters: Parameters, state: Any, passage: tuple[Instant, ...], log: TrialLog, news: Messages
 ) -> tuple[Parameters, Any]:
     """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`."""
     if log.place is None or not passage:  # the target was never shown
         return parameters, state
-    loop, happened = _loop(learner, parameters), _passage(learner, parameters, passage, log.place)
+    loop = _loop(learner, parameters)
+    happened = _passage(loop, passage, log.place)
     objective, credit = learner.config.objective, learner.rule.credit
     target = log.target if 0 <= log.target < learner.targets else -1  # from outside comes any number
     given = lesson(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
@@ -100,29 +115,17 @@ def _loop(learner: Learner, parameters: Parameters) -> Loop:
     return learner.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
 
 
-def _without(lost: Any, readouts: Any, step: Linear) -> Linear:
-    """A decoder's step to which units that are lost say nothing."""
-    read = np.arange(step.K.shape[-1]) if readouts is None else readouts
-    return step._replace(K=step.K * np.isin(read, lost, invert=True))
-
-
-def _passage(learner: Learner, parameters: Parameters, instants: tuple[Instant, ...], goal: Array) -> Passage:
-    loop = learner.loop
-    plastic, linear = loop.population.plastic, learner.decoder.linear
+def _passage(loop: Loop, instants: tuple[Instant, ...], goal: Array) -> Passage:
+    plastic = loop.population.plastic
     assert plastic is not None  # the rule was put to work
     bodies = [instants[0].before, *(instant.after for instant in instants)]
-    steps = {}
-    if learner.rule.credit == "gradient" and linear is not None:
-        steps = {t: linear(*instant.stepped) for t, instant in enumerate(instants) if instant.stepped is not None}
-        if parameters.lost is not None:
-            steps = {t: _without(parameters.lost, parameters.readouts, step) for t, step in steps.items()}
     return Passage(
         plastic.trace([instant.population for instant in instants]),
         bodies,
         np.stack([loop.effector.cursor(loop.effector_plan, each) for each in bodies]),
         [instant.carried_out for instant in instants],
         np.stack([instant.decoded.velocity for instant in instants]),
-        steps,
+        {t: instant.stepped for t, instant in enumerate(instants) if instant.stepped is not None},
         {t: instant.slopes for t, instant in enumerate(instants) if instant.slopes is not NOTHING},
         goal,
     )

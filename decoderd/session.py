@@ -137,7 +137,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
         summed, message = chronicle.bin_of(tick, collected)
         news.append(message)
-        stepped = (readout.parameters, decoder)
+        stepped = None if learner is None else learning.stepped(learner, parameters, readout.parameters, decoder)
         read = summed if parameters.readouts is None else summed[:, parameters.readouts]
         decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
         collected = ()

@@ -15,9 +15,14 @@ import pytest
 from decoderd import cli, protocol, registry
 from decoderd.config import Config
 from decoderd.decoders import Calibration
+from decoderd.overnight import Overnight
 from decoderd.perturbations import envelope
+from decoderd.plasticity.adam import Adam
+from decoderd.plasticity.objective import Objective
+from decoderd.populations.rnn import Law
 from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
+from decoderd.readouts import Readouts
 from decoderd.schedule import Block, Schedule
 from decoderd.trigger import Trigger
 from decoderd.updaters import Criterion
@@ -102,6 +107,7 @@ ONE_OF = {
     "tasks": "Tasks?",
     "effectors": "Effectors?",
     "populations": "Populations?",
+    "plasticity": "Plasticity",
     "decoders": "Decoders?",
     "updaters": "Updaters?",
     "perturbations": "Perturbations?",
@@ -117,6 +123,12 @@ NESTED = {
     envelope.Block: "Envelope `block`",
     Trigger: "Triggers",
     Criterion: r"updater\.criterion",
+    Readouts: "Readouts",
+    Overnight: "Overnight",
+    Objective: r"plasticity\.objective",
+    Adam: r"plasticity\.adam",
+    Law: "Laws",
+    protocol.model().model_fields["pretraining"].annotation.__args__[0]: "Pretraining",
 }
 TOLD = list(NESTED.items()) + [
     (component.Config, rf"{ONE_OF[family]} [^\n]*`{kind}`[^\n]*")

@@ -14,7 +14,10 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
-from decoderd.config import Config, Fraction
+from decoderd.config import Config
+
+# Of a running mean: with 1 it would never begin.
+Memory = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
 
 class Adam(Config):
@@ -23,8 +26,8 @@ class Adam(Config):
     rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 2e-5
     decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
     lowest_rate: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
+    beta1: Memory = 0.9
+    beta2: Memory = 0.999
     epsilon: Annotated[float, Field(strict=True, gt=0, le=1)] = 1e-10
 
 

@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from pydantic import ValidationError
 
 from decoderd.plasticity import adam
 
@@ -44,3 +46,9 @@ def test_it_finds_the_bottom_of_a_bowl():
     for _ in range(2000):
         moments, values = adam.step(config, moments, {"b": 2 * (values["b"] - np.array([1.0, 1.0]))}, values)
     np.testing.assert_allclose(values["b"], 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+def test_a_mean_that_never_begins_is_refused(name):
+    with pytest.raises(ValidationError, match="less than 1"):
+        adam.Adam.model_validate({name: 1.0})
