@@ -1,11 +1,14 @@
-"""What `make demo` shows: the daemon with a session in real time and one faster than time, and beside each a client
-process that injects a perturbation into the running session and removes it.
+"""What `make demo` shows: the daemon with two live sessions, and client processes beside them.
 
-Prints success before, during and after as a table, replays each session, draws the reaches to build/demo.png.
+In the first, in real time, a client turns the cursor and turns it back. In the second, thirty times as fast, a recurrent
+network learns for days while its decoder is adapted every morning; one client turns the cursor for a day, another measures
+every night how compact the representation has become. Prints tables, replays both sessions from their journals, and draws
+build/demo.png.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -15,6 +18,7 @@ import threading
 import time
 import tomllib
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +37,6 @@ from decoderd_client import Supervisor
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = ROOT / "protocols" / "experiments"
 BUILD = ROOT / "build" / "demo"
-# Sessions, their speeds, and after how many trials the client turns the cursor, and back.
-SESSIONS = (
-    ("live-realtime", "realtime", {"on": 6, "off": 11}),
-    ("live", "20", {"on": 80, "off": 160}),
-)
 TURN = "turn"
 WINDOW = 16
 COLOURS = {"before": "#4477aa", "during": "#cc6677", "after": "#228833"}
@@ -71,20 +70,22 @@ class Daemon:
         self._process.wait(30)
 
 
-def run(console: Console, daemon: Daemon, name: str, speed: str, moments: dict[str, int]) -> None:
-    """Start a session, and a client beside it that turns the cursor for a while; returns once both are over."""
-    with Supervisor(daemon.control) as supervisor:
-        console.print(f"decoderd ctl start {name} {name}.toml --speed {speed}", style="bold")
+def run(console: Console, daemon: Daemon, name: str, speed: str, *plugins: list[str]) -> None:
+    """Start a session, and beside it a client process for each of `plugins`; returns once all are over."""
+    with Supervisor(daemon.control, timeout_s=90.0) as supervisor, ExitStack() as stack:
+        console.print(f"decoderd ctl start {name} protocols/experiments/{name}.toml --speed {speed}", style="bold")
         supervisor.start(name, tomllib.loads((PROTOCOLS / f"{name}.toml").read_text()), speed)
-        changes = [f"--set=schedule.0.{moment}.trials={trials}" for moment, trials in moments.items()]
-        plugin = ["run", "perturb", "--session", name, "--config", "examples/turn.toml", *changes]
-        console.print(" ".join(["decoderd-client", *plugin]), style="bold")
-        client = beside("-m", "decoderd_client", *plugin, "--supervisor", daemon.control)
-        with subprocess.Popen(client, cwd=ROOT) as perturbing, supervisor.session(name) as session:
-            with session.subscribe(["trial"], from_start=True) as messages:
-                follow(console, messages)
-            if perturbing.wait(30):
-                raise SystemExit("the client ended with an error")
+        clients = []
+        for plugin in plugins:
+            told = ["run", plugin[0], "--session", name, *plugin[1:]]
+            console.print(" ".join(["decoderd-client", *told]), style="bold")
+            command = beside("-m", "decoderd_client", *told, "--supervisor", daemon.control)
+            clients.append(stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)))
+        with supervisor.session(name) as session, session.subscribe(["trial"], from_start=True) as messages:
+            follow(console, messages)
+        for client in clients:
+            if client.wait(60):
+                raise SystemExit("a client ended with an error")
         while supervisor.find(name)["state"] != "done":
             time.sleep(0.1)
         supervisor.stop(name)  # its process would go on answering for a while
@@ -98,10 +99,10 @@ def follow(console: Console, messages: Any) -> None:
             trial = message.payload
             recent.append(trial["x"] == "success")
             share = f"{100 * sum(recent) / len(recent):.0f} % of the last {len(recent)} succeeded"
-            status.update(f"trial {trial['r']}: {share}{', cursor turned' if trial['w'] else ''}")
+            status.update(f"day {trial['d']}, trial {trial['r']}: {share}{', cursor turned' if trial['w'] else ''}")
 
 
-def tell(console: Console, recorded: RecordedSession) -> None:
+def turned(console: Console, recorded: RecordedSession) -> None:
     """Success around the perturbation as a table."""
     protocol = recorded.protocol
     table = Table(title=f"{recorded.name}: cursor turned by a client")
@@ -114,6 +115,40 @@ def tell(console: Console, recorded: RecordedSession) -> None:
     console.print(table)
 
 
+def by_day(recorded: RecordedSession) -> list[dict[str, float]]:
+    """Of each day: success in its practice, mean loss of its last ten updates."""
+    trials, days = recorded.trials(), []
+    practice = trials[trials["block"] == 2]
+    ends = {told["d"]: told["k"] for told in recorded.messages("day") if told["x"] == "end"}
+    updates = recorded.messages("plasticity")
+    for day, end in ends.items():
+        losses = [told["l"] for told in updates if ends.get(day - 1, -1) < told["k"] <= end]
+        success = (practice["outcome"][practice["day"] == day] == "success").mean()
+        days.append({"day": day, "success": 100 * success, "loss": float(np.mean(losses[-10:]))})
+    return days
+
+
+def measured(folder: Path) -> dict[int, dict[str, float]]:
+    """The numbers that the compaction client wrote, by day."""
+    found: dict[int, dict[str, float]] = {}
+    for row in csv.DictReader((folder / "compaction.csv").open()):
+        found.setdefault(int(row["day"]), {})[row["measure"]] = float(row["value"])
+    return found
+
+
+def learned(console: Console, recorded: RecordedSession, folder: Path) -> None:
+    """Learning and compaction, day by day."""
+    numbers = measured(folder)
+    table = Table(title=f"{recorded.name}: a network learns beside an adapting decoder; cursor turned on day 3")
+    for column in ("day", "success", "loss", "target told by readouts", "readouts for 80 % (N_c)", "PR_norm"):
+        table.add_column(column, justify="right")
+    for day in by_day(recorded):
+        of = numbers[int(day["day"])]
+        told = [f"{100 * of['accuracy']:.0f} %", f"{of['n_c']:.0f}", f"{of['pr_norm']:.2f}"]
+        table.add_row(f"{day['day']:.0f}", f"{day['success']:.0f} %", f"{day['loss']:.1f}", *told)
+    console.print(table)
+
+
 def replay(console: Console, directory: Path) -> None:
     """Run the session again from its journal, in which the client's perturbation stands."""
     command = beside("-m", "decoderd", "replay", str(directory), "--verify", "--json")
@@ -123,31 +158,36 @@ def replay(console: Console, directory: Path) -> None:
     console.print(f"replayed from its journal: {found['ticks']} ticks, {verdict}\n", highlight=False)
 
 
-def draw(recorded: RecordedSession, path: Path) -> None:
-    """Reaches before, during and after; success over trials."""
-    protocol, ticks = recorded.protocol, recorded.ticks()
+def draw(reaching: RecordedSession, days: RecordedSession, folder: Path, path: Path) -> None:
+    """Above, reaches before, during and after the turn in real time; below, the days of learning."""
+    figure = plt.figure(figsize=(10, 7), layout="constrained")
+    grid = figure.add_gridspec(2, 3, height_ratios=[1.5, 1])
+    protocol, ticks = reaching.protocol, reaching.ticks()
     task: Any = protocol.task
-    parts = performance.around(recorded.trials(), TURN)
-    figure = plt.figure(figsize=(10, 6.4), layout="constrained")
-    grid = figure.add_gridspec(2, 3, height_ratios=[1.6, 1])
-    for column, (when, trials) in enumerate(parts.items()):
+    for column, (when, trials) in enumerate(performance.around(reaching.trials(), TURN).items()):
         axes = figure.add_subplot(grid[0, column])
-        for trial in trials[trials["go_tick"] >= 0][-32:]:
+        for trial in trials[trials["go_tick"] >= 0]:
             path_m = ticks["cursor"][trial["go_tick"] : trial["end_tick"], :2]
-            axes.plot(*(100 * path_m.T), color=COLOURS[when], lw=0.8, alpha=0.7)
+            axes.plot(*(100 * path_m.T), color=COLOURS[when], lw=1)
         for angle in 2 * np.pi * np.arange(task.targets) / task.targets:
             centre = 100 * task.distance_m * np.array([np.cos(angle), np.sin(angle)])
             axes.add_patch(plt.Circle(tuple(centre), 100 * task.radius_m, fill=False, color="0.4"))
-        rate = performance.of(trials, protocol.tick_s).success_rate
-        axes.set(title=f"{when}: {100 * rate:.0f} % success", aspect="equal", xlim=(-11, 11), ylim=(-11, 11))
-        axes.set_xlabel("x (cm)")
+        axes.set(title=f"{when} the turn, in real time", aspect="equal", xlim=(-11, 11), ylim=(-11, 11), xlabel="x (cm)")
     figure.axes[0].set_ylabel("y (cm)")
-    axes = figure.add_subplot(grid[1, :])
-    trials = recorded.trials()
-    axes.plot(trials["trial"], 100 * performance.moving_success(trials, WINDOW), color="0.2")
-    axes.axvspan(parts["during"]["trial"][0], parts["during"]["trial"][-1], color=COLOURS["during"], alpha=0.2)
-    axes.set(xlabel="trial", ylabel=f"success over {WINDOW} trials (%)", ylim=(-3, 103), xlim=(1, len(trials)))
-    figure.suptitle(f"{recorded.name}: cursor turned by 65 degrees, live, by a client")
+    trials, numbers = days.trials(), measured(folder)
+    axes = figure.add_subplot(grid[1, :2])
+    axes.plot(trials["trial"], 100 * performance.moving_success(trials, 3 * WINDOW), color="0.2")
+    for day in np.unique(trials["day"]):
+        of = trials["trial"][trials["day"] == day]
+        axes.axvline(of[0], color="0.8", lw=0.8)
+        axes.text(of[0] + 5, 96, f"day {day}", fontsize=8)
+    on = trials["trial"][[TURN in names for names in trials["perturbations"]]]
+    axes.axvspan(on[0], on[-1], color=COLOURS["during"], alpha=0.2)
+    axes.set(xlabel="trial", ylabel=f"success over {3 * WINDOW} trials (%)", ylim=(-3, 103), xlim=(1, len(trials)))
+    axes = figure.add_subplot(grid[1, 2])
+    axes.bar(list(numbers), [of["n_c"] for of in numbers.values()], color="0.6", width=0.6)
+    axes.set(xlabel="day", ylabel="readouts for 80 % (N_c)", xticks=list(numbers))
+    figure.suptitle("Above: cursor turned live, by a client. Below: a network learns beside an adapting decoder")
     figure.savefig(path, dpi=120)
 
 
@@ -157,15 +197,20 @@ def main() -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     console.print(f"decoderd serve --data {BUILD.relative_to(ROOT)}", style="bold")
+    compaction = BUILD / "compaction"
+    turn = ["perturb", "--config", "examples/turn.toml", "--set=schedule.0.on.trials=6", "--set=schedule.0.off.trials=11"]
+    for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
+    measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--repeats", "5", "--bootstrap", "200"]
     with Daemon(BUILD) as daemon:
-        for name, speed, moments in SESSIONS:
-            run(console, daemon, name, speed, moments)
-            with open_session(BUILD / name) as recorded:
-                tell(console, recorded)
-            replay(console, BUILD / name)
+        run(console, daemon, "live-realtime", "realtime", turn)
+        run(console, daemon, "days", "30", for_a_day, measure)
     picture = BUILD.parent / "demo.png"
-    with open_session(BUILD / name) as recorded:
-        draw(recorded, picture)
+    with open_session(BUILD / "live-realtime") as reaching, open_session(BUILD / "days") as days:
+        turned(console, reaching)
+        replay(console, BUILD / "live-realtime")
+        learned(console, days, compaction)
+        replay(console, BUILD / "days")
+        draw(reaching, days, compaction, picture)
     console.print(f"picture: {picture.relative_to(ROOT)}", f"recordings: {BUILD.relative_to(ROOT)}", sep="\n")
 
 
