@@ -172,7 +172,9 @@ def draw(reaching: RecordedSession, days: RecordedSession, folder: Path, path: P
         for angle in 2 * np.pi * np.arange(task.targets) / task.targets:
             centre = 100 * task.distance_m * np.array([np.cos(angle), np.sin(angle)])
             axes.add_patch(plt.Circle(tuple(centre), 100 * task.radius_m, fill=False, color="0.4"))
-        axes.set(title=f"{when} the turn, in real time", aspect="equal", xlim=(-11, 11), ylim=(-11, 11), xlabel="x (cm)")
+        axes.set(
+            title=f"{when} the turn, in real time", aspect="equal", xlim=(-11, 11), ylim=(-11, 11), xlabel="x (cm)"
+        )
     figure.axes[0].set_ylabel("y (cm)")
     trials, numbers = days.trials(), measured(folder)
     axes = figure.add_subplot(grid[1, :2])
@@ -198,7 +200,13 @@ def main() -> None:
     BUILD.mkdir(parents=True)
     console.print(f"decoderd serve --data {BUILD.relative_to(ROOT)}", style="bold")
     compaction = BUILD / "compaction"
-    turn = ["perturb", "--config", "examples/turn.toml", "--set=schedule.0.on.trials=6", "--set=schedule.0.off.trials=11"]
+    turn = [
+        "perturb",
+        "--config",
+        "examples/turn.toml",
+        "--set=schedule.0.on.trials=6",
+        "--set=schedule.0.off.trials=11",
+    ]
     for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
     measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--repeats", "5", "--bootstrap", "200"]
     with Daemon(BUILD) as daemon:
