@@ -1,9 +1,9 @@
 """What `make demo` shows: the daemon with two live sessions, and client processes beside them.
 
-In the first, in real time, a client turns the cursor and turns it back. In the second, thirty times as fast, a recurrent
-network learns for days while its decoder is adapted every morning; one client turns the cursor for a day, another measures
-every night how compact the representation has become. Prints tables, replays both sessions from their journals, and draws
-build/demo.png.
+In the first, in real time, a client turns the cursor and turns it back. In the second, thirty times as fast, a
+recurrent network learns for days while its decoder is adapted every morning; one client turns the cursor for a day,
+another measures every night how compact the representation has become. Prints tables, replays both sessions from their
+journals, and draws build/demo.png.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ def main() -> None:
         "--set=schedule.0.off.trials=11",
     ]
     for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
-    measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--repeats", "5", "--bootstrap", "200"]
+    measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--outcomes", "success,missed"]
+    measure += ["--repeats", "3", "--modes", "false", "--bootstrap", "100", "--factor-bootstrap", "10"]
     with Daemon(BUILD) as daemon:
         run(console, daemon, "live-realtime", "realtime", turn)
         run(console, daemon, "days", "30", for_a_day, measure)
