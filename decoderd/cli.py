@@ -320,21 +320,23 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure on this machine, each figure beside its yardstick, in turns."""
-    from decoderd.bench import company, kalman, lateness, lockstep, publish, recorder, tick
+    from decoderd.bench import company, kalman, lateness, learning, lockstep, publish, recorder, tick
 
-    with _bar("measuring", 7) as advance:
+    with _bar("measuring", 8) as advance:
         found = kalman.measure()
         advance(1)
         found |= tick.measure()
         advance(2)
         found |= recorder.measure()
         advance(3)
-        found |= lateness.measure(seconds=seconds, turns=turns)
+        found |= learning.measure()
         advance(4)
-        found |= publish.measure(seconds=seconds, turns=turns)
+        found |= lateness.measure(seconds=seconds, turns=turns)
         advance(5)
-        found |= lockstep.measure(turns=turns)
+        found |= publish.measure(seconds=seconds, turns=turns)
         advance(6)
+        found |= lockstep.measure(turns=turns)
+        advance(7)
         found |= company.measure(seconds=max(seconds, 8.0), turns=turns)
     if json:
         print(jsonlib.dumps(found))
