@@ -1,0 +1,71 @@
+"""The experiments as a whole, on small recipes."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from decoderd import protocol
+from decoderd.experiments import assistive_parts, assistive_report, bias
+from decoderd.experiments.command import reproduce
+from tests.experiments.test_company import small
+
+
+@pytest.fixture
+def small_recipes(monkeypatch):
+    """Recipes of a few seconds in the place of those that come with the experiments."""
+    parsed = protocol.parse(small())
+    settings = parsed.pretraining.model_copy(update={"loss_at_most": 1e9})
+    monkeypatch.setattr(assistive_parts, "protocol", lambda name: parsed.model_copy(update={"pretraining": settings}))
+    return settings
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_assistive_tells_every_band_and_writes_a_page(small_recipes, tmp_path, full):
+    arguments = [
+        "assistive",
+        "--seeds",
+        "2",
+        "--jobs",
+        "1",
+        "--out",
+        str(tmp_path),
+        "--json",
+        *(["--full"] if full else []),
+    ]
+    done = CliRunner().invoke(reproduce, arguments)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {"name", "value", "low", "high", "ok"} == set(told["bands"][0])
+    assert len(told["bands"]) == (15 if full else 9)
+    assert told["wall_s"] > 0
+    assert len(told["arm_losses"]) == 2
+    page = (tmp_path / "assistive.html").read_text()
+    assert page.count("<img") == 3
+    assert "2 of 2: 1, 2" in page
+
+
+def test_individuals_that_did_not_learn_to_reach_are_left_out(small_recipes, monkeypatch):
+    losses = dict(zip((1, 2, 3), assistive_parts.train("small", (1, 2, 3)), strict=True))
+    worst = max(losses, key=losses.get)
+    most = float(np.mean(sorted(losses.values())[1:]))
+    settings = small_recipes.model_copy(update={"loss_at_most": most})
+    recipe = assistive_parts.protocol("small").model_copy(update={"pretraining": settings})
+    monkeypatch.setattr(assistive_parts, "protocol", lambda name: recipe)
+    outcome = assistive_report.assistance(3, 1, False, lambda done, of: None)
+    assert set(outcome.course.seeds) == {1, 2, 3} - {worst}
+    assert outcome.arm_losses == [losses[seed] for seed in (1, 2, 3)]
+    assert outcome.report.settings["seeds that learned to reach"].startswith("2 of 3")
+
+
+def test_bias_tells_what_was_removed_and_that_no_weight_changed(monkeypatch, tmp_path):
+    data = small()
+    data["population"] |= {"units": 40, "motor_weights": {"normal": [0.0, 0.05]}}
+    data["pretraining"] |= {"plasticity": {"kind": "bias", "trials_per_update": 4}, "updates": 250}
+    monkeypatch.setattr(assistive_parts, "protocol", lambda name: protocol.parse(data))
+    outcome = bias.biases(2, 1, lambda done, of: None)
+    values = {band.name: band.value for band in outcome.bands}
+    assert values["recurrent: weights that changed"] == values["feedforward: weights that changed"] == 0
+    assert 0 < values["recurrent: least part of the loss removed, over seeds"] <= 1
+    assert 0 < values["feedforward: least part of the loss removed, over seeds"] <= 1
