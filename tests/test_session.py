@@ -104,8 +104,7 @@ def as_tuples(value):
 
 def test_every_topic_but_those_of_inputs_is_seen_above(runs):
     seen = {topic for _, run in runs.values() for topic, _ in run.messages}
-    # test_numbers_of_a_client_are_told, and test_learning
-    assert seen == set(codec.TOPICS) - {"metrics", "plasticity"}
+    assert seen == set(codec.TOPICS) - {"metrics"}  # see test_numbers_of_a_client_are_told
 
 
 def test_a_tick_comes_first_among_its_messages(runs):

@@ -114,6 +114,13 @@ class TestLinear(DecoderContract):
         }
 
 
+class TestMemorylessLinear(TestLinear):
+    """The only one that an updater can change."""
+
+    def example(self):
+        return {**super().example(), "M1": np.zeros((2, 2))}
+
+
 class TestExternalDecoder(DecoderContract):
     component = builtin("decoders", "external")
 
