@@ -6,6 +6,7 @@ trial ends, before the next one begins, they become a lesson; the parameters tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ Messages = list[tuple[str, dict[str, Any]]]
 class Instant(NamedTuple):
     """A tick of a trial."""
 
-    population: Any  # state after the tick
+    population: Any  # what is kept of the state after the tick
     before: Any  # the effector's state before it
     after: Any  # and after
     decoded: Command
@@ -42,6 +43,7 @@ class Learner(NamedTuple):
     decoder: Decoder
     fields: tuple[str, ...]  # the plastic parameters
     targets: int
+    kept: Callable[[Any], Any]  # what of the population's state is kept of a tick
 
 
 def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> Learner | None:
@@ -60,7 +62,7 @@ def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets:
         if decoder.linear is None:
             raise ProtocolError("plasticity: no gradient goes back through this decoder", "plasticity.kind")
     fields = tuple(plastic.fields[part] for part in config.plastic)
-    return Learner(rule, config, loop, decoder, fields, targets)
+    return Learner(rule, config, loop, decoder, fields, targets, plastic.kept)
 
 
 def values(learner: Learner, population: Any) -> dict[str, Array]:

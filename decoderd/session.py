@@ -149,7 +149,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
     if learner is not None and cue.goal is not None:
         slopes = perturbing.slopes(on, cursor, rates, command, scene, moment) if on else NOTHING
-        passage = (*passage, Instant(population, before, effector, command, carried_out, stepped, slopes))
+        instant = Instant(learner.kept(population), before, effector, command, carried_out, stepped, slopes)
+        passage = (*passage, instant)
 
     log, outcome = state.log, None
     if session.task.outcome is not None:

@@ -98,7 +98,10 @@ class PlasticContract(ComponentContract):
             rates.append(fired)
             states.append(state)
             read.append(draws.noted)
-        return Watched(np.stack(rates), self.plastic().trace(states), read)
+        plastic = self.plastic()
+        trace = plastic.trace(states)
+        same(trace, plastic.trace([pure(plastic.kept, state) for state in states]), where="trace")
+        return Watched(np.stack(rates), trace, read)
 
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
         """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""

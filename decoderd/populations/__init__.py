@@ -21,6 +21,7 @@ class Plastic(NamedTuple):
 
     fields: {what may be plastic, as a protocol names it: the field of its parameters}
     at_start: streams of which a row is read in the first tick of a trial and in no other
+    kept(state) -> what of the state after a tick is kept until the trial ends; `trace` makes the same of it
     trace(states) -> trace: of the states after each of a trial's ticks, what learning needs
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
         how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
@@ -34,6 +35,7 @@ class Plastic(NamedTuple):
 
     fields: dict[str, str]
     at_start: tuple[str, ...]
+    kept: Callable[[Any], Any]
     trace: Callable[[Sequence[Any]], Any]
     eligibility: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
     back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array, Array]]

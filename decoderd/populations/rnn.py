@@ -271,6 +271,11 @@ def manual(plan: Plan, parameters: Parameters) -> tuple[Plan, Array]:
     return plan._replace(context=(1.0, 0.0)), parameters.V / (plan.hz * plan.tick_s)
 
 
+def kept(state: State) -> State:
+    """Without the positions on their way: a trial of them would weigh on every checkpoint."""
+    return state._replace(line=())
+
+
 class Trace(NamedTuple):
     """What happened in the network in T ticks, which stand next to the trials: then sums over both are one product."""
 
@@ -344,7 +349,9 @@ RNN = Population(
     rates,
     counts,
     overnight,
-    plastic=Plastic({"input": "U", "recurrent": "W", "bias": "b"}, ("initial",), trace, eligibility, back, gather),
+    plastic=Plastic(
+        {"input": "U", "recurrent": "W", "bias": "b"}, ("initial",), kept, trace, eligibility, back, gather
+    ),
     lag=lag,
     manual=manual,
 )
