@@ -267,7 +267,7 @@ def test_a_subject_knows_speed_and_lag_of_the_decoder() -> None:
     mapped = intrinsic_manifold.load(fit.decoder(recording, 3))
     known = fit.subject(recording, mapped)
     assert known.max_speed_m_s == fit.MEANT_SPEED_M_S  # to which a filter without a speed of its own is scaled
-    M1, M2, m0, _ = mapped.mapping
+    M1, M2, m0, *_ = mapped.mapping
     speeds = []
     for counts, direction in zip(recording.counts, recording.direction, strict=True):
         v = np.zeros(2)

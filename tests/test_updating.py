@@ -225,14 +225,38 @@ def test_an_exchanged_decoder_begins_anew():
     assert min(k for k in installed(run) if k > 90) > 190
 
 
-@pytest.mark.parametrize("kind", ["linear", "external"])
-def test_decoders_without_an_observation_model_are_refused(kind, tmp_path):
-    decoder = {"kind": kind}
-    if kind == "linear":
-        decoder["file"] = str(protocols.mapping(tmp_path / "m.npz", units=12))
-    with pytest.raises(ProtocolError, match=f"'{kind}' has no observation model .* intrinsic_manifold, kalman") as bad:
+def test_decoders_without_an_observation_model_are_refused():
+    with pytest.raises(ProtocolError, match="'external' has no observation model .* intrinsic_manifold, kalman") as bad:
+        protocols.begun(centre_out(decoder={"kind": "external"}, updater=BRISK))
+    assert bad.value.field == "updater"
+
+
+def test_a_linear_decoder_that_smooths_is_refused(tmp_path):
+    decoder = {"kind": "linear", "file": str(protocols.mapping(tmp_path / "m.npz", units=12))}
+    with pytest.raises(ProtocolError, match="only a memoryless linear decoder can be updated") as bad:
         protocols.begun(centre_out(decoder=decoder, updater=BRISK))
     assert bad.value.field == "updater"
+
+
+def test_a_memoryless_linear_decoder_is_adapted():
+    """By regression of the intended velocity on counts: with all its weight, that of the block's bins."""
+    decoder = {"kind": "linear", "calibration": {"decay_per_100ms": 0.0}}
+    run = protocols.run(
+        lasting(20.0, decoder=decoder, updater={"kind": "daily", "intensity": 1.0, "noise_shrinkage": 0.0})
+    )
+    (told,) = run.of("decoder")
+    assert (told["w"], told["x"]) == ("daily", "installed")
+    ends = np.arange(4, len(run.of("tick")), 5)
+    goals = [run.of("tick")[k]["t"] for k in ends]
+    there = np.array([goal is not None for goal in goals])
+    at = np.vstack([np.zeros((1, 4)), run.column("c")])[ends][there][:, :2]  # before the tick
+    away = np.array([goal for goal in goals if goal is not None]) - at
+    decoded = run.column("v")[ends][there]
+    intended = away / np.hypot(*away.T)[:, np.newaxis] * np.hypot(*decoded.T)[:, np.newaxis]
+    counts = run.counts().reshape(len(ends), 5, -1).sum(axis=1)[there]
+    expected = np.linalg.lstsq(np.column_stack([counts, np.ones(len(counts))]), intended, rcond=None)[0].T
+    new = run.states[-1].parameters.decoder
+    np.testing.assert_allclose(np.column_stack([new.M2, new.m0]), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_a_filter_of_unknown_states_is_refused(tmp_path):

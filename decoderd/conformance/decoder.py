@@ -247,6 +247,24 @@ class DecoderContract(ComponentContract):
         with pytest.raises(NumericalError):
             observing.replace(parameters, singular)
 
+    def test_reduced_reads_some_units_in_their_order(self) -> None:
+        """All of them in another order is the same decoder; of fewer, the others play no part."""
+        if self.component.reduced is None:
+            pytest.skip("this kind reads all of its units")
+        parameters = self.loaded()
+        n = self.component.units(parameters)
+        order = sample(14).permutation(n)
+        whole = pure(self.component.reduced, parameters, order)
+        fewer = self.component.reduced(parameters, order[:2])
+        assert self.component.units(fewer) == 2
+        states = [self.component.init(each, 3) for each in (parameters, whole)]
+        for y in self.counts(parameters, 3):
+            _, command = self.component.step(parameters, states[0], y, None)
+            _, same_command = self.component.step(whole, states[1], y[:, order], None)
+            same(command.velocity, same_command.velocity, ROUNDING, "velocity")
+        again = self.component.reduced(whole, np.arange(2))
+        self.alike(fewer, again, ROUNDING)
+
     # --- what learning does -------------------------------------------------------------------------------------
 
     def test_linear_is_the_next_step_where_the_cursor_is_seen(self) -> None:
