@@ -226,7 +226,7 @@ def test_an_exchanged_decoder_begins_anew():
 
 
 def test_decoders_without_an_observation_model_are_refused():
-    with pytest.raises(ProtocolError, match=r"'external' has no observation model .* intrinsic_manifold, kalman") as bad:
+    with pytest.raises(ProtocolError, match=r"'external' has no observation model .* kalman, linear") as bad:
         protocols.begun(centre_out(decoder={"kind": "external"}, updater=BRISK))
     assert bad.value.field == "updater"
 
