@@ -157,12 +157,6 @@ def strategy_variance(decoder: Array, axes: Array, covariance: Array) -> Array:
     return variance_along(orthonormal(decoder) @ axes, covariance)
 
 
-def participation_ratio(covariance: Array) -> Array:
-    """(tr V)^2 / tr(V^2): 1 if all variance is in one direction, N if it is the same in all."""
-    trace = np.trace(covariance, axis1=-2, axis2=-1)
-    return trace**2 / np.einsum("...ij,...ji->...", covariance, covariance)
-
-
 def effective_rank(matrix: Array) -> Array:
     """exp(entropy of the singular values as parts of their sum) (Roy & Vetterli 2007)."""
     values = np.linalg.svd(matrix, compute_uv=False)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.analysis import candidates, manifolds
+from decoderd.analysis import candidates, dimensionality, manifolds
 from decoderd.arrays import Array
 from decoderd.experiments import static_network as networks
 from decoderd.experiments import training
@@ -168,7 +168,7 @@ def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Le
             ]
         ),
         components=manifolds.dimensions_for(before, 0.95).astype(float),
-        participation=manifolds.participation_ratio(before),
+        participation=dimensionality.participation_ratio(before),
         held=manifolds.part_along(axes, before),
         initial_losses=prepared.course.losses[:, [0, -1]],
         manifold_loss=within_manifold,

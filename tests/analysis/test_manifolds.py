@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 
-from decoderd.analysis import manifolds
+from decoderd.analysis import dimensionality, manifolds
 from decoderd.errors import ArrayError, NumericalError
 
 N, M = 12, 4
@@ -85,10 +85,10 @@ def test_strategy_variance_depends_on_what_a_decoder_reads_not_on_how_it_weighs_
 
 
 def test_participation_ratio_and_effective_rank():
-    assert manifolds.participation_ratio(np.eye(5)) == pytest.approx(5)
-    assert manifolds.participation_ratio(np.diag([1.0, 0, 0])) == pytest.approx(1)
+    assert dimensionality.participation_ratio(np.eye(5)) == pytest.approx(5)
+    assert dimensionality.participation_ratio(np.diag([1.0, 0, 0])) == pytest.approx(1)
     values = np.array([3.0, 2.0, 1.0])
-    assert manifolds.participation_ratio(np.diag(values)) == pytest.approx(values.sum() ** 2 / (values**2).sum())
+    assert dimensionality.participation_ratio(np.diag(values)) == pytest.approx(values.sum() ** 2 / (values**2).sum())
     assert manifolds.effective_rank(np.diag([2.0, 2, 2, 0])) == pytest.approx(3)
     parts = values / 6
     assert manifolds.effective_rank(np.diag(values)) == pytest.approx(np.exp(-(parts * np.log(parts)).sum()))
