@@ -69,12 +69,23 @@ def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], 
             "seeds that learned to reach": f"{len(used)} of {seeds}: {', '.join(map(str, used))}",
             "arm losses": ", ".join(f"{loss:.3g}" for loss in losses),
             "arm loss at most": most,
+            **{f"change of N_c, intensity {x:g}": told for x, told in changes(course).items()},
             "pretraining, or finding it in the cache": f"{pretraining_s:.1f} s",
             "processes": jobs,
         },
         wall_s=wall_s,
     )
     return Outcome(report, course, losses, pretraining_s, wall_s)
+
+
+def changes(course: Course) -> dict[float, str]:
+    """The change of N_c at each intensity: mean over seeds and its bootstrap interval."""
+    change, draw = assistive_bands.compaction(course), np.random.default_rng(0)
+    found = {}
+    for _, intensity, of in _levels(course):
+        low, high = resampling.mean_interval(change[of], 10_000, draw)
+        found[float(intensity)] = f"{change[of].mean():.2f} ({low:.2f} to {high:.2f})"
+    return found
 
 
 def figures(course: Course) -> list[Figure]:
