@@ -80,6 +80,23 @@ def _check(protocol: Protocol) -> None:
         raise ProtocolError("task: a batch of sessions needs kind = 'timed_reach' with order = 'in_turn'", "task")
     if protocol.bin_ticks != 1:
         raise ProtocolError(f"bin_ticks = {protocol.bin_ticks}: a batch of sessions needs 1", "bin_ticks")
+    decoder: Any = registry.find("decoders", protocol.decoder.kind)
+    if decoder.linear is None or decoder.reduced is None or decoder.observing is None:
+        raise ProtocolError(
+            f"decoder.kind = {protocol.decoder.kind!r}: a batch of sessions needs a decoder whose steps are linear and "
+            "that can read fewer units, such as 'kalman'",
+            "decoder.kind",
+        )
+    updater: Any = protocol.updater
+    if updater.kind not in ("none", "daily"):
+        raise ProtocolError(
+            f"updater.kind = {updater.kind!r}: a batch of sessions needs 'daily' or 'none'", "updater.kind"
+        )
+    when = ("start", "stop_s", "interval_days", "criterion")
+    if any(getattr(updater, name, None) != getattr(type(updater)(), name, None) for name in when):
+        raise ProtocolError(f"updater: a batch of sessions updates every day; leave out {', '.join(when)}", "updater")
+    if protocol.overnight.changes:
+        raise ProtocolError("overnight: a batch of sessions sleeps without changes", "overnight")
     if protocol.plasticity.kind == "none":
         raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")
     if protocol.perturbations:
