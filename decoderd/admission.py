@@ -47,7 +47,7 @@ def take(session: Session, state: SessionState, given: Any, moment: Moment, news
 
 def check(session: Session, state: SessionState, inputs: Iterable[Any]) -> None:
     """Raise Refused, with the reason, if the next step could not consume `inputs` in this order."""
-    moment = Moment(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin))
+    moment = Moment(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin.ticks))
     for given in inputs:
         state = take(session, state, given, moment, [])
 

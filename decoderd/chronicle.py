@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.protocol import Protocol
@@ -23,13 +24,12 @@ def plain(point: Array | None) -> list[float] | None:
     return None if point is None else point[0].tolist()
 
 
-def bin_of(tick: int, collected: tuple[Any, ...]) -> tuple[Array, tuple[str, dict[str, Any]]]:
-    """Counts of a bin, (1, N) float64, and the message that carries them tick by tick."""
-    stack = np.concatenate(collected)
+def counts_message(tick: int, counts: tuple[NDArray[Any], ...]) -> tuple[str, dict[str, Any]]:
+    """Counts (1, N) of the ticks of a bin that ends with `tick`."""
+    stack = np.concatenate(counts)
     element = stack.dtype.newbyteorder("<")
-    payload = {"k": tick, "n": list(stack.shape), "e": element.str, "y": stack.astype(element, copy=False).tobytes()}
-    wide = np.uint32 if stack.dtype.kind == "u" else np.float64  # integers add up three times as fast
-    return np.add.reduce(stack, axis=0, keepdims=True, dtype=wide).astype(np.float64), ("counts", payload)
+    packed = stack.astype(element, copy=False).tobytes()
+    return ("counts", {"k": tick, "n": list(stack.shape), "e": element.str, "y": packed})
 
 
 def follow_trial(

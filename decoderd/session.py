@@ -33,9 +33,11 @@ from decoderd.learning import Instant
 from decoderd.perturbations import Scene
 from decoderd.rng import Draws, generator
 from decoderd.state import (
+    NO_TICKS,
     POSITION,
     Command,
     Event,
+    Gathered,
     Moment,
     Parameters,
     Progress,
@@ -78,7 +80,7 @@ def _morning(session: Session, parameters: Parameters, progress: Progress, tick:
         passage=(),
         readout=Readout((), parameters.decoder),
         command=still(1),
-        bin=(),
+        bin=NO_TICKS,
         perturbations=(),
         log=TrialLog(trials, -1, -1, -1, None, ()),
         sequences=(0,) * len(NUMBERED),
@@ -93,7 +95,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     tick, progress = state.tick, state.progress
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {tick}")
-    moment = Moment(tick, progress.day, tick - progress.day_tick, len(state.bin))
+    moment = Moment(tick, progress.day, tick - progress.day_tick, len(state.bin.ticks))
     news: Messages = [] if tick else [chronicle.day_message(session.protocol, progress, "block")]
 
     for given in inputs:
@@ -132,15 +134,15 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         counts = np.array(counts)
         counts[:, parameters.lost] = 0
 
-    readout, collected, stepped, heard = state.readout, (*state.bin, counts), None, None
-    if len(collected) == session.timing.bin_ticks:
+    readout, stepped, heard = state.readout, None, None
+    collected = Gathered((*state.bin.ticks, counts), state.bin.total + counts)
+    if len(collected.ticks) == session.timing.bin_ticks:
         readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
-        summed, message = chronicle.bin_of(tick, collected)
-        news.append(message)
+        news.append(chronicle.counts_message(tick, collected.ticks))
         stepped = None if learner is None else learning.stepped(learner, parameters, readout.parameters, decoder)
-        read = summed if parameters.readouts is None else summed[:, parameters.readouts]
+        read = collected.total if parameters.readouts is None else collected.total[:, parameters.readouts]
         decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
-        collected = ()
+        collected = NO_TICKS
         if session.updates is not None:
             heard = Bin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
 
@@ -238,15 +240,15 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
     if following.day == progress.day and not following.done:
         news.append(chronicle.day_message(protocol, following, "block"))
         return state._replace(progress=following)
-    if state.bin:
-        news.append(chronicle.bin_of(state.tick - 1, state.bin)[1])
+    if state.bin.ticks:
+        news.append(chronicle.counts_message(state.tick - 1, state.bin.ticks))
     if state.log.trial > progress.trials:  # a trial under way ends with the day
         news.append(chronicle.trial_message(progress, state.log, "day_end"))
         progress = progress._replace(trials=progress.trials + 1)
         following = schedule.following(protocol.schedule, progress, state.tick)
     news.append(chronicle.day_message(protocol, progress, "end"))
     if following.done:
-        return state._replace(progress=following, bin=())
+        return state._replace(progress=following, bin=NO_TICKS)
     state = _night(session, state, progress.day, news)
     parameters = state.parameters
     news.append(chronicle.day_message(protocol, following, "block"))

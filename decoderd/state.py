@@ -131,6 +131,17 @@ class Parameters(NamedTuple):
     lost: NDArray[np.int64] | None = None  # units that are recorded no more
 
 
+class Gathered(NamedTuple):
+    """Spike counts of the decoder's bin under way."""
+
+    ticks: tuple[NDArray[Any], ...]  # (B, N) each
+    # Kept up to date tick by tick, so that the tick that ends a bin has no more to do than others.
+    total: Array  # (B, N); (1, 1) before the first tick
+
+
+NO_TICKS = Gathered((), np.zeros((1, 1)))
+
+
 class SessionState(NamedTuple):
     """All that changes in a session. A checkpoint is this and nothing else."""
 
@@ -145,7 +156,7 @@ class SessionState(NamedTuple):
     passage: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
     readout: Readout
     command: Command
-    bin: tuple[NDArray[Any], ...]  # spike counts (B, N) of the bin's ticks so far
+    bin: Gathered
     perturbations: tuple[Perturbing, ...]
     log: TrialLog
     sequences: tuple[int, ...]  # next sequence number of each topic but `tick`, whose number is the tick

@@ -24,9 +24,13 @@ from decoderd.wire.codec import OBSERVED, encode
 COMMIT_EVERY_NS = 250_000_000
 # Chunks in memory at most; when the disk is slower than the loop, the loop waits for it here.
 QUEUE = 4
-# A paced loop hands over at the end of a tick, whose message is just then on its way to subscribers. Writing keeps a
-# core to itself for about a millisecond, so it waits for the lull after that.
+# A paced loop hands over at the end of a tick, whose message is just then on its way to subscribers, and the writing
+# thread, which keeps the interpreter to itself for a good part of a millisecond, would slow the next tick down. So it
+# does each piece of its work in a lull: a while after the end of a tick, long enough before the next, as far as there
+# is such a time.
 LULL_OF_PERIOD, LULL_S = 0.25, 0.002
+PIECE_OF_PERIOD = 0.5
+LULLS = 8
 # Ticks in a chunk at most, so that memory stays flat however fast the loop is.
 CHUNK_TICKS = 20_000
 
@@ -63,6 +67,7 @@ class Recorder:
         self._store, self._incarnation, self._encoder = store, incarnation, encoder
         self._name, self._period_ns, self._tell = name, period_ns, committed
         self._lull_s = min(LULL_OF_PERIOD * period_ns * 1e-9, LULL_S)
+        self._next_due = 0
         self._observed = {topic: store.next_number(topic) for topic in OBSERVED}
         self._digest = hashlib.sha256()
         for chunk in store.chunks("tick"):
@@ -113,6 +118,7 @@ class Recorder:
 
     def timed(self, late_ns: int, busy_ns: int) -> None:
         """How late the tick began, and how long it took."""
+        self._next_due = now_ns() + self._period_ns - late_ns - busy_ns
         self._late.append(min(late_ns, 2**31 - 1))
         self._busy.append(min(busy_ns, 2**31 - 1))
 
@@ -159,18 +165,28 @@ class Recorder:
 
     def _write(self) -> None:
         while (batch := self._queue.get()) is not None:
-            time.sleep(self._lull_s)
+            self._wait_for_lull()
             if self._failure is not None:
                 continue  # the loop is about to stop; nothing may be committed after a gap
             try:
                 health = self._health(batch)
-                self._store.commit(self._chunk(batch))
+                self._wait_for_lull()
+                chunk = self._chunk(batch)
+                self._wait_for_lull()
+                self._store.commit(chunk)
                 if self._tell is not None:
                     self._tell(batch.state.tick, health)
             except StoreError as error:
                 self._failure = error
             except Exception as error:
                 self._failure = StoreError(f"{self._store.path}: writing: {error}")
+
+    def _wait_for_lull(self) -> None:
+        for _ in range(LULLS):
+            time.sleep(self._lull_s)
+            left = self._next_due - now_ns()
+            if not self._next_due or left > PIECE_OF_PERIOD * self._period_ns:
+                break
 
     def _health(self, batch: _Batch) -> bytes:
         """The message about the ticks of a batch; it is committed with them."""
