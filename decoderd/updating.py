@@ -83,6 +83,8 @@ def _today(session: Session, how: Updates, state: SessionState) -> Updating | No
     progress, now = state.progress, state.updater
     if not session.protocol.schedule.blocks[progress.block].updating or now.bins == how.bins:
         return None
+    if config.last_day is not None and progress.day > config.last_day:
+        return None
     if not now.first_day:
         trial = state.log.trial
         if not reached(config.start, state.tick - 1, progress.day, trial, trial - progress.day_trial):

@@ -180,6 +180,11 @@ def test_updating_is_over_after_its_time():
     assert installed(run)[-1] <= 699
 
 
+def test_updating_is_over_after_its_last_day():
+    run = protocols.run(days(block(3.0), days=4, updater={**BRISK, "last_day": 2}))
+    assert {day for day, _ in blocks_of(run)} == {1, 2}
+
+
 def test_what_was_gathered_is_used_when_the_time_is_over():
     run = protocols.run(days(block(6.0), updater={"kind": "daily", "stop_s": 3.0}))
     assert told(run) == [(299, "installed"), (299, "stopped")]

@@ -3,17 +3,21 @@ sessions (Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoderd import credit, registry
+from decoderd.analysis import dimensionality
 from decoderd.arrays import Array
 from decoderd.experiments import company, reward
 from decoderd.experiments.company import Company
 from decoderd.practice import run
+
+# Of counts whose dimensionality is measured (Rajeswaran et al. 2024).
+BIN_S = 0.1
 
 
 class Course(NamedTuple):
@@ -24,6 +28,7 @@ class Course(NamedTuple):
     losses: Array  # (S, D, U) mean over the targets, each before its update
     curves: dict[int, Array]  # by day, (S, n) reward of the best 1 .. n readouts together
     change: Array  # (S, 2, 2) RMS change of W: rows to, columns from readouts and nonreadouts
+    participation: Array  # (S, D) PR_norm of the readouts' counts in practice
 
 
 def course(together: Company, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
@@ -33,11 +38,11 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
     rule: Any = registry.find("plasticity", protocol.plasticity.kind)
     config: Any = protocol.plasticity
     fields = tuple(kind.plastic.fields[part] for part in config.plastic)
-    first, losses, curves = together.population, [], {}
+    first, losses, curves, participation = together.population, [], {}, []
     for day in range(1, protocol.schedule.days + 1):
         values = {field: getattr(together.population, field) for field in fields}
         state = rule.init(config, values, together.task_plan.targets, (len(together.of),))
-        begun, of_day = 0, []
+        begun, of_day, counts = 0, [], []
         for block in company.blocks(protocol, day):
             steps, rest = company.side_by_side(together), company.rest(together)
             at_once = config.trials_per_update if block.plasticity else block.trials
@@ -58,22 +63,41 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
                     state, values = rule.learn(config, state, values, told)
                     together = together._replace(population=together.population._replace(**values))
                     of_day.append(told.losses.mean(axis=-1))
-            if block.updating and protocol.updater.kind != "none":
+                    counts.append(_binned(passage.counts, together.readouts, together.loop.tick_s))
+            if company.updates(together, block, day):
                 together = company.updated(together, given, passage)
         losses.append(np.stack(of_day, axis=-1))
+        participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         watch()
         if day in evaluated:
             several = range(len(together.of))
             curves[day] = np.stack([_watched(reward.adding_curve(together, s, day), watch) for s in several])
+        if day < protocol.schedule.days:
+            together = company.slept(together, day)
     seeds = np.array([together.seeds[place] for place in together.of])
     each = zip(first.W, together.population.W, together.readouts, strict=True)
     change = [_changes(before, after, readouts) for before, after, readouts in each]
-    return Course(seeds, np.array(together.intensities), np.stack(losses, axis=1), curves, np.stack(change))
+    return Course(
+        seeds,
+        np.array(together.intensities),
+        np.stack(losses, axis=1),
+        curves,
+        np.stack(change),
+        np.array(participation).T,
+    )
 
 
 def _watched(curve: Array, watch: Callable[[], None]) -> Array:
     watch()
     return curve
+
+
+def _binned(ticks: Sequence[Array], readouts: Sequence[NDArray[np.int64]], tick_s: float) -> Array:
+    """Counts (S, B, readouts, bins) of the readouts, from those of all units (S, B, N) in every tick."""
+    whole = round(BIN_S / tick_s)
+    bins = [sum(ticks[first : first + whole]) for first in range(0, len(ticks) - whole + 1, whole)]
+    stacked = np.stack(bins, axis=-1)
+    return np.stack([stacked[s][:, chosen] for s, chosen in enumerate(readouts)])
 
 
 def _changes(before: Array, after: Array, readouts: NDArray[np.int64]) -> Array:

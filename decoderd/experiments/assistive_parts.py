@@ -40,6 +40,16 @@ def train(name: str, seeds: Sequence[int]) -> list[float]:
     return [pretraining.final_loss(one) for one in trained]
 
 
+def able(recipe: Protocol, groups: Sequence[Sequence[int]], losses: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
+    """Of each group the seeds that learned to reach, by the recipe's `loss_at_most`; no group without one."""
+    most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
+    found = [
+        tuple(seed for seed, loss in zip(group, of, strict=True) if loss <= most)
+        for group, of in zip(groups, losses, strict=True)
+    ]
+    return [group for group in found if group]
+
+
 def sessions(name: str, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]) -> Course:
     """The sessions of pretrained individuals of a recipe, at every intensity."""
     recipe = protocol(name)

@@ -45,10 +45,10 @@ def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], 
     )
     losses = [loss for part in trained.results for loss in part]
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
-    reach = [tuple(seed for seed in group if losses[seed - 1] <= most) for group in groups]
+    reach = assistive_parts.able(recipe, groups, trained.results)
     learning = now_ns()
     evaluated = (1, recipe.schedule.days)
-    parts = [Part(assistive_parts.sessions, (name, group, intensities, evaluated)) for group in reach if group]
+    parts = [Part(assistive_parts.sessions, (name, group, intensities, evaluated)) for group in reach]
     done = pool.run(parts, jobs, lambda number: advance(len(groups) + number, total))
     course = assistive_parts.together(done.results)
     wall_s, pretraining_s = (now_ns() - learning) * 1e-9, (learning - began) * 1e-9

@@ -58,6 +58,28 @@ def assistive(
 
 
 @reproduce.command()
+def schedules(
+    seeds: Seeds = 4,
+    jobs: Jobs = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="The full recipe: 25 days of REINFORCE, a two-link arm.")
+    ] = False,
+    stop_day: Annotated[
+        list[int], typer.Option(min=1, help="Last day of adaptation of a schedule; may be given several times.")
+    ] = [1, 5],  # noqa: B006
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Decoders that are fixed, adapted until a day, every day, or with readouts swapped (the same study)."""
+    from decoderd.experiments import pool
+    from decoderd.experiments import schedules as experiment
+
+    with _begun("schedules", out) as advance:
+        outcome = experiment.schedules(seeds, jobs or pool.cores(), full, stop_day, advance)
+    _told("schedules", outcome, out, json, pretraining_s=outcome.pretraining_s)
+
+
+@reproduce.command()
 def bias(seeds: Seeds = 4, jobs: Jobs = None, out: Out = None, json: Json = False) -> None:
     """Learning by biases alone (Williams et al. 2025)."""
     from decoderd.experiments import bias as experiment

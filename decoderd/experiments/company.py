@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import registry
+from decoderd import overnight, registry, setup
 from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
 from decoderd.decoders import Decoder, Linear
@@ -95,8 +95,10 @@ def _check(protocol: Protocol) -> None:
     when = ("start", "stop_s", "interval_days", "criterion")
     if any(getattr(updater, name, None) != getattr(type(updater)(), name, None) for name in when):
         raise ProtocolError(f"updater: a batch of sessions updates every day; leave out {', '.join(when)}", "updater")
-    if protocol.overnight.changes:
-        raise ProtocolError("overnight: a batch of sessions sleeps without changes", "overnight")
+    if protocol.overnight.lose:
+        raise ProtocolError(
+            f"overnight.lose = {protocol.overnight.lose}: a batch of sessions loses no units", "overnight"
+        )
     if protocol.plasticity.kind == "none":
         raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")
     if protocol.perturbations:
@@ -191,6 +193,12 @@ def rest(company: Company) -> Array:
     return np.concatenate([decoder.row(decoder.init(parameters, 1)) for parameters in company.decoders])
 
 
+def updates(company: Company, block: Any, day: int) -> bool:
+    """Whether decoders are adapted at the end of this block of this day."""
+    updater: Any = company.protocol.updater
+    return block.updating and updater.kind != "none" and (updater.last_day is None or day <= updater.last_day)
+
+
 def updated(company: Company, given: Trials, passage: Passage) -> Company:
     """The sessions with decoders adapted to what happened in these trials, each with its own intensity."""
     updater: Any = registry.find("updaters", company.protocol.updater.kind)
@@ -209,6 +217,24 @@ def updated(company: Company, given: Trials, passage: Passage) -> Company:
         _, model = updater.update(plan, updater.observe(plan, updater.init(plan, model), x, y), model)
         decoders.append(observing.replace(parameters, model))
     return company._replace(decoders=tuple(decoders))
+
+
+def slept(company: Company, day: int) -> Company:
+    """The sessions after the night that follows `day`: readouts swapped, decoders carried or fitted anew."""
+    how = company.protocol.overnight
+    if not overnight.due(how, day):
+        return company
+    decoders, readouts = [], []
+    for s, place in enumerate(company.of):
+        protocol = company.protocol.model_copy(update={"seed": company.seeds[place]})
+        population = type(company.population)(*(field[s] for field in company.population))
+        before = Parameters(population, company.decoders[s], readouts=company.readouts[s])
+        after = overnight.slept(how, before, company.loop.population.units(population), protocol.seed, day)
+        if how.decoder != "carried":
+            after = after._replace(decoder=setup.refitted(protocol, after, day + 1, how.decoder == "arbitrary"))
+        decoders.append(after.decoder)
+        readouts.append(after.readouts if after.readouts is not None else company.readouts[s])
+    return company._replace(decoders=tuple(decoders), readouts=tuple(readouts))
 
 
 def _in_order(rows: Array) -> Array:

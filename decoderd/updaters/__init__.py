@@ -33,6 +33,7 @@ class UpdaterConfig(ComponentConfig):
 
     start: Trigger = Trigger(tick=0)
     stop_s: Span | None = None
+    last_day: Count | None = None
     interval_days: Count = 1
     criterion: Criterion | None = None
 

@@ -66,6 +66,43 @@ def test_a_batch_of_sessions_is_the_sessions(rule, decoder):
     assert not np.allclose(course.losses[0], course.losses[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("decoder", ["carried", "refitted", "arbitrary"])
+def test_nights_of_a_batch_are_those_of_the_sessions(decoder):
+    data = small(overnight={"swap": 2, "decoder": decoder, "after_days": [1]})
+    data["schedule"]["days"] = 3
+    course = assistive.course(gathered(data, (3, 8), (0.25,)), ())
+    for row, seed in enumerate((3, 8)):
+        losses, last = alone({**data, "seed": seed})
+        np.testing.assert_allclose(course.losses[row].ravel(), losses, rtol=1e-9)
+        before = setup.prepare(protocol.parse({**data, "seed": seed})).readouts
+        assert np.count_nonzero(last.parameters.readouts != before) == 2
+
+
+def test_the_last_day_of_updating():
+    data = small(updater={"kind": "daily", "intensity": 0.25, "last_day": 1})
+    course = assistive.course(gathered(data, (3,), (0.25,)), ())
+    np.testing.assert_allclose(course.losses[0].ravel(), alone({**data, "seed": 3})[0], rtol=1e-9)
+    every_day = assistive.course(gathered(small(), (3,), (0.25,)), ())
+    np.testing.assert_array_equal(course.losses[:, 0], every_day.losses[:, 0])
+    assert not np.allclose(course.losses[:, 1], every_day.losses[:, 1], rtol=1e-6)
+
+
+def test_participation_is_that_of_the_recorded_counts():
+    """Of the bins of 0.1 s of the reaches in practice, worked out from a session's messages."""
+    data = {**small(), "seed": 3}
+    course = assistive.course(gathered(small(), (3,), (0.25,)), ())
+    run = protocols.run(data)
+    readouts = setup.prepare(protocol.parse(data)).readouts
+    counts = run.counts()[:, readouts]
+    ticks = run.of("tick")
+    for day in (1, 2):
+        reaching = [t["k"] for t in ticks if t["d"] == day and t["b"] == 2 and t["t"]]
+        bins = counts[reaching].reshape(-1, 10, len(readouts)).sum(axis=1)
+        shared = np.corrcoef(bins.T)
+        ratio = np.trace(shared) ** 2 / (shared**2).sum()
+        assert course.participation[0, day - 1] == pytest.approx((ratio - 1) / (len(readouts) - 1), rel=1e-9)
+
+
 def test_positions_in_the_filter_play_their_part():
     data = small()
     data["decoder"]["state"] = "position_velocity"
@@ -94,7 +131,7 @@ def test_what_weights_changed_by():
         ({"decoder": {"kind": "intrinsic_manifold"}}, "needs a decoder whose steps are linear"),
         ({"updater": {"kind": "smooth_batch"}}, "updater.kind = 'smooth_batch': a batch of sessions needs 'daily'"),
         ({"updater": {"kind": "daily", "interval_days": 2}}, "a batch of sessions updates every day"),
-        ({"overnight": {"swap": 1}}, "sleeps without changes"),
+        ({"overnight": {"lose": 1}}, "overnight.lose = 1: a batch of sessions loses no units"),
         ({"plasticity": {"kind": "none"}}, "for populations that learn"),
         ({"schedule": {"blocks": [{"trials": 8}]}}, "population and decoder would change together"),
         ({"schedule": {"blocks": [{"trials": 6, "updating": False}]}}, "in whole updates of 4"),
