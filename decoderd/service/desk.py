@@ -185,6 +185,7 @@ class Desk:
                 "bin_ticks": session.timing.bin_ticks,
                 "units": session.units,
                 "readouts": None if readouts is None else readouts.tolist(),
+                "first_readouts": store.manifest()["readouts"],
                 "day": progress.day,
                 "days": session.protocol.schedule.days,
                 "block": session.protocol.schedule.blocks[progress.block].name,

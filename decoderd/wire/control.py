@@ -303,6 +303,7 @@ class Description(Reply):
     readouts: Annotated[
         list[Whole] | None, Field(description="the units the decoder reads now, in its order; nil: all")
     ]
+    first_readouts: Annotated[list[Whole] | None, Field(description="those it read on day 1")] = None
     day: int
     days: int
     block: str

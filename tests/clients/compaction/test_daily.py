@@ -33,7 +33,7 @@ def gathered(day, counts, targets):
         (row + 1, target, first + row * (bins + 1) + 1, first + (row + 1) * (bins + 1), "success")
         for row, target in enumerate(targets.tolist())
     ]
-    return Gathered(day, first, ticks.reshape(-1, units), np.array(trials, dtype=COLUMNS))
+    return Gathered(day, first, ticks.reshape(-1, units), np.array(trials, dtype=COLUMNS), None)
 
 
 def plan(units, readouts=None, **fields):
@@ -125,3 +125,22 @@ def test_a_silent_readout_does_no_harm(spread):
     found = daily.of(spread._replace(counts=counts), plan(12))
     assert found.kept
     assert all(math.isfinite(estimate.value) for estimate in found.estimates.values())
+
+
+def test_swapped_readouts_are_measured(spread, compact):
+    """The day is measured with the readouts it had, and not tested against reaches of other units."""
+    day, informative = compact
+    chosen = tuple(informative) + tuple(set(range(12)) - set(informative))[:2]
+    others = tuple(range(5))
+    swapped = daily.of(day._replace(readouts=chosen), plan(12, others))
+    plainly = daily.of(day, plan(12, chosen))
+    assert swapped.readouts == chosen
+    assert swapped.estimates["accuracy"] == plainly.estimates["accuracy"]
+    asked = plan(12, others)
+    asked = asked._replace(config=asked.config.model_copy(update={"readouts": others}))
+    assert daily.of(day._replace(readouts=chosen), asked).readouts == others
+    first = daily.of(spread, plan(12, others))
+    changes = daily.against(first, swapped, plan(12, others))
+    assert np.isnan(changes["pr_norm_change"].p)
+    assert "coefficients_r" not in changes
+    assert not np.isnan(changes["n_c_change"].p)

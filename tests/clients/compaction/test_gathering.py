@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoderd_client.plugins.compaction.gathering import Gathering
+from decoderd_client.plugins.compaction.gathering import Gathering, swaps
 
 
 def session(generator):
@@ -48,3 +48,34 @@ def test_a_day_under_way_is_kept_back():
     gathering = Gathering()
     found = [day for message in messages[:-1] for day in gathering.hear(*message)]
     assert [day.day for day in found] == [1, 2]
+
+
+@pytest.mark.parametrize("late", [None, "counts", "decoder", "day"])
+def test_readouts_are_those_of_the_day(late):
+    """A message of the night says which they are from the next tick on; a day waits for that of its own night."""
+    _, messages = session(np.random.default_rng(1))
+    night = [m for m in messages if m[0] == "day" and m[1]["x"] == "end"]
+    swapped = [("decoder", {"k": m[1]["k"], "u": [m[1]["d"], 9]}) for m in night[:2]]
+    installed = ("decoder", {"k": 3, "u": None})
+    messages = [installed, *messages]
+    for message in swapped:
+        messages.insert(
+            next(i for i, m in enumerate(messages) if m in night and m[1]["k"] == message[1]["k"]) + 1, message
+        )
+    if late is not None:
+        messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
+    gathering = Gathering(swaps({"swap": 1, "after_days": [1, 2]}))
+    found = [day for message in messages for day in gathering.hear(*message)]
+    assert [day.readouts for day in found] == [None, (1, 9), (2, 9)]
+
+
+@pytest.mark.parametrize(
+    ("overnight", "nights"),
+    [
+        ({"swap": 0, "after_days": None}, []),
+        ({"swap": 2, "after_days": None}, [1, 2, 3]),
+        ({"swap": 2, "after_days": (2,)}, [2]),
+    ],
+)
+def test_nights_that_swap(overnight, nights):
+    assert [day for day in range(4) if swaps(overnight)(day)] == nights

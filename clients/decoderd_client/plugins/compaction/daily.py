@@ -31,7 +31,12 @@ class Plan(NamedTuple):
     tick_s: float
     units: int
     targets: int
-    readouts: tuple[int, ...]
+    readouts: tuple[int, ...]  # of day 1
+
+    def on(self, gathered: Gathered) -> Plan:
+        """The plan of a day, with its readouts; those that were asked for stay."""
+        swapped = None if self.config.readouts else gathered.readouts
+        return self if swapped is None else self._replace(readouts=swapped)
 
 
 class Estimate(NamedTuple):
@@ -62,10 +67,12 @@ class Numbers(NamedTuple):
     order: list[int]  # units of the adding curve, best first
     curves: dict[str, Array]  # (n, R)
     evidence: Evidence | None
+    readouts: tuple[int, ...]
 
 
 def of(gathered: Gathered, plan: Plan) -> Numbers:
     """Everything about one day. A function of the day, the plan and the seed alone."""
+    plan = plan.on(gathered)
     config, generator = plan.config, np.random.default_rng([plan.config.seed, gathered.day])
     cut = features.reaches(
         gathered.counts,
@@ -82,7 +89,7 @@ def of(gathered: Gathered, plan: Plan) -> Numbers:
     estimates = {"reaches": Estimate(float(len(targets)))}
     kept = number.min() >= config.per_target and number.sum() >= config.per_target * plan.targets + 2
     if not kept:
-        return Numbers(gathered.day, number.tolist(), False, estimates, [], {}, None)
+        return Numbers(gathered.day, number.tolist(), False, estimates, [], {}, None, plan.readouts)
 
     splits = classification.draws(targets, config.repeats, generator, config.per_target)
     by_half = classification.scores_by_half(counts, targets, splits)
@@ -106,7 +113,9 @@ def of(gathered: Gathered, plan: Plan) -> Numbers:
     estimates |= _shared(read, used, config, generator)
     coefficients = classification.coefficients(read, targets, splits)
     evidence = Evidence(curves["units"], curves.get("modes"), sums, coefficients)
-    return Numbers(gathered.day, number.tolist(), True, estimates, curve.order.tolist(), curves, evidence)
+    return Numbers(
+        gathered.day, number.tolist(), True, estimates, curve.order.tolist(), curves, evidence, plan.readouts
+    )
 
 
 def _mean(values: Array, config: Config, generator: np.random.Generator) -> Estimate:
@@ -176,7 +185,11 @@ def _shared(read: Array, filled: Any, config: Config, generator: np.random.Gener
 
 
 def against(early: Numbers, late: Numbers, plan: Plan) -> dict[str, Estimate]:
-    """Changes of `late` against `early`, both kept. Tests: N_c has fallen, PR_norm has risen."""
+    """Changes of `late` against `early`, both kept. Tests: N_c has fallen, PR_norm has risen.
+
+    Where readouts were swapped between the two, the second test is left out, for it would shuffle reaches of different
+    units, and so is the correlation of coefficients.
+    """
     assert early.evidence is not None
     assert late.evidence is not None
     config, generator = plan.config, np.random.default_rng([plan.config.seed, late.day, early.day])
@@ -191,13 +204,14 @@ def against(early: Numbers, late: Numbers, plan: Plan) -> dict[str, Estimate]:
             resampling.bootstrap_weights(len(one.number), config.bootstrap, generator) for one in (then.sums, now.sums)
         ]
         spread = dimensionality.resampled(now.sums, weights[1]) - dimensionality.resampled(then.sums, weights[0])
-        labels = resampling.permuted_labels(len(then.sums.number), len(now.sums.number), config.permutations, generator)
-        null = dimensionality.relabelled(then.sums, now.sums, labels)
-        change = _pr_norm(now.sums) - _pr_norm(then.sums)
-        p = resampling.against(change, null, "greater").p
+        change, p = _pr_norm(now.sums) - _pr_norm(then.sums), NAN
+        if early.readouts == late.readouts:
+            numbers = (len(then.sums.number), len(now.sums.number))
+            labels = resampling.permuted_labels(*numbers, config.permutations, generator)
+            p = resampling.against(change, dimensionality.relabelled(then.sums, now.sums, labels), "greater").p
         estimates["pr_norm_change"] = Estimate(change, *resampling.interval(spread), p)
-    r = classification.correlation(then.coefficients, now.coefficients)
-    estimates["coefficients_r"] = Estimate(r)
+    if early.readouts == late.readouts:
+        estimates["coefficients_r"] = Estimate(classification.correlation(then.coefficients, now.coefficients))
     return estimates
 
 

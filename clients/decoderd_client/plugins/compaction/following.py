@@ -22,7 +22,7 @@ from decoderd_client.asking import Session
 from decoderd_client.conversation import ControlError, NoAnswer
 from decoderd_client.plugins import Unable
 from decoderd_client.plugins.compaction import Config, daily, reporting
-from decoderd_client.plugins.compaction.gathering import TOPICS, Gathered, Gathering
+from decoderd_client.plugins.compaction.gathering import TOPICS, Gathered, Gathering, swaps
 
 SOURCE = "compaction"
 # How often finished numbers are looked for.
@@ -97,9 +97,10 @@ def live(session: Session, config: Config, tell: Tell) -> None:
             description["tick_s"],
             description["units"],
             description["protocol"]["task"],
-            description.get("readouts"),
+            description["first_readouts"],
         )
-        series, gathering = Series(description["session"], plan, tell), Gathering()
+        series = Series(description["session"], plan, tell)
+        gathering = Gathering(swaps(description["protocol"]["overnight"]))
         waiting: deque[Future[daily.Numbers]] = deque()
         while True:
             message = messages.next(LOOK_S)
@@ -132,8 +133,8 @@ def stored(directory: Path, config: Config, tell: Tell) -> None:
     """Measure the days that are complete in a session's file."""
     with _plainly(), open_session(directory) as recorded:
         protocol = recorded.protocol
-        gathering = Gathering()
-        for topic in ("day", "trial"):  # no day is whole before its counts
+        gathering = Gathering(swaps(protocol.overnight.model_dump()))
+        for topic in ("day", "trial", "decoder"):  # no day is whole before its counts
             for payload in recorded.messages(topic):
                 gathering.hear(topic, payload)
         series = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-TOPICS = ("counts", "trial", "day")
+TOPICS = ("counts", "trial", "day", "decoder")
 COLUMNS = [("trial", "i8"), ("target", "i8"), ("go_tick", "i8"), ("end_tick", "i8"), ("outcome", object)]
 
 
@@ -19,12 +20,22 @@ class Gathered(NamedTuple):
     first_tick: int
     counts: NDArray[Any]  # (ticks, units)
     trials: NDArray[Any]  # of COLUMNS
+    readouts: tuple[int, ...] | None  # swapped since day 1; None: they are still those of day 1
+
+
+def swaps(overnight: Mapping[str, Any]) -> Callable[[int], bool]:
+    """Whether the night after a day swaps readouts, by the protocol's field `overnight`."""
+    nights = overnight["after_days"]
+    return lambda day: day > 0 and overnight["swap"] > 0 and (nights is None or day in nights)
 
 
 class Gathering:
-    """Hears a session from its first message on."""
+    """Hears a session from its first message on. `swaps(day)`: whether readouts are swapped in the night after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, swaps: Callable[[int], bool] = lambda day: False) -> None:
+        self._swaps = swaps
+        self._readouts: tuple[int, ...] | None = None
+        self._swapped: dict[int, tuple[int, ...]] = {}  # readouts from a tick on
         self._day, self._first_tick, self._covered = 1, 0, 0
         self._counts: deque[NDArray[Any]] = deque()
         self._trials: dict[int, list[tuple[Any, ...]]] = {}
@@ -39,6 +50,9 @@ class Gathering:
         elif topic == "trial":
             row = (payload["r"], payload["g"], payload["o"], payload["k"], payload["x"])
             self._trials.setdefault(payload["d"], []).append(row)
+        elif topic == "decoder":
+            if payload["u"] is not None:
+                self._swapped[payload["k"] + 1] = tuple(payload["u"])
         elif payload["x"] == "end":
             self._ends[payload["d"]] = (payload["k"] + 1, payload["n"])
         found = []
@@ -47,6 +61,8 @@ class Gathering:
         return found
 
     def _whole(self) -> bool:
+        if self._swaps(self._day - 1) and self._first_tick not in self._swapped:
+            return False
         end, trials = self._ends.get(self._day, (None, 0))
         return end is not None and self._covered >= end and len(self._trials.get(self._day, ())) >= trials
 
@@ -57,6 +73,7 @@ class Gathering:
             rows.append(self._counts.popleft())
             length -= len(rows[-1])
         trials = np.array(self._trials.pop(self._day, []), dtype=COLUMNS)
-        whole = Gathered(self._day, self._first_tick, np.concatenate(rows), trials)
+        self._readouts = self._swapped.pop(self._first_tick, self._readouts)
+        whole = Gathered(self._day, self._first_tick, np.concatenate(rows), trials, self._readouts)
         self._day, self._first_tick = self._day + 1, end
         return whole

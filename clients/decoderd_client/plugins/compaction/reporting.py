@@ -57,6 +57,7 @@ def data(session: str, plan: Plan, series: Sequence[Numbers]) -> dict[str, Any]:
             "day": numbers.day,
             "kept": numbers.kept,
             "reaches_per_target": numbers.per_target,
+            "readouts": list(numbers.readouts),
             "measures": {name: _plain(estimate) for name, estimate in numbers.estimates.items()},
             "order": numbers.order,
             "curves": {name: scores.mean(axis=1).tolist() for name, scores in numbers.curves.items()},
