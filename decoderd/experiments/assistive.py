@@ -29,6 +29,7 @@ class Course(NamedTuple):
     curves: dict[int, Array]  # by day, (S, n) reward of the best 1 .. n readouts together
     change: Array  # (S, 2, 2) RMS change of W: rows to, columns from readouts and nonreadouts
     participation: Array  # (S, D) PR_norm of the readouts' counts in practice
+    end: Any  # parameters of the populations after the last day, an axis of sessions in front
 
 
 def course(together: Company, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
@@ -84,6 +85,7 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
         curves,
         np.stack(change),
         np.array(participation).T,
+        together.population,
     )
 
 
@@ -103,4 +105,5 @@ def _binned(ticks: Sequence[Array], readouts: Sequence[NDArray[np.int64]], tick_
 def _changes(before: Array, after: Array, readouts: NDArray[np.int64]) -> Array:
     inside = np.isin(np.arange(len(before)), readouts)
     square, sides = (after - before) ** 2, (inside, ~inside)
-    return np.array([[np.sqrt(square[np.ix_(to, come)].mean()) for come in sides] for to in sides])
+    blocks = [[square[np.ix_(to, come)] for come in sides] for to in sides]
+    return np.array([[np.sqrt(block.mean()) if block.size else np.nan for block in row] for row in blocks])

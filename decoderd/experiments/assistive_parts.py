@@ -30,14 +30,18 @@ def groups(seeds: int) -> list[tuple[int, ...]]:
 
 
 def train(name: str, seeds: Sequence[int]) -> list[float]:
-    """Pretrain individuals of a recipe, or find them in the cache; the loss that each has reached."""
-    recipe = protocol(name)
+    """Pretrain individuals of the recipe of this name, or find them in the cache; the loss that each has reached."""
+    return trained(protocol(name), seeds)
+
+
+def trained(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
+    """The same of any recipe."""
     settings: Any = recipe.pretraining
     drawn = [setup.individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
     kind = registry.find("populations", recipe.population.kind)
     with conditions.repeatable():
-        trained = pretraining.pretrained(settings, kind, recipe.population, drawn, recipe.timing, tuple(seeds))
-    return [pretraining.final_loss(one) for one in trained]
+        found = pretraining.pretrained(settings, kind, recipe.population, drawn, recipe.timing, tuple(seeds))
+    return [pretraining.final_loss(one) for one in found]
 
 
 def able(recipe: Protocol, groups: Sequence[Sequence[int]], losses: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
@@ -64,6 +68,8 @@ def together(courses: Sequence[Course]) -> Course:
     for field in zip(*courses, strict=True):
         if isinstance(field[0], dict):
             columns.append({day: np.concatenate([one[day] for one in field]) for day in field[0]})
+        elif isinstance(field[0], tuple):
+            columns.append(type(field[0])(*(np.concatenate(one) for one in zip(*field, strict=True))))
         else:
             columns.append(np.concatenate(field))
     return Course(*columns)

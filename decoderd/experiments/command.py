@@ -80,6 +80,17 @@ def schedules(
 
 
 @reproduce.command()
+def recurrent(seeds: Seeds = 10, jobs: Jobs = None, out: Out = None, json: Json = False) -> None:
+    """Within- and outside-manifold perturbations of a recurrent network, lazy and rich."""
+    from decoderd.experiments import pool
+    from decoderd.experiments import recurrent as experiment
+
+    with _begun("recurrent", out) as advance:
+        outcome = experiment.recurrent(seeds, jobs or pool.cores(), advance)
+    _told("recurrent", outcome, out, json)
+
+
+@reproduce.command()
 def bias(seeds: Seeds = 4, jobs: Jobs = None, out: Out = None, json: Json = False) -> None:
     """Learning by biases alone (Williams et al. 2025)."""
     from decoderd.experiments import bias as experiment
