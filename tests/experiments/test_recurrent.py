@@ -86,8 +86,8 @@ def test_a_session_under_the_chosen_decoder_has_the_same_losses(small_recipe, tm
 
 
 def test_bands_and_intervals_say_what_the_losses_do():
-    """Losses that fall to a tenth (intuitive), a half (WMP) and not at all (OMP)."""
-    falls = np.array([0.1, 0.5, 1.0])
+    """Losses that fall to a hundredth (intuitive), a half (WMP) and not at all (OMP)."""
+    falls = np.array([0.01, 0.5, 1.0])
     losses = np.ones((8, 3, 100)) * (1 + 0.1 * np.arange(8))[:, None, None]
     losses[..., 50:] *= falls[:, None]
     made = recurrent.Learnt(np.arange(8), losses, np.full(8, 0.9), np.ones((8, 3)))
@@ -97,13 +97,13 @@ def test_bands_and_intervals_say_what_the_losses_do():
     assert left.value == pytest.approx(np.log10(2))
     assert bands["lazy: p that no more of it is left"].value == pytest.approx(2**-8)
     assert recurrent.soon(made).tolist() == [[50, 100, 100]] * 8
-    made.losses[:, 1, 70:] = 0.1 * made.losses[:, 1, :1]
+    made.losses[:, 1, 70:] = 0.09 * made.losses[:, 1, :1]
     made.losses[:, 2, 80:] = 0.05 * made.losses[:, 2, :1]
     later = {band.name: band for band in recurrent.bands("lazy", made)}
     assert later["lazy: updates to a tenth of the loss, OMP less WMP"].value == 10
     assert later["lazy: p that they are not more"].value == pytest.approx(2**-8)
     told = recurrent.intervals("lazy", made)
-    assert told["lazy, intuitive: loss left, log10"].startswith("-1 (-1 to -1")
+    assert told["lazy, intuitive: loss left, log10"].startswith("-2 (-2 to -2")
 
 
 def test_the_command_writes_a_page(small_recipe, tmp_path):
