@@ -188,7 +188,7 @@ def _losses(canvas: Any, courses: Mapping[str, Course]) -> None:
         daily = np.median(course.losses.mean(axis=2), axis=0)
         axes.semilogy(1 + np.arange(len(daily)), daily, "o-", color=f"C{i}", markersize=3, label=name)
     axes.set(xlabel="day", ylabel="loss")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _participation(canvas: Any, courses: Mapping[str, Course]) -> None:
@@ -200,4 +200,4 @@ def _participation(canvas: Any, courses: Mapping[str, Course]) -> None:
             for night in nights(len(mean)):
                 axes.axvline(night + 0.5, color="#888", linestyle=":", linewidth=0.8)
     axes.set(xlabel="day", ylabel="PR_norm")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
