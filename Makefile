@@ -8,8 +8,9 @@ TEST := .envs/test
 demo: $(DEMO)/ready
 	$(DEMO)/bin/python examples/demo.py
 
+# Two tests at a time: many of them wait for other processes. More would be in one another's way on a small machine.
 test: $(TEST)/ready lint
-	$(TEST)/bin/python -m pytest
+	$(TEST)/bin/python -m pytest -n 2 --dist loadfile
 
 campaign: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -m campaign
