@@ -7,7 +7,8 @@ and covariance S = s A A' for every target, so that the expected loss is exact, 
 
     L = tr(V S V')/2 + sum_k |V mu_k - t_k|^2 / 2K
 
-(Payeur, Orsborn & Lajoie 2023; see `decoderd.linear_network`). With Z = V A and errors e_k = V mu_k - t_k, its gradients are
+(Payeur, Orsborn & Lajoie 2023; see `decoderd.linear_network`). With Z = V A and errors e_k = V mu_k - t_k, its
+gradients are
 
     dL/dW = Z' H A',   H = s Z + sum_k e_k (b + U_k)' / K        dL/dU_k = Z' e_k / K        dL/db = sum_k Z' e_k / K
 
