@@ -60,7 +60,7 @@ def learning(kind: str = "backprop", trials: int = 6, rule: dict[str, Any] | Non
 
 
 # Ten units that reach for five targets: a tick is a reach.
-STATIC = {"kind": "linear", "units": 10, "targets": 5, "training": {"updates": 60}}
+STATIC = {"kind": "linear", "units": 10, "targets": 5, "alpha": 0.8, "training": {"updates": 150, "rate": 0.05}}
 TICK_S, DISTANCE_M = 0.1, 0.07
 
 

@@ -21,18 +21,23 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
-from decoderd.config import Count, Fraction
+from decoderd.config import Count, Fraction, Metres
 from decoderd.plasticity import Lesson, Part, Plasticity, PlasticityConfig, Progress, updates
-from decoderd.plasticity.objective import Objective
+from decoderd.plasticity.objective import Objective, Weight
 
-# Half the squared distance, in units of the distance of the targets.
-HALF_SQUARED = Objective(position_scale_m=0.07, velocity_weight=0.0, axes="mean")
+
+class Distance(Objective):
+    """Half the squared distance in the end, in units of the distance of the targets."""
+
+    position_scale_m: Metres = 0.07
+    velocity_weight: Weight = 0.0
+    axes: Literal["sum", "mean"] = "mean"
 
 
 class DescentConfig(PlasticityConfig):
     """Defaults are those of the published model: of recurrent weights, an update once each of 6 targets was shown."""
 
-    objective: Objective = HALF_SQUARED
+    objective: Distance = Distance()
     plastic: Annotated[tuple[Part, ...], Field(min_length=1)] = ("recurrent",)
     trials_per_update: Count = 6
     learning_rate: Annotated[float, Field(strict=True, gt=0, le=10)] = 1e-3

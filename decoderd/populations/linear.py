@@ -130,7 +130,8 @@ def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[s
     Raises ArrayError where they do not fit, NumericalError where the network is not stable.
     """
     if not arrays:
-        return _trained(config, _stable(_drawn(config, generator), "W: as drawn"))
+        drawn = _stable(_drawn(config, generator), "W: as drawn", "take another seed or a larger alpha")
+        return _trained(config, drawn)
     need(arrays, ("W", "U", "b", "V"), "a linear population")
     n, K = config.units, config.targets
     X = finite("X", arrays["X"], (None, K)) if "X" in arrays else np.eye(K)
@@ -144,7 +145,7 @@ def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[s
         X,
         finite("B", arrays["B"], (K, D, None)) if np.size(arrays.get("B", ())) else np.zeros((K, D, 0)),
     )
-    return _stable(given, "W")
+    return _stable(given, "W", "the file's network cannot be run")
 
 
 def _drawn(config: LinearConfig, generator: np.random.Generator) -> Parameters:
@@ -181,14 +182,15 @@ def _trained(config: LinearConfig, parameters: Parameters) -> Parameters:
         moved = {name: getattr(parameters, name) - config.training.rate * getattr(slope, name) for name in fields}
         parameters = parameters._replace(**moved)
         if update % _LOOK == 0 or update == config.training.updates:
-            _stable(parameters, f"W: in training, after {update} updates at rate {config.training.rate:g}")
+            where = f"W: in training, after {update} updates at rate {config.training.rate:g}"
+            _stable(parameters, where, "lower training.rate")
     return parameters
 
 
-def _stable(parameters: Parameters, where: str) -> Parameters:
+def _stable(parameters: Parameters, where: str, advice: str) -> Parameters:
     why = refuses(parameters)
     if why:
-        raise NumericalError(f"{where}: {why}", "W")
+        raise NumericalError(f"{where}: {why}; {advice}", "W")
     return parameters
 
 

@@ -99,10 +99,10 @@ def test_an_unstable_network_is_none():
     with pytest.raises(NumericalError, match=r"W: an eigenvalue is 1\.2.* below 1") as caught:
         linear.load(LinearConfig(units=10), np.random.default_rng(1), {**given, "W": 1.2 * np.eye(10)})
     assert caught.value.field == "W"
-    with pytest.raises(NumericalError, match=r"in training, after \d+ updates at rate 1"):
+    with pytest.raises(NumericalError, match=r"in training, after \d+ updates at rate 1: .* lower training.rate"):
         drawn(1, training={"updates": 200, "rate": 1.0})
     data = reaching(population={"kind": "linear", "units": 100, "targets": 5, "alpha": 0.3})
-    with pytest.raises(ProtocolError, match="population: .*W: as drawn: an eigenvalue"):
+    with pytest.raises(ProtocolError, match=r"population: seed 5: W: as drawn: an eigenvalue .* larger alpha"):
         setup.individual(protocol.parse(data))
 
 
