@@ -134,7 +134,7 @@ def ended(
         news.append(("plasticity", {**told, "z": 0.0, "m": why}))
         return parameters, None
     change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
-    news.append(("plasticity", {**told, "z": change}))
+    news.append(("plasticity", {**told, "z": change, "m": ""}))
     return parameters._replace(population=population), following
 
 

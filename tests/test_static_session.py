@@ -198,7 +198,7 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
     told = run.of("plasticity")
     first = told[: stopped + 1]
     np.testing.assert_allclose([one["l"] for one in first], course.losses[0, : stopped + 1], rtol=1e-9)
-    assert all("m" not in one and one["z"] > 0 for one in first[:-1])
+    assert all(not one["m"] and one["z"] > 0 for one in first[:-1])
     assert first[-1]["z"] == 0
     assert first[-1]["m"].startswith("an eigenvalue is 1.")
     # On the second day it tries again, and the same comes of the same weights.

@@ -261,7 +261,8 @@ class PlasticContract(ComponentContract):
         one, draw = trials.of(np.s_[:1,]), sample(19)
         many = 4000  # trials like the first
         tables = {name: draw.normal(size=(TICKS, many, table.shape[-1])) for name, table in trials.tables.items()}
-        alike = Trials(*(np.repeat(field, many, axis=-2) for field in one[:3]), tables)
+        start, goal, shown = (np.repeat(field, many, axis=-2) for field in (one.start, one.goal, one.shown))
+        alike = Trials(start, goal, shown, tables)
         rates = self.watch(parameters, alike).rates
         left = np.einsum("tin,tbn->bi", weights[:, 0], rates) - np.array([1.0, 0.0])
         squares = (left**2).sum(axis=-1)

@@ -75,7 +75,7 @@ class Plasticity(Message):
     n: Annotated[int, Field(ge=1, description="updates of the day so far")]
     l: Annotated[float, Field(ge=0, description="mean loss of the trials it was made of")]  # noqa: E741
     z: Annotated[float, Field(ge=0, description="norm of the change of all plastic parameters, 0 where it is refused")]
-    m: Annotated[str, Field(description="why it is refused; absent otherwise")] = ""
+    m: Annotated[str, Field(description="why it is refused; empty otherwise")] = ""
 
 
 class Perturbation(Message):
