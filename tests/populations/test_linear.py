@@ -8,8 +8,8 @@ from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.experiments import static_network as networks
 from decoderd.experiments import training
 from decoderd.experiments.static_network import Network, Rates
-from decoderd.populations import linear
-from decoderd.populations.linear import LinearConfig
+from decoderd.populations import linear, linear_individual
+from decoderd.populations.linear_individual import LinearConfig
 from decoderd.practice import Laid
 from decoderd.stability import spectral_radius
 from decoderd.state import REACH, Cue, Moment, Timing
@@ -19,7 +19,7 @@ UNTRAINED = {"updates": 0}
 
 
 def drawn(seed=1, **fields):
-    return linear.load(LinearConfig(**fields), np.random.default_rng(seed), {})
+    return linear_individual.load(LinearConfig(**fields), np.random.default_rng(seed), {})
 
 
 def network(parameters, noise_var=1e-2):
@@ -97,7 +97,7 @@ def test_a_file_is_the_individual(tmp_path):
 def test_an_unstable_network_is_none():
     given = drawn(1, units=10, training=UNTRAINED)._asdict()
     with pytest.raises(NumericalError, match=r"W: an eigenvalue is 1\.2.* below 1") as caught:
-        linear.load(LinearConfig(units=10), np.random.default_rng(1), {**given, "W": 1.2 * np.eye(10)})
+        linear_individual.load(LinearConfig(units=10), np.random.default_rng(1), {**given, "W": 1.2 * np.eye(10)})
     assert caught.value.field == "W"
     with pytest.raises(NumericalError, match=r"in training, after \d+ updates at rate 1: .* lower training.rate"):
         drawn(1, training={"updates": 200, "rate": 1.0})
@@ -109,10 +109,10 @@ def test_an_unstable_network_is_none():
 def test_arrays_that_do_not_fit_the_targets():
     given = drawn(1, units=10, targets=5, training=UNTRAINED)._asdict()
     with pytest.raises(ArrayError, match="X: has shape"):
-        linear.load(LinearConfig(units=10, targets=6), np.random.default_rng(1), given)
+        linear_individual.load(LinearConfig(units=10, targets=6), np.random.default_rng(1), given)
     del given["X"], given["B"]
     with pytest.raises(ArrayError, match=r"U: has shape \(10, 5\), expected 10 x 6"):
-        linear.load(LinearConfig(units=10, targets=6), np.random.default_rng(1), given)
+        linear_individual.load(LinearConfig(units=10, targets=6), np.random.default_rng(1), given)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_eligibility_by_reward_is_the_gradient_on_average():
 
 def test_without_noise_there_is_nothing_to_go_by():
     config = LinearConfig(units=4, targets=3, noise_var=0.0)
-    parameters = linear.load(config, np.random.default_rng(1), {})
+    parameters = linear_individual.load(config, np.random.default_rng(1), {})
     state = linear.State(np.ones((1, 4)), np.ones((1, 4)), np.eye(3)[:1], np.eye(3)[:1])
     found = linear.eligibility(
         linear.plan(config, Timing(0.1, 1)), parameters, linear.trace([state]), np.ones(1), ("W", "b")
