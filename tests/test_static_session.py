@@ -10,7 +10,7 @@ from decoderd.experiments import static_network as networks
 from decoderd.experiments import training
 from decoderd.experiments.static_network import Network, Rates
 from tests import protocols
-from tests.learners import DISTANCE_M, NETWORK, STATIC, TICK_S, learning, reaching, same_parts
+from tests.learners import DISTANCE_M, FIELDS, NETWORK, OBJECTIVE, STATIC, TICK_S, learning, reaching, same_parts
 from tests.protocols import packed, perturbation
 
 K = 5
@@ -182,6 +182,19 @@ def test_node_perturbation_learns_a_permutation(tmp_path):
     run = protocols.run(reaching("node_perturbation", 400, rule, perturbations=[outside], **files_of))
     found = losses(run)
     assert found[-20:].mean() < 0.7 * found[:20].mean()
+
+
+def test_a_recurrent_network_learns_by_plain_descent_as_well():
+    """The first step is down the gradient that backpropagation collects from the same two trials."""
+    data = learning("backprop", trials=2, rule={"trials_per_update": 3})
+    collected = protocols.run(data).states[-1].plasticity.collected
+    assert collected.trials == 2
+    objective = {**OBJECTIVE, "velocity_weight": 0.1, "axes": "sum"}
+    plain = {"kind": "batch", "trials_per_update": 2, "learning_rate": 0.01, "objective": objective}
+    run = protocols.run({**data, "plasticity": {**plain, "plastic": ["input", "recurrent", "bias"]}})
+    for name in FIELDS:
+        moved = getattr(end(run), name) - getattr(run.states[0].parameters.population, name)
+        np.testing.assert_allclose(moved, -0.01 * 3 / 2 * collected.credit[name], rtol=1e-7, atol=1e-14)
 
 
 # --- stopping ---------------------------------------------------------------------------------------------------
