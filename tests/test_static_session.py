@@ -82,6 +82,32 @@ def test_exact_is_the_experiment_under_one_decoder_another_and_a_third(tmp_path,
     assert [told["n"] for told in run.of("plasticity")] == list(range(1, 81))
 
 
+@pytest.mark.parametrize("alpha", [0.55, 1.0])
+def test_exact_is_the_experiment_at_the_published_size(tmp_path, alpha):
+    """The network that an experiment has drawn and trained; a random permutation of all units after 8 updates."""
+    network = training.follow(networks.draw((4,), alpha), Rates(np.array([1e-2])), 500).end
+    np.savez(tmp_path / "individual.npz", W=network.W[0], U=network.U[0], b=network.b[0], V=network.V[0])
+    np.savez(tmp_path / "decoder.npz", M2=SCALE * network.V[0])
+    order = np.random.default_rng(3).permutation(100).tolist()
+    outside = perturbation("permutation", "readout", order=order)
+    outside["envelope"] = {"shape": "step", "start": {"trial": 8 * 6 + 1}}
+    run = protocols.run(
+        reaching(
+            task={**reaching()["task"], "targets": 6},
+            schedule={"days": 1, "blocks": [{"name": "only", "trials": 20 * 6}]},
+            population={"kind": "linear", "file": str(tmp_path / "individual.npz")},
+            decoder={"kind": "linear", "file": str(tmp_path / "decoder.npz")},
+            plasticity={"kind": "exact"},
+            perturbations=[outside],
+        )
+    )
+    before = training.follow(network, Rates(np.array([1e-3])), 8)
+    after = training.follow(before.end._replace(V=permuted(network.V, order)), Rates(np.array([1e-3])), 12)
+    expected = np.concatenate([before.losses[0, :-1], after.losses[0, :-1]])
+    np.testing.assert_allclose(losses(run), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(end(run).W, after.end.W[0], rtol=0, atol=1e-9)
+
+
 def test_inputs_and_biases_learn_as_in_the_experiment(tmp_path):
     files_of, network = files(tmp_path)
     data = reaching(updates=25, rule={"plastic": ["input", "recurrent", "bias"]}, **files_of)
