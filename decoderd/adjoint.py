@@ -69,10 +69,10 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
     plastic, lag = loop.population.plastic, loop.population.lag
     back, cursor_back = loop.effector.back, loop.effector.cursor_back
     assert plastic is not None  # whoever asks has seen to it
-    assert lag is not None
     assert back is not None
     assert cursor_back is not None
-    late, T = lag(loop.population_plan), len(passage.commands)
+    T = len(passage.commands)
+    late = T if lag is None else lag(loop.population_plan)
     shape = passage.cursors.shape[1:-1]
     units = loop.population.units(parameters)
     cursors = [on_cursors[t].copy() for t in range(T + 1)]

@@ -57,7 +57,8 @@ class Session(NamedTuple):
         """The session as perturbations look at it."""
         seed, drawn = self.protocol.seed, self.population.drawn
         reads = self.units if parameters.readouts is None else len(parameters.readouts)
-        return Host(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed)
+        signed = self.population.signed
+        return Host(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
 
 
 def assemble(protocol: Protocol, parameters: Parameters) -> Session:
@@ -76,6 +77,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         check_drives(decoder, parameters.decoder, reads)
     except ArrayError as error:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
+    _check_targets(protocol, population, parameters.population)
     overnight.check(protocol.overnight, protocol.schedule.days, units, parameters.readouts)
     population_plan = population.plan(protocol.population, timing)
     effector_plan = effector.plan(protocol.effector, timing)
@@ -110,6 +112,19 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         updates=_updates(protocol, decoder, parameters.decoder),
         perturbation_streams={},
     )
+
+
+def _check_targets(protocol: Protocol, population: Population, parameters: Any) -> None:
+    """Raise ProtocolError for a task with other targets than the population knows."""
+    asked = getattr(protocol.task, "targets", None)
+    if population.targets is None or asked is None:
+        return
+    known = population.targets(parameters)
+    if asked != known:
+        raise ProtocolError(
+            f"task.targets = {asked}: the population has inputs for {known} targets; give both the same number",
+            "task.targets",
+        )
 
 
 def _updates(protocol: Protocol, decoder: Decoder, parameters: Any) -> Updates | None:

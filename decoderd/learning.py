@@ -21,6 +21,9 @@ from decoderd.state import Command, Parameters, TrialLog
 
 Messages = list[tuple[str, dict[str, Any]]]
 
+# What a rule may learn by that has to go back through effector and decoder.
+THROUGH_THE_LOOP = ("gradient", "expectation")
+
 
 class Instant(NamedTuple):
     """A tick of a trial."""
@@ -55,12 +58,26 @@ def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets:
         return None
     plastic = loop.population.plastic
     if plastic is None:
-        raise ProtocolError("plasticity: this population cannot learn; use population.kind = 'rnn'", "plasticity.kind")
-    if rule.credit == "gradient":
+        raise ProtocolError(
+            "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
+        )
+    if rule.credit in THROUGH_THE_LOOP:
         if loop.effector.back is None or loop.effector.cursor_back is None:
             raise ProtocolError("plasticity: no gradient goes back through this effector", "plasticity.kind")
         if decoder.linear is None:
             raise ProtocolError("plasticity: no gradient goes back through this decoder", "plasticity.kind")
+    if rule.credit == "expectation":
+        if plastic.expected is None:
+            raise ProtocolError(
+                "plasticity: what is to be expected of this population is not known; use population.kind = 'linear'",
+                "plasticity.kind",
+            )
+        if targets and config.trials_per_update % targets:
+            raise ProtocolError(
+                f"plasticity.trials_per_update = {config.trials_per_update}: the expected loss is over all of the "
+                f"task's {targets} targets; give {targets}, or a multiple",
+                "plasticity.trials_per_update",
+            )
     fields = tuple(plastic.fields[part] for part in config.plastic)
     return Learner(rule, config, loop, decoder, fields, targets, plastic.kept)
 
@@ -82,7 +99,7 @@ def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> 
 
     `read` are its parameters as perturbed. Units that are lost say nothing to it.
     """
-    if learner.rule.credit != "gradient" or learner.decoder.linear is None:
+    if learner.rule.credit not in THROUGH_THE_LOOP or learner.decoder.linear is None:
         return None
     step = learner.decoder.linear(read, state)
     if parameters.lost is None:
@@ -94,8 +111,11 @@ def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> 
 def ended(
     learner: Learner, parameters: Parameters, state: Any, passage: tuple[Instant, ...], log: TrialLog, news: Messages
 ) -> tuple[Parameters, Any]:
-    """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`."""
-    if log.place is None or not passage:  # the target was never shown
+    """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`.
+
+    A rule whose update the population refuses stops for the day: its state is None until the next morning.
+    """
+    if state is None or log.place is None or not passage:  # stopped, or the target was never shown
         return parameters, state
     loop = _loop(learner, parameters)
     happened = _passage(loop, passage, log.place)
@@ -107,9 +127,15 @@ def ended(
     done = learner.rule.progress(following)
     if done.updates == learner.rule.progress(state).updates:
         return parameters, following
+    told, population = {"n": done.updates, "l": float(done.loss)}, parameters.population._replace(**after)
+    plastic = loop.population.plastic
+    why = plastic.refuses(population) if plastic is not None and plastic.refuses is not None else ""
+    if why:
+        news.append(("plasticity", {**told, "z": 0.0, "m": why}))
+        return parameters, None
     change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
-    news.append(("plasticity", {"n": done.updates, "l": float(done.loss), "z": change}))
-    return parameters._replace(population=parameters.population._replace(**after)), following
+    news.append(("plasticity", {**told, "z": change, "m": ""}))
+    return parameters._replace(population=population), following
 
 
 def _loop(learner: Learner, parameters: Parameters) -> Loop:

@@ -61,7 +61,8 @@ def individual(protocol: Protocol) -> Any:
     try:
         return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config))
     except (ArrayError, NumericalError) as error:
-        raise ProtocolError(f"population: {getattr(config, 'file', '')}: {error}", "population") from None
+        where = getattr(config, "file", None) or f"seed {protocol.seed}"
+        raise ProtocolError(f"population: {where}: {error}", "population") from None
 
 
 def _pretrained(protocol: Protocol, population: Any, watch: Watch) -> Any:

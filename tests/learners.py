@@ -59,6 +59,28 @@ def learning(kind: str = "backprop", trials: int = 6, rule: dict[str, Any] | Non
     }
 
 
+# Ten units that reach for five targets: a tick is a reach.
+STATIC = {"kind": "linear", "units": 10, "targets": 5, "alpha": 0.8, "training": {"updates": 150, "rate": 0.05}}
+TICK_S, DISTANCE_M = 0.1, 0.07
+
+
+def reaching(kind: str = "exact", updates: int = 6, rule: dict[str, Any] | None = None, **fields: Any) -> Any:
+    """Plain data of a protocol whose static network learns by a rule of this kind, an update every five reaches."""
+    return {
+        "name": "reaching",
+        "seed": 5,
+        "tick_s": TICK_S,
+        "bin_ticks": 1,
+        "schedule": {"days": 1, "blocks": [{"name": "only", "trials": 5 * updates}]},
+        "task": {"kind": "timed_reach", "targets": 5, "reach_s": TICK_S, "start_jitter_m": 0.0, "order": "shuffled"},
+        "effector": {"kind": "cursor", "half_width_m": 2.0},
+        "population": STATIC,
+        "decoder": {"kind": "linear", "calibration": {"reaches": 60, "decay_per_100ms": 0.0}},
+        "plasticity": {"kind": kind, "trials_per_update": 5, "learning_rate": 0.02, **(rule or {})},
+        **fields,
+    }
+
+
 def plain_loss(cursors: np.ndarray, decoded: np.ndarray, goal: np.ndarray, tick_s: float = 0.01) -> float:
     """The loss of `OBJECTIVE` written out: cursors (T + 1, 4), velocities as decoded (T, 2), goal (2,)."""
     told = OBJECTIVE

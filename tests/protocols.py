@@ -274,6 +274,12 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             {},
         ),
         "bias": (learners.learning("bias", population={**learners.NETWORK, "poisson": True}), {}),
+        "exact": (
+            learners.reaching("exact", perturbations=perturbed[5:], schedule={"days": 2, "blocks": [{"trials": 17}]}),
+            {8: [{"op": "decoder", "arrays": {"M2": np.full((2, 10), 0.1).tolist()}}]},
+        ),
+        "batch": (learners.reaching("batch", rule={"plastic": ["input", "recurrent", "bias"]}), {}),
+        "node_perturbation": (learners.reaching("node_perturbation", rule={"learning_rate": 1e-5}), {}),
     }
 
 
@@ -299,4 +305,7 @@ KINDS = (
     "reinforce",
     "backprop",
     "bias",
+    "exact",
+    "batch",
+    "node_perturbation",
 )

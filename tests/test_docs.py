@@ -18,11 +18,14 @@ from decoderd.decoders import Calibration
 from decoderd.overnight import Overnight
 from decoderd.perturbations import envelope
 from decoderd.plasticity.adam import Adam
+from decoderd.plasticity.descent import Distance
 from decoderd.plasticity.objective import Objective
+from decoderd.populations.linear_individual import Patterns, Training
 from decoderd.populations.rnn import Law
 from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
 from decoderd.readouts import Readouts
+from decoderd.recording.reader import open_session
 from decoderd.schedule import Block, Schedule
 from decoderd.trigger import Trigger
 from decoderd.updaters import Criterion
@@ -128,6 +131,9 @@ NESTED = {
     Objective: r"plasticity\.objective",
     Adam: r"plasticity\.adam",
     Law: "Laws",
+    Distance: r"plasticity\.objective of plain descent",
+    Training: r"population\.training",
+    Patterns: r"population\.patterns",
     protocol.model().model_fields["pretraining"].annotation.__args__[0]: "Pretraining",
 }
 TOLD = list(NESTED.items()) + [
@@ -275,6 +281,23 @@ def test_the_choice_of_a_perturbation_runs(tmp_path):
     assert len(intuitive) == 8
     assert intuitive.min() > 0
     assert [line.split()[0] for line in said[1:]] == ["within", "outside"]
+
+
+def test_the_static_network_is_perturbed_as_the_page_says(tmp_path):
+    page = ROOT / "docs" / "explanation" / "static-network.md"
+    (tmp_path / "static.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")
+    (program,) = blocks(page, "python runnable")
+    said = run(tmp_path, "-c", program).splitlines()
+    assert [line.split()[0] for line in said] == ["within", "outside"]
+    short = ("--speed", "max", "--set", "schedule.blocks.1.trials=66")
+    for line in said:
+        name, promised = line.split()[0], float(line.split()[-1])
+        run(tmp_path, "-m", "decoderd", "run", "static.toml", "--inputs", f"{name}.jsonl", "--out", name, *short)
+        with open_session(tmp_path / name) as recorded:
+            losses = [told["l"] for told in recorded.messages("plasticity")]
+        assert len(losses) == 11
+        assert losses[0] == pytest.approx(promised, rel=1e-9)
+        assert losses[-1] < losses[0]
 
 
 def test_the_session_driven_from_outside_runs(tmp_path):

@@ -302,7 +302,21 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         },
         STAMPED,
     ),
-    ("an update", "plasticity", {"s": "demo-1", "q": 0, "k": 807, "n": 1, "l": 22.25, "z": 0.00125}, STAMPED),
+    ("an update", "plasticity", {"s": "demo-1", "q": 0, "k": 807, "n": 1, "l": 22.25, "z": 0.00125, "m": ""}, STAMPED),
+    (
+        "an update that the population refuses",
+        "plasticity",
+        {
+            "s": "demo-1",
+            "q": 33,
+            "k": 203,
+            "n": 34,
+            "l": 0.375,
+            "z": 0.0,
+            "m": "an eigenvalue is 1.0125 in size, and activity is steady only below 1",
+        },
+        STAMPED,
+    ),
     (
         "exchanged",
         "decoder",

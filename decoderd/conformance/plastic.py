@@ -57,13 +57,23 @@ class Watched(NamedTuple):
 
 
 class PlasticContract(ComponentContract):
-    """What learning needs of a population. Counts play no part: gradients are of rates."""
+    """What learning needs of a population. Counts play no part: gradients are of rates.
+
+    Override `last_tick_counts` for a kind whose noise in the last tick is eligible as well, and `free` for one some
+    of whose parameters never change.
+    """
+
+    last_tick_counts = False
 
     def loaded(self) -> Any:
         """Parameters of the example."""
         raise NotImplementedError
 
     # --- helpers ------------------------------------------------------------------------------------------------
+
+    def free(self, name: str, parameters: Any) -> Array:
+        """1 for the entries of a plastic field that learning may change, 0 for the others."""
+        return np.ones_like(getattr(parameters, name))
 
     def plastic(self) -> Any:
         """What the kind has, or the test is skipped."""
@@ -135,9 +145,14 @@ class PlasticContract(ComponentContract):
         assert not any(set(plastic.at_start) & read for read in others)
 
     def test_lag(self) -> None:
-        """What is displayed in a tick matters `lag` ticks later, and no sooner."""
+        """What is displayed in a tick matters `lag` ticks later, and no sooner; never, where there is no lag."""
         self.plastic()
         parameters = self.loaded()
+        if self.component.lag is None:
+            trials = self.trials(parameters)
+            moved = trials._replace(shown=trials.shown + 0.05)
+            same(self.watch(parameters, trials).rates, self.watch(parameters, moved).rates, where="rates")
+            return
         lag = pure(self.component.lag, self.planned())
         assert isinstance(lag, int)
         assert 0 <= lag < TICKS
@@ -164,12 +179,13 @@ class PlasticContract(ComponentContract):
                 expected[name] = expected[name] + amounts[k] * each
         same(expected, together, SUMS, "eligibility")
 
-    def test_eligibility_leaves_the_last_tick_out(self) -> None:
+    def test_eligibility_of_the_last_tick(self) -> None:
+        """Left out, unless the kind says that its noise matters."""
         self.plastic()
         parameters, ones = self.loaded(), np.ones(TRIALS)
         trials = self.trials(parameters)
         found = self.eligible(parameters, self.watch(parameters, trials).trace, ones)
-        for last, changes in ((TICKS - 1, False), (TICKS - 2, True)):
+        for last, changes in ((TICKS - 1, self.last_tick_counts), (TICKS - 2, True)):
             tables = {name: table.copy() for name, table in trials.tables.items()}
             for table in tables.values():
                 table[last] = 1 - table[last]
@@ -186,7 +202,7 @@ class PlasticContract(ComponentContract):
         for name, gradient in found.items():
             value = getattr(parameters, name)
             assert gradient.shape == value.shape
-            way = draw.normal(size=value.shape)
+            way = draw.normal(size=value.shape) * self.free(name, parameters)
             ahead, behind = (
                 self.watch(parameters._replace(**{name: value + e * way}), trials).rates for e in (SMALL, -SMALL)
             )
@@ -196,7 +212,8 @@ class PlasticContract(ComponentContract):
     def test_gradient_by_what_was_displayed_is_that_of_central_differences(self) -> None:
         self.plastic()
         parameters, draw = self.loaded(), sample(16)
-        trials, lag = self.trials(parameters), self.component.lag(self.planned())
+        trials = self.trials(parameters)
+        lag = TICKS if self.component.lag is None else self.component.lag(self.planned())
         watched = self.watch(parameters, trials)
         on_rates = draw.normal(size=watched.rates.shape)
         _, seen = self.gradient(parameters, watched.trace, on_rates)
@@ -208,6 +225,70 @@ class PlasticContract(ComponentContract):
         expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
         found = float((seen[lag:] * way[: TICKS - lag, ..., :2]).sum())
         same(expected, found, DIFFERENCES, "along the display")
+
+    def average(self, parameters: Any, trials: Trials, weights: Array) -> tuple[Array, Any]:
+        """What the squared distance of weights (T, ..., B, 2, N) times rates from (1, 0) is expected to be."""
+        watched = self.watch(parameters, trials)
+        left = np.einsum("t...bin,t...bn->...bi", weights, watched.rates) - np.array([1.0, 0.0])
+        rows = []
+        for axis in (0, 1):
+            ahead, pushed = None, []
+            for t in reversed(range(TICKS)):
+                ahead, push, _ = self.plastic().back(
+                    self.planned(), parameters, watched.trace, t, weights[t][..., axis, :], ahead
+                )
+                pushed.append(push)
+            rows.append(np.stack(pushed[::-1]))
+        Z, fields = np.stack(rows, axis=-2), tuple(self.plastic().fields.values())
+        found: tuple[Array, Any] = self.plastic().expected(self.planned(), parameters, watched.trace, Z, left, fields)
+        return found
+
+    def weighed(self, parameters: Any) -> Array:
+        """Made-up weights of the rates in every tick, which leave distances of about 1."""
+        shape = (TICKS, TRIALS, 2, self.component.units(parameters))
+        return sample(18).normal(size=shape) * TIMING.tick_s / np.sqrt(shape[-1] * TICKS)
+
+    def test_what_is_expected_does_not_depend_on_what_noise_did(self) -> None:
+        if self.plastic().expected is None:
+            pytest.skip("what is to be expected of this kind is not known")
+        parameters, trials = self.loaded(), self.trials(self.loaded())
+        weights = self.weighed(parameters)
+        expected, _ = self.average(parameters, trials, weights)
+        assert expected.shape == (TRIALS,)
+        other = {name: table[::-1] for name, table in trials.tables.items()}
+        again, _ = self.average(parameters, trials._replace(tables=other), weights)
+        same(expected, again, SUMS, "expected square")
+        one, draw = trials.of(np.s_[:1,]), sample(19)
+        many = 4000  # trials like the first
+        tables = {name: draw.normal(size=(TICKS, many, table.shape[-1])) for name, table in trials.tables.items()}
+        start, goal, shown = (np.repeat(field, many, axis=-2) for field in (one.start, one.goal, one.shown))
+        alike = Trials(start, goal, shown, tables)
+        rates = self.watch(parameters, alike).rates
+        left = np.einsum("tin,tbn->bi", weights[:, 0], rates) - np.array([1.0, 0.0])
+        squares = (left**2).sum(axis=-1)
+        assert abs(squares.mean() - expected[0]) < 4 * squares.std() / np.sqrt(many)
+
+    def test_the_gradient_of_what_is_expected_is_that_of_central_differences(self) -> None:
+        if self.plastic().expected is None:
+            pytest.skip("what is to be expected of this kind is not known")
+        parameters, draw = self.loaded(), sample(20)
+        trials, weights, amounts = self.trials(parameters), self.weighed(parameters), draw.normal(size=TRIALS)
+        _, gradient = self.average(parameters, trials, weights)
+        for name, found in gradient(amounts).items():
+            value = getattr(parameters, name)
+            assert found.shape == value.shape
+            way = draw.normal(size=value.shape) * self.free(name, parameters)
+            ahead, behind = (
+                self.average(parameters._replace(**{name: value + e * way}), trials, weights)[0]
+                for e in (SMALL, -SMALL)
+            )
+            expected = float(amounts @ (ahead - behind)) / (2 * SMALL)
+            same(expected, float((found * way).sum()), DIFFERENCES, f"along {name}")
+
+    def test_what_is_there_is_not_refused(self) -> None:
+        if self.plastic().refuses is None:
+            pytest.skip("this kind takes whatever is learned")
+        assert pure(self.plastic().refuses, self.loaded()) == ""
 
     def test_individuals_at_once_are_individuals_one_by_one(self) -> None:
         """Parameters with an axis of seeds in front, trials with the same."""

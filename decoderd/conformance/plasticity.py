@@ -63,8 +63,8 @@ class PlasticityContract(ComponentContract):
 
     # --- the rule -----------------------------------------------------------------------------------------------
 
-    def test_credit_is_one_of_three(self) -> None:
-        assert self.component.credit in ("eligibility", "gradient", None)
+    def test_credit_is_one_of_four(self) -> None:
+        assert self.component.credit in ("eligibility", "gradient", "expectation", None)
         if self.component.credit is not None:
             assert isinstance(self.config(), PlasticityConfig), "a rule that learns is told what and when"
 

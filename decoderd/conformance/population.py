@@ -111,8 +111,9 @@ class PopulationContract(PlasticContract):
         assert rates.shape == counts.shape == (TICKS, 3, n)
         assert intents.shape == (TICKS, 3, 2)
         finite((rates, intents))
-        assert (rates >= 0).all()
-        assert (counts >= 0).all()
+        if not self.component.signed:
+            assert (rates >= 0).all()
+            assert (counts >= 0).all()
         expected = self.component.drawn and counts.dtype == np.float64  # not drawn, but what was to be expected
         if self.component.drawn and not expected:
             assert counts.dtype.kind == "u"

@@ -5,7 +5,6 @@ report            one self-contained HTML page about an experiment
 pool              the parts of an experiment on several processes, with the same result whatever their number
 command           the command line's part
 static_network    the linear-Gaussian network and its exact gradient descent
-stability         whether a matrix that changes little by little still has all its eigenvalues in the unit disc
 training          a course of learning of such networks, with what is kept of it
 manifold          within- and outside-manifold perturbations of the static network: what is run
 manifold_bands    what is expected of it, and where that comes from

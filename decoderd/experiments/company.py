@@ -101,6 +101,13 @@ def _check(protocol: Protocol) -> None:
         )
     if protocol.plasticity.kind == "none":
         raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")
+    population = registry.find("populations", protocol.population.kind)
+    if population.plastic is not None and population.plastic.refuses is not None:
+        raise ProtocolError(
+            f"population.kind = {protocol.population.kind!r}: may refuse an update, where a batch of sessions would "
+            "not stop; decoderd.experiments.static_network learns in many networks at once",
+            "population.kind",
+        )
     if protocol.perturbations:
         raise ProtocolError("perturbations: a batch of sessions has none", "perturbations")
     per_update: int = protocol.plasticity.trials_per_update  # type: ignore[attr-defined]

@@ -20,9 +20,9 @@ from decoderd.analysis import candidates, dimensionality, manifolds
 from decoderd.arrays import Array
 from decoderd.experiments import static_network as networks
 from decoderd.experiments import training
-from decoderd.experiments.stability import spectral_radius
 from decoderd.experiments.static_network import Moments, Network, Rates
 from decoderd.rng import Spec, Stream, generator
+from decoderd.stability import spectral_radius
 
 LAZY, RICH = 0.55, 1.0
 BETWEEN = (0.6, 0.7, 0.8, 0.9)

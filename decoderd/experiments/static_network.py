@@ -7,7 +7,8 @@ and covariance S = s A A' for every target, so that the expected loss is exact, 
 
     L = tr(V S V')/2 + sum_k |V mu_k - t_k|^2 / 2K
 
-(Payeur, Orsborn & Lajoie 2023). With Z = V A and errors e_k = V mu_k - t_k, its gradients are
+(Payeur, Orsborn & Lajoie 2023; see `decoderd.linear_network`). With Z = V A and errors e_k = V mu_k - t_k, its
+gradients are
 
     dL/dW = Z' H A',   H = s Z + sum_k e_k (b + U_k)' / K        dL/dU_k = Z' e_k / K        dL/db = sum_k Z' e_k / K
 
@@ -32,9 +33,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd import linear_network, stability
 from decoderd.arrays import Array
 from decoderd.errors import NumericalError
-from decoderd.experiments import stability
+from decoderd.linear_network import Gradients, Noise, gain, targets
 from decoderd.rng import generator
 
 # Updates between two fresh inversions. Long enough that they cost little; see `Stretch.rounding`.
@@ -65,14 +67,6 @@ class Moments(NamedTuple):
     second: Array  # (B, N, N) E[v v']
 
 
-class Gradients(NamedTuple):
-    """Of the loss."""
-
-    W: Array
-    U: Array
-    b: Array
-
-
 class Rates(NamedTuple):
     """Learning rates; 0 keeps what it is for fixed."""
 
@@ -95,12 +89,6 @@ class Stretch(NamedTuple):
     end: Network  # after the last of them
 
 
-def targets(number: int) -> Array:
-    """(2, K): evenly spaced on the unit circle, from (1, 0) counter-clockwise."""
-    angle = 2 * np.pi * np.arange(number) / number
-    return np.array([np.cos(angle), np.sin(angle)])
-
-
 def draw(
     seeds: tuple[int, ...], exponent: float, units: int = 100, inputs: int = 6, noise_var: float = 1e-2
 ) -> Network:
@@ -110,11 +98,10 @@ def draw(
     """
     drawn = []
     for seed in seeds:
-        weights = generator(seed, "static_network/recurrent").standard_normal((units, units))
+        weights = linear_network.recurrent(generator(seed, "static_network/recurrent"), units, exponent)
         entering = generator(seed, "static_network/input").uniform(-1, 1, (units, inputs))
-        readout = generator(seed, "static_network/readout").standard_normal((2, units))
-        scale = 0.2 * np.sqrt(800 / units) / np.linalg.norm(readout)
-        drawn.append((weights * float(units) ** -exponent, entering, readout * scale))
+        readout = linear_network.readout(generator(seed, "static_network/readout"), units)
+        drawn.append((weights, entering, readout))
     W, U, V = (np.array(one) for one in zip(*drawn, strict=True))
     return Network(W, U, np.zeros((len(seeds), units)), V, targets(inputs), noise_var)
 
@@ -122,11 +109,6 @@ def draw(
 def chosen(network: Network, index: NDArray[np.int64] | list[int]) -> Network:
     """Some of the networks, in the order of `index`, which may name one several times."""
     return network._replace(W=network.W[index], U=network.U[index], b=network.b[index], V=network.V[index])
-
-
-def gain(W: Array) -> Array:
-    """A = (I - W)^-1, (B, N, N)."""
-    return np.linalg.inv(np.eye(W.shape[-1]) - W)
 
 
 def moments(network: Network) -> Moments:
@@ -147,12 +129,13 @@ def loss(network: Network) -> Array:
 
 def gradients(network: Network) -> Gradients:
     """Of L, by the formulas above."""
-    A = gain(network.W)
+    A, (batch, n), K = gain(network.W), network.b.shape, network.targets.shape[1]
     drive = network.b[..., np.newaxis] + network.U
     Z, errors = _errors(network, A, drive)
-    right = _t(A @ _t(_H(network, Z, errors, drive)))
-    to_U = _t(Z) @ errors / errors.shape[-1]
-    return Gradients(_t(Z) @ right, to_U, to_U.sum(axis=-1))
+    each, inputs = np.broadcast_to(Z[:, np.newaxis], (batch, K, 2, n)), np.broadcast_to(np.eye(K), (batch, K, K))
+    noise = Noise(network.noise_var, np.zeros((batch, K, n, 0)), np.zeros((batch, K, K, 0)))
+    share = np.full((batch, K), 0.5 / K)
+    return linear_network.gradients(each, _t(errors), noise, A, _t(A @ drive), inputs, share)
 
 
 def at(stretch: Stretch, network: int, update: int) -> Array:

@@ -35,6 +35,7 @@ class Host(NamedTuple):
     decoder_parameters: Any
     timing: Timing
     seed: int
+    signed: bool = False  # whether rates may be negative
 
 
 class Scene(NamedTuple):

@@ -16,7 +16,7 @@ from decoderd.rng import Spec
 
 
 class NoiseConfig(PerturbationConfig):
-    """Gaussian, of SD `sd_hz` averaged over 100 ms, times the envelope; rates stay at or above 0."""
+    """Gaussian, of SD `sd_hz` averaged over 100 ms, times the envelope; rates that are never negative stay so."""
 
     kind: Literal["noise"] = "noise"
     site: Literal["neural"] = "neural"
@@ -29,13 +29,15 @@ class Memory(NamedTuple):
 
     units: NDArray[np.int64]
     sd_hz: float  # a tick
+    least_hz: float
 
 
 def begin(config: NoiseConfig, host: Host) -> Memory:
     """The units meant."""
     if not host.drawn:
         raise Refused("recorded counts have no rates to disturb; only silencing applies to them", "site")
-    return Memory(chosen(config.units, host.units), config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s)))
+    sd_hz = config.sd_hz * float(np.sqrt(0.1 / host.timing.tick_s))
+    return Memory(chosen(config.units, host.units), sd_hz, -np.inf if host.signed else 0.0)
 
 
 def streams(config: NoiseConfig, units: int) -> dict[str, Spec]:
@@ -47,7 +49,7 @@ def neural(config: NoiseConfig, memory: Memory, amount: float, rates: Array, row
     """Disturb."""
     disturbed = rates.copy()
     added = memory.sd_hz * amount * rows.row("rates")[:, memory.units]
-    disturbed[:, memory.units] = np.maximum(rates[:, memory.units] + added, 0.0)
+    disturbed[:, memory.units] = np.maximum(rates[:, memory.units] + added, memory.least_hz)
     return memory, disturbed
 
 

@@ -36,10 +36,10 @@ class Lesson(NamedTuple):
     """What happened in B trials, no two of one target, for a rule to learn from. Axes in front of B may be any.
 
     `credit(amounts)`, amounts (..., B), is the sum over trials of amount times the trial's credit for each plastic
-    parameter: its eligibility, or the gradient of its loss, as the rule asked for.
+    parameter: its eligibility, or the gradient of its loss or expected loss, as the rule asked for.
     """
 
-    losses: Array  # (..., B)
+    losses: Array  # (..., B), expected ones where the rule learns by expectation
     targets: NDArray[np.int64]  # (B,) index of each trial's target, -1 without one
     credit: Callable[[Array], dict[str, Array]]
 
@@ -59,11 +59,12 @@ class Plasticity(NamedTuple):
     learn(config, state, values, lesson) -> (state, values) after the trials of one lesson; `values` are the same arrays
         where nothing changed
     progress(state) -> what is told of it
-    credit: what the rule learns by, "eligibility" of noise or "gradient" of the loss; None: it learns nothing
+    credit: what the rule learns by, "eligibility" of noise, "gradient" of the loss, or "expectation": the gradient of
+        the expected loss; None: it learns nothing
     """
 
     Config: type[ComponentConfig]
     init: Callable[[Any, Mapping[str, Array], int, tuple[int, ...]], Any]
     learn: Callable[[Any, Any, dict[str, Array], Lesson], tuple[Any, dict[str, Array]]]
     progress: Callable[[Any], Progress]
-    credit: Literal["eligibility", "gradient"] | None
+    credit: Literal["eligibility", "gradient", "expectation"] | None

@@ -1,4 +1,4 @@
-"""From trials to updates: credit is collected until there are enough trials, then Adam steps."""
+"""From trials to updates: credit is collected until there are enough trials, then a rule steps."""
 
 from __future__ import annotations
 
@@ -36,16 +36,31 @@ def collect(collected: Collected, credit: Mapping[str, Array], losses: Array) ->
     )
 
 
+def due(config: Any, collected: Collected) -> bool:
+    """Whether there are trials enough for an update."""
+    return bool(collected.trials >= config.trials_per_update)
+
+
+def idle(config: Any, collected: Collected) -> bool:
+    """Whether the update that is due is to change nothing."""
+    return bool(collected.updates < config.idle_updates)
+
+
+def over(collected: Collected) -> Collected:
+    """After an update."""
+    loss = collected.loss / collected.trials
+    return Collected(0, collected.credit, np.zeros_like(loss), collected.updates + 1, loss)
+
+
 def apply(
     config: Any, moments: adam.Moments, collected: Collected, values: dict[str, Array]
 ) -> tuple[adam.Moments, Collected, dict[str, Array]]:
-    """Step down the collected gradient if there are trials enough, unless the update is to be idle."""
-    if collected.trials < config.trials_per_update:
+    """By Adam, down the collected gradient, if there are trials enough and unless the update is to be idle."""
+    if not due(config, collected):
         return moments, collected, values
-    if collected.updates >= config.idle_updates:
+    if not idle(config, collected):
         moments, values = adam.step(config.adam, moments, collected.credit, values)
-    loss = collected.loss / collected.trials
-    return moments, Collected(0, collected.credit, np.zeros_like(loss), collected.updates + 1, loss), values
+    return moments, over(collected), values
 
 
 def progress(collected: Collected) -> Progress:

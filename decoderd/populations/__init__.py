@@ -13,6 +13,9 @@ from decoderd.config import ComponentConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, Moment, Timing
 
+# From amounts (..., B) to {field: array}, a sum over trials weighed by them.
+Weighed = Callable[[Array], dict[str, Array]]
+
 
 class Plastic(NamedTuple):
     """How a population that can learn takes part in it.
@@ -24,13 +27,23 @@ class Plastic(NamedTuple):
     kept(state) -> what of the state after a tick is kept until the trial ends; `trace` makes the same of it
     trace(states) -> trace: of the states after each of a trial's ticks, what learning needs
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
-        how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
+        how noise pushed each parameter's unit (Williams 1992); where what a unit does moves the cursor only through
+        later ticks, without the last tick
     back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed, seen): one tick of the adjoint. `gradient`
         (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the
         last tick; `seen` (..., B, 2) is the gradient of the position that reached the population in this tick, which
         was displayed `lag` ticks before
     gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what
         `back` gave as `pushed` at each tick, first tick first
+
+    Two that not every kind has:
+
+    expected(plan, parameters, trace, Z, left, fields) -> (mean (..., B), gradient): what the squared length of `left`
+        (..., B, 2) is on average over all noise, where `left` depends on what pushes each unit in tick t as Z
+        (T, ..., B, 2, N) says; gradient(amounts) -> {field: array} is that of the sum over trials of amounts times the
+        mean. None: there is no expectation to be known
+    refuses(parameters) -> why these parameters, as a rule would have them, are not to be had; "" if they are. None: all
+        may be had
     """
 
     fields: dict[str, str]
@@ -40,6 +53,8 @@ class Plastic(NamedTuple):
     eligibility: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
     back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array, Array]]
     gather: Callable[[Any, Any, Any, Sequence[Array], tuple[str, ...]], dict[str, Array]]
+    expected: Callable[[Any, Any, Any, Array, Array, tuple[str, ...]], tuple[Array, Weighed]] | None = None
+    refuses: Callable[[Any], str] | None = None
 
 
 class Population(NamedTuple):
@@ -57,8 +72,12 @@ class Population(NamedTuple):
         the counts to be expected, float64
     overnight(config, parameters, generator) -> parameters of the next day
 
-    lag(plan) -> ticks from the cursor as displayed to the population; None: the population is not plastic
+    lag(plan) -> ticks from the cursor as displayed to the population; None: the population is not plastic, or does not
+        see the cursor
     manual(plan, parameters) -> its plan under manual control, and the map (2, N) from counts to an arm's control
+
+    targets(parameters) -> how many targets it knows; None: any
+    signed: whether rates and counts may be negative
 
     A population whose counts are given rather than drawn from rates has `drawn = False`; rate perturbations that
     need a new draw are then refused.
@@ -77,3 +96,5 @@ class Population(NamedTuple):
     plastic: Plastic | None = None
     lag: Callable[[Any], int] | None = None
     manual: Callable[[Any, Any], tuple[Any, Array]] | None = None
+    targets: Callable[[Any], int] | None = None
+    signed: bool = False

@@ -69,11 +69,13 @@ class Trial(Message):
 
 
 class Plasticity(Message):
-    """The population was changed by what happened in the last trials; the change holds from the next tick on."""
+    """The population was changed by what happened in the last trials; the change holds from the next tick on. Or
+    it refuses the change, and learns no more on this day."""
 
     n: Annotated[int, Field(ge=1, description="updates of the day so far")]
     l: Annotated[float, Field(ge=0, description="mean loss of the trials it was made of")]  # noqa: E741
-    z: Annotated[float, Field(ge=0, description="norm of the change of all plastic parameters")]
+    z: Annotated[float, Field(ge=0, description="norm of the change of all plastic parameters, 0 where it is refused")]
+    m: Annotated[str, Field(description="why it is refused; empty otherwise")] = ""
 
 
 class Perturbation(Message):

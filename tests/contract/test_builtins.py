@@ -183,6 +183,36 @@ class TestRecurrentWithSpikes(PopulationContract):
         return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0, poisson=True)
 
 
+class TestLinearPopulation(PopulationContract):
+    component = builtin("populations", "linear")
+    last_tick_counts = True
+
+    def config(self):
+        return self.component.Config(units=9, targets=5, noise_var=0.02, training={"updates": 20})
+
+
+class TestLinearPopulationOfAFile(TestLinearPopulation):
+    def example(self):
+        return (
+            self.component.load(self.config(), np.random.default_rng(16), {})._replace(B=np.ones((5, 5, 1)))._asdict()
+        )
+
+
+class TestSparseLinearPopulation(TestLinearPopulation):
+    def config(self):
+        return super().config().model_copy(update={"sparsity": 0.6})
+
+    def free(self, name, parameters):
+        return parameters.mask if name == "W" else super().free(name, parameters)
+
+
+class TestLinearPopulationWithPatterns(TestLinearPopulation):
+    def config(self):
+        patterns = {"dimensions": 8, "noise_dimensions": 3, "noise_var": 0.05}
+        training = {"updates": 20, "plastic": ("input", "recurrent")}
+        return self.component.Config(units=9, targets=5, rank=3, patterns=patterns, training=training)
+
+
 # --- plasticity -------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +237,21 @@ class TestBackpropOfSomeParameters(PlasticityContract):
 
 class TestBias(PlasticityContract):
     component = builtin("plasticity", "bias")
+
+
+class TestExact(PlasticityContract):
+    component = builtin("plasticity", "exact")
+
+
+class TestBatch(PlasticityContract):
+    component = builtin("plasticity", "batch")
+
+    def config(self):
+        return self.component.Config(plastic=("input", "recurrent", "bias"))
+
+
+class TestNodePerturbation(PlasticityContract):
+    component = builtin("plasticity", "node_perturbation")
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ def test_what_weights_changed_by():
         ({"updater": {"kind": "daily", "interval_days": 2}}, "a batch of sessions updates every day"),
         ({"overnight": {"lose": 1}}, "overnight.lose = 1: a batch of sessions loses no units"),
         ({"plasticity": {"kind": "none"}}, "for populations that learn"),
+        ({"population": {"kind": "linear"}, "pretraining": None}, "may refuse an update"),
         ({"schedule": {"blocks": [{"trials": 8}]}}, "population and decoder would change together"),
         ({"schedule": {"blocks": [{"trials": 6, "updating": False}]}}, "in whole updates of 4"),
         ({"schedule": {"blocks": [{"duration_s": 6.0, "updating": False}]}}, "must end after trials"),

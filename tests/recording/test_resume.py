@@ -19,7 +19,7 @@ from decoderd.recording.store import open_store
 from decoderd.scheduled import Scheduled
 from decoderd.wire import codec
 from tests import protocols, running
-from tests.learners import learning
+from tests.learners import learning, reaching
 from tests.protocols import KINDS, given, lasting, of_every_kind
 
 TOPICS = ("tick", "counts", "task", "trial", "plasticity", "perturbation", "day")
@@ -146,6 +146,31 @@ def test_what_was_learned_survives_a_kill(tmp_path, kind):
         assert not state.progress.done
         assert state.passage or state.plasticity.collected.trials
         assert any(array.any() for array in state.plasticity.moments.v.values())
+    done = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
+    assert (done["digest"], done["ticks"], done["incarnation"]) == (whole["digest"], whole["ticks"], 3)
+    assert running.stored(folder, "plasticity") == running.stored(tmp_path / "whole", "plasticity")
+    with open_store(folder) as store:
+        assert verify(store).identical
+
+
+@pytest.mark.parametrize("kind", ["exact", "node_perturbation"])
+def test_a_static_network_that_learns_survives_a_kill(tmp_path, kind):
+    """A permutation comes on after the first kill or before it: either way what is learned is the same."""
+    outside = protocols.perturbation("permutation", "readout", envelope={"shape": "step", "start": {"trial": 61}})
+    rule = {"learning_rate": 0.02 if kind == "exact" else 1e-4}
+    protocol = running.write(tmp_path / "p.toml", reaching(kind, 200, rule, perturbations=[outside]))
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "whole", "--json"))
+    folder, updates = tmp_path / "killed", 0
+    for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
+        process = running.start(*arguments, "--speed", "30")
+        try:
+            updates = told(folder, updates, process)
+        finally:
+            running.end(process)
+        with open_store(folder) as store:
+            _, state = session_file.restore(store)
+        assert not state.progress.done
+        assert state.plasticity.collected.updates == updates
     done = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
     assert (done["digest"], done["ticks"], done["incarnation"]) == (whole["digest"], whole["ticks"], 3)
     assert running.stored(folder, "plasticity") == running.stored(tmp_path / "whole", "plasticity")

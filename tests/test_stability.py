@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decoderd.experiments import stability
+from decoderd import stability
 
 N = 20
 
