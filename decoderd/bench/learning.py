@@ -19,9 +19,9 @@ from decoderd.effectors.cursor import CURSOR
 from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations import rnn
-from decoderd.practice import Reaches, run
+from decoderd.practice import run
 from decoderd.pretraining import Noise, places
-from decoderd.state import Timing
+from decoderd.state import Reaches, Timing
 
 TIMING = Timing(0.01, 1)
 TARGETS, UNITS, READOUTS = 8, 100, 12

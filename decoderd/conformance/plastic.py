@@ -106,13 +106,14 @@ class PlasticContract(ComponentContract):
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
         """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
         plan, plastic = self.planned(), self.plastic()
-        ahead, pushed, seen = None, [], []
+        ahead, pushed = None, []
         for t in reversed(range(TICKS)):
-            ahead, push, by_position = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
-            pushed.append(push)
-            seen.append(by_position)
+            ahead, push = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
+            pushed.insert(0, push)
         fields = tuple(plastic.fields.values())
-        return pure(plastic.gather, plan, parameters, trace, pushed[::-1], fields), np.stack(seen[::-1])
+        seen = pure(plastic.seen, plan, parameters, trace, 0, pushed)
+        same(seen[3:5], pure(plastic.seen, plan, parameters, trace, 3, pushed[3:5]), SUMS, "seen in two ticks alone")
+        return pure(plastic.gather, plan, parameters, trace, pushed, fields), seen
 
     def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:
         """Eligibility of every plastic field."""
