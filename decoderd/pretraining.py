@@ -31,7 +31,7 @@ from decoderd.rng import generator, open_streams
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Raised when the same protocol would train another individual than before.
-VERSION = 1
+VERSION = 2
 
 
 class Pretraining(Config):
@@ -114,7 +114,7 @@ class Noise:
         self._at_start = () if kind.plastic is None else kind.plastic.at_start
 
     def tables(self, first: int, trials: int, ticks: int) -> dict[str, Array]:
-        """{name: (ticks, seeds, trials, width)} of the trials from `first` on; (1, ...) of streams read at their start."""
+        """{name: (ticks, seeds, trials, width)} of trials from `first` on; (1, ...) of streams read at their start."""
         out = {}
         for name, stream in self._streams.items():
             if name in self._at_start:

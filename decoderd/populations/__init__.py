@@ -38,10 +38,12 @@ class Plastic(NamedTuple):
     trace(states) -> trace: of the states after each of a trial's ticks, what learning needs
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
         how the noise of all ticks but the last pushed each parameter's unit (Williams 1992)
-    back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed): one tick of the adjoint. `gradient` (..., B, N)
-        of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the last tick
+    back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed): one tick of the adjoint. `gradient`
+        (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the
+        last tick
     seen(plan, parameters, trace, first, pushed) -> (k, ..., B, 2): the gradient of the positions that reached the
-        population in k ticks from `first` on, which were displayed `lag` ticks before; `pushed` as `back` gave it at each
+        population in k ticks from `first` on, which were displayed `lag` ticks before, from what `back` gave as
+        `pushed` at each
     gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what
         `back` gave as `pushed` at each tick, first tick first
     rehearse(plan, parameters, reaches, tables) -> rehearsal of the trials `reaches`, by random rows

@@ -1,4 +1,4 @@
-"""The recurrent rate network itself: an individual's arrays, what it remembers, and the equations of a tick (see `rnn`).
+"""The recurrent rate network itself: an individual's arrays, what it remembers, and the equations of a tick; see `rnn`.
 
 Every function takes any leading axes in place of B, with parameters of as many leading axes less one:
 (seeds, trials, N) with (seeds, N, N) is many individuals at once.

@@ -1,6 +1,6 @@
-"""Many trials of a recurrent network at once, in arrays that are written in place: what `network.rates` does tick by tick.
+"""Many trials of a recurrent network at once, in arrays written in place: what `network.rates` does tick by tick.
 
-What comes in is delayed, so at any time the inputs of as many ticks as the delay is long are known: they go through the
+What comes in is delayed, so at any time the inputs of as many ticks as the delay is long are known, and go through the
 input weights in one product. Both agree to rounding.
 """
 
