@@ -28,7 +28,7 @@ class Rehearsal:
         self._E = np.concatenate([E[..., :2, :] * plan.scale, E[..., 2:, :], parameters.c[..., np.newaxis, :]], axis=-2)
         self._E = self._E[..., np.newaxis, :, :]
         self._s = np.ones((*lead, reaches.ticks, 7 + plan.hold_cue))  # position, cues and 1
-        change = reaches.ticks - reaches.hold_ticks
+        change = max(0, reaches.ticks - reaches.hold_ticks)
         for phase, of in ((REACH, slice(change)), (HOLD, slice(change, None))):
             self._s[..., of, 2:-1] = cues(plan, reaches.goal, phase, lead)[..., np.newaxis, :]
         self._U = np.multiply(U, plan.a, order="C")[..., np.newaxis, :, :]

@@ -38,7 +38,7 @@ def made_up(config, hold_ticks):
     return together, Reaches(start, goal, TICKS, hold_ticks), tables, cursors
 
 
-@pytest.mark.parametrize("hold_ticks", [0, 4, TICKS])
+@pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
 def test_rates_and_trace(delay_s, hold_ticks):
     """With delays of which trials are no whole multiple, longer than the trial, or none; the hold begins in between."""
