@@ -71,8 +71,9 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
     assert plastic is not None  # whoever asks has seen to it
     assert back is not None
     assert cursor_back is not None
-    T = len(passage.commands)
-    late = T if lag is None else lag(loop.population_plan)
+    plan, T = loop.population_plan, len(passage.commands)
+    late = T if lag is None else lag(plan)
+    together = max(late, 1)  # ticks: nothing that came in during so many was shown after the first of them
     shape = passage.cursors.shape[1:-1]
     units = loop.population.units(parameters)
     cursors = [on_cursors[t].copy() for t in range(T + 1)]
@@ -104,14 +105,17 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
             rates[..., loop.readouts] = on_counts * loop.tick_s
         if slope.rates is not None:
             rates *= slope.rates
-        ahead, push, seen = plastic.back(loop.population_plan, parameters, passage.trace, t, rates, ahead)
+        ahead, push = plastic.back(plan, parameters, passage.trace, t, rates, ahead)
         found.append(push)
-        if t >= late:  # what came in earlier was seen before the trial, or is the place where it began
-            feedback = passage.slopes.get(t - late, NOTHING).seen
-            if feedback is None:
-                cursors[t - late][..., POSITION] += seen
-            else:
-                cursors[t - late] += seen @ feedback
+        if (T - t) % together == 0 and t + together > late:
+            came = max(t, late)  # what came in earlier was seen before the trial, or is the place where it began
+            pushes = found[::-1][came - t : together]
+            for shown, seen in enumerate(plastic.seen(plan, parameters, passage.trace, came, pushes), came - late):
+                feedback = passage.slopes.get(shown, NOTHING).seen
+                if feedback is None:
+                    cursors[shown][..., POSITION] += seen
+                else:
+                    cursors[shown] += seen @ feedback
         effector = _added(effector, cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
     return found[::-1]
 

@@ -15,14 +15,17 @@ import numpy as np
 from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
 from decoderd.decoders import Linear
-from decoderd.state import Command, Cue, Moment
-from decoderd.tasks.trial import HOLD, REACH
+from decoderd.populations import Population, Rehearsal
+from decoderd.state import HOLD, POSITION, REACH, Command, Cue, Moment, Reaches
+
+# Random rows by stream: (T, ..., B, width), of streams read at the start of a trial only (1, ..., B, width).
+Tables = Mapping[str, Array]
 
 
 class Laid(NamedTuple):
-    """Random rows laid out for a batch of trials: {name: (T, ..., B, width)}, looked up as a component's draws are."""
+    """Random rows laid out for a batch of trials, looked up as a component's draws are."""
 
-    tables: Mapping[str, Array]
+    tables: Tables
     t: int
 
     def row(self, name: str) -> Array:
@@ -30,13 +33,31 @@ class Laid(NamedTuple):
         return self.tables[name][self.t]
 
 
-class Reaches(NamedTuple):
-    """What the trials of a batch are: T ticks each."""
+class TickByTick:
+    """The rehearsal of a population that has none of its own: its `rates`, one tick after the other."""
 
-    start: Array  # (..., B, 2) m
-    goal: Array  # (..., B, 2) m
-    ticks: int
-    hold_ticks: int  # the last of them, during which the target is to be held
+    def __init__(self, population: Population, plan: Any, parameters: Any, reaches: Reaches, tables: Tables) -> None:
+        self._population, self._plan, self._parameters = population, plan, parameters
+        self._reaches, self._tables = reaches, tables
+        self._states: list[Any] = []
+
+    def rates(self, t: int, cursors: Array) -> Array:
+        """See `populations.Rehearsal`."""
+        population, (start, goal, ticks, hold_ticks) = self._population, self._reaches
+        state = self._states[-1] if t else population.init(self._plan, self._parameters, cursors[0])
+        phase = HOLD if t >= ticks - hold_ticks else REACH
+        cue = Cue(goal, 0.0, phase, -1, 0, None if t else start, ())
+        draws: Any = Laid(self._tables, t)
+        state, rates, _ = population.rates(
+            self._plan, self._parameters, state, cue, cursors[t], Moment(t, 0, t, 0), draws
+        )
+        self._states.append(state)
+        return rates
+
+    def trace(self) -> Any:
+        """Of all ticks."""
+        assert self._population.plastic is not None  # whoever practises has seen to it
+        return self._population.plastic.trace(self._states)
 
 
 def run(
@@ -45,48 +66,38 @@ def run(
     steps: Sequence[Linear],
     decoded: Array,
     reaches: Reaches,
-    tables: Mapping[str, Array],
+    tables: Tables,
 ) -> Passage:
     """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n)."""
     population, effector = loop.population, loop.effector
+    assert population.plastic is not None  # whoever practises has seen to it
+    plan, T = loop.population_plan, reaches.ticks
+    if population.plastic.rehearse is None:
+        rehearsal: Rehearsal = TickByTick(population, plan, parameters, reaches, tables)
+    else:
+        rehearsal = population.plastic.rehearse(plan, parameters, reaches, tables)
     body = effector.init(loop.effector_plan, reaches.start)
     cursor = effector.cursor(loop.effector_plan, body)
-    network = population.init(loop.population_plan, parameters, cursor)
-    bodies, cursors = [body], [cursor]
-    networks, fired, commands, velocities = [], [], [], []
+    cursors, velocities = np.empty((T + 1, *cursor.shape)), np.empty((T, *cursor.shape[:-1], 2))
+    cursors[0] = cursor
+    bodies, fired, commands = [body], [], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
-    for t in range(reaches.ticks):
-        phase = HOLD if t >= reaches.ticks - reaches.hold_ticks else REACH
-        cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
+    for t in range(T):
         draws: Any = Laid(tables, t)
-        moment = Moment(t, 0, t, 0)
-        network, rates, _ = population.rates(loop.population_plan, parameters, network, cue, cursor, moment, draws)
-        counts = population.counts(loop.population_plan, rates, draws)
+        counts = population.counts(plan, rehearsal.rates(t, cursors), draws)
         step = steps[t]
         before = x
         x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)
         x += before @ step.F.swapaxes(-1, -2)
         x += step.c[..., np.newaxis, :]
         if step.G is not None:
-            x += cursor[..., :2] @ step.G.swapaxes(-1, -2)
-        command = Command(x @ step.H.T, None)
+            x += cursors[t, ..., POSITION] @ step.G.swapaxes(-1, -2)
+        command = Command(np.matmul(x, step.H.T, out=velocities[t]), None)
         body = effector.step(loop.effector_plan, body, command)
-        cursor = effector.cursor(loop.effector_plan, body)
+        cursors[t + 1] = effector.cursor(loop.effector_plan, body)
         bodies.append(body)
-        cursors.append(cursor)
-        networks.append(network)
         fired.append(counts)
         commands.append(command)
-        velocities.append(command.velocity)
-    assert population.plastic is not None  # whoever practises has seen to it
     return Passage(
-        population.plastic.trace(networks),
-        bodies,
-        np.stack(cursors),
-        commands,
-        np.stack(velocities),
-        dict(enumerate(steps)),
-        {},
-        reaches.goal,
-        fired,
+        rehearsal.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal, fired
     )

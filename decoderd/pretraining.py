@@ -26,12 +26,12 @@ from decoderd.credit import lesson
 from decoderd.decoders import Linear, Recorded
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.populations import Population
-from decoderd.practice import Reaches, run
+from decoderd.practice import run
 from decoderd.rng import generator, open_streams
-from decoderd.state import POSITION, VELOCITY, Timing
+from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Raised when the same protocol would train another individual than before.
-VERSION = 1
+VERSION = 2
 
 
 class Pretraining(Config):
@@ -111,13 +111,18 @@ class Noise:
         self._day = day
         one = type(population)(*(field[0] for field in population))
         self._streams = open_streams(seeds, name, kind.streams(config, one))
+        self._at_start = () if kind.plastic is None else kind.plastic.at_start
 
     def tables(self, first: int, trials: int, ticks: int) -> dict[str, Array]:
-        """{name: (ticks, seeds, trials, width)} of the trials from `first` on."""
+        """{name: (ticks, seeds, trials, width)} of trials from `first` on; (1, ...) of streams read at their start."""
         out = {}
         for name, stream in self._streams.items():
-            rows = stream.rows(self._day, first * ticks, trials * ticks)
-            out[name] = rows.reshape(trials, ticks, *rows.shape[1:]).transpose(1, 2, 0, 3)
+            if name in self._at_start:
+                out[name] = stream.scattered(self._day, range(first * ticks, (first + trials) * ticks, ticks))
+                out[name] = out[name].swapaxes(0, 1)[np.newaxis]
+            else:
+                rows = stream.rows(self._day, first * ticks, trials * ticks).swapaxes(0, 1)
+                out[name] = np.moveaxis(rows.reshape(len(rows), trials, ticks, -1), 2, 0)
         return out
 
 

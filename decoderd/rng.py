@@ -8,7 +8,7 @@ takes rows as arguments is pure. See docs/decisions/0001-random-streams-are-func
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -47,46 +47,72 @@ class Stream:
         self._rows = max(1, BLOCK // max(1, spec.width))
         # A memo, no more: the block drawn last, and the generators of its day.
         self._day, self._first, self._last = -1, 0, -1
-        self._block: Array = np.empty((0, len(seeds), spec.width))
-        self._generators: list[np.random.Generator] = []
+        self._block: Array = np.empty((len(seeds), 0, spec.width))
+        self._generators: tuple[int, list[np.random.Generator]] = (-1, [])
 
     def row(self, day: int, index: int) -> Array:
         """Row `index` of `day`, shape (seeds, width), read-only."""
         if day != self._day or not self._first <= index <= self._last:
             self._draw(day, index // self._rows)
-        return self._block[index - self._first]
+        return self._block[:, index - self._first]
 
     def rows(self, day: int, first: int, count: int) -> Array:
-        """Rows `first` .. `first + count - 1` of `day`, shape (count, seeds, width)."""
-        out = np.empty((count, len(self.seeds), self.spec.width))
+        """Rows `first` .. `first + count - 1` of `day`, shape (count, seeds, width); those of a seed lie together."""
+        out = np.empty((len(self.seeds), count, self.spec.width))
         index = first
         while index < first + count:
-            self.row(day, index)  # draws the block it stands in
-            until = min(self._last + 1, first + count)
-            out[index - first : until - first] = self._block[index - self._first : until - self._first]
+            block = index // self._rows
+            until = min((block + 1) * self._rows, first + count)
+            place = out[:, index - first : until - first]
+            if until - index == self._rows:
+                self._fill(day, block, place)
+            else:
+                self.row(day, index)  # draws the block it stands in
+                place[...] = self._block[:, index - self._first : until - self._first]
             index = until
+        return out.swapaxes(0, 1)
+
+    def scattered(self, day: int, indices: Sequence[int]) -> Array:
+        """Rows far from one another, shape (len(indices), seeds, width), uniform ones without all that lies between."""
+        if self.spec.law == "normal":  # how many words a normal number takes is known only when it is drawn
+            return np.stack([self.row(day, index) for index in indices])
+        out = np.empty((len(indices), len(self.seeds), self.spec.width))
+        for b, generator in enumerate(self._of_day(day)):
+            for place, index in enumerate(indices):
+                block, row = divmod(index, self._rows)
+                _go_to(generator, block, row * self.spec.width)
+                generator.random(out=out[place, b])
         return out
 
     def _draw(self, day: int, block: int) -> None:
-        if day != self._day:
-            keys = [key(seed, self.name, day) for seed in self.seeds]
-            self._generators = [np.random.Generator(np.random.Philox(key=k)) for k in keys]
-        out = np.empty((self._rows, len(self.seeds), self.spec.width))
-        size = (self._rows, self.spec.width)
-        for b, generator in enumerate(self._generators):
-            _go_to(generator.bit_generator, block)
-            out[:, b] = generator.random(size) if self.spec.law == "uniform" else generator.standard_normal(size)
+        out = np.empty((len(self.seeds), self._rows, self.spec.width))
+        self._fill(day, block, out)
         out.setflags(write=False)
         self._day, self._first, self._last = day, block * self._rows, (block + 1) * self._rows - 1
         self._block = out
 
+    def _fill(self, day: int, block: int, out: Array) -> None:
+        """Draw a whole block (seeds, rows, width) where it is wanted."""
+        for place, generator in zip(out, self._of_day(day), strict=True):
+            _go_to(generator, block)
+            (generator.random if self.spec.law == "uniform" else generator.standard_normal)(out=place)
 
-def _go_to(philox: Any, block: int) -> None:
-    """Put a Philox generator to the beginning of a block: the fourth word of its counter."""
+    def _of_day(self, day: int) -> list[np.random.Generator]:
+        if day != self._generators[0]:
+            keys = [key(seed, self.name, day) for seed in self.seeds]
+            self._generators = (day, [np.random.Generator(np.random.Philox(key=k)) for k in keys])
+        return self._generators[1]
+
+
+def _go_to(generator: np.random.Generator, block: int, word: int = 0) -> None:
+    """Put a Philox generator to a word of a block, which is the fourth word of its counter."""
+    philox: Any = generator.bit_generator
     state = philox.state
-    state["state"]["counter"][:] = (0, 0, 0, block)
+    state["state"]["counter"][:] = (word // 4, 0, 0, block)
     state["buffer_pos"], state["has_uint32"] = len(state["buffer"]), 0
     philox.state = state
+    if word % 4:  # four words to a count
+        generator.random(word % 4)
 
 
 class Draws(NamedTuple):

@@ -55,6 +55,15 @@ class Cue(NamedTuple):
     events: tuple[Event, ...]
 
 
+class Reaches(NamedTuple):
+    """What the trials of a batch are: T ticks each, all known before the first."""
+
+    start: Array  # (..., B, 2) m
+    goal: Array  # (..., B, 2) m
+    ticks: int
+    hold_ticks: int  # the last of them, during which the target is to be held
+
+
 class Event(NamedTuple):
     """A change of the trial. `outcome` is set by the event that ends one."""
 

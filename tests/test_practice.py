@@ -93,3 +93,18 @@ def test_individuals_apart_or_together():
         )
         np.testing.assert_allclose(together.cursors[:, seed], alone.cursors, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(np.stack(together.counts)[:, seed], np.stack(alone.counts), rtol=1e-9, atol=1e-12)
+
+
+def test_a_population_without_a_rehearsal_of_its_own():
+    """Its rates, one tick after the other."""
+    session, state = protocols.begun(learning())
+    loop, one = session.learner.loop, state.parameters.population
+    plain = loop._replace(population=loop.population._replace(plastic=loop.population.plastic._replace(rehearse=None)))
+    draw = np.random.default_rng(6)
+    tables = {name: draw.normal(size=(T, TARGETS, 8)) for name in ("noise", "initial")}
+    asked = practice.Reaches(draw.normal(0, 0.01, (TARGETS, 2)), draw.normal(size=(TARGETS, 2)), T, 5)
+    taken = list(steps(session, state.parameters.decoder))
+    found, expected = (practice.run(of, one, taken, np.zeros(3), asked, tables) for of in (plain, loop))
+    np.testing.assert_allclose(found.cursors, expected.cursors, rtol=1e-9, atol=1e-12)
+    for ours, theirs in zip(found.trace, expected.trace, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

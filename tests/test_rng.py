@@ -74,6 +74,20 @@ def test_many_rows_are_those_one_by_one(law, width):
 
 
 @pytest.mark.parametrize("law", ["uniform", "normal"])
+@pytest.mark.parametrize("width", [1, 7, 10, 10_000])
+def test_scattered_rows_are_those_one_by_one(law, width):
+    """In any order, one twice, wherever in a block they begin; and rows drawn next are none the wiser."""
+    several, one = (Stream((1, 2), "s", Spec(law, width)) for _ in range(2))
+    places = [5, 0, 4096, 1, 9001, 5, 3]
+    found = several.scattered(2, places)
+    assert found.shape == (len(places), 2, width)
+    for row, place in zip(found, places, strict=True):
+        np.testing.assert_array_equal(row, one.row(2, place))
+    np.testing.assert_array_equal(several.row(2, 6), one.row(2, 6))
+    np.testing.assert_array_equal(several.scattered(3, [2])[0], one.row(3, 2))
+
+
+@pytest.mark.parametrize("law", ["uniform", "normal"])
 def test_the_order_of_reading_does_not_matter(law):
     places = [(day, index) for day in (1, 2) for index in (0, 1, 4095, 4096, 4097, 9000)]
     forward, backward = (Stream((1,), "s", Spec(law, 2)) for _ in range(2))

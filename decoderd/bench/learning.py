@@ -19,9 +19,10 @@ from decoderd.effectors.cursor import CURSOR
 from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations import rnn
-from decoderd.practice import Reaches, run
+from decoderd.populations.products import summed
+from decoderd.practice import run
 from decoderd.pretraining import Noise, places
-from decoderd.state import Timing
+from decoderd.state import Reaches, Timing
 
 TIMING = Timing(0.01, 1)
 TARGETS, UNITS, READOUTS = 8, 100, 12
@@ -68,19 +69,26 @@ class Learning:
 
 
 def products(ticks: int, seeds: int) -> Any:
-    """The matrix products alone that REINFORCE cannot do without: the yardstick."""
+    """The matrix products alone that REINFORCE cannot do without: one yardstick."""
     draw = np.random.default_rng(0)
     rows = draw.standard_normal((seeds, TARGETS, UNITS))
     weights = draw.standard_normal((seeds, UNITS, UNITS))
-    whole = draw.standard_normal((seeds, TARGETS * ticks, UNITS))
+    noise, inputs = draw.standard_normal((2, seeds, TARGETS, ticks, UNITS))
+    amounts = np.ones((seeds, TARGETS))
 
     def once() -> None:
         for _ in range(2 * ticks):  # input and recurrent
             rows @ weights
         for _ in range(2):
-            whole.swapaxes(1, 2) @ whole
+            summed(amounts, noise, inputs)
 
     return once
+
+
+def numbers(ticks: int, seeds: int) -> Any:
+    """Its random numbers alone: the other."""
+    streams = [np.random.Generator(np.random.Philox(seed)) for seed in range(seeds)]
+    return lambda: [stream.standard_normal((TARGETS * ticks, UNITS)) for stream in streams]
 
 
 def measure(rounds: int = 5, seeds: int = 8) -> dict[str, Any]:
@@ -90,6 +98,7 @@ def measure(rounds: int = 5, seeds: int = 8) -> dict[str, Any]:
             "reinforce": Learning(ReinforceConfig(), 100, seeds),
             "backprop": Learning(BackpropConfig(), 150, seeds),
             "products": products(100, seeds),
+            "numbers": numbers(100, seeds),
         }
         found = microseconds(rivals, 3, rounds)
     each = {name: figures([us / seeds / 1e3 for us in several]) for name, several in found.items()}

@@ -11,7 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, same
 from decoderd.conformance.component import TIMING, ComponentContract, sample
-from decoderd.state import REACH, Cue, Moment
+from decoderd.state import REACH, Cue, Moment, Reaches
 
 # Ticks and trials of what is learned from; central differences of this size, and how well they agree.
 TICKS = 12
@@ -116,13 +116,15 @@ class PlasticContract(ComponentContract):
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
         """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
         plan, plastic = self.planned(), self.plastic()
-        ahead, pushed, seen = None, [], []
+        ahead: Any = None
+        pushed: list[Array] = []
         for t in reversed(range(TICKS)):
-            ahead, push, by_position = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
-            pushed.append(push)
-            seen.append(by_position)
+            ahead, push = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
+            pushed.insert(0, push)
         fields = tuple(plastic.fields.values())
-        return pure(plastic.gather, plan, parameters, trace, pushed[::-1], fields), np.stack(seen[::-1])
+        seen = pure(plastic.seen, plan, parameters, trace, 0, pushed)
+        same(seen[3:5], pure(plastic.seen, plan, parameters, trace, 3, pushed[3:5]), SUMS, "seen in two ticks alone")
+        return pure(plastic.gather, plan, parameters, trace, pushed, fields), seen
 
     def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:
         """Eligibility of every plastic field."""
@@ -234,7 +236,7 @@ class PlasticContract(ComponentContract):
         for axis in (0, 1):
             ahead, pushed = None, []
             for t in reversed(range(TICKS)):
-                ahead, push, _ = self.plastic().back(
+                ahead, push = self.plastic().back(
                     self.planned(), parameters, watched.trace, t, weights[t][..., axis, :], ahead
                 )
                 pushed.append(push)
@@ -310,6 +312,25 @@ class PlasticContract(ComponentContract):
                 same(gradient[name][seed], expected, SUMS, f"{name} of individual {seed}")
             for name, expected in self.eligible(alone, its.trace, amounts[seed]).items():
                 same(eligible[name][seed], expected, SUMS, f"eligibility of individual {seed}")
+
+    def test_a_rehearsal_is_the_ticks_one_by_one(self) -> None:
+        """Rates, and credit by the trace, of several individuals at once."""
+        plastic, one = self.plastic(), self.loaded()
+        if plastic.rehearse is None:
+            pytest.skip("this kind has no rehearsal of its own")
+        several = type(one)(*(np.stack([field, 1.1 * field]) for field in one))
+        trials = self.trials(one, 2)
+        trials.shown[0, ..., :2] = trials.start  # where trials begin is what is shown first
+        watched = self.watch(several, trials)
+        tables = {name: rows[:1] if name in plastic.at_start else rows for name, rows in trials.tables.items()}
+        cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
+        reaches = Reaches(trials.start, trials.goal, TICKS, 0)
+        rehearsal = plastic.rehearse(self.planned(), several, reaches, tables)
+        for t in range(TICKS):
+            same(watched.rates[t], rehearsal.rates(t, cursors), SUMS, f"rates of tick {t}")
+        amounts = sample(18).normal(size=(2, TRIALS))
+        for name, expected in self.eligible(several, watched.trace, amounts).items():
+            same(expected, self.eligible(several, rehearsal.trace(), amounts)[name], SUMS, f"eligibility, {name}")
 
     def test_manual(self) -> None:
         """Manual control is the same population under another plan, and a map from its counts to a control."""

@@ -18,10 +18,9 @@ from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
 from decoderd.decoders import Decoder, Linear
 from decoderd.errors import ProtocolError
-from decoderd.practice import Reaches
 from decoderd.protocol import Protocol
 from decoderd.rng import Stream, open_streams
-from decoderd.state import Parameters
+from decoderd.state import Parameters, Reaches
 from decoderd.tasks import timed_reach
 from decoderd.tasks.trial import REACH
 from decoderd.updaters import Bin
@@ -155,11 +154,12 @@ def trials(company: Company, day: int, first: int, count: int) -> Trials:
     tables = {}
     for name, stream in company.population_streams.items():
         if name in plastic.at_start:
-            drawn = np.stack([stream.row(day, n * length + plan.rest) for n in numbers])[np.newaxis]
+            drawn = stream.scattered(day, (numbers * length + plan.rest).tolist()).swapaxes(0, 1)  # (seeds, B, width)
+            tables[name] = drawn[np.newaxis, company.of]
         else:
-            drawn = stream.rows(day, first * length, count * length)
-            drawn = drawn.reshape(count, length, *drawn.shape[1:])[:, plan.rest :].swapaxes(0, 1)
-        tables[name] = drawn.swapaxes(1, 2)[:, company.of]  # (ticks, S, B, width)
+            drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
+            drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
+            tables[name] = np.moveaxis(drawn[company.of], 2, 0)  # (ticks, S, B, width)
     targets = numbers % plan.targets
     goal = np.broadcast_to(plan.places[targets], (len(company.of), count, 2))
     return Trials(Reaches(start[company.of], goal, plan.reach, plan.hold), tables, targets)

@@ -11,8 +11,9 @@ from decoderd.analysis import neuron_adding
 from decoderd.arrays import Array
 from decoderd.experiments.company import Company, decoding
 from decoderd.plasticity.objective import judge
-from decoderd.practice import Reaches, run
+from decoderd.practice import run
 from decoderd.rng import open_streams
+from decoderd.state import Reaches
 
 # Repeats of an evaluation, of which the median counts.
 REPEATS = 10

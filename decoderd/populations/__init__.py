@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,21 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, Moment, Reaches, Timing
+
+
+class Rehearsal(Protocol):
+    """A batch of trials, of which a population keeps what happens in arrays of its own.
+
+    Between two calls only the cursors change. Results are those of `rates` tick by tick, to rounding.
+    """
+
+    def rates(self, t: int, cursors: Array) -> Array:
+        """Hz (..., B, N) of tick t, asked for in turn; of the cursors (T + 1, ..., B, 4) those up to t are there."""
+
+    def trace(self) -> Any:
+        """What `Plastic.trace` makes of the states, after the last tick."""
+
 
 # From amounts (..., B) to {field: array}, a sum over trials weighed by them.
 Weighed = Callable[[Array], dict[str, Array]]
@@ -29,14 +43,16 @@ class Plastic(NamedTuple):
     eligibility(plan, parameters, trace, amounts, fields) -> {field: array}: sum over trials of amounts (..., B) times
         how noise pushed each parameter's unit (Williams 1992); where what a unit does moves the cursor only through
         later ticks, without the last tick
-    back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed, seen): one tick of the adjoint. `gradient`
+    back(plan, parameters, trace, t, gradient, ahead) -> (behind, pushed): one tick of the adjoint. `gradient`
         (..., B, N) of the rates of tick t in Hz; `ahead` is what tick t + 1 handed back as `behind`, None after the
-        last tick; `seen` (..., B, 2) is the gradient of the position that reached the population in this tick, which
-        was displayed `lag` ticks before
+        last tick
+    seen(plan, parameters, trace, first, pushed) -> (k, ..., B, 2): the gradient of the positions that reached the
+        population in k ticks from `first` on, which were displayed `lag` ticks before, from what `back` gave as
+        `pushed` at each
     gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what
         `back` gave as `pushed` at each tick, first tick first
 
-    Two that not every kind has:
+    Three that not every kind has:
 
     expected(plan, parameters, trace, Z, left, fields) -> (mean (..., B), gradient): what the squared length of `left`
         (..., B, 2) is on average over all noise, where `left` depends on what pushes each unit in tick t as Z
@@ -44,6 +60,8 @@ class Plastic(NamedTuple):
         mean. None: there is no expectation to be known
     refuses(parameters) -> why these parameters, as a rule would have them, are not to be had; "" if they are. None: all
         may be had
+    rehearse(plan, parameters, reaches, tables) -> rehearsal of the trials `reaches`, by random rows
+        {name: (T, ..., B, width)}, of streams `at_start` the first one only; None: `rates` is called for each tick
     """
 
     fields: dict[str, str]
@@ -51,10 +69,12 @@ class Plastic(NamedTuple):
     kept: Callable[[Any], Any]
     trace: Callable[[Sequence[Any]], Any]
     eligibility: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
-    back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array, Array]]
+    back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array]]
+    seen: Callable[[Any, Any, Any, int, Sequence[Array]], Array]
     gather: Callable[[Any, Any, Any, Sequence[Array], tuple[str, ...]], dict[str, Array]]
     expected: Callable[[Any, Any, Any, Array, Array, tuple[str, ...]], tuple[Array, Weighed]] | None = None
     refuses: Callable[[Any], str] | None = None
+    rehearse: Callable[[Any, Any, Reaches, Mapping[str, Array]], Rehearsal] | None = None
 
 
 class Population(NamedTuple):

@@ -151,10 +151,14 @@ def eligibility(
 
 def back(
     plan: Plan, parameters: Parameters, trace: State, t: int, gradient: Array, ahead: Array | None
-) -> tuple[Array, Array, Array]:
-    """The adjoint of tick t: see `populations.Plastic`. Nothing comes from a tick before, nor from the cursor."""
-    pushed = _settled(_t(parameters.W), gradient / plan.tick_s)
-    return np.zeros_like(gradient), pushed, np.zeros((*gradient.shape[:-1], 2))
+) -> tuple[Array, Array]:
+    """The adjoint of tick t: see `populations.Plastic`. Nothing comes from a tick before."""
+    return np.zeros_like(gradient), _settled(_t(parameters.W), gradient / plan.tick_s)
+
+
+def seen(plan: Plan, parameters: Parameters, trace: State, first: int, pushed: Sequence[Array]) -> Array:
+    """Nothing: the cursor is not seen."""
+    return np.zeros((len(pushed), *pushed[0].shape[:-1], 2))
 
 
 def gather(
@@ -218,7 +222,7 @@ LINEAR = Population(
     rates,
     counts,
     overnight,
-    plastic=Plastic(FIELDS, (), kept, trace, eligibility, back, gather, expected, individuals.refuses),
+    plastic=Plastic(FIELDS, (), kept, trace, eligibility, back, seen, gather, expected, individuals.refuses),
     targets=targets,
     signed=True,
 )

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,12 @@ from decoderd.pretraining import Pretrained
 INTENSITIES = (0.0, 0.1, 0.25, 0.5)
 
 
+class End(NamedTuple):
+    """For the parameters of populations."""
+
+    W: np.ndarray
+
+
 def a_course(first, needed, seeds=6):
     """Sessions with these first losses by intensity; N_c goes from needed[0] to needed[1] by intensity."""
     levels = np.tile(INTENSITIES, seeds)
@@ -18,8 +26,9 @@ def a_course(first, needed, seeds=6):
     curves = {
         day: np.stack([_curve(needed[k][i]) for _ in range(seeds) for k in range(4)]) for i, day in enumerate((1, 3))
     }
+    change = np.array([[[2.0, 2.0], [1.0, 1.0]]] * len(levels))
     return Course(
-        np.repeat(np.arange(seeds), 4), levels, losses, curves, np.array([[[2.0, 2.0], [1.0, 1.0]]] * len(levels))
+        np.repeat(np.arange(seeds), 4), levels, losses, curves, change, np.full((len(levels), 3), 0.5), End(levels)
     )
 
 

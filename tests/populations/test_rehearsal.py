@@ -1,0 +1,72 @@
+"""Many trials at once are what the network does tick by tick."""
+
+import numpy as np
+import pytest
+
+from decoderd.populations import network, rnn
+from decoderd.populations.rehearsal import Rehearsal
+from decoderd.populations.rnn import RnnConfig
+from decoderd.populations.trace import trace
+from decoderd.state import HOLD, REACH, Cue, Moment, Reaches, Timing
+
+TIMING = Timing(0.01, 1)
+SEEDS, TRIALS, TICKS, UNITS = 2, 3, 23, 7
+
+
+class Given:
+    """Draws of one tick."""
+
+    def __init__(self, tables, t):
+        self.tables, self.t = tables, t
+
+    def row(self, name):
+        return self.tables[name][self.t]
+
+
+def made_up(config, hold_ticks):
+    """Individuals, their trials, random rows and the cursors they are shown."""
+    draw = np.random.default_rng(0)
+    people = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
+    together = rnn.Parameters(*(np.stack(part) for part in zip(*people, strict=True)))
+    start, goal = draw.normal(0, 0.01, (SEEDS, TRIALS, 2)), draw.normal(0, 0.07, (SEEDS, TRIALS, 2))
+    cursors = draw.normal(0, 0.03, (TICKS + 1, SEEDS, TRIALS, 4))
+    cursors[0, ..., :2] = start
+    tables = {
+        "noise": draw.normal(size=(TICKS, SEEDS, TRIALS, UNITS)),
+        "initial": draw.random((1, SEEDS, TRIALS, UNITS)),
+    }
+    return together, Reaches(start, goal, TICKS, hold_ticks), tables, cursors
+
+
+@pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
+def test_rates_and_trace(delay_s, hold_ticks):
+    """With delays of which trials are no whole multiple, longer than the trial, or none; the hold begins in between."""
+    config = RnnConfig(units=UNITS, encoder_units=5, noise_sd=0.3, hold_cue=True, feedback_delay_s=delay_s)
+    plan = rnn.plan(config, TIMING)
+    people, reaches, tables, cursors = made_up(config, hold_ticks)
+    rehearsal = Rehearsal(plan, people, reaches, tables)
+    known = np.full_like(cursors, np.nan)  # what lies ahead must not be looked at
+    known[0] = cursors[0]
+    state, states = network.init(plan, people, cursors[0]), []
+    for t in range(TICKS):
+        phase = HOLD if t >= TICKS - hold_ticks else REACH
+        cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
+        state, expected, _ = network.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), Given(tables, t))
+        states.append(state)
+        np.testing.assert_allclose(rehearsal.rates(t, known), expected, rtol=1e-10, atol=1e-10)
+        known[t + 1] = cursors[t + 1]
+    for found, expected in zip(rehearsal.trace(), trace(states), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_parameters_and_rows_stay_as_they_are():
+    config = RnnConfig(units=UNITS, encoder_units=5)
+    people, reaches, tables, cursors = made_up(config, 0)
+    for array in (*people, *tables.values(), cursors, reaches.start, reaches.goal):
+        array.setflags(write=False)
+    rehearsal = Rehearsal(rnn.plan(config, TIMING), people, reaches, tables)
+    first = [rehearsal.rates(t, cursors) for t in range(TICKS)]
+    kept = [rates.copy() for rates in first]
+    rehearsal.trace()
+    np.testing.assert_array_equal(first, kept)  # nor are rates handed out written over
