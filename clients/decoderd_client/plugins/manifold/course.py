@@ -16,7 +16,7 @@ import numpy as np
 
 from decoderd.analysis import manifolds
 from decoderd_client.plugins import Unable
-from decoderd_client.plugins.manifold import Config, Moment, choosing, intuitive, measuring
+from decoderd_client.plugins.manifold import Config, Moment, choosing, fitting, measuring
 from decoderd_client.plugins.manifold.choosing import Choice
 from decoderd_client.plugins.manifold.gathering import Gathering, Trial, pooled, recorded
 from decoderd_client.plugins.manifold.intuitive import Arrays, Intuitive
@@ -71,7 +71,7 @@ class Course:
     def __init__(
         self, described: Mapping[str, Any], given: Arrays, config: Config, tell: Callable[[str], None]
     ) -> None:
-        intuitive.check(described, given)
+        fitting.check(described, given)
         self.config, self._described, self._given, self._tell = config, described, given, tell
         self._history = (described["trials"], described["day"])
         if config.inject_at.reached(described["trials"] + config.calibration_trials, described["day"]):
@@ -212,9 +212,9 @@ class Course:
 
     def _calibrated(self, trials: list[Trial]) -> None:
         config, bins = self.config, pooled(trials)
-        if not len(bins.counts):
+        if not (bins.target >= 0).any():
             raise Unable(
-                f"{len(trials)} trials have no bin that lies wholly in a reach: nothing to calibrate with "
+                f"{len(trials)} trials have no bin that lies wholly in a reach to a target: nothing to calibrate with "
                 "(shorter bins, or longer reaches)"
             )
         scores, factors = None, config.factors
@@ -223,11 +223,11 @@ class Course:
             most = min(config.most_factors, bins.counts.shape[1] - 1)
             scores = manifolds.dimension_of((bins.counts - bins.counts.mean(axis=0)) / spread, range(2, most + 1))
             factors = scores.chosen
-        labels = np.unique(bins.target)
+        labels = np.unique(bins.target[bins.target >= 0])
         before = recorded(bins, labels, self.tick_s * self._described["bin_ticks"])
-        found = intuitive.fitted(config, self._described, self._given, bins, int(factors))
+        found = fitting.fitted(config, self._described, self._given, bins, int(factors))
         choice = choosing.choose(found, before, config)
-        against = measuring.reference(found, config.kind, choice.order(config.kind), before, labels, self.tick_s)
+        against = measuring.reference(found, config.kind, choice.order(config.kind), bins, before, labels)
         self.fit = Fit(found, choice, against, int(factors), scores)
         self._tell(
             f"calibrated with {len(bins.counts)} bins of {len(trials)} trials: {factors} factors hold "

@@ -71,6 +71,8 @@ def _take_part(session: Session, course: Course, name: str, tick: int) -> None:
             passed = participant.step(inputs)
             for refused in passed.refused:
                 raise ControlError(refused["code"], refused["message"], refused["field"])
+            if passed.lost:
+                raise Unable(f"a trial had {passed.lost} messages too many for one reply: declare {name}=tick")
             if any(given["op"] == "decoder" for given in inputs):
                 course.consumed(tick)
             tick = passed.tick

@@ -1,7 +1,7 @@
 """Messages gathered into trials: topics are independent, so a trial is whole once its ticks and bins are there.
 
-Kept are the bins that lie wholly in the reach of one trial. What a bin was aimed at is worked out from the cursor as it
-was when the bin began, so a reach of a single bin has a direction, too.
+Kept are the bins that lie wholly in one trial's reach to the centre or to its target. What a bin was aimed at is worked
+out from the cursor as it was when the bin began, so a reach of a single bin has a direction, too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from decoderd.analysis.open_loop import Calibration
 from decoderd.arrays import Array
 
 TOPICS = ("tick", "counts", "trial", "day")
-REACH = 3  # of phases
+CENTRE, REACH = 1, 3  # of phases
 
 
-class Reach(NamedTuple):
-    """B bins of one trial's reach, of N units."""
+class Moved(NamedTuple):
+    """B bins in which a goal was to be reached, of N units."""
 
     counts: Array  # (B, N)
+    outward: Array  # (B,) 1 if the goal was the trial's target, 0 if it was the centre
     away: Array  # (B, 2) m, from the cursor at the bin's beginning to the goal
     decoded: Array  # (B, 2) m/s, decoded from the bin
     told: Array  # (B, 2) m/s, intended as the population tells it
@@ -37,9 +38,9 @@ class Trial(NamedTuple):
     target: int
     start_tick: int
     end_tick: int
-    reach_ticks: int  # from the go cue to the end, 0 if it never came
+    ticks: int  # from the go cue to the end; from the beginning, if it never came
     outcome: str
-    reach: Reach
+    moved: Moved
 
 
 class _Tick(NamedTuple):
@@ -77,9 +78,9 @@ class Gathering:
         found = []
         while self._ended and self._whole(self._ended[0]["k"]):
             ended = self._ended.popleft()
-            reach = self._taken(ended["r"])
+            moved = self._taken(ended["r"])
             if self._first is not None and ended["a"] >= self._first:
-                found.append(_trial(ended, reach))
+                found.append(_trial(ended, moved))
         return found
 
     def _hear_tick(self, payload: dict[str, Any]) -> None:
@@ -99,26 +100,30 @@ class Gathering:
         if not len(known) == len(ticks) == self._bin_ticks:
             return
         first, last = known[0], known[-1]
-        if first.goal is None or any((tick.trial, tick.phase) != (first.trial, REACH) for tick in known):
+        if first.goal is None or first.phase not in (CENTRE, REACH):
+            return
+        if any((tick.trial, tick.phase) != (first.trial, first.phase) for tick in known):
             return
         counts = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"]).sum(axis=0, dtype=np.float64)
         away = np.subtract(first.goal, first.before)
         told = np.mean([tick.told for tick in known], axis=0)
-        self._bins.setdefault(first.trial, []).append((counts[self._read], away, last.decoded, told))
+        self._bins.setdefault(first.trial, []).append(
+            (counts[self._read], float(first.phase == REACH), away, last.decoded, told)
+        )
 
     def _whole(self, end: int) -> bool:
         return self._heard >= end and self._covered + self._bin_ticks > end
 
-    def _taken(self, number: int) -> Reach:
+    def _taken(self, number: int) -> Moved:
         bins = self._bins.pop(number, [])
         if not bins:
-            return Reach(np.zeros((0, len(self._read))), *(np.zeros((0, 2)) for _ in range(3)))
-        return Reach(*(np.array(column, dtype=np.float64) for column in zip(*bins, strict=True)))
+            return Moved(np.zeros((0, len(self._read))), np.zeros(0), *(np.zeros((0, 2)) for _ in range(3)))
+        return Moved(*(np.array(column, dtype=np.float64) for column in zip(*bins, strict=True)))
 
 
-def _trial(ended: dict[str, Any], reach: Reach) -> Trial:
-    reach_ticks = 0 if ended["o"] < 0 else ended["k"] - ended["o"]
-    return Trial(ended["r"], ended["d"], ended["g"], ended["a"], ended["k"], reach_ticks, ended["x"], reach)
+def _trial(ended: dict[str, Any], moved: Moved) -> Trial:
+    ticks = ended["k"] - (ended["o"] if ended["o"] >= 0 else ended["a"])
+    return Trial(ended["r"], ended["d"], ended["g"], ended["a"], ended["k"], ticks, ended["x"], moved)
 
 
 class Bins(NamedTuple):
@@ -126,7 +131,7 @@ class Bins(NamedTuple):
 
     counts: Array  # (T, N)
     towards: Array  # (T, 2) unit vectors
-    target: NDArray[np.int64]  # (T,) numbers of the task's targets
+    target: NDArray[np.int64]  # (T,) number of the target, -1 for the centre
     away: Array  # (T, 2) m
     decoded: Array  # (T, 2) m/s
     told: Array  # (T, 2) m/s
@@ -137,13 +142,14 @@ SECTORS = 8
 
 def pooled(trials: Sequence[Trial]) -> Bins:
     """All bins of at least one trial. Where a task numbers no targets, the target is the sector of the direction."""
-    whole = Reach(*(np.concatenate(parts) for parts in zip(*(trial.reach for trial in trials), strict=True)))
+    whole = Moved(*(np.concatenate(parts) for parts in zip(*(trial.moved for trial in trials), strict=True)))
     distance = np.linalg.norm(whole.away, axis=1, keepdims=True)
     towards = np.divide(whole.away, distance, out=np.zeros_like(whole.away), where=distance > 0)
-    target = np.repeat([trial.target for trial in trials], [len(trial.reach.counts) for trial in trials])
+    target = np.repeat([trial.target for trial in trials], [len(trial.moved.counts) for trial in trials])
     if (target < 0).any():
         turn = np.arctan2(towards[:, 1], towards[:, 0]) / (2 * np.pi)
         target = np.rint(turn * SECTORS).astype(np.int64) % SECTORS
+    target = np.where(whole.outward > 0, target, -1)
     return Bins(whole.counts, towards, target, whole.away, whole.decoded, whole.told)
 
 

@@ -16,7 +16,7 @@ from decoderd.analysis import dimensionality, manifolds, open_loop, performance,
 from decoderd.analysis.open_loop import Calibration, Mappings
 from decoderd.arrays import Array
 from decoderd.errors import NumericalError
-from decoderd_client.plugins.manifold.gathering import Trial, pooled, recorded
+from decoderd_client.plugins.manifold.gathering import Bins, Trial, pooled, recorded
 from decoderd_client.plugins.manifold.intuitive import Intuitive, Side
 
 Numbers = dict[str, float]
@@ -30,26 +30,26 @@ class Reference(NamedTuple):
     plain: Mappings  # P = 1, intuitive
     permuted: Mappings  # P = 1, perturbed
     outside_axes: Array | None  # (q, N) the manifold with its units permuted, for a perturbation outside it
-    before: Calibration
+    before: Calibration  # bins of reaches to targets
+    counts: Array  # (T, N) of all bins before
     covariance: Array  # (N, N) of activity before
     labels: NDArray[np.int64]  # of targets
-    tick_s: float
 
 
 def reference(
     intuitive: Intuitive,
     side: Side,
     order: NDArray[np.int64],
+    bins: Bins,
     before: Calibration,
     labels: NDArray[np.int64],
-    tick_s: float,
 ) -> Reference:
-    """For the perturbation that was chosen."""
+    """For the perturbation that was chosen; `before` are those of `bins` that reach to the targets `labels`."""
     plain = intuitive.mappings("wmp", np.arange(len(intuitive.axes)))
     permuted = intuitive.mappings(side, order)
     outside = intuitive.axes[:, np.argsort(order)] if side == "omp" else None
-    covariance = np.cov(before.counts * intuitive.scale, rowvar=False)
-    return Reference(intuitive, plain, permuted, outside, before, covariance, labels, tick_s)
+    covariance = np.cov(bins.counts * intuitive.scale, rowvar=False)
+    return Reference(intuitive, plain, permuted, outside, before, bins.counts, covariance, labels)
 
 
 def blended(against: Reference, part: float) -> Mappings:
@@ -59,13 +59,12 @@ def blended(against: Reference, part: float) -> Mappings:
 
 
 def performed(trials: Sequence[Trial], tick_s: float) -> Numbers:
-    """How well trials went. A trial that failed counts with the time it took."""
+    """How well at least one trial went. One that failed counts with the time it took."""
     won = [trial.outcome == "success" for trial in trials]
-    begun = [trial.reach_ticks for trial in trials if trial.reach_ticks]
     return {
         "trials": float(len(trials)),
-        "success_rate": float(np.mean(won)) if won else NAN,
-        "acquisition_s": float(np.mean(begun)) * tick_s if begun else NAN,
+        "success_rate": float(np.mean(won)),
+        "acquisition_s": float(np.mean([trial.ticks for trial in trials])) * tick_s,
     }
 
 
@@ -95,7 +94,7 @@ def of_activity(trials: Sequence[Trial], against: Reference, part: float) -> Num
         "overlap": float(manifolds.overlap(intuitive.axes, before, covariance)),
         "participation_ratio": float(dimensionality.participation_ratio(covariance)),
         "effective_rank": float(manifolds.effective_rank(covariance)),
-        "repertoire_change": _repertoire(against, bins.counts),
+        "repertoire_change": _repertoire(against, against.counts, bins.counts),
         "control_intuitive": _control(against.plain, against, covariance),
         "control_perturbed": _control(against.permuted, against, covariance),
     }
@@ -116,11 +115,9 @@ def _control(mapping: Mappings, against: Reference, covariance: Array) -> float:
     return float(manifolds.variance_along(read, covariance) / manifolds.variance_along(read, against.covariance))
 
 
-def _repertoire(against: Reference, counts: Array) -> float:
+def _repertoire(against: Reference, before: Array, after: Array) -> float:
     coordinates = against.intuitive.axes.T * against.intuitive.scale[:, np.newaxis]
-    if len(against.before.counts) < 4:
-        return NAN
-    return strategies.repertoire_change(against.before.counts @ coordinates, counts @ coordinates)
+    return strategies.repertoire_change(before @ coordinates, after @ coordinates)
 
 
 def of_strategies(trials: Sequence[Trial], against: Reference) -> Numbers:
@@ -141,11 +138,11 @@ def of_strategies(trials: Sequence[Trial], against: Reference) -> Numbers:
     }
     numbers = {
         "observed_progress_mm": _progress_mm(against.permuted, after),
-        "observed_repertoire_change": _repertoire(against, after.counts),
+        "observed_repertoire_change": _repertoire(against, before.counts, after.counts),
     }
     for name, one in predicted.items():
         numbers[f"{name}_progress_mm"] = _progress_mm(against.permuted, one)
-        numbers[f"{name}_repertoire_change"] = _repertoire(against, one.counts)
+        numbers[f"{name}_repertoire_change"] = _repertoire(against, before.counts, one.counts)
         numbers[f"{name}_distance"] = strategies.distance(before, one, after)
     return numbers
 

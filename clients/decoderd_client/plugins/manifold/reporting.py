@@ -88,7 +88,7 @@ def _fit(course: Course) -> dict[str, Any]:
     return {
         "factors": course.fit.factors,
         "log_likelihood": None if scores is None else dict(zip(scores.tried, scores.scores.tolist(), strict=True)),
-        "bins": len(course.fit.reference.before.counts),
+        "bins": len(course.fit.reference.counts),
         "targets": course.fit.reference.labels.tolist(),
         "progress_mm": (1e3 * choice.progress).tolist(),
         "pair": {side: _candidate(choice, side) for side in SIDES},
