@@ -77,6 +77,8 @@ class Course:
         if config.inject_at.reached(described["trials"] + config.calibration_trials, described["day"]):
             needs = f"{described['trials']} trials are over, and {config.calibration_trials} more calibrate"
             raise Unable(f"inject_at = {config.inject_at} comes too soon: {needs}")
+        for who in _others(described["protocol"]):
+            tell(f"the session changes its decoder by itself, too ({who}): what is measured is of both")
         self._gathering = Gathering(
             described["tick_s"], described["bin_ticks"], described["units"], described.get("readouts")
         )
@@ -92,6 +94,11 @@ class Course:
     def tick_s(self) -> float:
         """Length of a tick."""
         return float(self._described["tick_s"])
+
+    @property
+    def trials(self) -> int:
+        """Whole trials heard under the session's own decoder."""
+        return len(self.stages[0].trials)
 
     def hear(self, topic: str, payload: Mapping[str, Any]) -> None:
         """Take a message in."""
@@ -233,6 +240,12 @@ class Course:
             f"calibrated with {len(bins.counts)} bins of {len(trials)} trials: {factors} factors hold "
             f"{100 * manifolds.part_along(found.axes, against.covariance):.0f} % of the variance"
         )
+
+
+def _others(protocol: Mapping[str, Any]) -> list[str]:
+    """Whatever else in the session exchanges decoders."""
+    updater, night = protocol["updater"]["kind"], protocol["overnight"]["decoder"]
+    return [f"updater {updater}"] * (updater != "none") + [f"overnight: {night}"] * (night != "carried")
 
 
 def _packed(array: Any) -> dict[str, Any]:

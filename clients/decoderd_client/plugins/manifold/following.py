@@ -46,13 +46,16 @@ def live(session: Session, config: Config, tell: Tell) -> None:
             raise Unable(f"{config.participant} grants days: declare it with --participant {config.participant}=trial")
         course = Course(described, _decoder(session), config, tell)
         reporting.prepare(config.out)
+        over = True
         try:
             if mine is None:
-                _follow(session, course, tell)
+                over = _follow(session, course, tell)
             else:
-                _take_part(session, course, config.participant, described["tick"])
+                over = _take_part(session, course, config.participant, described["tick"])
         finally:
             _conclude(course, described["session"], tell)
+        if not over:
+            _publish(session, course.due(), tell)
 
 
 def _decoder(session: Session) -> Arrays:
@@ -61,12 +64,11 @@ def _decoder(session: Session) -> Arrays:
     return {name: np.frombuffer(data, dtype="<f8").reshape(shape) for name, (shape, data) in packed.items()}
 
 
-def _take_part(session: Session, course: Course, name: str, tick: int) -> None:
-    """What is due comes with the grant of the next trial or tick."""
+def _take_part(session: Session, course: Course, name: str, tick: int) -> bool:
+    """What is due comes with the grant of the next trial or tick. Returns whether the session is over."""
     participant = Participant(session, name, want=TOPICS)
     try:
-        passed = None
-        while not course.over and (passed is None or not passed.over):
+        while not course.over:
             inputs = course.due()
             passed = participant.step(inputs)
             for refused in passed.refused:
@@ -78,26 +80,36 @@ def _take_part(session: Session, course: Course, name: str, tick: int) -> None:
             tick = passed.tick
             for topic, payload in passed.messages:
                 course.hear(topic, payload)
+            if passed.over:
+                return True
+        return False
     finally:
         with suppress(ControlError, NoAnswer):  # it may be over
             participant.leave()
 
 
-def _follow(session: Session, course: Course, tell: Tell) -> None:
-    """What is due is sent at once, and consumed by the next tick."""
+def _follow(session: Session, course: Course, tell: Tell) -> bool:
+    """What is due is sent at once, and consumed by the next tick. Returns whether the session is over."""
     with session.subscribe(TOPICS) as messages:
         for message in messages:
             course.hear(message.topic, message.payload)
-            for given in course.due():
-                if given["op"] == "decoder":
+            due = course.due()
+            for given in due:
+                if given["op"] == "decoder" and not messages.over:
                     course.consumed(session.give(given)["tick"])
-                    continue
-                try:
-                    session.give(given)
-                except (ControlError, NoAnswer) as error:
-                    tell(f"numbers were not published: {error}")
+            if not messages.over:
+                _publish(session, [given for given in due if given["op"] == "metrics"], tell)
             if course.over:
-                return
+                return messages.over
+    return True
+
+
+def _publish(session: Session, due: list[dict[str, Any]], tell: Tell) -> None:
+    for given in due:
+        try:
+            session.give(given)
+        except (ControlError, NoAnswer) as error:
+            tell(f"numbers were not published: {error}")
 
 
 def stored(directory: Path, config: Config, tell: Tell) -> None:
@@ -145,6 +157,10 @@ def _described(recorded: RecordedSession) -> tuple[Mapping[str, Any], Arrays]:
 
 
 def _conclude(course: Course, session: str, tell: Tell) -> None:
+    """Measure what is left, and leave the files; of an experiment that never began there are none."""
+    if course.fit is None:
+        tell(f"not calibrated: {course.trials} trials of {course.config.calibration_trials}; nothing was exchanged")
+        return
     folder = course.config.out
     course.conclude()
     reporting.write(folder, session, course)

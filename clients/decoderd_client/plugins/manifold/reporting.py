@@ -116,7 +116,9 @@ def _plain(numbers: Numbers) -> dict[str, float | None]:
 def prepare(folder: Path) -> None:
     """Make the folder, so that one that cannot be written is known before anything happens. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / DATA, "{}\n")
+    probe = folder / f"{DATA}.part"
+    probe.touch()
+    probe.unlink()
 
 
 def write(folder: Path, session: str, course: Course) -> None:
