@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -39,6 +40,8 @@ def _plainly() -> Iterator[None]:
 
 def live(session: Session, config: Config, tell: Tell) -> None:
     """Run the experiment beside a running session, as a participant where the session declares one of that name."""
+    # It takes a second to import, in which a session at speed would run on.
+    import_module("sklearn.decomposition")
     with _plainly():
         described = session.describe()
         mine = described["participants"].get(config.participant)
