@@ -38,6 +38,16 @@ def test_without_a_mean_it_is_the_published_readout():
     np.testing.assert_allclose(found.arrays("omp", order, 0.4)["M2"], 0.6 * D @ C + 0.4 * D @ C[:, order], atol=1e-12)
 
 
+def test_counts_as_they_are_and_a_decoder_without_a_mean_are_one():
+    bins = simulated.bins()
+    mean = bins.counts.mean(axis=0)
+    order = np.random.default_rng(7).permutation(N)
+    uncentred = projected.fit(given(mean), bins, Q, centred=False).arrays("omp", order, 1.0)
+    expected = projected.fit(given(), bins, Q).arrays("omp", order, 1.0)
+    for name in ("M2", "m0"):
+        np.testing.assert_allclose(uncentred[name], expected[name], atol=1e-12)
+
+
 def test_a_permutation_of_coordinates():
     """The sign of a principal component is anybody's choice, so that of the fit is taken."""
     bins, arrays = simulated.bins(), given()

@@ -79,6 +79,9 @@ class Config(BaseModel):
         Literal["factor_analysis", "pca"],
         Field(description="how factors are found; a linear decoder has principal components always"),
     ] = "factor_analysis"
+    centred: Annotated[
+        bool, Field(description="a linear decoder is permuted about its count_mean; false: about counts of 0")
+    ] = True
     intention: Annotated[
         Literal["aimed", "told"],
         Field(description="velocities that a filter is fitted to: straight to the goal, or as the population tells"),

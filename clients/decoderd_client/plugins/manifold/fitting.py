@@ -18,7 +18,7 @@ def fitted(config: Config, described: Mapping[str, Any], given: Arrays, bins: Bi
     """
     kind = described["decoder"]["kind"]
     if kind == "linear":
-        return projected.fit(given, bins, factors)
+        return projected.fit(given, bins, factors, config.centred)
     protocol = described["protocol"]
     bin_s = described["tick_s"] * described["bin_ticks"]
     return filtered.fit(kind, protocol["decoder"]["calibration"], bins, bin_s, factors, config)

@@ -64,7 +64,7 @@ def performed(trials: Sequence[Trial], tick_s: float) -> Numbers:
     return {
         "trials": float(len(trials)),
         "success_rate": float(np.mean(won)),
-        "acquisition_s": float(np.mean([trial.ticks for trial in trials])) * tick_s,
+        "acquisition_s": float(np.mean([max(trial.ticks, 1) for trial in trials])) * tick_s,
     }
 
 

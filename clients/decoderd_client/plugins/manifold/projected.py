@@ -2,9 +2,9 @@
 
     D = V R C' (C R C')^-1        within: D C[order]        outside: D C[:, order]
 
-V is the session's readout M2, C the leading principal components, R the second moment of counts about the decoder's
-`count_mean` (0 where it has none). Mean counts decode as before, so that a permutation brings no drift of its own where
-`count_mean` is the mean (Payeur, Orsborn & Lajoie 2023).
+V is the session's readout M2, C the leading principal components, R the second moment of counts (Payeur, Orsborn &
+Lajoie 2023). Counts are taken about the decoder's `count_mean`, which decodes as before: a permutation brings no drift
+of its own. Taken as they are, about 0, they are those of the publication.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ class Projected(NamedTuple):
     given: Arrays  # of the session's decoder
     decoder: Array  # (2, q) D
     axes: Array  # (q, N) C
+    about: Array  # (N,) counts that decode as before
 
 
-def fit(given: Arrays, bins: Bins, factors: int) -> Intuitive:
+def fit(given: Arrays, bins: Bins, factors: int, centred: bool = True) -> Intuitive:
     """D and C. Raises ArrayError for fewer bins than units, NumericalError for activity of too low a rank."""
     axes = manifolds.principal(manifolds.covariance_of(bins.counts), factors)
-    about = bins.counts - given["count_mean"]
-    moment = about.T @ about / len(about)
-    found = Projected(given, manifolds.decoder_within(axes, given["M2"], moment), axes)
+    about = given["count_mean"] if centred else np.zeros(axes.shape[1])
+    away = bins.counts - about
+    moment = away.T @ away / len(away)
+    found = Projected(given, manifolds.decoder_within(axes, given["M2"], moment), axes, about)
     return Intuitive(
         np.ones(axes.shape[1]),
         axes,
@@ -58,5 +60,5 @@ def arrays(found: Projected, side: Side, order: Any, part: float) -> Arrays:
 
 
 def _constant(found: Projected, weights: Array) -> Array:
-    """(P, 2): such that `count_mean` decodes as it did."""
-    return found.given["m0"] + (found.given["M2"] - weights) @ found.given["count_mean"]
+    """(P, 2): such that `about` decodes as it did."""
+    return found.given["m0"] + (found.given["M2"] - weights) @ found.about
