@@ -253,6 +253,18 @@ def test_what_cannot_be_fitted_or_chosen_leaves_the_session_alone(running, tmp_p
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_in_lockstep_it_leaves_a_session_that_it_can_do_nothing_for(tmp_path):
+    with (
+        served(tmp_path, protocol("kalman", schedule=lasting(12.0)["schedule"]), *LOCKSTEP) as (control, directory, _),
+        Session(control) as session,
+    ):
+        wrong = {**FIELDS, "calibration_trials": 4, "order": (0, 1, 2)}
+        with pytest.raises(Unable, match="each of"):
+            following.live(session, Config(kind="wmp", out=tmp_path / "out", **wrong), print)
+        done(session)  # though nobody grants any more
+    assert exchanged(directory) == []
+
+
 def test_a_moment_that_has_passed(running, tmp_path):
     wait_for(lambda: running.describe()["trials"] > 3)
     with pytest.raises(Unable, match="comes too soon"):
