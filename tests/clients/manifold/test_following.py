@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -78,7 +79,9 @@ def exchanged(directory):
 
 def beside(session, out):
     """In this process."""
-    following.live(session, Config(kind="wmp", out=out, **FIELDS), lambda text: None)
+    said = []
+    following.live(session, Config(kind="wmp", out=out, **FIELDS), said.append)
+    assert said[-2].startswith("no figure: matplotlib is not installed")
 
 
 def by_command(session, out):
@@ -97,11 +100,19 @@ def by_command(session, out):
     assert f"\nperturbed, trials {INJECT} to " in ran.stdout
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_figures():
+    """They take longer than all the rest; by_command draws one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "find_spec", lambda name: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def lockstep(tmp_path_factory):
-    """Two runs of one experiment: (folder, the session's directory)."""
-    runs = []
-    for name, run in (("first", beside), ("second", by_command)):
+    """Two runs of one experiment, side by side: (folder, the session's directory)."""
+
+    def one(name, run):
         folder = tmp_path_factory.mktemp(name)
         with (
             served(folder, protocol("intrinsic_manifold"), *LOCKSTEP) as (control, directory, _),
@@ -109,8 +120,10 @@ def lockstep(tmp_path_factory):
         ):
             run(session, folder / "live")
             done(session)
-        runs.append((folder / "live", directory))
-    return runs
+        return folder / "live", directory
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, ("first", "second"), (beside, by_command)))
 
 
 def test_success_falls_on_injection_and_comes_back_on_washout(lockstep):
@@ -138,7 +151,12 @@ def test_the_file_tells_what_the_live_session_told(lockstep, tmp_path):
     following.stored(directory, Config(kind="wmp", out=tmp_path, **FIELDS), lambda text: None)
     for name in ("manifold.csv", "manifold.json", "candidates.csv"):
         assert (tmp_path / name).read_text() == (folder / name).read_text()
-    assert (tmp_path / "manifold.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_figure(lockstep):
+    drawn, without = (folder / "manifold.png" for folder, _ in reversed(lockstep))
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    assert not without.exists()
 
 
 def test_numbers_are_given_back_as_metrics(lockstep):
@@ -189,7 +207,8 @@ def test_in_increments_outside_with_a_kalman_filter_where_nobody_waits_for_it(tm
             passed = participant.step()
             if passed.trials == CALIBRATION + 1:
                 wait_for(lambda: any(line.startswith("calibrated") for line in said))
-            time.sleep(0.05)
+            if passed.trials > CALIBRATION:
+                time.sleep(0.04)  # or it acts some trials later
         following_it.join(30)
     fell_and_came_back(out)
     found = json.loads((out / "manifold.json").read_text())
@@ -206,7 +225,7 @@ def test_in_increments_outside_with_a_kalman_filter_where_nobody_waits_for_it(tm
 
 def test_a_linear_decoder_from_a_file_alone(tmp_path):
     """What would be chosen for a session in which nothing was exchanged."""
-    record(tmp_path / "session", protocol("linear"))
+    record(tmp_path / "session", protocol("linear", schedule={"days": 1, "blocks": [{"name": "only", "trials": 20}]}))
     config = Config(kind="omp", out=tmp_path / "out", **FIELDS)
     following.stored(tmp_path / "session", config, lambda text: None)
     found = json.loads((tmp_path / "out" / "manifold.json").read_text())
