@@ -132,8 +132,8 @@ def test_learning_is_measured_from_the_first_perturbed_trials():
 
 def test_the_factors_by_cross_validation():
     found = course(data(trials=13), factors="auto", most_factors=4)
-    assert found.fit.scores.tried == (2, 3, 4)
-    assert found.fit.factors == found.fit.scores.chosen == len(found.fit.intuitive.axes)
+    assert found.fit.tried.tried == (2, 3, 4)
+    assert found.fit.factors == found.fit.tried.chosen == len(found.fit.intuitive.axes)
 
 
 def test_an_updater_beside_it_is_told():

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from decoderd.analysis import manifolds
 from decoderd_client.plugins import Unable
-from decoderd_client.plugins.manifold import Config, Moment, choosing, fitting, measuring
-from decoderd_client.plugins.manifold.choosing import Choice
-from decoderd_client.plugins.manifold.gathering import Gathering, Trial, pooled, recorded
-from decoderd_client.plugins.manifold.intuitive import Arrays, Intuitive
-from decoderd_client.plugins.manifold.measuring import NAN, Numbers, Reference
+from decoderd_client.plugins.manifold import Config, Moment, fitting, measuring
+from decoderd_client.plugins.manifold.fitting import Fit
+from decoderd_client.plugins.manifold.gathering import Gathering, Trial
+from decoderd_client.plugins.manifold.intuitive import Arrays
+from decoderd_client.plugins.manifold.measuring import NAN, Numbers
 
 SOURCE = "manifold"
 BLOCKS = ("calibration", "intuitive", "perturbed", "washout")
@@ -48,17 +47,6 @@ class Stretch:
     first: int
     last: int
     numbers: Numbers
-
-
-@dataclass
-class Fit:
-    """What calibration led to."""
-
-    intuitive: Intuitive
-    choice: Choice
-    reference: Reference
-    factors: int
-    scores: manifolds.Dimension | None  # of auto
 
 
 class Course:
@@ -183,7 +171,9 @@ class Course:
             self.over = True
         elif stage.block == "calibration":
             if len(stage.trials) >= config.calibration_trials:
-                self._calibrated(stage.trials[: config.calibration_trials])
+                trials = stage.trials[: config.calibration_trials]
+                self.fit = fitting.calibrated(trials, self._described, self._given, config)
+                self._tell(fitting.summary(self.fit, len(trials)))
                 self._begin("intuitive", 0.0)
             elif self._reached(config.inject_at):
                 raise Unable(
@@ -216,30 +206,6 @@ class Course:
             self._measure(stage, number, whole=False)
         self.stages.append(Stage(block, part))
         self._due.append({"op": "decoder", "arrays": {name: _packed(array) for name, array in arrays.items()}})
-
-    def _calibrated(self, trials: list[Trial]) -> None:
-        config, bins = self.config, pooled(trials)
-        if not (bins.target >= 0).any():
-            raise Unable(
-                f"{len(trials)} trials have no bin that lies wholly in a reach to a target: nothing to calibrate with "
-                "(shorter bins, or longer reaches)"
-            )
-        scores, factors = None, config.factors
-        if factors == "auto":
-            spread = np.maximum(bins.counts.std(axis=0), 1e-9)
-            most = min(config.most_factors, bins.counts.shape[1] - 1)
-            scores = manifolds.dimension_of((bins.counts - bins.counts.mean(axis=0)) / spread, range(2, most + 1))
-            factors = scores.chosen
-        labels = np.unique(bins.target[bins.target >= 0])
-        before = recorded(bins, labels, self.tick_s * self._described["bin_ticks"])
-        found = fitting.fitted(config, self._described, self._given, bins, int(factors))
-        choice = choosing.choose(found, before, config)
-        against = measuring.reference(found, config.kind, choice.order(config.kind), bins, before, labels)
-        self.fit = Fit(found, choice, against, int(factors), scores)
-        self._tell(
-            f"calibrated with {len(bins.counts)} bins of {len(trials)} trials: {factors} factors hold "
-            f"{100 * manifolds.part_along(found.axes, against.covariance):.0f} % of the variance"
-        )
 
 
 def _others(protocol: Mapping[str, Any]) -> list[str]:

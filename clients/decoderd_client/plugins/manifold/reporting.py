@@ -84,10 +84,10 @@ def data(session: str, course: Course) -> dict[str, Any]:
 
 def _fit(course: Course) -> dict[str, Any]:
     assert course.fit is not None
-    choice, scores = course.fit.choice, course.fit.scores
+    choice, tried = course.fit.choice, course.fit.tried
     return {
         "factors": course.fit.factors,
-        "log_likelihood": None if scores is None else dict(zip(scores.tried, scores.scores.tolist(), strict=True)),
+        "log_likelihood": None if tried is None else dict(zip(tried.tried, tried.scores.tolist(), strict=True)),
         "bins": len(course.fit.reference.counts),
         "targets": course.fit.reference.labels.tolist(),
         "progress_mm": (1e3 * choice.progress).tolist(),
