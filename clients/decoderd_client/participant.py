@@ -18,6 +18,7 @@ class Passed(NamedTuple):
     state: str
     messages: list[tuple[str, dict[str, Any]]]  # topics wanted
     refused: list[dict[str, Any]]  # inputs that could not be consumed: index, code, message, field
+    lost: int = 0  # messages wanted that were too many for one reply
 
     @property
     def over(self) -> bool:
@@ -44,7 +45,9 @@ class Participant:
         self._until += number
         reply = self._session.grant(self._name, self._until, inputs, self._want)
         messages = [(topic, codec.decode(body)) for topic, body in zip(reply["topics"], reply.frames, strict=True)]
-        return Passed(reply["tick"], reply["trials"], reply["days"], reply["state"], messages, reply["refused"])
+        return Passed(
+            reply["tick"], reply["trials"], reply["days"], reply["state"], messages, reply["refused"], reply["lost"]
+        )
 
     def leave(self) -> None:
         """The session need not wait any more."""

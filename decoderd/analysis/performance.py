@@ -54,3 +54,19 @@ def moving_success(trials: NDArray[Any], window: int) -> NDArray[np.float64]:
         total = np.cumsum(np.concatenate([[0.0], won]))
         out[window - 1 :] = (total[window:] - total[:-window]) / window
     return out
+
+
+def learning_amount(first: Any, intuitive: Any, now: Any) -> NDArray[np.float64]:
+    """How far performance has come back from first perturbed (0) to intuitive (1) (Sadtler et al. 2014).
+
+    A point of performance is (success rate, acquisition time), `now` (..., 2) one or many. Both are taken relative to
+    the intuitive ones; learning is the projection on the line from the first perturbed point to the intuitive. NaN
+    where that line has no length, or the intuitive point a 0 or NaN.
+    """
+    whole = np.asarray(intuitive, dtype=np.float64)
+    if not np.isfinite(whole).all() or not whole.all():
+        return np.full(np.shape(now)[:-1], np.nan)
+    line = 1 - np.asarray(first) / whole
+    come = (np.asarray(now) - first) / whole
+    length = float(line @ line)
+    return come @ line / (length if length > 0 else np.nan)

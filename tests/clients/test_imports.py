@@ -5,7 +5,8 @@ import sys
 
 PROGRAM = """
 import sys
-import decoderd_client, decoderd_client.cli, decoderd_client.plugins.perturb, decoderd_client.plugins.compaction
+import decoderd_client, decoderd_client.cli
+import decoderd_client.plugins.perturb, decoderd_client.plugins.compaction, decoderd_client.plugins.manifold
 loaded = [name for name in sys.modules if name.partition(".")[0] in ("numpy", "scipy", "sklearn")]
 loaded += [name for name in sys.modules if name.startswith("decoderd.") and not name.startswith("decoderd.wire")]
 print(loaded)
