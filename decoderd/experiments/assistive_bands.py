@@ -26,7 +26,7 @@ class Expected(NamedTuple):
     """Of one recipe, by intensity."""
 
     first: dict[float, tuple[float, float]]  # loss of the first update
-    last: tuple[float, float]  # mean loss of the last day, at every intensity
+    last: tuple[float, float]  # mean loss of the last day, or loss of the last update, at every intensity
 
 
 FULL = Expected({0.0: (10.8, 30.2), 0.1: (5.8, 14.9), 0.25: (2.9, 6.0), 0.5: (2.0, 4.5)}, (0.5, 1.9))
@@ -35,7 +35,9 @@ FAST = Expected({0.0: (3.6, 8.1), 0.1: (3.0, 6.8), 0.2: (2.4, 6.0), 0.5: (1.9, 4
 
 def of(course: Course, expected: Expected, full: bool) -> list[Band]:
     """All bands. Raises nothing: what cannot be worked out is NaN, and missed."""
-    first, last = course.losses[:, 0, 0], course.losses[:, -1].mean(axis=1)
+    # What the sources measured: the published program's runs the day's mean, the independent one the loss in the end.
+    first, last = course.losses[:, 0, 0], course.losses[:, -1].mean(axis=1) if full else course.losses[:, -1, -1]
+    which = "mean loss of the last day" if full else "loss of the last update"
     names = sorted(expected.first)
     medians = [float(np.median(first[course.intensities == x])) for x in names]
     bands = [
@@ -46,7 +48,7 @@ def of(course: Course, expected: Expected, full: bool) -> list[Band]:
     bands.append(Band("the same, largest ratio to that of the next lower intensity", steepest, 0.0, 1.0))
     for x in names:
         value = float(np.median(last[course.intensities == x]))
-        bands.append(Band(f"mean loss of the last day, intensity {x:g}", value, *expected.last))
+        bands.append(Band(f"{which}, intensity {x:g}", value, *expected.last))
     if not full:
         return bands
     to_readouts = course.change[:, 0].mean() / course.change[:, 1].mean()

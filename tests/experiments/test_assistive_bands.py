@@ -101,3 +101,14 @@ def test_a_feedforward_network_is_one_without_memory_or_recurrence():
     given = bias.recipe("feedforward")
     assert given.population.recurrent_weights.normal == (0.0, 0.0)
     assert given.population.tau_s == given.tick_s
+
+
+def test_the_fast_recipe_is_judged_by_its_last_update():
+    course = a_course((6.0, 5.0, 4.0, 3.0), [(8, 8)] * 4)
+    course.losses[:, -1, -1] = 0.015
+    course = course._replace(intensities=np.tile(sorted(FAST.first), len(course.seeds) // 4))
+    bands = by_name(course, FAST, False)
+    assert [band.value for name, band in bands.items() if "last update" in name] == [0.015] * 4
+    assert all(band.ok for band in bands.values())
+    full = by_name(a_course((20.0, 10.0, 5.0, 3.0), [(8, 8)] * 4))
+    assert full["mean loss of the last day, intensity 0"].value == 1.0
