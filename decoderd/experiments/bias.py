@@ -1,5 +1,6 @@
-"""Learning by biases alone: a recurrent network and a feedforward one with random weights learn to reach with a point
-mass under manual control (Williams, Payeur, Ryoo, Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
+"""Learning by biases alone: networks with random weights learn to reach under manual control, a recurrent one with a
+point mass and a feedforward one with a cursor that moves at the velocity it is told (Williams, Payeur, Ryoo,
+Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import numpy as np
 from decoderd import conditions, pretraining, registry, setup
 from decoderd.arrays import Array
 from decoderd.clock import now_ns
+from decoderd.effectors.cursor import Config as CursorConfig
 from decoderd.experiments import assistive_parts, pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
@@ -41,12 +43,21 @@ class Outcome(NamedTuple):
 
 
 def recipe(network: str) -> Protocol:
-    """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory."""
+    """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory.
+
+    It sees where the arm is, and cannot know how fast it is: a mass it could neither drive nor stop well.
+    """
     found = assistive_parts.protocol("bias")
     if network == "recurrent":
         return found
     without = {"recurrent_weights": Law(normal=(0.0, 0.0)), "tau_s": found.tick_s}
-    return found.model_copy(update={"population": found.population.model_copy(update=without)})
+    settings: Any = found.pretraining
+    return found.model_copy(
+        update={
+            "population": found.population.model_copy(update=without),
+            "pretraining": settings.model_copy(update={"effector": CursorConfig()}),
+        }
+    )
 
 
 def learn(network: str, seeds: Sequence[int]) -> Learned:
