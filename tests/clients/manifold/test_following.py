@@ -18,7 +18,7 @@ from decoderd_client import ControlError, Participant, Session
 from decoderd_client.plugins import Unable
 from decoderd_client.plugins.manifold import Config, following
 from tests.clients.test_live import served
-from tests.protocols import EASY, centre_out, lasting
+from tests.protocols import EASY, centre_out, lasting, perturbation
 from tests.running import TIMEOUT_S, environment, record, stored
 from tests.service.serving import replayed, wait_for
 
@@ -327,3 +327,28 @@ def test_days_are_too_coarse_a_grant(tmp_path):
 
     with pytest.raises(Unable, match="manifold=trial"):
         following.live(Granted(), Config(kind="wmp", out=tmp_path / "out", **FIELDS), print)
+
+
+def refused(folder, message, factors=FACTORS, **fields):
+    """What the plug-in says to a running session, whose decoder stays as it was."""
+    with (
+        served(folder, protocol("linear", schedule=lasting(36000.0)["schedule"], **fields), "--speed", "20") as at,
+        Session(at[0]) as session,
+    ):
+        before = arrays(session)
+        asked = {**FIELDS, "factors": factors, "inject_at": "trial:100000", "washout_at": None}
+        with pytest.raises(Unable, match=message):
+            following.live(session, Config(kind="omp", out=folder / "out", **asked), print)
+        assert arrays(session) == before
+        assert session.describe()["next"]["decoder"] == 0
+
+
+def test_activity_of_too_low_a_rank(tmp_path):
+    """All units but ten are silent: a manifold of twelve dimensions does not follow from that."""
+    silence = perturbation("silence", "neural", units=list(range(UNITS - 10)), envelope={"shape": "step"})
+    message = "covariance: has rank 10, a manifold of 12 dimensions needs at least 12"
+    refused(tmp_path, message, factors=12, perturbations=[silence])
+
+
+def test_a_running_decoder_that_can_hold_no_manifold(tmp_path):
+    refused(tmp_path, "'external' has no manifold", decoder={"kind": "external"})
