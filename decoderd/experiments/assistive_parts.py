@@ -10,6 +10,7 @@ import numpy as np
 
 from decoderd import conditions, pretraining, registry, setup
 from decoderd import protocol as protocols
+from decoderd.errors import NumericalError
 from decoderd.experiments import assistive, company
 from decoderd.experiments.assistive import Course
 from decoderd.protocol import Protocol
@@ -45,12 +46,18 @@ def trained(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
 
 
 def able(recipe: Protocol, groups: Sequence[Sequence[int]], losses: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
-    """Of each group the seeds that learned to reach, by the recipe's `loss_at_most`; no group without one."""
+    """Of each group the seeds that learned to reach, by the recipe's `loss_at_most`; no group without one.
+
+    Raises NumericalError where none did.
+    """
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
     found = [
         tuple(seed for seed, loss in zip(group, of, strict=True) if loss <= most)
         for group, of in zip(groups, losses, strict=True)
     ]
+    if not any(found):
+        told = ", ".join(f"{loss:.3g}" for of in losses for loss in of)
+        raise NumericalError(f"no seed learned to reach: losses {told}, where at most {most:g} is asked for", "seeds")
     return [group for group in found if group]
 
 

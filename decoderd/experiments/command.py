@@ -24,6 +24,9 @@ Out = Annotated[Path | None, typer.Option(help="Directory for the report, an HTM
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
 
 
+STOP_DAYS = [1, 5]
+
+
 @reproduce.callback()
 def _only_commands() -> None:
     pass
@@ -66,7 +69,7 @@ def schedules(
     ] = False,
     stop_day: Annotated[
         list[int], typer.Option(min=1, help="Last day of adaptation of a schedule; may be given several times.")
-    ] = [1, 5],  # noqa: B006
+    ] = STOP_DAYS,
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -96,7 +96,7 @@ def _check(protocol: Protocol) -> None:
         raise ProtocolError(f"updater: a batch of sessions updates every day; leave out {', '.join(when)}", "updater")
     if protocol.overnight.lose:
         raise ProtocolError(
-            f"overnight.lose = {protocol.overnight.lose}: a batch of sessions loses no units", "overnight"
+            f"overnight.lose = {protocol.overnight.lose}: a batch of sessions loses no units", "overnight.lose"
         )
     if protocol.plasticity.kind == "none":
         raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")

@@ -152,8 +152,7 @@ def recurrent(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
     learnt = {}
     for regime in able:
         those = [one for (whose, _), one in zip(parts, done.results, strict=True) if whose == regime]
-        if those:
-            learnt[regime] = Learnt(*(np.concatenate(field) for field in zip(*those, strict=True)))
+        learnt[regime] = Learnt(*(np.concatenate(field) for field in zip(*those, strict=True)))
     wall_s = (now_ns() - began) * 1e-9
     report = Report(
         title="Manifold perturbations of a recurrent network",
@@ -166,7 +165,7 @@ def recurrent(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
         bands=[band for regime, found in learnt.items() for band in bands(regime, found)],
         figures=[Figure("Loss", "Mean over targets, median and quartiles over seeds.", lambda c: _draw(c, learnt))],
         settings={
-            "updates": next(iter(learnt.values())).losses.shape[-1] if learnt else 0,
+            "updates": learnt["lazy"].losses.shape[-1],
             "candidates of each kind": TRIED,
             "processes": jobs,
             **{name: told for regime, found in learnt.items() for name, told in intervals(regime, found).items()},

@@ -182,6 +182,7 @@ class Recorder:
                 self._failure = StoreError(f"{self._store.path}: writing: {error}")
 
     def _wait_for_lull(self) -> None:
+        """Until a piece of work fits between two ticks, or two ticks have passed without such a moment."""
         for _ in range(LULLS):
             time.sleep(self._lull_s)
             left = self._next_due - now_ns()

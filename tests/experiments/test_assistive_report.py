@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decoderd import protocol
+from decoderd.errors import NumericalError
 from decoderd.experiments import assistive_parts, assistive_report, bias
 from decoderd.experiments.command import reproduce
 from tests.experiments.test_company import small
@@ -69,3 +70,13 @@ def test_bias_tells_what_was_removed_and_that_no_weight_changed(monkeypatch, tmp
     assert values["recurrent: weights that changed"] == values["feedforward: weights that changed"] == 0
     assert 0 < values["recurrent: least part of the loss removed, over seeds"] <= 1
     assert 0 < values["feedforward: least part of the loss removed, over seeds"] <= 1
+
+
+@pytest.mark.parametrize("command", ["assistive", "schedules", "recurrent"])
+def test_none_that_learned_to_reach_is_said(small_recipes, monkeypatch, command):
+    settings = small_recipes.model_copy(update={"loss_at_most": 1e-9})
+    recipe = assistive_parts.protocol("small").model_copy(update={"pretraining": settings})
+    monkeypatch.setattr(assistive_parts, "protocol", lambda name: recipe)
+    done = CliRunner().invoke(reproduce, [command, "--seeds", "1", "--jobs", "1"])
+    assert isinstance(done.exception, NumericalError)
+    assert "no seed learned to reach: losses " in str(done.exception)
