@@ -46,7 +46,6 @@ class Passage(NamedTuple):
     steps: Mapping[int, Linear]  # the decoder's steps by the tick at which they were made
     slopes: Mapping[int, Slopes]  # of the ticks at which a perturbation was on
     goal: Array  # (..., B, 2) m
-    counts: Sequence[Array] = ()  # T of (..., B, N), where somebody wants them
 
 
 class Loop(NamedTuple):

@@ -67,8 +67,12 @@ def run(
     decoded: Array,
     reaches: Reaches,
     tables: Tables,
+    fired: list[Array] | None = None,
 ) -> Passage:
-    """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n)."""
+    """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n).
+
+    Counts (..., B, N) of every tick are added to `fired`, where somebody wants them: they take most of the memory.
+    """
     population, effector = loop.population, loop.effector
     assert population.plastic is not None  # whoever practises has seen to it
     plan, T = loop.population_plan, reaches.ticks
@@ -80,13 +84,15 @@ def run(
     cursor = effector.cursor(loop.effector_plan, body)
     cursors, velocities = np.empty((T + 1, *cursor.shape)), np.empty((T, *cursor.shape[:-1], 2))
     cursors[0] = cursor
-    bodies, fired, commands = [body], [], []
+    bodies, commands = [body], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
     for t in range(T):
         draws: Any = Laid(tables, t)
         counts = population.counts(plan, rehearsal.rates(t, cursors), draws)
         step = steps[t]
         before = x
+        if fired is not None:
+            fired.append(counts)
         x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)
         x += before @ step.F.swapaxes(-1, -2)
         x += step.c[..., np.newaxis, :]
@@ -96,8 +102,5 @@ def run(
         body = effector.step(loop.effector_plan, body, command)
         cursors[t + 1] = effector.cursor(loop.effector_plan, body)
         bodies.append(body)
-        fired.append(counts)
         commands.append(command)
-    return Passage(
-        rehearsal.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal, fired
-    )
+    return Passage(rehearsal.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal)

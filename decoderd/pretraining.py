@@ -31,7 +31,7 @@ from decoderd.rng import generator, open_streams
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Raised when the same protocol would train another individual than before.
-VERSION = 2
+VERSION = 3
 
 
 class Pretraining(Config):
@@ -95,11 +95,11 @@ def manual(
     return Manual(loop, [step] * length, reaches)
 
 
-def reach(control: Manual, population: Any, noise: Noise, first: int) -> Passage:
-    """The reaches of manual control, the trials from `first` on as the noise counts them."""
+def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Array] | None = None) -> Passage:
+    """The reaches of manual control, the trials from `first` on as the noise counts them; `fired` as in `run`."""
     rest = np.zeros((len(control.reaches.goal), 2))
     tables = noise.tables(first, control.reaches.goal.shape[1], control.reaches.ticks)
-    return run(control.loop, population, control.steps, rest, control.reaches, tables)
+    return run(control.loop, population, control.steps, rest, control.reaches, tables, fired)
 
 
 class Noise:
@@ -173,7 +173,8 @@ def recorded(
     """
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
-    passage = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0)
+    fired: list[Array] = []
+    passage = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
     bins = control.reaches.ticks // timing.bin_ticks
 
     def binned(rows: Array) -> Array:  # (ticks, trials, .) -> (trials * bins, ticks of a bin, .)
@@ -181,7 +182,7 @@ def recorded(
         return rows.reshape(trials * bins, timing.bin_ticks, rows.shape[-1])
 
     cursor = binned(passage.cursors[1:, 0])
-    counts = binned(np.stack(passage.counts)[:, 0].astype(np.float64))
+    counts = binned(np.stack(fired)[:, 0].astype(np.float64))
     return Recorded(
         counts.sum(axis=1),
         cursor[:, -1, POSITION],

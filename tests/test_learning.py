@@ -8,7 +8,7 @@ import pytest
 from decoderd.errors import ProtocolError
 from decoderd.session import step
 from tests import protocols
-from tests.learners import FIELDS, learning, parts, plain_loss, same_parts
+from tests.learners import FIELDS, NETWORK, learning, parts, plain_loss, same_parts
 from tests.protocols import perturbation
 
 T = 30  # ticks of a trial
@@ -272,3 +272,28 @@ def test_noise_goes_through_any_decoder():
     at = {5: [{"op": "kinematics", "velocity": [0.1, 0.0]}]}
     run = protocols.run(learning("reinforce", trials=2, decoder={"kind": "external"}), at)
     assert changes(run) == [2 * T - 1]
+
+
+# --- single precision -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["reinforce", "backprop"])
+def test_single_precision_learns_what_double_does(kind):
+    """Of the same individual and noise: the network stays single, and its parameters those of the other, to rounding."""
+    single, double = (
+        protocols.run(learning(kind, trials=8, population={**NETWORK, "precision": precision}))
+        for precision in ("single", "double")
+    )
+    for name in FIELDS:
+        before, after, exact = (
+            getattr(state.parameters.population, name)
+            for state in (double.states[0], single.states[-1], double.states[-1])
+        )
+        assert (after.dtype, exact.dtype) == (np.float32, np.float64)
+        learned = np.linalg.norm(exact - before)
+        assert learned > 0
+        assert np.linalg.norm(after - exact) < 0.01 * learned
+    assert {array.dtype for array in single.states[-1].population[:4]} == {np.dtype(np.float32)}
+    for ours, exact in zip(single.of("plasticity"), double.of("plasticity"), strict=True):
+        assert ours["l"] == pytest.approx(exact["l"], rel=1e-3)
+    assert all(array.dtype == np.float64 for array in single.states[-1].bin.ticks)

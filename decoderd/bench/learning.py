@@ -20,6 +20,7 @@ from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations import rnn
 from decoderd.populations.products import summed
+from decoderd.populations.rnn import Precision
 from decoderd.practice import run
 from decoderd.pretraining import Noise, places
 from decoderd.state import Reaches, Timing
@@ -31,12 +32,13 @@ TARGETS, UNITS, READOUTS = 8, 100, 12
 class Learning:
     """Individuals that practise with a linear decoder; every call is one update of all of them."""
 
-    def __init__(self, config: ComponentConfig, ticks: int, seeds: int) -> None:
+    def __init__(self, config: ComponentConfig, ticks: int, seeds: int, precision: Precision = "single") -> None:
         self._config: Any = config
         self._rule: Any = registry.find("plasticity", config.kind)
-        drawn = [rnn.load(rnn.RnnConfig(units=UNITS), np.random.default_rng(seed), {}) for seed in range(seeds)]
+        population = rnn.RnnConfig(units=UNITS, precision=precision)
+        drawn = [rnn.load(population, np.random.default_rng(seed), {}) for seed in range(seeds)]
         self._people = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
-        plan = rnn.plan(rnn.RnnConfig(), TIMING)
+        plan = rnn.plan(population, TIMING)
         cursor = CURSOR.plan(CURSOR.Config(), TIMING)  # type: ignore[call-arg]
         self._loop = Loop(rnn.RNN, plan, CURSOR, cursor, TIMING.tick_s, slice(None))
         K = np.zeros((seeds, 2, UNITS))
@@ -45,7 +47,7 @@ class Learning:
         self._steps = [Linear(F, None, K, np.zeros((seeds, 2)), np.eye(2))] * ticks
         goal = np.broadcast_to(places(TARGETS, 0.07), (seeds, TARGETS, 2))
         self._reaches = Reaches(np.zeros_like(goal), goal, ticks, 0)
-        self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, rnn.RnnConfig(), self._people)
+        self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, population, self._people)
         self._state = self._rule.init(config, self._values(), TARGETS, (seeds,))
         self._rest, self._done = np.zeros((seeds, 2)), 0
 
@@ -91,7 +93,7 @@ def numbers(ticks: int, seeds: int) -> Any:
     return lambda: [stream.standard_normal((TARGETS * ticks, UNITS)) for stream in streams]
 
 
-def measure(rounds: int = 5, seeds: int = 8) -> dict[str, Any]:
+def measure(rounds: int = 5, seeds: int = 32) -> dict[str, Any]:
     """reinforce_epoch_ms and backprop_epoch_ms: an update of all targets, a seed, on one core."""
     with conditions.repeatable():
         rivals = {

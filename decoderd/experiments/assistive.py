@@ -49,7 +49,8 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
             at_once = config.trials_per_update if block.plasticity else block.trials
             for _ in range(block.trials // at_once):
                 given = company.trials(together, day, begun, at_once)
-                passage = run(together.loop, together.population, steps, rest, given.reaches, given.tables)
+                fired: list[Array] = []
+                passage = run(together.loop, together.population, steps, rest, given.reaches, given.tables, fired)
                 begun += at_once
                 if block.plasticity:
                     told = credit.lesson(
@@ -64,9 +65,9 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
                     state, values = rule.learn(config, state, values, told)
                     together = together._replace(population=together.population._replace(**values))
                     of_day.append(told.losses.mean(axis=-1))
-                    counts.append(_binned(passage.counts, together.readouts, together.loop.tick_s))
+                    counts.append(_binned(fired, together.readouts, together.loop.tick_s))
             if company.updates(together, block, day):
-                together = company.updated(together, given, passage)
+                together = company.updated(together, given, passage, fired)
         losses.append(np.stack(of_day, axis=-1))
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         watch()

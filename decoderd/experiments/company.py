@@ -159,7 +159,8 @@ def trials(company: Company, day: int, first: int, count: int) -> Trials:
         else:
             drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
             drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
-            tables[name] = np.moveaxis(drawn[company.of], 2, 0)  # (ticks, S, B, width)
+            in_order = np.ascontiguousarray(drawn.swapaxes(1, 2))  # as a population wants them
+            tables[name] = np.moveaxis(in_order[company.of], 1, 0)  # (ticks, S, B, width)
     targets = numbers % plan.targets
     goal = np.broadcast_to(plan.places[targets], (len(company.of), count, 2))
     return Trials(Reaches(start[company.of], goal, plan.reach, plan.hold), tables, targets)
@@ -206,13 +207,15 @@ def updates(company: Company, block: Any, day: int) -> bool:
     return block.updating and updater.kind != "none" and (updater.last_day is None or day <= updater.last_day)
 
 
-def updated(company: Company, given: Trials, passage: Passage) -> Company:
-    """The sessions with decoders adapted to what happened in these trials, each with its own intensity."""
+def updated(company: Company, given: Trials, passage: Passage, fired: Sequence[Array]) -> Company:
+    """The sessions with decoders adapted to what happened in these trials, each with its own intensity.
+
+    `fired` are the counts (S, B, N) of each tick.
+    """
     updater: Any = registry.find("updaters", company.protocol.updater.kind)
     observing = company.decoder.observing
     assert observing is not None  # see `gather`
-    fired = np.stack(passage.counts)
-    decoders = []
+    counts, decoders = np.stack(fired), []
     for s, (parameters, readouts) in enumerate(zip(company.decoders, company.readouts, strict=True)):
         config = company.protocol.updater.model_copy(update={"intensity": company.intensities[s]})
         plan = updater.plan(config, company.protocol.timing)
@@ -220,7 +223,7 @@ def updated(company: Company, given: Trials, passage: Passage) -> Company:
         goal = np.repeat(given.reaches.goal[s], given.reaches.ticks, axis=0)
         intended = updater.intend(plan, Bin(velocity, position, goal, 0.0, REACH))
         model = observing.model(parameters)
-        x, y = observing.rows(parameters, _in_order(fired[:, s][..., readouts]), position, intended)
+        x, y = observing.rows(parameters, _in_order(counts[:, s][..., readouts]), position, intended)
         _, model = updater.update(plan, updater.observe(plan, updater.init(plan, model), x, y), model)
         decoders.append(observing.replace(parameters, model))
     return company._replace(decoders=tuple(decoders))

@@ -7,6 +7,7 @@ where m^ and v^ are m and v without their bias towards zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
@@ -51,7 +52,7 @@ def step(
     """One update down the gradient; arrays by the names of `values`."""
     t = moments.updates + 1
     rate = max(config.rate * config.decay**moments.updates, config.lowest_rate)
-    size, shrink = rate / (1 - config.beta1**t), 1 / np.sqrt(1 - config.beta2**t)
+    size, shrink = rate / (1 - config.beta1**t), 1 / math.sqrt(1 - config.beta2**t)
     m, v, following = {}, {}, {}
     for name, value in values.items():
         g = gradient[name]

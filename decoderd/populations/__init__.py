@@ -21,7 +21,10 @@ class Rehearsal(Protocol):
     """
 
     def rates(self, t: int, cursors: Array) -> Array:
-        """Hz (..., B, N) of tick t, asked for in turn; of the cursors (T + 1, ..., B, 4) those up to t are there."""
+        """Hz (..., B, N) of tick t, asked for in turn; of the cursors (T + 1, ..., B, 4) those up to t are there.
+
+        They may be overwritten by the next call.
+        """
 
     def trace(self) -> Any:
         """What `Plastic.trace` makes of the states, after the last tick."""

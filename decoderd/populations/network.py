@@ -17,8 +17,6 @@ from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws
 from decoderd.state import HOLD, POSITION, Cue, Moment
 
-_ZERO = np.array(0.0)
-
 
 class Parameters(NamedTuple):
     """The individual: N units, M encoder units, k entries of s."""
@@ -32,7 +30,7 @@ class Parameters(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants worked out once. The network is computed in the precision of `a`; rates and places are float64."""
 
     a: Array  # () tick / tau
     keep: Array  # () 1 - a
@@ -66,10 +64,10 @@ def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
     """In the middle of where trials begin, the cursor having been where it is."""
     low, high = plan.initial
     n, m = parameters.U.shape[-2:]
-    lead = cursor.shape[:-1]
-    middle = np.full((*lead, n), (low + high) / 2)
+    lead, dtype = cursor.shape[:-1], plan.a.dtype
+    middle = np.full((*lead, n), (low + high) / 2, dtype)
     line = fill(cursor[..., POSITION], plan.delay) if plan.delay else ()
-    return State(middle, middle, np.zeros((*lead, n)), np.zeros((*lead, m)), line)
+    return State(middle, middle, np.zeros((*lead, n), dtype), np.zeros((*lead, m), dtype), line)
 
 
 def begin(plan: Plan, state: State, uniform: Array, place: Array) -> State:
@@ -81,7 +79,7 @@ def begin(plan: Plan, state: State, uniform: Array, place: Array) -> State:
 def initial(plan: Plan, uniform: Array) -> Array:
     """v_0 (B, N) from `uniform` (B, N)."""
     low, high = plan.initial
-    return low + (high - low) * uniform
+    return (low + (high - low) * uniform).astype(plan.a.dtype)
 
 
 def see(plan: Plan, line: DelayLine, position: Array) -> tuple[DelayLine, Array]:
@@ -102,15 +100,15 @@ def cues(plan: Plan, goal: Array | None, phase: int, lead: tuple[int, ...]) -> A
 
 def encode(plan: Plan, parameters: Parameters, seen: Array, cue: Array) -> Array:
     """e (B, M) of seen positions (B, 2) and cues (B, k - 2)."""
-    s = np.concatenate([seen * plan.scale, cue], axis=-1)
+    s = np.concatenate([seen * plan.scale, cue], axis=-1, dtype=parameters.E.dtype)
     e = s @ parameters.E.swapaxes(-1, -2)
     e += parameters.c[..., np.newaxis, :]
-    return np.maximum(e, _ZERO, out=e)
+    return np.maximum(e, 0, out=e)
 
 
 def forward(plan: Plan, parameters: Parameters, v: Array, e: Array, xi: Array) -> Array:
     """v_t (B, N) of v_{t-1}, e_t and xi_t."""
-    drive = np.maximum(v, _ZERO) @ parameters.W.swapaxes(-1, -2)
+    drive = np.maximum(v, 0) @ parameters.W.swapaxes(-1, -2)
     drive += e @ parameters.U.swapaxes(-1, -2)
     drive += parameters.b[..., np.newaxis, :]
     drive *= plan.a
@@ -129,7 +127,7 @@ def rates(
     e = encode(plan, parameters, position, cues(plan, cue.goal, cue.phase, seen.shape[:-1]))
     xi = draws.row("noise")
     v = forward(plan, parameters, state.v, e, xi)
-    return State(v, state.v, xi, e, line), np.maximum(v, _ZERO) * plan.hz, np.zeros((*seen.shape[:-1], 2))
+    return State(v, state.v, xi, e, line), np.maximum(v, 0) * plan.hz, np.zeros((*seen.shape[:-1], 2))
 
 
 def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:

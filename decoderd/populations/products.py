@@ -6,26 +6,28 @@ import numpy as np
 
 from decoderd.arrays import Array
 
-# Ticks in one product. OpenBLAS multiplies up to 100^3 numbers without packing them first: for a hundred units that is
-# 45 against 25 GFLOP/s of one product over all ticks and trials.
-TICKS = 100
+# Rows in one product. OpenBLAS multiplies up to 100^3 numbers without packing them first, and what is weighed stays in
+# the cache: a tenth faster than one product over all ticks and trials.
+ROWS = 100
 
 
 def summed(amounts: Array, left: Array, right: Array) -> Array:
-    """(..., N, M): sum over trials k and ticks t of amount_k left_kt right_kt'.
+    """(..., N, M): sum over ticks t and trials k of amount_k left_tk right_tk'.
 
-    amounts (..., B), left (..., B, T, N), right (..., B, T, M).
+    amounts (..., B), left (..., T, B, N), right (..., T, B, M); in the precision of `left`.
     """
-    *lead, trials, ticks, n = left.shape
-    found = np.zeros((*lead, n, right.shape[-1]))
-    pieces = -(-ticks // TICKS)
-    spans = [slice(ticks * i // pieces, ticks * (i + 1) // pieces) for i in range(pieces)]
-    product = np.empty(found.shape[-2:])
+    *lead, ticks, trials, n = left.shape
+    rows = ticks * trials
+    left, right = left.reshape(*lead, rows, n), right.reshape(*lead, rows, right.shape[-1])
+    weights = np.broadcast_to(amounts[..., np.newaxis, :, np.newaxis], (*lead, ticks, trials, 1))
+    weights = weights.astype(left.dtype).reshape(*lead, rows, 1)
+    found = np.zeros((*lead, n, right.shape[-1]), left.dtype)
+    pieces = -(-rows // ROWS)
+    spans = [slice(rows * i // pieces, rows * (i + 1) // pieces) for i in range(pieces)]
+    product = np.empty(found.shape[-2:], left.dtype)
     for place in np.ndindex(*lead):
         total = found[place]
-        for k in range(trials):
-            for span in spans:
-                np.matmul(left[*place, k, span].T, right[*place, k, span], out=product)
-                product *= amounts[*place, k]
-                total += product
+        for span in spans:
+            np.matmul((left[*place, span] * weights[*place, span]).T, right[*place, span], out=product)
+            total += product
     return found

@@ -37,6 +37,10 @@ __all__ = ["RNN", "Law", "Parameters", "Plan", "RnnConfig", "State", "Trace"]
 
 Number = Annotated[float, Field(strict=True, ge=-1000, le=1000)]
 
+Precision = Literal["single", "double"]
+
+DTYPES: dict[str, type[np.floating[Any]]] = {"single": np.float32, "double": np.float64}
+
 
 class Law(Config):
     """How a weight is drawn: `uniform` = [low, high], or `normal` = [mean, SD]."""
@@ -91,6 +95,10 @@ class RnnConfig(ComponentConfig):
     biases: Law = _uniform(0.5, 1.5)
     motor_weights: Law = _normal(0.002)
     poisson: Annotated[bool, Field(description="Poisson spikes instead of the rates themselves")] = False
+    precision: Annotated[
+        Precision,
+        Field(description="of the network and of what it learns; single learns twice as fast"),
+    ] = "double"
     hz_per_rate: Annotated[float, Field(strict=True, gt=0, le=500, description="Hz of a unit whose rate is 1")] = 100.0
 
     @model_validator(mode="after")
@@ -102,9 +110,9 @@ class RnnConfig(ComponentConfig):
 
 def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Draw an individual, or take it from the arrays of a file. Raises ArrayError where they do not fit."""
-    n, m, k = config.units, config.encoder_units, 6 + config.hold_cue
+    n, m, k, dtype = config.units, config.encoder_units, 6 + config.hold_cue, DTYPES[config.precision]
     if not arrays:
-        return Parameters(
+        drawn = Parameters(
             config.encoder_weights.draw(generator, m, k),
             config.encoder_biases.draw(generator, m),
             config.input_weights.draw(generator, n, m),
@@ -112,19 +120,20 @@ def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str,
             config.biases.draw(generator, n),
             config.motor_weights.draw(generator, 2, n),
         )
+        return Parameters(*(field.astype(dtype, copy=False) for field in drawn))
     need(arrays, Parameters._fields, "a recurrent population")
     shapes: dict[str, tuple[int, ...]] = {"E": (m, k), "c": (m,), "U": (n, m), "W": (n, n), "b": (n,), "V": (2, n)}
-    return Parameters(**{name: finite(name, arrays[name], shape) for name, shape in shapes.items()})
+    return Parameters(**{name: finite(name, arrays[name], shape).astype(dtype) for name, shape in shapes.items()})
 
 
 def plan(config: RnnConfig, timing: Timing) -> Plan:
     """Brain control: the context of a session."""
-    a = min(timing.tick_s / config.tau_s, 1.0)
+    a, dtype = min(timing.tick_s / config.tau_s, 1.0), DTYPES[config.precision]
     assert config.initial.uniform is not None  # the config says so
     return Plan(
-        np.array(a),
-        np.array(1 - a),
-        np.array(config.noise_sd * np.sqrt(a)),
+        np.array(a, dtype),
+        np.array(1 - a, dtype),
+        np.array(config.noise_sd * np.sqrt(a), dtype),
         ticks(config.feedback_delay_s, timing.tick_s),
         np.array(1 / config.position_scale_m),
         (0.0, 1.0),
@@ -140,7 +149,7 @@ def streams(config: RnnConfig, parameters: Parameters) -> dict[str, Spec]:
     """Private noise, the states in which trials begin, and spikes where there are any."""
     n = units(parameters)
     spikes = {"spikes": Spec("uniform", n)} if config.poisson else {}
-    return {"noise": Spec("normal", n), "initial": Spec("uniform", n), **spikes}
+    return {"noise": Spec("normal", n, DTYPES[config.precision]), "initial": Spec("uniform", n), **spikes}
 
 
 def overnight(config: RnnConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:

@@ -1,5 +1,6 @@
-"""What happened in a recurrent network during a trial, and the credit of its parameters for it: by the noise that went
-through, or by the gradient. Ticks of a trial stand next to each other, so that sums over them are matrix products.
+"""What happened in a recurrent network during trials, and the credit of its parameters for it: by the noise that went
+through, or by the gradient. Arrays go by ticks and then by trials: a tick is written in one piece, and sums over both
+are matrix products.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from decoderd.arrays import Array
 from decoderd.populations.network import Parameters, Plan, State
 from decoderd.populations.products import summed
 
-_ZERO = np.array(0.0)
-
 
 class Trace(NamedTuple):
     """What happened in the network in T ticks."""
 
-    r: Array  # (..., B, T + 1, N) rates, [v_0]+ first
-    xi: Array  # (..., B, T, N) noise
-    e: Array  # (..., B, T, M) input
+    r: Array  # (..., T + 1, B, N) rates, [v_0]+ first
+    xi: Array  # (..., T, B, N) noise
+    e: Array  # (..., T, B, M) input
 
 
 def kept(state: State) -> State:
@@ -31,20 +30,20 @@ def kept(state: State) -> State:
 
 def trace(states: Sequence[State]) -> Trace:
     """The trace of the states after T ticks."""
-    v = np.stack([states[0].before, *(state.v for state in states)], axis=-2)
-    r = np.maximum(v, _ZERO, out=v)
-    return Trace(r, np.stack([state.xi for state in states], axis=-2), np.stack([s.e for s in states], axis=-2))
+    v = np.stack([states[0].before, *(state.v for state in states)], axis=-3)
+    r = np.maximum(v, 0, out=v)
+    return Trace(r, np.stack([state.xi for state in states], axis=-3), np.stack([s.e for s in states], axis=-3))
 
 
 def _per_field(amounts: Array, pushed: Array, trace: Trace, fields: tuple[str, ...]) -> dict[str, Array]:
-    """How pushes (..., B, T', N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
-    first, found = slice(pushed.shape[-2]), {}
+    """How pushes (..., T', B, N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
+    first, found = slice(pushed.shape[-3]), {}
     if "U" in fields:
-        found["U"] = summed(amounts, pushed, trace.e[..., first, :])
+        found["U"] = summed(amounts, pushed, trace.e[..., first, :, :])
     if "W" in fields:
-        found["W"] = summed(amounts, pushed, trace.r[..., first, :])
+        found["W"] = summed(amounts, pushed, trace.r[..., first, :, :])
     if "b" in fields:
-        found["b"] = np.einsum("...k,...ktn->...n", amounts, pushed)
+        found["b"] = np.einsum("...k,...tkn->...n", amounts.astype(pushed.dtype), pushed)
     return found
 
 
@@ -52,20 +51,20 @@ def eligibility(
     plan: Plan, parameters: Parameters, trace: Trace, amounts: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """sum_k amount_k sum_t xi_t (e_t, r_{t-1}, 1), without the last tick."""
-    return _per_field(amounts, trace.xi[..., :-1, :], trace, fields)
+    return _per_field(amounts, trace.xi[..., :-1, :, :], trace, fields)
 
 
 def back(
     plan: Plan, parameters: Parameters, trace: Trace, t: int, gradient: Array, ahead: tuple[Array, Array] | None
 ) -> tuple[tuple[Array, Array], Array]:
     """The adjoint of tick t: see `populations.Plastic`. Rectification is zero at zero."""
-    at = gradient * plan.hz
+    at = np.multiply(gradient, plan.hz, out=np.empty(gradient.shape, trace.r.dtype), casting="same_kind")
     if ahead is None:
-        at *= trace.r[..., t + 1, :] > 0
+        at *= trace.r[..., t + 1, :, :] > 0
     else:
         recurrent, leak = ahead
         at += recurrent
-        at *= trace.r[..., t + 1, :] > 0
+        at *= trace.r[..., t + 1, :, :] > 0
         at += leak
     pushed = plan.a * at
     at *= plan.keep
@@ -74,15 +73,15 @@ def back(
 
 def seen(plan: Plan, parameters: Parameters, trace: Trace, first: int, pushed: Sequence[Array]) -> Array:
     """(k, ..., B, 2), of the positions that came in in these k ticks."""
-    encoder = np.stack(pushed, axis=-2) @ parameters.U[..., np.newaxis, :, :]
-    encoder *= trace.e[..., first : first + len(pushed), :] > 0
-    by_position = np.multiply(parameters.E[..., np.newaxis, :, :2], plan.scale, order="C")
-    return np.moveaxis(encoder @ by_position, -2, 0)
+    encoder = np.stack(pushed, axis=-3) @ parameters.U[..., np.newaxis, :, :]
+    encoder *= trace.e[..., first : first + len(pushed), :, :] > 0
+    by_position = parameters.E[..., np.newaxis, :, :2] * plan.scale.astype(parameters.E.dtype)
+    return np.moveaxis(encoder @ by_position, -3, 0)
 
 
 def gather(
     plan: Plan, parameters: Parameters, trace: Trace, pushed: Sequence[Array], fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    whole = np.stack(pushed, axis=-2)
-    return _per_field(np.ones(whole.shape[:-2]), whole, trace, fields)
+    whole = np.stack(pushed, axis=-3)
+    return _per_field(np.ones((*whole.shape[:-3], whole.shape[-2])), whole, trace, fields)

@@ -54,3 +54,15 @@ def test_a_law_is_one_of_two(law, words):
 def test_states_begin_uniformly():
     with pytest.raises(ValidationError, match="initial: give uniform"):
         RnnConfig(initial=Law(normal=(0.0, 1.0)))
+
+
+def test_precision_rounds_the_same_individual():
+    """And keeps it: what is read from a file is rounded no further."""
+    p, rounded = individual(), individual(SMALL.model_copy(update={"precision": "single"}))
+    for one, other in zip(p, rounded, strict=True):
+        assert (one.dtype, other.dtype) == (np.float64, np.float32)
+        np.testing.assert_array_equal(one.astype(np.float32), other)
+    single = RnnConfig(units=7, encoder_units=5, precision="single")
+    for one, other in zip(rounded, rnn.load(single, np.random.default_rng(9), rounded._asdict()), strict=True):
+        assert other.dtype == np.float32
+        np.testing.assert_array_equal(one, other)
