@@ -279,7 +279,7 @@ def test_noise_goes_through_any_decoder():
 
 @pytest.mark.parametrize("kind", ["reinforce", "backprop"])
 def test_single_precision_learns_what_double_does(kind):
-    """Of the same individual and noise: the network stays single, and its parameters those of the other, to rounding."""
+    """Of the same individual and noise: the network stays single, and learns what the other learns, to rounding."""
     single, double = (
         protocols.run(learning(kind, trials=8, population={**NETWORK, "precision": precision}))
         for precision in ("single", "double")

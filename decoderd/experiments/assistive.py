@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import credit, registry
+from decoderd import conditions, credit, registry, setup
 from decoderd.analysis import dimensionality
 from decoderd.arrays import Array
 from decoderd.experiments import company, reward
 from decoderd.experiments.company import Company
 from decoderd.practice import run
+from decoderd.protocol import Protocol
 
 # Of counts whose dimensionality is measured (Rajeswaran et al. 2024).
 BIN_S = 0.1
@@ -30,6 +31,28 @@ class Course(NamedTuple):
     change: Array  # (S, 2, 2) RMS change of W: rows to, columns from readouts and nonreadouts
     participation: Array  # (S, D) PR_norm of the readouts' counts in practice
     end: Any  # parameters of the populations after the last day, an axis of sessions in front
+
+
+def sessions(
+    recipe: Protocol, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]
+) -> Course:
+    """The course of pretrained individuals of a recipe, at every intensity."""
+    with conditions.repeatable():
+        prepared = {seed: setup.prepare(recipe.model_copy(update={"seed": seed})) for seed in seeds}
+        return course(company.gather(recipe, prepared, intensities), evaluated)
+
+
+def together(courses: Sequence[Course]) -> Course:
+    """The sessions of several parts as those of one."""
+    columns: list[Any] = []
+    for field in zip(*courses, strict=True):
+        if isinstance(field[0], dict):
+            columns.append({day: np.concatenate([one[day] for one in field]) for day in field[0]})
+        elif isinstance(field[0], tuple):
+            columns.append(type(field[0])(*(np.concatenate(one) for one in zip(*field, strict=True))))
+        else:
+            columns.append(np.concatenate(field))
+    return Course(*columns)
 
 
 def course(together: Company, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:

@@ -26,18 +26,22 @@ class Expected(NamedTuple):
     """Of one recipe, by intensity."""
 
     first: dict[float, tuple[float, float]]  # loss of the first update
-    last: tuple[float, float]  # mean loss of the last day, or loss of the last update, at every intensity
+    last: tuple[float, float]  # of `which`, at every intensity
+    which: str  # what the source measured in the end
+    compaction: bool  # whether compaction is claimed of it
 
 
-FULL = Expected({0.0: (10.8, 30.2), 0.1: (5.8, 14.9), 0.25: (2.9, 6.0), 0.5: (2.0, 4.5)}, (0.5, 1.9))
-FAST = Expected({0.0: (3.6, 8.1), 0.1: (3.0, 6.8), 0.2: (2.4, 6.0), 0.5: (1.9, 4.4)}, (0.0, 0.02))
+DAY, UPDATE = "mean loss of the last day", "loss of the last update"
+FULL = Expected({0.0: (10.8, 30.2), 0.1: (5.8, 14.9), 0.25: (2.9, 6.0), 0.5: (2.0, 4.5)}, (0.5, 1.9), DAY, True)
+FAST = Expected({0.0: (3.6, 8.1), 0.1: (3.0, 6.8), 0.2: (2.4, 6.0), 0.5: (1.9, 4.4)}, (0.0, 0.02), UPDATE, False)
+# By recipe.
+EXPECTED = {"assistive-fast": FAST, "assistive": FULL, "assistive-published": FULL}
 
 
-def of(course: Course, expected: Expected, full: bool) -> list[Band]:
+def of(course: Course, expected: Expected) -> list[Band]:
     """All bands. Raises nothing: what cannot be worked out is NaN, and missed."""
-    # What the sources measured: the published program's runs the day's mean, the independent one the loss in the end.
-    first, last = course.losses[:, 0, 0], course.losses[:, -1].mean(axis=1) if full else course.losses[:, -1, -1]
-    which = "mean loss of the last day" if full else "loss of the last update"
+    first = course.losses[:, 0, 0]
+    last = {DAY: course.losses[:, -1].mean(axis=1), UPDATE: course.losses[:, -1, -1]}[expected.which]
     names = sorted(expected.first)
     medians = [float(np.median(first[course.intensities == x])) for x in names]
     bands = [
@@ -48,8 +52,8 @@ def of(course: Course, expected: Expected, full: bool) -> list[Band]:
     bands.append(Band("the same, largest ratio to that of the next lower intensity", steepest, 0.0, 1.0))
     for x in names:
         value = float(np.median(last[course.intensities == x]))
-        bands.append(Band(f"{which}, intensity {x:g}", value, *expected.last))
-    if not full:
+        bands.append(Band(f"{expected.which}, intensity {x:g}", value, *expected.last))
+    if not expected.compaction:
         return bands
     to_readouts = course.change[:, 0].mean() / course.change[:, 1].mean()
     bands.append(Band("change of weights to readouts over that to others", float(to_readouts), 1.0, np.inf))

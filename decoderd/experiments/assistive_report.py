@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from decoderd.analysis import resampling
 from decoderd.arrays import Array
-from decoderd.clock import now_ns
-from decoderd.experiments import assistive_bands, assistive_parts, pool
+from decoderd.experiments import assistive, assistive_bands, pretrained
 from decoderd.experiments.assistive import Course
-from decoderd.experiments.assistive_bands import FAST, FULL
-from decoderd.experiments.bands import Band
+from decoderd.experiments.assistive_bands import EXPECTED
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Report
+from decoderd.experiments.report import Figure, Outcome, Report
 
 
-class Outcome(NamedTuple):
-    """Of the experiment."""
+def assistance(name: str, seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
+    """Run the recipe of this name for seeds 1..`seeds`; found is the course.
 
-    report: Report
-    course: Course
-    arm_losses: list[float]  # of each seed, after pretraining
-    pretraining_s: float
-    wall_s: float  # without pretraining
-
-    @property
-    def bands(self) -> list[Band]:
-        """As in the report."""
-        return list(self.report.bands)
-
-
-def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for seeds 1..`seeds`; those that did not learn to reach are left out, by the recipe's `loss_at_most`."""
-    name, expected = ("assistive", FULL) if full else ("assistive-fast", FAST)
-    recipe = assistive_parts.protocol(name)
-    groups, intensities = assistive_parts.groups(seeds), sorted(expected.first)
-    total = 2 * len(groups)
-    began = now_ns()
-    trained = pool.run(
-        [Part(assistive_parts.train, (name, group)) for group in groups], jobs, lambda done: advance(done, total)
+    Seeds that did not learn to reach are left out, by the recipe's `loss_at_most`.
+    """
+    recipe, expected = pretrained.shipped(name), EXPECTED[name]
+    intensities, evaluated = sorted(expected.first), (1, recipe.schedule.days)
+    ran = pretrained.run(
+        {name: recipe},
+        seeds,
+        lambda able: [Part(assistive.sessions, (recipe, group, intensities, evaluated)) for group in able[name]],
+        jobs,
+        advance,
     )
-    losses = [loss for part in trained.results for loss in part]
+    course = assistive.together(ran.results)
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
-    reach = assistive_parts.able(recipe, groups, trained.results)
-    learning = now_ns()
-    evaluated = (1, recipe.schedule.days)
-    parts = [Part(assistive_parts.sessions, (name, group, intensities, evaluated)) for group in reach]
-    done = pool.run(parts, jobs, lambda number: advance(len(groups) + number, total))
-    course = assistive_parts.together(done.results)
-    wall_s, pretraining_s = (now_ns() - learning) * 1e-9, (learning - began) * 1e-9
-    used = [seed for group in reach for seed in group]
     report = Report(
         title="Learning beside an adapting decoder",
         summary=(
@@ -60,22 +39,20 @@ def assistance(seeds: int, jobs: int, full: bool, advance: Callable[[int, int], 
             "or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they "
             "say otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
         ),
-        bands=assistive_bands.of(course, expected, full),
+        bands=assistive_bands.of(course, expected),
         figures=figures(course),
         settings={
             "recipe": recipe.name,
             "days, updates a day": f"{course.losses.shape[1]}, {course.losses.shape[2]}",
             "intensities": ", ".join(f"{x:g}" for x in intensities),
-            "seeds that learned to reach": f"{len(used)} of {seeds}: {', '.join(map(str, used))}",
-            "arm losses": ", ".join(f"{loss:.3g}" for loss in losses),
+            **ran.told(name),
             "arm loss at most": most,
             **{f"change of N_c, intensity {x:g}": told for x, told in changes(course).items()},
-            "pretraining, or finding it in the cache": f"{pretraining_s:.1f} s",
             "processes": jobs,
         },
-        wall_s=wall_s,
+        wall_s=ran.wall_s,
     )
-    return Outcome(report, course, losses, pretraining_s, wall_s)
+    return Outcome(report, course, {"pretraining_s": ran.pretraining_s, "arm_losses": ran.losses[name]})
 
 
 def changes(course: Course) -> dict[float, str]:

@@ -13,10 +13,10 @@ from decoderd import conditions, pretraining, registry, setup
 from decoderd.arrays import Array
 from decoderd.clock import now_ns
 from decoderd.effectors.cursor import Config as CursorConfig
-from decoderd.experiments import assistive_parts, pool
+from decoderd.experiments import pool, pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Report
+from decoderd.experiments.report import Figure, Outcome, Report
 from decoderd.populations.rnn import Law
 from decoderd.protocol import Protocol
 
@@ -30,24 +30,12 @@ class Learned(NamedTuple):
     changed: int  # numbers among U and W that are not what they were
 
 
-class Outcome(NamedTuple):
-    """Of the experiment."""
-
-    report: Report
-    wall_s: float
-
-    @property
-    def bands(self) -> list[Band]:
-        """As in the report."""
-        return list(self.report.bands)
-
-
 def recipe(network: str) -> Protocol:
     """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory.
 
     It sees where the arm is, and cannot know how fast it is: a mass it could neither drive nor stop well.
     """
-    found = assistive_parts.protocol("bias")
+    found = pretrained.shipped("bias")
     if network == "recurrent":
         return found
     without = {"recurrent_weights": Law(normal=(0.0, 0.0)), "tau_s": found.tick_s}
@@ -74,9 +62,9 @@ def learn(network: str, seeds: Sequence[int]) -> Learned:
 
 
 def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for seeds 1..`seeds`."""
+    """Run it for seeds 1..`seeds`; found are losses by network."""
     began = now_ns()
-    groups = assistive_parts.groups(seeds)
+    groups = pretrained.groups(seeds)
     parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
     done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
     cut = len(groups)
@@ -99,7 +87,7 @@ def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcom
         settings={"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1], "processes": jobs},
         wall_s=wall_s,
     )
-    return Outcome(report, wall_s)
+    return Outcome(report, losses, {})
 
 
 def _draw(canvas: Any, losses: dict[str, Array]) -> None:

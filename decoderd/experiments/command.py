@@ -6,7 +6,7 @@ import json as jsonlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from decoderd.experiments.bands import Band
+
+if TYPE_CHECKING:
+    from decoderd.experiments.report import Outcome
 
 reproduce = typer.Typer(no_args_is_help=True, add_completion=False, help="Make a published result again.")
 out_console, err_console = Console(), Console(stderr=True)
@@ -24,6 +27,7 @@ Out = Annotated[Path | None, typer.Option(help="Directory for the report, an HTM
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
 
 
+Full = Annotated[bool, typer.Option("--full", help="The full recipe: 25 days of REINFORCE, a two-link arm.")]
 STOP_DAYS = [1, 5]
 
 
@@ -39,15 +43,16 @@ def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json =
 
     with _begun("manifold", out) as advance:
         outcome = manifold_report.manifolds(seeds, jobs or pool.cores(), advance)
-    _told("manifold", outcome, out, json, learning_s=outcome.learning_s, rounding=outcome.rounding)
+    _told("manifold", outcome, out, json)
 
 
 @reproduce.command()
 def assistive(
     seeds: Seeds = 4,
     jobs: Jobs = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="The full recipe: 25 days of REINFORCE, a two-link arm.")
+    full: Full = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="The full recipe, pretrained by REINFORCE as published: an hour a pair.")
     ] = False,
     out: Out = None,
     json: Json = False,
@@ -55,18 +60,17 @@ def assistive(
     """Learning over days beside an adapting decoder (Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
     from decoderd.experiments import assistive_report, pool
 
+    name = "assistive-published" if published else "assistive" if full else "assistive-fast"
     with _begun("assistive", out) as advance:
-        outcome = assistive_report.assistance(seeds, jobs or pool.cores(), full, advance)
-    _told("assistive", outcome, out, json, pretraining_s=outcome.pretraining_s, arm_losses=outcome.arm_losses)
+        outcome = assistive_report.assistance(name, seeds, jobs or pool.cores(), advance)
+    _told("assistive", outcome, out, json)
 
 
 @reproduce.command()
 def schedules(
     seeds: Seeds = 4,
     jobs: Jobs = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="The full recipe: 25 days of REINFORCE, a two-link arm.")
-    ] = False,
+    full: Full = False,
     stop_day: Annotated[
         list[int], typer.Option(min=1, help="Last day of adaptation of a schedule; may be given several times.")
     ] = STOP_DAYS,
@@ -77,9 +81,10 @@ def schedules(
     from decoderd.experiments import pool
     from decoderd.experiments import schedules as experiment
 
+    name = "assistive" if full else "assistive-fast"
     with _begun("schedules", out) as advance:
-        outcome = experiment.schedules(seeds, jobs or pool.cores(), full, stop_day, advance)
-    _told("schedules", outcome, out, json, pretraining_s=outcome.pretraining_s)
+        outcome = experiment.schedules(name, seeds, jobs or pool.cores(), stop_day, advance)
+    _told("schedules", outcome, out, json)
 
 
 @reproduce.command()
@@ -115,7 +120,7 @@ def _begun(what: str, out: Path | None) -> Iterator[Callable[[int, int], None]]:
         yield advance
 
 
-def _told(what: str, outcome: Any, out: Path | None, json: bool, **more: Any) -> None:
+def _told(what: str, outcome: Outcome, out: Path | None, json: bool) -> None:
     """Write the report, and print the bands."""
     from decoderd.experiments import report
 
@@ -123,9 +128,10 @@ def _told(what: str, outcome: Any, out: Path | None, json: bool, **more: Any) ->
     if page is not None:
         report.write(outcome.report, page)
     if json:
-        print(jsonlib.dumps({"bands": [band.plain() for band in outcome.bands], "wall_s": outcome.wall_s, **more}))
+        bands = [band.plain() for band in outcome.bands]
+        print(jsonlib.dumps({"bands": bands, "wall_s": outcome.report.wall_s, **outcome.more}))
         return
-    show(what, outcome.bands, outcome.wall_s)
+    show(what, outcome.bands, outcome.report.wall_s)
     if page is not None:
         out_console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
 

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from decoderd.experiments import manifold, manifold_bands, manifold_figures, pool
-from decoderd.experiments.bands import Band
 from decoderd.experiments.manifold import BETWEEN, LAZY, RICH, SWEEP_RATES
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Report
+from decoderd.experiments.report import Outcome, Report
 
 # Seeds that learn side by side in one part: arrays of a few networks stay in the processor's cache. It decides
 # how work is cut, so it must not depend on the number of processes.
 TOGETHER = 5
 
 
-class Outcome(NamedTuple):
-    """Of the experiment."""
-
-    report: Report
-    learning_s: float  # until both regimes' learning curves with their metrics were done
-    rounding: float  # the largest distance of a low-rank update from a fresh inverse, as a part of the largest entry
-    wall_s: float
-
-    @property
-    def bands(self) -> list[Band]:
-        """As in the report."""
-        return list(self.report.bands)
-
-
 def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for seeds 1..`seeds` on `jobs` processes; `advance` hears how many parts are done, and of how many."""
+    """Run it for seeds 1..`seeds` on `jobs` processes; `advance` hears how many parts are done, and of how many.
+
+    Found are the parts by name. A machine is told of `learning_s`, until both regimes' learning curves with their
+    metrics were done, and of `rounding`, the largest distance of a low-rank update from a fresh inverse, as a part of
+    the largest entry.
+    """
     groups = [tuple(range(first, min(first + TOGETHER, seeds + 1))) for first in range(1, seeds + 1, TOGETHER)]
     exponents = (LAZY, *BETWEEN, RICH)
     named: dict[tuple[str, float], tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -83,4 +73,4 @@ def manifolds(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
         },
         wall_s=wall_s,
     )
-    return Outcome(report, learning_s, rounding, wall_s)
+    return Outcome(report, found, {"learning_s": learning_s, "rounding": rounding})

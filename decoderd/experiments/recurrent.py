@@ -9,7 +9,7 @@ mean counts of the calibration, which move the cursor under none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +17,12 @@ import numpy as np
 from decoderd import conditions, setup
 from decoderd.analysis import candidates, manifolds, resampling
 from decoderd.arrays import Array
-from decoderd.clock import now_ns
 from decoderd.errors import ArrayError
-from decoderd.experiments import assistive, assistive_parts, company, pool
+from decoderd.experiments import assistive, company, pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.company import Company
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Report
+from decoderd.experiments.report import Figure, Outcome, Report
 from decoderd.plasticity.objective import judge
 from decoderd.populations.rnn import Law
 from decoderd.practice import run
@@ -50,30 +49,12 @@ class Learnt(NamedTuple):
     change: Array  # (S, 3) |W after - W before| / |W before|
 
 
-class Outcome(NamedTuple):
-    """Of the experiment."""
-
-    report: Report
-    learnt: dict[str, Learnt]
-    wall_s: float
-
-    @property
-    def bands(self) -> list[Band]:
-        """As in the report."""
-        return list(self.report.bands)
-
-
 def recipe(regime: str) -> Protocol:
     """The protocol of a regime."""
-    found = assistive_parts.protocol(RECIPE)
+    found = pretrained.shipped(RECIPE)
     population: Any = found.population
     law = Law(normal=(0.0, population.units ** -REGIMES[regime]))
     return found.model_copy(update={"population": population.model_copy(update={"recurrent_weights": law})})
-
-
-def train(regime: str, seeds: Sequence[int]) -> list[float]:
-    """Pretrain individuals of a regime, or find them in the cache; the loss that each has reached."""
-    return assistive_parts.trained(recipe(regime), seeds)
 
 
 def learn(regime: str, seeds: Sequence[int]) -> Learnt:
@@ -137,23 +118,16 @@ def _once(together: Company) -> Array:
 
 
 def recurrent(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for the seeds of 1..`seeds` that learned to reach, in both regimes."""
-    groups = assistive_parts.groups(seeds)
-    places = [(regime, group) for regime in REGIMES for group in groups]
-    trained = pool.run([Part(train, place) for place in places], jobs, lambda done: advance(done, 2 * len(places)))
-    cut = len(groups)
-    able = {
-        regime: assistive_parts.able(recipe(regime), groups, trained.results[i * cut : (i + 1) * cut])
-        for i, regime in enumerate(REGIMES)
-    }
-    began = now_ns()
-    parts = [(regime, group) for regime, several in able.items() for group in several]
-    done = pool.run([Part(learn, part) for part in parts], jobs, lambda n: advance(len(places) + n, 2 * len(places)))
+    """Run it for the seeds of 1..`seeds` that learned to reach, in both regimes; found is what was learnt in each."""
+
+    def parts(able: Mapping[str, pretrained.Groups]) -> list[Part]:
+        return [Part(learn, (regime, group)) for regime, several in able.items() for group in several]
+
+    ran = pretrained.run({regime: recipe(regime) for regime in REGIMES}, seeds, parts, jobs, advance)
     learnt = {}
-    for regime in able:
-        those = [one for (whose, _), one in zip(parts, done.results, strict=True) if whose == regime]
+    for regime in REGIMES:
+        those = [one for part, one in zip(parts(ran.able), ran.results, strict=True) if part.arguments[0] == regime]
         learnt[regime] = Learnt(*(np.concatenate(field) for field in zip(*those, strict=True)))
-    wall_s = (now_ns() - began) * 1e-9
     report = Report(
         title="Manifold perturbations of a recurrent network",
         summary=(
@@ -170,9 +144,9 @@ def recurrent(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Out
             "processes": jobs,
             **{name: told for regime, found in learnt.items() for name, told in intervals(regime, found).items()},
         },
-        wall_s=wall_s,
+        wall_s=ran.wall_s,
     )
-    return Outcome(report, learnt, wall_s)
+    return Outcome(report, learnt, {"pretraining_s": ran.pretraining_s})
 
 
 def first(learnt: Learnt) -> Array:

@@ -54,6 +54,19 @@ class Report(NamedTuple):
     wall_s: float
 
 
+class Outcome(NamedTuple):
+    """Of an experiment."""
+
+    report: Report
+    found: Any
+    more: Mapping[str, Any]  # what a machine may want to be told besides bands and time
+
+    @property
+    def bands(self) -> list[Band]:
+        """As in the report."""
+        return list(self.report.bands)
+
+
 def ready(directory: Path) -> None:
     """Make the directory of a report, before anything is run. Raises ReportError if it cannot be written to."""
     _need_matplotlib()

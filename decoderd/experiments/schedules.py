@@ -4,41 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from decoderd import conditions, setup
 from decoderd import protocol as protocols
 from decoderd.analysis import resampling
 from decoderd.arrays import Array
-from decoderd.clock import now_ns
 from decoderd.errors import ArrayError
-from decoderd.experiments import assistive, assistive_parts, company, pool
+from decoderd.experiments import assistive, pretrained
 from decoderd.experiments.assistive import Course
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Report
+from decoderd.experiments.report import Figure, Outcome, Report
 from decoderd.protocol import Protocol
 
 FIXED, EVERY_DAY, SWAPS = "fixed", "every day", "every day, readouts swapped"
 # The highest of the published intensities: what is to be seen of adaptation is to be seen with it.
 INTENSITY = 0.5
 SWAPPED = 2
-
-
-class Outcome(NamedTuple):
-    """Of the experiment."""
-
-    report: Report
-    courses: dict[str, Course]
-    pretraining_s: float
-    wall_s: float
-
-    @property
-    def bands(self) -> list[Band]:
-        """As in the report."""
-        return list(self.report.bands)
 
 
 def stops(day: int) -> str:
@@ -62,46 +46,31 @@ def nights(days: int) -> range:
     return range(3, days, 3)
 
 
-def protocol(recipe: str, schedule: Mapping[str, Any]) -> Protocol:
-    """The recipe of this name, changed."""
-    data = assistive_parts.protocol(recipe).model_dump(mode="json", exclude_unset=True)
+def changed(recipe: Protocol, schedule: Mapping[str, Any]) -> Protocol:
+    """The recipe on a schedule."""
+    data = recipe.model_dump(mode="json", exclude_unset=True)
     for field, values in schedule.items():
         data[field] = {**data.get(field, {}), **values}
     return protocols.parse(data)
 
 
-def sessions(recipe: str, schedule: Mapping[str, Any], seeds: Sequence[int]) -> Course:
-    """The sessions of pretrained individuals on one schedule."""
-    changed = protocol(recipe, schedule)
-    updater: Any = changed.updater
-    with conditions.repeatable():
-        prepared = {seed: setup.prepare(changed.model_copy(update={"seed": seed})) for seed in seeds}
-        return assistive.course(company.gather(changed, prepared, (updater.intensity,)), ())
-
-
 def schedules(
-    seeds: int, jobs: int, full: bool, stop_days: Sequence[int], advance: Callable[[int, int], None]
+    name: str, seeds: int, jobs: int, stop_days: Sequence[int], advance: Callable[[int, int], None]
 ) -> Outcome:
-    """Run all schedules for the seeds of 1..`seeds` that learned to reach."""
-    name = "assistive" if full else "assistive-fast"
-    recipe = assistive_parts.protocol(name)
-    of = changes(recipe.schedule.days, stop_days)
-    groups = assistive_parts.groups(seeds)
-    total = len(groups) * (1 + len(of))
-    began = now_ns()
-    trained = pool.run(
-        [Part(assistive_parts.train, (name, group)) for group in groups], jobs, lambda done: advance(done, total)
-    )
-    reach = assistive_parts.able(recipe, groups, trained.results)
-    learning = now_ns()
-    parts = [Part(sessions, (name, schedule, group)) for schedule in of.values() for group in reach]
-    done = pool.run(parts, jobs, lambda number: advance(len(groups) + number, total))
-    cut = len(reach)
-    courses = {
-        schedule: assistive_parts.together(done.results[i * cut : (i + 1) * cut]) for i, schedule in enumerate(of)
-    }
-    wall_s, pretraining_s = (now_ns() - learning) * 1e-9, (learning - began) * 1e-9
-    used = [seed for group in reach for seed in group]
+    """Run the recipe of this name on all schedules, for the seeds of 1..`seeds` that learned to reach.
+
+    Found are courses by schedule.
+    """
+    recipe = pretrained.shipped(name)
+    of = {schedule: changed(recipe, fields) for schedule, fields in changes(recipe.schedule.days, stop_days).items()}
+
+    def parts(able: Mapping[str, pretrained.Groups]) -> list[Part]:
+        each = [(protocol, intensity(protocol)) for protocol in of.values()]
+        return [Part(assistive.sessions, (p, group, (x,), ())) for p, x in each for group in able[name]]
+
+    ran = pretrained.run({name: recipe}, seeds, parts, jobs, advance)
+    cut = len(ran.able[name])
+    courses = {schedule: assistive.together(ran.results[i * cut : (i + 1) * cut]) for i, schedule in enumerate(of)}
     report = Report(
         title="When a decoder is adapted",
         summary=(
@@ -121,17 +90,22 @@ def schedules(
         settings={
             "recipe": recipe.name,
             "intensity": INTENSITY,
-            "seeds that learned to reach": f"{len(used)} of {seeds}: {', '.join(map(str, used))}",
+            **ran.told(name),
             **{f"loss of the last day, {schedule}": _spread(last(course)) for schedule, course in courses.items()},
             **{f"PR_norm a day, {schedule}": _spread(slopes(course)) for schedule, course in courses.items()},
             "change of PR_norm over a night with a swap": _spread(over_nights(courses, True)),
             "over the same night without": _spread(over_nights(courses, False)),
-            "pretraining, or finding it in the cache": f"{pretraining_s:.1f} s",
             "processes": jobs,
         },
-        wall_s=wall_s,
+        wall_s=ran.wall_s,
     )
-    return Outcome(report, courses, pretraining_s, wall_s)
+    return Outcome(report, courses, {"pretraining_s": ran.pretraining_s})
+
+
+def intensity(protocol: Protocol) -> float:
+    """Of its updater."""
+    updater: Any = protocol.updater
+    return float(updater.intensity)
 
 
 def last(course: Course) -> Array:

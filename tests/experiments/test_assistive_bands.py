@@ -3,7 +3,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from decoderd.experiments import assistive_bands, assistive_parts, bias
+from decoderd.experiments import assistive, assistive_bands, bias, pretrained
 from decoderd.experiments.assistive import Course
 from decoderd.experiments.assistive_bands import FAST, FULL
 from decoderd.pretraining import Pretrained
@@ -36,8 +36,8 @@ def _curve(needed, units=12):
     return np.where(np.arange(1, units + 1) < needed, -10.0, np.where(np.arange(units) == 0, -10.0, 0.0))
 
 
-def by_name(course, expected=FULL, full=True):
-    return {band.name: band for band in assistive_bands.of(course, expected, full)}
+def by_name(course, expected=FULL):
+    return {band.name: band for band in assistive_bands.of(course, expected)}
 
 
 def test_a_course_as_published_is_within_all_bands():
@@ -64,14 +64,14 @@ def test_what_becomes_less_compact_is_missed():
 
 
 def test_recipes_that_come_with_the_experiments_are_protocols():
-    for name in ("assistive", "assistive-fast", "bias"):
-        assert assistive_parts.protocol(name).name == name
+    for name in ("assistive", "assistive-fast", "assistive-published", "bias"):
+        assert pretrained.shipped(name).name == name
     assert sorted(FULL.first) == list(INTENSITIES)
     assert len(FAST.first) == 4
 
 
 def test_work_is_cut_alike_whatever_the_seeds():
-    assert assistive_parts.groups(5) == [(1, 2), (3, 4), (5,)]
+    assert pretrained.groups(5) == [(1, 2), (3, 4), (5,)]
 
 
 def test_parts_are_put_together_in_order():
@@ -79,7 +79,7 @@ def test_parts_are_put_together_in_order():
         a_course((4.0, 3.0, 2.0, 1.0), [(2, 2)] * 4, seeds=1),
         a_course((8.0, 6.0, 4.0, 2.0), [(3, 3)] * 4, seeds=2),
     )
-    both = assistive_parts.together([one, other])
+    both = assistive.together([one, other])
     assert both.losses.shape == (12, 3, 4)
     np.testing.assert_array_equal(both.losses[:4], one.losses)
     np.testing.assert_array_equal(both.curves[3][4:], other.curves[3])
@@ -90,7 +90,7 @@ def test_weights_of_bias_learning_are_counted(monkeypatch):
 
     def slip(settings, kind, config, population, timing, seeds):
         U = population.U.copy()
-        U[0, 0, :3] += 1e-16 + np.abs(U[0, 0, :3]) * 1e-15
+        U[0, 0, :3] = np.nextafter(U[0, 0, :3], 1)
         return Pretrained(population._replace(U=U, b=population.b + 1), np.ones((len(seeds), 5)))
 
     monkeypatch.setattr("decoderd.pretraining.train", slip)
@@ -107,7 +107,7 @@ def test_the_fast_recipe_is_judged_by_its_last_update():
     course = a_course((6.0, 5.0, 4.0, 3.0), [(8, 8)] * 4)
     course.losses[:, -1, -1] = 0.015
     course = course._replace(intensities=np.tile(sorted(FAST.first), len(course.seeds) // 4))
-    bands = by_name(course, FAST, False)
+    bands = by_name(course, FAST)
     assert [band.value for name, band in bands.items() if "last update" in name] == [0.015] * 4
     assert all(band.ok for band in bands.values())
     full = by_name(a_course((20.0, 10.0, 5.0, 3.0), [(8, 8)] * 4))

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from decoderd import protocol
 from decoderd.errors import NumericalError
-from decoderd.experiments import assistive_parts, assistive_report, bias
+from decoderd.experiments import assistive_report, bias, pretrained
 from decoderd.experiments.command import reproduce
 from tests.experiments.test_company import small
 
@@ -18,12 +18,12 @@ def small_recipes(monkeypatch):
     """Recipes of a few seconds in the place of those that come with the experiments."""
     parsed = protocol.parse(small())
     settings = parsed.pretraining.model_copy(update={"loss_at_most": 1e9})
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: parsed.model_copy(update={"pretraining": settings}))
+    monkeypatch.setattr(pretrained, "shipped", lambda name: parsed.model_copy(update={"pretraining": settings}))
     return settings
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_assistive_tells_every_band_and_writes_a_page(small_recipes, tmp_path, full):
+@pytest.mark.parametrize("option", [None, "--full", "--published"])
+def test_assistive_tells_every_band_and_writes_a_page(small_recipes, tmp_path, option):
     arguments = [
         "assistive",
         "--seeds",
@@ -33,13 +33,13 @@ def test_assistive_tells_every_band_and_writes_a_page(small_recipes, tmp_path, f
         "--out",
         str(tmp_path),
         "--json",
-        *(["--full"] if full else []),
+        *([option] if option else []),
     ]
     done = CliRunner().invoke(reproduce, arguments)
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout.splitlines()[-1])
     assert {"name", "value", "low", "high", "ok"} == set(told["bands"][0])
-    assert len(told["bands"]) == (15 if full else 9)
+    assert len(told["bands"]) == (15 if option else 9)
     assert told["wall_s"] > 0
     assert len(told["arm_losses"]) == 2
     page = (tmp_path / "assistive.html").read_text()
@@ -48,15 +48,15 @@ def test_assistive_tells_every_band_and_writes_a_page(small_recipes, tmp_path, f
 
 
 def test_individuals_that_did_not_learn_to_reach_are_left_out(small_recipes, monkeypatch):
-    losses = dict(zip((1, 2, 3), assistive_parts.train("small", (1, 2, 3)), strict=True))
+    losses = dict(zip((1, 2, 3), pretrained.train(pretrained.shipped("small"), (1, 2, 3)), strict=True))
     worst = max(losses, key=losses.get)
     most = float(np.mean(sorted(losses.values())[1:]))
     settings = small_recipes.model_copy(update={"loss_at_most": most})
-    recipe = assistive_parts.protocol("small").model_copy(update={"pretraining": settings})
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: recipe)
-    outcome = assistive_report.assistance(3, 1, False, lambda done, of: None)
-    assert set(outcome.course.seeds) == {1, 2, 3} - {worst}
-    assert outcome.arm_losses == [losses[seed] for seed in (1, 2, 3)]
+    recipe = pretrained.shipped("small").model_copy(update={"pretraining": settings})
+    monkeypatch.setattr(pretrained, "shipped", lambda name: recipe)
+    outcome = assistive_report.assistance("assistive-fast", 3, 1, lambda done, of: None)
+    assert set(outcome.found.seeds) == {1, 2, 3} - {worst}
+    assert outcome.more["arm_losses"] == [losses[seed] for seed in (1, 2, 3)]
     assert outcome.report.settings["seeds that learned to reach"].startswith("2 of 3")
 
 
@@ -64,7 +64,7 @@ def test_bias_tells_what_was_removed_and_that_no_weight_changed(monkeypatch, tmp
     data = small()
     data["population"] |= {"units": 40, "motor_weights": {"normal": [0.0, 0.05]}}
     data["pretraining"] |= {"plasticity": {"kind": "bias", "trials_per_update": 4}, "updates": 250}
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: protocol.parse(data))
+    monkeypatch.setattr(pretrained, "shipped", lambda name: protocol.parse(data))
     outcome = bias.biases(2, 1, lambda done, of: None)
     values = {band.name: band.value for band in outcome.bands}
     assert values["recurrent: weights that changed"] == values["feedforward: weights that changed"] == 0
@@ -75,8 +75,10 @@ def test_bias_tells_what_was_removed_and_that_no_weight_changed(monkeypatch, tmp
 @pytest.mark.parametrize("command", ["assistive", "schedules", "recurrent"])
 def test_none_that_learned_to_reach_is_said(small_recipes, monkeypatch, command):
     settings = small_recipes.model_copy(update={"loss_at_most": 1e-9})
-    recipe = assistive_parts.protocol("small").model_copy(update={"pretraining": settings})
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: recipe)
+    recipe = pretrained.shipped("small")
+    schedule = recipe.schedule.model_copy(update={"days": 4})  # with a night in which readouts may be swapped
+    recipe = recipe.model_copy(update={"pretraining": settings, "schedule": schedule})
+    monkeypatch.setattr(pretrained, "shipped", lambda name: recipe)
     done = CliRunner().invoke(reproduce, [command, "--seeds", "1", "--jobs", "1"])
     assert isinstance(done.exception, NumericalError)
     assert "no seed learned to reach: losses " in str(done.exception)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decoderd import protocol, setup
-from decoderd.experiments import assistive_parts, recurrent
+from decoderd.experiments import pretrained, recurrent
 from decoderd.experiments.command import reproduce
 from tests import protocols
 from tests.experiments.test_company import small
@@ -23,7 +23,7 @@ def small_recipe(monkeypatch):
     data["schedule"] = {"blocks": [{"name": "practice", "trials": UPDATES * 4}]}
     data["pretraining"] |= {"loss_at_most": 1e9, "updates": 40}
     parsed = protocol.parse(data)
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: parsed)
+    monkeypatch.setattr(pretrained, "shipped", lambda name: parsed)
     monkeypatch.setattr(recurrent, "DIMENSION", 3)
     monkeypatch.setattr(recurrent, "TRIED", 6)
     monkeypatch.setattr(recurrent, "AT_ONCE", 4)
@@ -36,7 +36,7 @@ def individual(regime, seed):
 
 
 def test_the_shipped_recipe_is_lazy():
-    shipped = assistive_parts.protocol(recurrent.RECIPE)
+    shipped = pretrained.shipped(recurrent.RECIPE)
     assert shipped == recurrent.recipe("lazy")
     assert recurrent.recipe("rich").population.recurrent_weights.normal == (0.0, 0.01)
 

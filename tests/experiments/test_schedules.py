@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decoderd import protocol
-from decoderd.experiments import assistive_parts, schedules
+from decoderd.experiments import pretrained, schedules
 from decoderd.experiments.command import reproduce
 from tests.experiments.test_company import small
 
@@ -22,18 +22,18 @@ def small_recipe(monkeypatch):
     data["schedule"]["days"] = 5
     data["pretraining"]["loss_at_most"] = 1e9
     parsed = protocol.parse(data)
-    monkeypatch.setattr(assistive_parts, "protocol", lambda name: parsed)
+    monkeypatch.setattr(pretrained, "shipped", lambda name: parsed)
     return parsed
 
 
 @pytest.fixture
 def outcome(small_recipe):
-    return schedules.schedules(2, 1, False, (1, 3), lambda done, of: None)
+    return schedules.schedules("assistive-fast", 2, 1, (1, 3), lambda done, of: None)
 
 
 def test_schedules_part_where_they_differ(outcome):
     """Until the first day that one is adapted on and the other is not, they are the same to the bit."""
-    losses = {name: course.losses for name, course in outcome.courses.items()}
+    losses = {name: course.losses for name, course in outcome.found.items()}
     for name, days in (("until day 1", 1), ("until day 3", 3), (schedules.SWAPS, 3)):
         np.testing.assert_array_equal(losses[name][:, :days], losses[schedules.EVERY_DAY][:, :days])
         assert np.all(losses[name][:, days] != losses[schedules.EVERY_DAY][:, days])
@@ -41,23 +41,23 @@ def test_schedules_part_where_they_differ(outcome):
 
 
 def test_what_nights_change(outcome):
-    course = outcome.courses[schedules.SWAPS]
+    course = outcome.found[schedules.SWAPS]
     expected = [row[3] - row[2] for row in course.participation]
-    np.testing.assert_array_equal(schedules.over_nights(outcome.courses, True), expected)
-    assert len(schedules.over_nights(outcome.courses, False)) == 2
+    np.testing.assert_array_equal(schedules.over_nights(outcome.found, True), expected)
+    assert len(schedules.over_nights(outcome.found, False)) == 2
 
 
 def test_slopes_of_a_straight_line(outcome):
     days = np.arange(5)
-    line = outcome.courses[schedules.FIXED]._replace(participation=np.array([0.5 + 0.02 * days, 0.4 - 0.01 * days]))
+    line = outcome.found[schedules.FIXED]._replace(participation=np.array([0.5 + 0.02 * days, 0.4 - 0.01 * days]))
     np.testing.assert_allclose(schedules.slopes(line), [0.02, -0.01])
 
 
 def test_bands_say_what_was_found(outcome):
     found = {band.name: band.value for band in outcome.bands}
-    course = outcome.courses["until day 3"]
+    course = outcome.found["until day 3"]
     ratio = np.median(course.losses[:, -1].mean(axis=1)) / np.median(
-        outcome.courses[schedules.EVERY_DAY].losses[:, -1].mean(axis=1)
+        outcome.found[schedules.EVERY_DAY].losses[:, -1].mean(axis=1)
     )
     assert found["loss of the last day, until day 3 over every day"] == pytest.approx(ratio)
 
@@ -75,5 +75,7 @@ def test_the_command(small_recipe, tmp_path):
 @pytest.mark.parametrize(("name", "schedule"), [("fixed-decoder", "FIXED"), ("readout-swap", "SWAPS")])
 def test_the_protocols_that_sessions_run_are_those_schedules(name, schedule):
     shipped = protocol.load(SHIPPED / f"{name}.toml")
-    changed = schedules.protocol("assistive-fast", schedules.changes(10, ())[getattr(schedules, schedule)])
+    changed = schedules.changed(
+        pretrained.shipped("assistive-fast"), schedules.changes(10, ())[getattr(schedules, schedule)]
+    )
     assert shipped.model_copy(update={"name": changed.name}) == changed
