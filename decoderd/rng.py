@@ -42,10 +42,10 @@ class Spec(NamedTuple):
 
 
 def normal(words: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Two standard normal numbers a word, by the transform of Box & Muller (1958), in single precision, below 6.8.
+    """Two standard normal numbers a word, by the transform of Box & Muller (1958): |z| < 6.8, exact to 3e-6.
 
-    Exact to 2^-24 of themselves, which is enough for noise, and a third of the time that NumPy's own method takes;
-    see docs/decisions/0013-normal-numbers-by-box-and-muller.md.
+    That is enough for noise, in a third of the time that NumPy's own method takes; see
+    docs/decisions/0013-normal-numbers-by-box-and-muller.md.
     """
     numbers = words.view(np.uint32).astype(np.float32)
     radius, angle = numbers[: len(words)], numbers[len(words) :]

@@ -299,7 +299,7 @@ def test_an_interrupted_person_is_told_how_to_go_on(tmp_path):
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path):
-    """A tick comes once a second here: the first interrupt waits for the next one, the second does not."""
+    """A tick comes every two seconds here: the first interrupt waits for the next and tells, the second does not."""
     path = running.write(tmp_path / "p.toml", lasting(30.0, tick_s=0.1))
     folder = tmp_path / "session"
     process = running.start("run", path, "--speed", "0.05", "--out", folder)
@@ -310,12 +310,10 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
         time.sleep(0.2)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        _, err = process.communicate(timeout=running.TIMEOUT_S)
-        took = time.monotonic() - began
+        out, err = process.communicate(timeout=running.TIMEOUT_S)
     finally:
         running.end(process)
-    assert took < 1.5
+    assert "everything is stored" not in out
     assert process.returncode != 0
     assert "Traceback" not in err
     resumed = summary(cli("resume", folder, "--speed", "max", "--json"))

@@ -1,6 +1,7 @@
 """Random rows are functions of (seed, name, day, index), recomputed here from the definition of Philox."""
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -22,12 +23,27 @@ def philox(counter, key):
     return c
 
 
-def uniforms(seed, name, day, block, count):
-    """The block's first numbers on [0, 1): the upper 53 bits of each word, the counter going up from 1."""
+def words_of(seed, name, day, block, count):
+    """The block's first words, the counter going up from 1."""
     digest = hashlib.sha256(f"{seed}\n{name}\n{day}".encode()).digest()
     key = [int.from_bytes(digest[i : i + 8], "little") for i in (0, 8)]
-    words = [w for c in range(1, count // 4 + 2) for w in philox([c, 0, 0, block], key)]
-    return [(w >> 11) * 2.0**-53 for w in words[:count]]
+    return [w for c in range(1, count // 4 + 2) for w in philox([c, 0, 0, block], key)][:count]
+
+
+def uniforms(seed, name, day, block, count):
+    """The block's first numbers on [0, 1): the upper 53 bits of each word."""
+    return [(w >> 11) * 2.0**-53 for w in words_of(seed, name, day, block, count)]
+
+
+def normals(seed, name, day, block, count):
+    """Of a block of `count` numbers: the first half by cosines, the second by sines, of words cut in two."""
+    half = -(-count // 2)
+    words = words_of(seed, name, day, block, half)
+    parts = [part for word in words for part in (word & 0xFFFFFFFF, word >> 32)]
+    radius = [math.sqrt(-2 * math.log(min((part + 0.5) / 2**32, 1))) for part in parts[:half]]
+    angle = [2 * math.pi * part / 2**32 for part in parts[half:]]
+    pairs = list(zip(radius, angle, strict=True))
+    return [r * math.cos(a) for r, a in pairs] + [r * math.sin(a) for r, a in pairs]
 
 
 def test_philox_as_published():
@@ -49,6 +65,42 @@ def test_uniform_rows_follow_from_the_definition():
         np.testing.assert_array_equal(stream.row(2, i), expected[i : i + 1])
     np.testing.assert_array_equal(stream.row(2, rows)[0], uniforms(7, "population/spikes", 2, 1, 3))
     np.testing.assert_array_equal(stream.row(2, 5 * rows)[0], uniforms(7, "population/spikes", 2, 5, 3))
+
+
+@pytest.mark.parametrize("width", [4096, 2731])  # 2731: an odd number of them in a block
+def test_normal_rows_follow_from_the_definition(width):
+    stream = Stream((7,), "population/noise", Spec("normal", width))
+    rows = BLOCK // width
+    expected = normals(7, "population/noise", 2, 3, rows * width)[: rows * width]
+    found = np.concatenate([stream.row(2, 3 * rows + k)[0] for k in range(rows)])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
+
+
+def test_normal_numbers_of_extreme_words():
+    """All bits set, and none: the radius is 0, and as large as any."""
+    found = rng.normal(np.array([0, MASK, 0, MASK], np.uint64))  # radii of 0, 0, 1, 1; angles of 0, 0, 1, 1
+    largest = math.sqrt(66 * math.log(2))
+    np.testing.assert_allclose(found, [largest, largest, 0, 0, 0, 0, 0, 0], atol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_moments_of_normal_numbers():
+    """To the sixth, of a million, within four standard errors; partners and their squares are independent."""
+    stream = Stream((3,), "s", Spec("normal", BLOCK))
+    blocks = stream.rows(1, 0, 128)[:, 0]
+    for power, expected in ((1, 0), (2, 1), (3, 0), (4, 3), (6, 15)):
+        moments = blocks.ravel() ** power
+        assert abs(moments.mean() - expected) < 4 * moments.std() / math.sqrt(moments.size)
+    one, other = blocks[:, : BLOCK // 2].ravel(), blocks[:, BLOCK // 2 :].ravel()
+    for a, b in ((one, other), (one**2, other**2), (one, other**2)):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 4 / math.sqrt(a.size)
+
+
+def test_single_precision_is_the_same_number():
+    single, double = (Stream((1,), "s", Spec("normal", 5, dtype)) for dtype in (np.float32, np.float64))
+    assert single.row(1, 3).dtype == single.rows(1, 3, 2).dtype == np.float32
+    np.testing.assert_array_equal(single.row(1, 3), double.row(1, 3))
+    np.testing.assert_array_equal(single.rows(2, 3, 9), double.rows(2, 3, 9))
 
 
 @pytest.mark.parametrize("law", ["uniform", "normal"])

@@ -1,6 +1,8 @@
 """What an update of learning costs an individual, when several learn side by side: trials, credit and step.
 
 reinforce  8 targets x 100 ticks, the published recipe       backprop  8 targets x 150 ticks, that of its first version
+
+In single precision, as in the recipes that come with the experiments, and in double.
 """
 
 from __future__ import annotations
@@ -8,9 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd import conditions, registry
 from decoderd.adjoint import Loop
+from decoderd.arrays import Array
 from decoderd.bench.turns import figures, microseconds
 from decoderd.config import ComponentConfig
 from decoderd.credit import lesson
@@ -23,6 +27,7 @@ from decoderd.populations.products import summed
 from decoderd.populations.rnn import Precision
 from decoderd.practice import run
 from decoderd.pretraining import Noise, places
+from decoderd.rng import Spec, Stream
 from decoderd.state import Reaches, Timing
 
 TIMING = Timing(0.01, 1)
@@ -30,14 +35,21 @@ TARGETS, UNITS, READOUTS = 8, 100, 12
 
 
 class Learning:
-    """Individuals that practise with a linear decoder; every call is one update of all of them."""
+    """Individuals that practise with a linear decoder; every call is one update of all of them.
 
-    def __init__(self, config: ComponentConfig, ticks: int, seeds: int, precision: Precision = "single") -> None:
+    `alike` individuals of each seed meet the same noise, as the intensities of a study do.
+    """
+
+    def __init__(self, config: ComponentConfig, ticks: int, seeds: int, precision: Precision, alike: int = 1) -> None:
         self._config: Any = config
         self._rule: Any = registry.find("plasticity", config.kind)
         population = rnn.RnnConfig(units=UNITS, precision=precision)
         drawn = [rnn.load(population, np.random.default_rng(seed), {}) for seed in range(seeds)]
-        self._people = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
+        self._of = np.repeat(np.arange(seeds), alike)
+        one_each = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
+        self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, population, one_each)
+        seeds *= alike
+        self._people = rnn.Parameters(*(field[self._of] for field in one_each))
         plan = rnn.plan(population, TIMING)
         cursor = CURSOR.plan(CURSOR.Config(), TIMING)  # type: ignore[call-arg]
         self._loop = Loop(rnn.RNN, plan, CURSOR, cursor, TIMING.tick_s, slice(None))
@@ -47,7 +59,6 @@ class Learning:
         self._steps = [Linear(F, None, K, np.zeros((seeds, 2)), np.eye(2))] * ticks
         goal = np.broadcast_to(places(TARGETS, 0.07), (seeds, TARGETS, 2))
         self._reaches = Reaches(np.zeros_like(goal), goal, ticks, 0)
-        self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, population, self._people)
         self._state = self._rule.init(config, self._values(), TARGETS, (seeds,))
         self._rest, self._done = np.zeros((seeds, 2)), 0
 
@@ -56,6 +67,8 @@ class Learning:
 
     def __call__(self) -> None:
         tables = self._noise.tables(self._done * TARGETS, TARGETS, self._reaches.ticks)
+        if len(self._of) > self._of[-1] + 1:
+            tables = {name: shared(table, self._of) for name, table in tables.items()}
         passage = run(self._loop, self._people, self._steps, self._rest, self._reaches, tables)
         told = lesson(
             self._loop,
@@ -70,35 +83,47 @@ class Learning:
         self._people, self._done = self._people._replace(**values), self._done + 1
 
 
+def shared(table: Array, of: NDArray[np.int64]) -> Array:
+    """Rows (T, S, B, N) of each individual, from those of seeds (T, seeds, B, N), laid out as a network wants them."""
+    in_order = np.ascontiguousarray(np.moveaxis(table, 0, -3))
+    return np.moveaxis(in_order[of], -3, 0)
+
+
 def products(ticks: int, seeds: int) -> Any:
-    """The matrix products alone that REINFORCE cannot do without: one yardstick."""
+    """The matrix products alone that REINFORCE cannot do without, in single precision: one yardstick."""
     draw = np.random.default_rng(0)
-    rows = draw.standard_normal((seeds, TARGETS, UNITS))
-    weights = draw.standard_normal((seeds, UNITS, UNITS))
-    noise, inputs = draw.standard_normal((2, seeds, TARGETS, ticks, UNITS))
+    rows, inputs = (draw.random((seeds, n * TARGETS, UNITS), np.float32) for n in (1, 10))
+    weights = draw.random((seeds, UNITS, UNITS), np.float32)
+    noise, came = draw.random((2, seeds, ticks, TARGETS, UNITS), np.float32)
     amounts = np.ones((seeds, TARGETS))
 
     def once() -> None:
-        for _ in range(2 * ticks):  # input and recurrent
+        for _ in range(ticks):  # recurrent
             rows @ weights
+        for _ in range(ticks // 10):  # input, of ten ticks at once
+            inputs @ weights
         for _ in range(2):
-            summed(amounts, noise, inputs)
+            summed(amounts, noise, came)
 
     return once
 
 
 def numbers(ticks: int, seeds: int) -> Any:
     """Its random numbers alone: the other."""
-    streams = [np.random.Generator(np.random.Philox(seed)) for seed in range(seeds)]
-    return lambda: [stream.standard_normal((TARGETS * ticks, UNITS)) for stream in streams]
+    stream = Stream(tuple(range(seeds)), "bench", Spec("normal", UNITS, np.float32))
+    return lambda: stream.rows(1, 0, TARGETS * ticks)
 
 
 def measure(rounds: int = 5, seeds: int = 32) -> dict[str, Any]:
     """reinforce_epoch_ms and backprop_epoch_ms: an update of all targets, a seed, on one core."""
+    reinforce, backprop = ReinforceConfig(), BackpropConfig()
     with conditions.repeatable():
         rivals = {
-            "reinforce": Learning(ReinforceConfig(), 100, seeds),
-            "backprop": Learning(BackpropConfig(), 150, seeds),
+            "reinforce": Learning(reinforce, 100, seeds, "single"),
+            "backprop": Learning(backprop, 150, seeds, "single"),
+            "reinforce_same_noise": Learning(reinforce, 100, seeds // 4, "single", alike=4),
+            "reinforce_double": Learning(reinforce, 100, seeds, "double"),
+            "backprop_double": Learning(backprop, 150, seeds, "double"),
             "products": products(100, seeds),
             "numbers": numbers(100, seeds),
         }

@@ -62,6 +62,7 @@ def valid_streams(specs: Any) -> None:
         assert isinstance(spec, Spec)
         assert spec.law in ("uniform", "normal")
         assert spec.width >= 1
+        assert spec.dtype in ((np.float64,) if spec.law == "uniform" else (np.float64, np.float32))
 
 
 def sample(seed: int = 0) -> np.random.Generator:

@@ -89,9 +89,10 @@ class PlasticContract(ComponentContract):
         """Made-up trials (..., B)."""
         draw, shape = sample(13), (*lead, TRIALS)
         tables = {}
-        for name, (law, width) in self.component.streams(self.config(), parameters).items():
-            size = (TICKS, *shape, width)
-            tables[name] = draw.random(size) if law == "uniform" else draw.normal(size=size)
+        for name, spec in self.component.streams(self.config(), parameters).items():
+            size = (TICKS, *shape, spec.width)
+            numbers = draw.random(size) if spec.law == "uniform" else draw.normal(size=size)
+            tables[name] = numbers.astype(spec.dtype)
         goal = draw.normal(0, 0.07, (*shape, 2))
         return Trials(draw.normal(0, 0.01, (*shape, 2)), goal, draw.normal(0, 0.03, (TICKS, *shape, 4)), tables)
 
