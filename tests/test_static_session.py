@@ -198,7 +198,7 @@ def test_node_perturbation_written_out(tmp_path):
         W = W - rate * slope
     np.testing.assert_allclose(end(run).W, W, rtol=0, atol=1e-9)
     assert run.of("plasticity")[0]["z"] == 0  # baselines only
-    assert np.abs(W - network.W[0]).max() > 1e-4
+    assert np.abs(W - network.W[0]).max() > 1e-5
 
 
 def test_node_perturbation_learns_a_permutation(tmp_path):
