@@ -59,8 +59,8 @@ class Loop(NamedTuple):
     readouts: Any  # index of the units read
 
 
-def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_controls: Array | None) -> list[Array]:
-    """What `population.plastic.back` gave as `pushed` at each tick, first tick first.
+def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_controls: Array | None) -> Array:
+    """What `population.plastic.back` gave as `pushed` at each tick, (..., T, B, N).
 
     `on_cursors` (T + 1, ..., B, 4) and `on_controls` (T, ..., B, 2) or None are the loss's own gradients; see
     `plasticity.objective`. The sum over the batch of the trials' gradients follows by `gather`.
@@ -80,7 +80,7 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
     on_state: Array | None = None  # of the decoder's state, from steps that come after
     on_velocity = np.zeros((*shape, 2))  # of the velocity held since the last step
     on_counts: Array | None = None
-    ahead, found = None, []
+    ahead, found = None, None
     for t in range(T - 1, -1, -1):
         slope = passage.slopes.get(t, NOTHING)
         effector, on_command = back(loop.effector_plan, passage.effector[t], passage.commands[t], effector)
@@ -105,10 +105,12 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
         if slope.rates is not None:
             rates *= slope.rates
         ahead, push = plastic.back(plan, parameters, passage.trace, t, rates, ahead)
-        found.append(push)
+        if found is None:
+            found = np.empty((*push.shape[:-2], T, *push.shape[-2:]), push.dtype)
+        found[..., t, :, :] = push
         if (T - t) % together == 0 and t + together > late:
             came = max(t, late)  # what came in earlier was seen before the trial, or is the place where it began
-            pushes = found[::-1][came - t : together]
+            pushes = found[..., came : t + together, :, :]
             for shown, seen in enumerate(plastic.seen(plan, parameters, passage.trace, came, pushes), came - late):
                 feedback = passage.slopes.get(shown, NOTHING).seen
                 if feedback is None:
@@ -116,7 +118,8 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
                 else:
                     cursors[shown] += seen @ feedback
         effector = _added(effector, cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
-    return found[::-1]
+    assert found is not None  # a trial has ticks
+    return found
 
 
 def _added(one: Any, other: Any) -> Any:

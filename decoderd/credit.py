@@ -64,7 +64,7 @@ def _expected(
     for axis in (0, 1):
         on_cursors = np.zeros_like(passage.cursors)
         on_cursors[-1][..., axis] = 1 / objective.position_scale_m
-        rows.append(np.stack(pushed(loop, parameters, passage, on_cursors, None)))
+        rows.append(np.moveaxis(pushed(loop, parameters, passage, on_cursors, None), -3, 0))
     left = (passage.cursors[-1][..., POSITION] - passage.goal) / objective.position_scale_m
     Z, plan = np.stack(rows, axis=-2), loop.population_plan
     square, gradient = plastic.expected(plan, parameters, passage.trace, Z, left, fields)

@@ -118,13 +118,19 @@ class PlasticContract(ComponentContract):
         """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
         plan, plastic = self.planned(), self.plastic()
         ahead: Any = None
-        pushed: list[Array] = []
+        each: list[Array] = []
         for t in reversed(range(TICKS)):
             ahead, push = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
-            pushed.insert(0, push)
+            each.insert(0, push)
+        pushed = np.stack(each, axis=-3)
         fields = tuple(plastic.fields.values())
         seen = pure(plastic.seen, plan, parameters, trace, 0, pushed)
-        same(seen[3:5], pure(plastic.seen, plan, parameters, trace, 3, pushed[3:5]), SUMS, "seen in two ticks alone")
+        same(
+            seen[3:5],
+            pure(plastic.seen, plan, parameters, trace, 3, pushed[..., 3:5, :, :]),
+            SUMS,
+            "seen in two ticks alone",
+        )
         return pure(plastic.gather, plan, parameters, trace, pushed, fields), seen
 
     def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:

@@ -51,9 +51,9 @@ class Plastic(NamedTuple):
         last tick
     seen(plan, parameters, trace, first, pushed) -> (k, ..., B, 2): the gradient of the positions that reached the
         population in k ticks from `first` on, which were displayed `lag` ticks before, from what `back` gave as
-        `pushed` at each
+        `pushed` at each, (..., k, B, N)
     gather(plan, parameters, trace, pushed, fields) -> {field: array}: the gradient, summed over trials, from what
-        `back` gave as `pushed` at each tick, first tick first
+        `back` gave as `pushed` at each tick, (..., T, B, N)
 
     Three that not every kind has:
 
@@ -73,8 +73,8 @@ class Plastic(NamedTuple):
     trace: Callable[[Sequence[Any]], Any]
     eligibility: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
     back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array]]
-    seen: Callable[[Any, Any, Any, int, Sequence[Array]], Array]
-    gather: Callable[[Any, Any, Any, Sequence[Array], tuple[str, ...]], dict[str, Array]]
+    seen: Callable[[Any, Any, Any, int, Array], Array]
+    gather: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
     expected: Callable[[Any, Any, Any, Array, Array, tuple[str, ...]], tuple[Array, Weighed]] | None = None
     refuses: Callable[[Any], str] | None = None
     rehearse: Callable[[Any, Any, Reaches, Mapping[str, Array]], Rehearsal] | None = None

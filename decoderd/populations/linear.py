@@ -156,16 +156,16 @@ def back(
     return np.zeros_like(gradient), _settled(_t(parameters.W), gradient / plan.tick_s)
 
 
-def seen(plan: Plan, parameters: Parameters, trace: State, first: int, pushed: Sequence[Array]) -> Array:
+def seen(plan: Plan, parameters: Parameters, trace: State, first: int, pushed: Array) -> Array:
     """Nothing: the cursor is not seen."""
-    return np.zeros((len(pushed), *pushed[0].shape[:-1], 2))
+    return np.zeros((pushed.shape[-3], *pushed.shape[:-3], pushed.shape[-2], 2))
 
 
 def gather(
-    plan: Plan, parameters: Parameters, trace: State, pushed: Sequence[Array], fields: tuple[str, ...]
+    plan: Plan, parameters: Parameters, trace: State, pushed: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    return _per_field(parameters, np.stack(pushed, axis=-3), trace, fields)
+    return _per_field(parameters, pushed, trace, fields)
 
 
 def expected(

@@ -1,4 +1,4 @@
-"""Sums of outer products over the ticks of many trials: what credit by noise and by gradient both come down to."""
+"""Products over the ticks of many trials: what credit by noise and by gradient both come down to."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from decoderd.arrays import Array
 ROWS = 100
 
 
+def rows(part: Array) -> Array:
+    """(..., T, B, n) as (..., T B, n), without a copy where ticks and trials follow one another in memory."""
+    *lead, ticks, trials, n = part.shape
+    return part.reshape(*lead, ticks * trials, n)
+
+
 def summed(amounts: Array, left: Array, right: Array) -> Array:
     """(..., N, M): sum over ticks t and trials k of amount_k left_tk right_tk'.
 
     amounts (..., B), left (..., T, B, N), right (..., T, B, M); in the precision of `left`.
     """
     *lead, ticks, trials, n = left.shape
-    rows = ticks * trials
-    left, right = left.reshape(*lead, rows, n), right.reshape(*lead, rows, right.shape[-1])
     weights = np.broadcast_to(amounts[..., np.newaxis, :, np.newaxis], (*lead, ticks, trials, 1))
-    weights = weights.astype(left.dtype).reshape(*lead, rows, 1)
+    left, right, weights = rows(left), rows(right), rows(weights.astype(left.dtype))
     found = np.zeros((*lead, n, right.shape[-1]), left.dtype)
-    pieces = -(-rows // ROWS)
-    spans = [slice(rows * i // pieces, rows * (i + 1) // pieces) for i in range(pieces)]
+    count, pieces = ticks * trials, -(-ticks * trials // ROWS)
+    spans = [slice(count * i // pieces, count * (i + 1) // pieces) for i in range(pieces)]
     product = np.empty(found.shape[-2:], left.dtype)
     for place in np.ndindex(*lead):
         total = found[place]

@@ -12,6 +12,7 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.populations.network import Parameters, Plan, cues, initial
+from decoderd.populations.products import rows
 from decoderd.populations.trace import Trace
 from decoderd.state import HOLD, POSITION, REACH, Reaches
 
@@ -23,8 +24,8 @@ class Rehearsal:
         self._plan, self._reaches = plan, reaches
         lead, (n, m), dtype = reaches.goal.shape[:-1], parameters.U.shape[-2:], plan.a.dtype
         E, U, W = (part.swapaxes(-1, -2) for part in (parameters.E, parameters.U, parameters.W))
-        rows = [E[..., :2, :] * plan.scale, E[..., 2:, :], parameters.c[..., np.newaxis, :]]
-        self._E = np.concatenate(rows, axis=-2, dtype=dtype)
+        parts = [E[..., :2, :] * plan.scale, E[..., 2:, :], parameters.c[..., np.newaxis, :]]
+        self._E = np.concatenate(parts, axis=-2, dtype=dtype)
         lead, trials = lead[:-1], lead[-1]
         self._s = np.ones((*lead, reaches.ticks, trials, 7 + plan.hold_cue), dtype)  # position, cues and 1
         change = max(0, reaches.ticks - reaches.hold_ticks)
@@ -62,10 +63,10 @@ class Rehearsal:
         """All that drives the network from tick `first` on but the network itself, as far as it is known."""
         plan = self._plan
         until = min(first + max(1, plan.delay), self._reaches.ticks)
-        s, e, xi = (_rows(part[..., first:until, :, :]) for part in (self._s, self._e, self._xi))
-        drive = _rows(self._drive[..., : until - first, :, :])
+        s, e, xi = (rows(part[..., first:until, :, :]) for part in (self._s, self._e, self._xi))
+        drive = rows(self._drive[..., : until - first, :, :])
         shown = cursors[np.maximum(np.arange(first, until) - plan.delay, 0)]
-        s[..., :2] = _rows(np.moveaxis(shown[..., POSITION], 0, -3))
+        s[..., :2] = rows(np.moveaxis(shown[..., POSITION], 0, -3))
         np.matmul(s, self._E, out=e)
         np.maximum(e, self._no_input[..., : e.shape[-2], :], out=e)
         np.matmul(e, self._U, out=drive)
@@ -76,8 +77,3 @@ class Rehearsal:
     def trace(self) -> Trace:
         """Of all ticks."""
         return Trace(self._r, self._xi, self._e)
-
-
-def _rows(part: Array) -> Array:
-    """(..., T, B, n) as (..., T * B, n), where it lies."""
-    return part.reshape(*part.shape[:-3], -1, part.shape[-1])

@@ -12,7 +12,7 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.populations.network import Parameters, Plan, State
-from decoderd.populations.products import summed
+from decoderd.populations.products import rows, summed
 
 
 class Trace(NamedTuple):
@@ -71,17 +71,17 @@ def back(
     return (pushed @ parameters.W, at), pushed
 
 
-def seen(plan: Plan, parameters: Parameters, trace: Trace, first: int, pushed: Sequence[Array]) -> Array:
+def seen(plan: Plan, parameters: Parameters, trace: Trace, first: int, pushed: Array) -> Array:
     """(k, ..., B, 2), of the positions that came in in these k ticks."""
-    encoder = np.stack(pushed, axis=-3) @ parameters.U[..., np.newaxis, :, :]
-    encoder *= trace.e[..., first : first + len(pushed), :, :] > 0
-    by_position = parameters.E[..., np.newaxis, :, :2] * plan.scale.astype(parameters.E.dtype)
-    return np.moveaxis(encoder @ by_position, -3, 0)
+    *lead, ticks, trials, _ = pushed.shape
+    encoder = rows(pushed) @ parameters.U
+    encoder *= rows(trace.e[..., first : first + ticks, :, :]) > 0
+    by_position = encoder @ (parameters.E[..., :2] * plan.scale.astype(parameters.E.dtype))
+    return np.moveaxis(by_position.reshape(*lead, ticks, trials, 2), -3, 0)
 
 
 def gather(
-    plan: Plan, parameters: Parameters, trace: Trace, pushed: Sequence[Array], fields: tuple[str, ...]
+    plan: Plan, parameters: Parameters, trace: Trace, pushed: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    whole = np.stack(pushed, axis=-3)
-    return _per_field(np.ones((*whole.shape[:-3], whole.shape[-2])), whole, trace, fields)
+    return _per_field(np.ones((*pushed.shape[:-3], pushed.shape[-2])), pushed, trace, fields)
