@@ -51,6 +51,10 @@ class Protocol(Config):
             raise ValueError(f"perturbations need names of their own; given twice: {', '.join(sorted(twice))}")
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process it goes as plain data: its class is made of the kinds that are installed there."""
+        return parse, (dump(self),)
+
     @property
     def session(self) -> str:
         """The name a session of this protocol and seed goes by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,12 @@ def test_names_of_perturbations_differ():
     gain = {"name": "p", "kind": "gain", "site": "cursor", "factor": 2}
     with pytest.raises(ProtocolError, match="given twice: p"):
         protocol.parse(centre_out(perturbations=[gain, {**gain, "factor": 3}]))
+
+
+def test_a_protocol_goes_to_another_process():
+    one = protocol.parse(centre_out(seed=7))
+    changed = one.model_copy(update={"seed": 8})
+    for each in (one, changed):
+        again = pickle.loads(pickle.dumps(each))
+        assert again == each
+        assert protocol.dump(again) == protocol.dump(each)

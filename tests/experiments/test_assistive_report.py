@@ -60,6 +60,13 @@ def test_individuals_that_did_not_learn_to_reach_are_left_out(small_recipes, mon
     assert outcome.report.settings["seeds that learned to reach"].startswith("2 of 3")
 
 
+def test_any_number_of_processes_finds_the_same(small_recipes):
+    one, two = (assistive_report.assistance("assistive", 3, jobs, lambda done, of: None).found for jobs in (1, 2))
+    assert one.losses.tobytes() == two.losses.tobytes()
+    assert one.curves.keys() == two.curves.keys()
+    assert all(one.curves[day].tobytes() == two.curves[day].tobytes() for day in one.curves)
+
+
 def test_bias_tells_what_was_removed_and_that_no_weight_changed(monkeypatch, tmp_path):
     data = small()
     data["population"] |= {"units": 40, "motor_weights": {"normal": [0.0, 0.05]}}
