@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
@@ -31,6 +32,12 @@ class Laid(NamedTuple):
     def row(self, name: str) -> Array:
         """(..., B, width) of this tick."""
         return self.tables[name][self.t]
+
+
+def shared(table: Array, of: NDArray[np.int64]) -> Array:
+    """Rows (T, S, B, N) of individuals, from those (T, seeds, B, N) of the seeds `of` (S,) which they are."""
+    in_order = np.ascontiguousarray(np.moveaxis(table, 0, -3))
+    return np.moveaxis(in_order[of], -3, 0)
 
 
 class TickByTick:

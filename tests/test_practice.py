@@ -109,3 +109,10 @@ def test_a_population_without_a_rehearsal_of_its_own():
     np.testing.assert_allclose(found.cursors, expected.cursors, rtol=1e-9, atol=1e-12)
     for ours, theirs in zip(found.trace, expected.trace, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_individuals_of_one_seed_meet_the_same_rows():
+    table = np.random.default_rng(7).normal(size=(T, 2, TARGETS, 3))
+    found = practice.shared(table, np.array([0, 1, 1, 0]))
+    np.testing.assert_array_equal(found, table[:, [0, 1, 1, 0]])
+    assert all(found[:, person].flags.c_contiguous for person in range(4))  # all trials of a tick, and its ticks

@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd import conditions, registry
 from decoderd.adjoint import Loop
-from decoderd.arrays import Array
 from decoderd.bench.turns import figures, microseconds
 from decoderd.config import ComponentConfig
 from decoderd.credit import lesson
@@ -25,7 +23,7 @@ from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations import rnn
 from decoderd.populations.products import summed
 from decoderd.populations.rnn import Precision
-from decoderd.practice import run
+from decoderd.practice import run, shared
 from decoderd.pretraining import Noise, places
 from decoderd.rng import Spec, Stream
 from decoderd.state import Reaches, Timing
@@ -45,7 +43,7 @@ class Learning:
         self._rule: Any = registry.find("plasticity", config.kind)
         population = rnn.RnnConfig(units=UNITS, precision=precision)
         drawn = [rnn.load(population, np.random.default_rng(seed), {}) for seed in range(seeds)]
-        self._of = np.repeat(np.arange(seeds), alike)
+        self._alike, self._of = alike, np.repeat(np.arange(seeds), alike)
         one_each = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
         self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, population, one_each)
         seeds *= alike
@@ -67,7 +65,7 @@ class Learning:
 
     def __call__(self) -> None:
         tables = self._noise.tables(self._done * TARGETS, TARGETS, self._reaches.ticks)
-        if len(self._of) > self._of[-1] + 1:
+        if self._alike > 1:
             tables = {name: shared(table, self._of) for name, table in tables.items()}
         passage = run(self._loop, self._people, self._steps, self._rest, self._reaches, tables)
         told = lesson(
@@ -81,12 +79,6 @@ class Learning:
         )
         self._state, values = self._rule.learn(self._config, self._state, self._values(), told)
         self._people, self._done = self._people._replace(**values), self._done + 1
-
-
-def shared(table: Array, of: NDArray[np.int64]) -> Array:
-    """Rows (T, S, B, N) of each individual, from those of seeds (T, seeds, B, N), laid out as a network wants them."""
-    in_order = np.ascontiguousarray(np.moveaxis(table, 0, -3))
-    return np.moveaxis(in_order[of], -3, 0)
 
 
 def products(ticks: int, seeds: int) -> Any:

@@ -18,6 +18,7 @@ from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
 from decoderd.decoders import Decoder, Linear
 from decoderd.errors import ProtocolError
+from decoderd.practice import shared
 from decoderd.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.state import Parameters, Reaches
@@ -159,8 +160,7 @@ def trials(company: Company, day: int, first: int, count: int) -> Trials:
         else:
             drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
             drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
-            in_order = np.ascontiguousarray(drawn.swapaxes(1, 2))  # as a population wants them
-            tables[name] = np.moveaxis(in_order[company.of], 1, 0)  # (ticks, S, B, width)
+            tables[name] = shared(np.moveaxis(drawn, 2, 0), company.of)  # (ticks, S, B, width)
     targets = numbers % plan.targets
     goal = np.broadcast_to(plan.places[targets], (len(company.of), count, 2))
     return Trials(Reaches(start[company.of], goal, plan.reach, plan.hold), tables, targets)

@@ -25,6 +25,7 @@ from decoderd.arrays import Array
 from decoderd.populations import Plastic, Population, Weighed
 from decoderd.populations import linear_individual as individuals
 from decoderd.populations.linear_individual import FIELDS, LinearConfig, Parameters
+from decoderd.populations.products import rows
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, Moment, Timing
 
@@ -199,8 +200,7 @@ def _per_field(parameters: Parameters, pushed: Array, trace: State, fields: tupl
     found: dict[str, Array] = {}
     for name, driving in (("U", trace.x), ("W", trace.v)):
         if name in fields:
-            one, other = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in (pushed, driving))
-            found[name] = _t(one) @ other
+            found[name] = _t(rows(pushed)) @ rows(driving)
     if "W" in fields:
         found["W"] = found["W"] * parameters.mask
     if "b" in fields:
