@@ -41,14 +41,14 @@ def shared(table: Array, of: NDArray[np.int64]) -> Array:
 
 
 class TickByTick:
-    """The rehearsal of a population that has none of its own: its `rates`, one tick after the other."""
+    """The rehearsal of a population that has none of its own: its `rates` and `counts`, one tick after the other."""
 
     def __init__(self, population: Population, plan: Any, parameters: Any, reaches: Reaches, tables: Tables) -> None:
         self._population, self._plan, self._parameters = population, plan, parameters
         self._reaches, self._tables = reaches, tables
         self._states: list[Any] = []
 
-    def rates(self, t: int, cursors: Array) -> Array:
+    def counts(self, t: int, cursors: Array) -> NDArray[Any]:
         """See `populations.Rehearsal`."""
         population, (start, goal, ticks, hold_ticks) = self._population, self._reaches
         state = self._states[-1] if t else population.init(self._plan, self._parameters, cursors[0])
@@ -59,7 +59,7 @@ class TickByTick:
             self._plan, self._parameters, state, cue, cursors[t], Moment(t, 0, t, 0), draws
         )
         self._states.append(state)
-        return rates
+        return population.counts(self._plan, rates, draws)
 
     def trace(self) -> Any:
         """Of all ticks."""
@@ -94,10 +94,7 @@ def run(
     bodies, commands = [body], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
     for t in range(T):
-        draws: Any = Laid(tables, t)
-        counts = population.counts(plan, rehearsal.rates(t, cursors), draws)
-        step = steps[t]
-        before = x
+        counts, step, before = rehearsal.counts(t, cursors), steps[t], x
         if fired is not None:
             fired.append(counts)
         x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)

@@ -31,7 +31,7 @@ from decoderd.rng import generator, open_streams
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Raised when the same protocol would train another individual than before.
-VERSION = 3
+VERSION = 4
 
 
 class Pretraining(Config):

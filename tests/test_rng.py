@@ -2,10 +2,12 @@
 
 import hashlib
 import math
+from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from decoderd import rng
 from decoderd.rng import BLOCK, Draws, Spec, Stream, generator, open_streams
@@ -35,15 +37,24 @@ def uniforms(seed, name, day, block, count):
     return [(w >> 11) * 2.0**-53 for w in words_of(seed, name, day, block, count)]
 
 
+def means():
+    """Of the 65,536 equally likely parts of the normal law, scaled to variance 1/2."""
+    law, parts = NormalDist(), 2**16
+    edges = [-math.inf, *(law.inv_cdf(k / parts) for k in range(1, parts)), math.inf]
+    found = [(law.pdf(low) - law.pdf(high)) * parts for low, high in pairwise(edges)]
+    sd = math.sqrt(math.fsum(mean**2 for mean in found) / parts)
+    return [mean / sd / math.sqrt(2) for mean in found]
+
+
+MEANS = means()
+
+
 def normals(seed, name, day, block, count):
-    """Of a block of `count` numbers: the first half by cosines, the second by sines, of words cut in two."""
-    half = -(-count // 2)
-    words = words_of(seed, name, day, block, half)
-    parts = [part for word in words for part in (word & 0xFFFFFFFF, word >> 32)]
-    radius = [math.sqrt(-2 * math.log(min((part + 0.5) / 2**32, 1))) for part in parts[:half]]
-    angle = [2 * math.pi * part / 2**32 for part in parts[half:]]
-    pairs = list(zip(radius, angle, strict=True))
-    return [r * math.cos(a) for r, a in pairs] + [r * math.sin(a) for r, a in pairs]
+    """Of a block of `count` numbers: the first half sums, the second differences, of the parts of words cut in four."""
+    words = words_of(seed, name, day, block, -(-count // 4))
+    parts = [MEANS[word >> shift & 0xFFFF] for word in words for shift in (0, 16, 32, 48)]
+    pairs = list(zip(parts[: len(parts) // 2], parts[len(parts) // 2 :], strict=True))
+    return [a + b for a, b in pairs] + [a - b for a, b in pairs]
 
 
 def test_philox_as_published():
@@ -59,7 +70,7 @@ def test_philox_as_published():
 
 def test_uniform_rows_follow_from_the_definition():
     stream = Stream((7,), "population/spikes", Spec("uniform", 3))
-    rows = BLOCK // 3
+    rows = BLOCK["uniform"] // 3
     expected = np.reshape(uniforms(7, "population/spikes", 2, 0, 30), (10, 3))
     for i in range(10):
         np.testing.assert_array_equal(stream.row(2, i), expected[i : i + 1])
@@ -67,31 +78,46 @@ def test_uniform_rows_follow_from_the_definition():
     np.testing.assert_array_equal(stream.row(2, 5 * rows)[0], uniforms(7, "population/spikes", 2, 5, 3))
 
 
-@pytest.mark.parametrize("width", [4096, 2731])  # 2731: an odd number of them in a block
+@pytest.mark.parametrize("width", [8192, 5461, 16383])  # three numbers too many are drawn, none, and one
 def test_normal_rows_follow_from_the_definition(width):
     stream = Stream((7,), "population/noise", Spec("normal", width))
-    rows = BLOCK // width
+    rows = BLOCK["normal"] // width
     expected = normals(7, "population/noise", 2, 3, rows * width)[: rows * width]
     found = np.concatenate([stream.row(2, 3 * rows + k)[0] for k in range(rows)])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-7)
 
 
 def test_normal_numbers_of_extreme_words():
-    """All bits set, and none: the radius is 0, and as large as any."""
-    found = rng.normal(np.array([0, MASK, 0, MASK], np.uint64))  # radii of 0, 0, 1, 1; angles of 0, 0, 1, 1
-    largest = math.sqrt(66 * math.log(2))
-    np.testing.assert_allclose(found, [largest, largest, 0, 0, 0, 0, 0, 0], atol=1e-5)
+    """No bits set, and all: the outermost parts, whose mean is that of a tail of one in 65,536."""
+    found = rng.normal(np.array([0, 0, 0, MASK], np.uint64))
+    begins = stats.norm.isf(2**-16)
+    tail, _ = integrate.quad(lambda z: 2**16 * z * math.exp(-z * z / 2) / math.sqrt(2 * math.pi), begins, 40)
+    low = -math.sqrt(2) * tail  # the sum of two of them, each over the square root of two
+    np.testing.assert_allclose(found, [low] * 4 + [0] * 4 + [0] * 4 + [low] * 4, atol=1e-5)
     assert found.dtype == np.float32
+
+
+def test_the_law_of_all_normal_numbers_there_can_be():
+    """How much of it lies beyond each place, over all 2^32 pairs of parts; and its moments."""
+    parts = np.float32(MEANS).astype(float)
+    for place, error in ((0.5, 1e-6), (1, 1e-6), (2, 3e-5), (3, 1e-4), (4, 0.006), (5, 0.1)):
+        beyond = 1 - np.searchsorted(parts, place - parts, side="right").mean() / len(parts)
+        assert beyond == pytest.approx(stats.norm.sf(place), rel=error + 2**-16)
+    moments = {n: np.mean(parts**n) for n in range(7)}
+    for power, expected, error in ((2, 1, 1e-6), (4, 3, 1e-4), (6, 15, 1e-3)):
+        of_sum = sum(math.comb(power, n) * moments[n] * moments[power - n] for n in range(power + 1))
+        assert of_sum == pytest.approx(expected, rel=error)
+    assert [moments[n] for n in (1, 3, 5)] == pytest.approx([0, 0, 0], abs=1e-6)
 
 
 def test_moments_of_normal_numbers():
     """To the sixth, of a million, within four standard errors; partners and their squares are independent."""
-    stream = Stream((3,), "s", Spec("normal", BLOCK))
-    blocks = stream.rows(1, 0, 128)[:, 0]
+    size = BLOCK["normal"]
+    blocks = Stream((3,), "s", Spec("normal", size)).rows(1, 0, 64)[:, 0]
     for power, expected in ((1, 0), (2, 1), (3, 0), (4, 3), (6, 15)):
         moments = blocks.ravel() ** power
         assert abs(moments.mean() - expected) < 4 * moments.std() / math.sqrt(moments.size)
-    one, other = blocks[:, : BLOCK // 2].ravel(), blocks[:, BLOCK // 2 :].ravel()
+    one, other = blocks[:, : size // 2].ravel(), blocks[:, size // 2 :].ravel()
     for a, b in ((one, other), (one**2, other**2), (one, other**2)):
         assert abs(np.corrcoef(a, b)[0, 1]) < 4 / math.sqrt(a.size)
 
@@ -108,7 +134,7 @@ def test_single_precision_is_the_same_number():
 def test_many_rows_are_those_one_by_one(law, width):
     """Within a block, across one and many, in any order and of any day."""
     several, one = (Stream((1, 2), "s", Spec(law, width)) for _ in range(2))
-    per_block = max(1, BLOCK // width)
+    per_block = max(1, BLOCK[law] // width)
     for day, first, count in (
         (1, 0, 1),
         (1, per_block - 1, 2),
@@ -164,7 +190,7 @@ def test_seed_name_day_and_index_all_matter():
 
 def test_no_number_comes_twice():
     stream = Stream((1,), "s", Spec("uniform", 16))
-    numbers = np.concatenate([stream.row(day, i)[0] for day in (1, 2) for i in range(3 * BLOCK // 16)])
+    numbers = np.concatenate([stream.row(day, i)[0] for day in (1, 2) for i in range(3 * BLOCK["uniform"] // 16)])
     assert len(np.unique(numbers)) == len(numbers)
 
 
@@ -187,8 +213,9 @@ def test_streams_of_one_owner_are_independent_of_each_other():
 
 
 def test_rows_wider_than_a_block():
-    stream = Stream((1,), "s", Spec("uniform", BLOCK + 1))
-    assert stream.row(1, 0).shape == (1, BLOCK + 1)
+    width = BLOCK["uniform"] + 1
+    stream = Stream((1,), "s", Spec("uniform", width))
+    assert stream.row(1, 0).shape == (1, width)
     assert not np.array_equal(stream.row(1, 0), stream.row(1, 1))
 
 

@@ -94,8 +94,7 @@ def products(ticks: int, seeds: int) -> Any:
             rows @ weights
         for _ in range(ticks // 10):  # input, of ten ticks at once
             inputs @ weights
-        for _ in range(2):
-            summed(amounts, noise, came)
+        summed(amounts, noise, (came, came))
 
     return once
 

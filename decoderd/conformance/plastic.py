@@ -321,7 +321,7 @@ class PlasticContract(ComponentContract):
                 same(eligible[name][seed], expected, SUMS, f"eligibility of individual {seed}")
 
     def test_a_rehearsal_is_the_ticks_one_by_one(self) -> None:
-        """Rates, and credit by the trace, of several individuals at once."""
+        """Counts, and credit by the trace, of several individuals at once."""
         plastic, one = self.plastic(), self.loaded()
         if plastic.rehearse is None:
             pytest.skip("this kind has no rehearsal of its own")
@@ -332,12 +332,14 @@ class PlasticContract(ComponentContract):
         tables = {name: rows[:1] if name in plastic.at_start else rows for name, rows in trials.tables.items()}
         cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
         reaches = Reaches(trials.start, trials.goal, TICKS, 0)
-        rehearsal = plastic.rehearse(self.planned(), several, reaches, tables)
+        rehearsal, plan = plastic.rehearse(self.planned(), several, reaches, tables), self.planned()
         for t in range(TICKS):
-            same(watched.rates[t], rehearsal.rates(t, cursors), SUMS, f"rates of tick {t}")
+            draws: Any = Rows(trials.tables, t, set())
+            expected = self.component.counts(plan, watched.rates[t], draws)
+            same(expected, rehearsal.counts(t, cursors), SUMS, f"counts of tick {t}")
         amounts = sample(18).normal(size=(2, TRIALS))
-        for name, expected in self.eligible(several, watched.trace, amounts).items():
-            same(expected, self.eligible(several, rehearsal.trace(), amounts)[name], SUMS, f"eligibility, {name}")
+        for name, credit in self.eligible(several, watched.trace, amounts).items():
+            same(credit, self.eligible(several, rehearsal.trace(), amounts)[name], SUMS, f"eligibility, {name}")
 
     def test_manual(self) -> None:
         """Manual control is the same population under another plan, and a map from its counts to a control."""

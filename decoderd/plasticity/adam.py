@@ -56,11 +56,14 @@ def step(
     m, v, following = {}, {}, {}
     for name, value in values.items():
         g = gradient[name]
+        change = (1 - config.beta1) * g
         m[name] = config.beta1 * moments.m[name]
-        m[name] += (1 - config.beta1) * g
+        m[name] += change
+        np.multiply(g, g, out=change)
+        change *= 1 - config.beta2
         v[name] = config.beta2 * moments.v[name]
-        v[name] += (1 - config.beta2) * (g * g)
-        change = np.sqrt(v[name])
+        v[name] += change
+        np.sqrt(v[name], out=change)
         change *= shrink
         change += config.epsilon
         np.divide(m[name], change, out=change)

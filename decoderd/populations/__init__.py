@@ -17,14 +17,11 @@ from decoderd.state import Cue, Moment, Reaches, Timing
 class Rehearsal(Protocol):
     """A batch of trials, of which a population keeps what happens in arrays of its own.
 
-    Between two calls only the cursors change. Results are those of `rates` tick by tick, to rounding.
+    Between two calls only the cursors change. Results are those of `rates` and `counts` tick by tick, to rounding.
     """
 
-    def rates(self, t: int, cursors: Array) -> Array:
-        """Hz (..., B, N) of tick t, asked for in turn; of the cursors (T + 1, ..., B, 4) those up to t are there.
-
-        They may be overwritten by the next call.
-        """
+    def counts(self, t: int, cursors: Array) -> NDArray[Any]:
+        """(..., B, N) of tick t, asked for in turn; of the cursors (T + 1, ..., B, 4) those up to t are there."""
 
     def trace(self) -> Any:
         """What `Plastic.trace` makes of the states, after the last tick."""
@@ -64,7 +61,8 @@ class Plastic(NamedTuple):
     refuses(parameters) -> why these parameters, as a rule would have them, are not to be had; "" if they are. None: all
         may be had
     rehearse(plan, parameters, reaches, tables) -> rehearsal of the trials `reaches`, by random rows
-        {name: (T, ..., B, width)}, of streams `at_start` the first one only; None: `rates` is called for each tick
+        {name: (T, ..., B, width)}, of streams `at_start` the first one only; None: `rates` and `counts` are called for
+        each tick
     """
 
     fields: dict[str, str]

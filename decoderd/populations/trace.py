@@ -37,14 +37,11 @@ def trace(states: Sequence[State]) -> Trace:
 
 def _per_field(amounts: Array, pushed: Array, trace: Trace, fields: tuple[str, ...]) -> dict[str, Array]:
     """How pushes (..., T', B, N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
-    first, found = slice(pushed.shape[-3]), {}
-    if "U" in fields:
-        found["U"] = summed(amounts, pushed, trace.e[..., first, :, :])
-    if "W" in fields:
-        found["W"] = summed(amounts, pushed, trace.r[..., first, :, :])
-    if "b" in fields:
-        found["b"] = np.einsum("...k,...tkn->...n", amounts.astype(pushed.dtype), pushed)
-    return found
+    driving = {"U": trace.e, "W": trace.r}
+    through = [name for name in fields if name in driving]
+    outer, alone = summed(amounts, pushed, [driving[name][..., : pushed.shape[-3], :, :] for name in through])
+    found = dict(zip(through, outer, strict=True))
+    return found | {"b": alone} if "b" in fields else found
 
 
 def eligibility(

@@ -15,20 +15,30 @@ def written_out(amounts, left, right):
     return found
 
 
+def agree(found, amounts, left, rights, error=1e-11):
+    """With every sum written out."""
+    outer, alone = found
+    for one, right in zip(outer, rights, strict=True):
+        np.testing.assert_allclose(one, written_out(amounts, left, right), rtol=error, atol=error)
+    ones = np.ones((*left.shape[:-1], 1))
+    np.testing.assert_allclose(alone, written_out(amounts, left, ones)[:, 0], rtol=error, atol=error)
+
+
 @pytest.mark.parametrize("ticks", [0, 1, ROWS // 3, ROWS // 3 + 1, ROWS - 7])
 @pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
 def test_the_sum(lead, ticks):
+    """Of rows that fit into one product, fill several, and leave some over."""
     draw = np.random.default_rng(ticks)
-    amounts, left, right = (draw.normal(size=(*lead, *shape)) for shape in ((3,), (ticks, 3, 4), (ticks, 3, 5)))
-    given = [part.copy() for part in (amounts, left, right)]
-    found = summed(amounts, left, right)
-    assert found.shape == (*lead, 4, 5)
+    given = [draw.normal(size=(*lead, *shape)) for shape in ((3,), (ticks, 3, 4), (ticks, 3, 5), (ticks, 3, 2))]
+    before = [part.copy() for part in given]
+    amounts, left, *rights = given
+    outer, alone = summed(amounts, left, rights)
+    assert [one.shape for one in (*outer, alone)] == [(*lead, 4, 5), (*lead, 4, 2), (*lead, 4)]
     for place in np.ndindex(lead):
-        np.testing.assert_allclose(
-            found[place], written_out(amounts[place], left[place], right[place]), rtol=1e-11, atol=1e-11
-        )
-    for before, after in zip(given, (amounts, left, right), strict=True):
-        np.testing.assert_array_equal(before, after)
+        found = [one[place] for one in outer], alone[place]
+        agree(found, amounts[place], left[place], [right[place] for right in rights])
+    for was, now in zip(before, given, strict=True):
+        np.testing.assert_array_equal(was, now)
 
 
 def test_however_the_arrays_lie_in_memory():
@@ -36,14 +46,20 @@ def test_however_the_arrays_lie_in_memory():
     draw = np.random.default_rng(0)
     left, right = (np.moveaxis(draw.normal(size=(12, 2, 3, n)), 0, -3)[..., 1:-1, :, :] for n in (4, 5))
     amounts = np.broadcast_to(draw.normal(size=3), (2, 3))
-    found = summed(amounts, left, right)
+    (outer,), alone = summed(amounts, left, [right])
     for place in range(2):
-        np.testing.assert_allclose(found[place], written_out(amounts[place], left[place], right[place]), rtol=1e-11)
+        agree(([outer[place]], alone[place]), amounts[place], left[place], [right[place]])
+
+
+def test_alone():
+    draw = np.random.default_rng(2)
+    amounts, left = draw.normal(size=3), draw.normal(size=(9, 3, 4))
+    agree(summed(amounts, left, []), amounts, left, [])
 
 
 def test_in_the_precision_of_what_is_multiplied():
     draw = np.random.default_rng(1)
     amounts, left, right = draw.normal(size=3), draw.normal(size=(9, 3, 4)), draw.normal(size=(9, 3, 5))
-    found = summed(amounts, left.astype(np.float32), right.astype(np.float32))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, written_out(amounts, left, right), rtol=0, atol=1e-5)
+    (outer,), alone = summed(amounts, left.astype(np.float32), [right.astype(np.float32)])
+    assert outer.dtype == alone.dtype == np.float32
+    agree(([outer], alone), amounts, left, [right], 1e-5)

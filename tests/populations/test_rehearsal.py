@@ -41,7 +41,7 @@ def made_up(config, hold_ticks):
 @pytest.mark.parametrize(("precision", "error"), [("double", 1e-10), ("single", 2e-5)])
 @pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
-def test_rates_and_trace(delay_s, hold_ticks, precision, error):
+def test_counts_and_trace(delay_s, hold_ticks, precision, error):
     """With delays of which trials are no whole multiple, longer than the trial, or none; the hold begins in between."""
     config = RnnConfig(
         units=UNITS, encoder_units=5, noise_sd=0.3, hold_cue=True, feedback_delay_s=delay_s, precision=precision
@@ -55,13 +55,31 @@ def test_rates_and_trace(delay_s, hold_ticks, precision, error):
     for t in range(TICKS):
         phase = HOLD if t >= TICKS - hold_ticks else REACH
         cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
-        state, expected, _ = network.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), Given(tables, t))
+        draws = Given(tables, t)
+        state, rates, _ = network.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
         states.append(state)
-        np.testing.assert_allclose(rehearsal.rates(t, known), expected, rtol=error, atol=100 * error)
+        expected = network.counts(plan, rates, draws)
+        np.testing.assert_allclose(rehearsal.counts(t, known), expected, rtol=error, atol=error)
         known[t + 1] = cursors[t + 1]
     for found, expected in zip(rehearsal.trace(), trace(states), strict=True):
         np.testing.assert_allclose(found, expected, rtol=error, atol=error)
         assert found.dtype == expected.dtype == plan.a.dtype
+
+
+def test_spikes():
+    """The same uniform numbers make the same spikes of rates that agree to rounding."""
+    config = RnnConfig(units=UNITS, encoder_units=5, poisson=True)
+    plan = rnn.plan(config, TIMING)
+    people, reaches, tables, cursors = made_up(config, 0)
+    tables["spikes"] = np.random.default_rng(1).random((TICKS, SEEDS, TRIALS, UNITS))
+    rehearsal, state, total = Rehearsal(plan, people, reaches, tables), network.init(plan, people, cursors[0]), 0
+    for t in range(TICKS):
+        cue, draws = Cue(reaches.goal, 0.0, REACH, -1, 0, None if t else reaches.start, ()), Given(tables, t)
+        state, rates, _ = network.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
+        found = rehearsal.counts(t, cursors)
+        np.testing.assert_array_equal(found, network.counts(plan, rates, draws))
+        total += found.sum()
+    assert total > 100
 
 
 def test_parameters_and_rows_stay_as_they_are():
@@ -71,5 +89,5 @@ def test_parameters_and_rows_stay_as_they_are():
         array.setflags(write=False)
     rehearsal = Rehearsal(rnn.plan(config, TIMING), people, reaches, tables)
     for t in range(TICKS):
-        rehearsal.rates(t, cursors)
+        rehearsal.counts(t, cursors)
     rehearsal.trace()
