@@ -85,15 +85,19 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
     assert one.losses[0] == pytest.approx(np.mean(losses), rel=1e-10)
 
 
-def test_individuals_trained_together_are_those_trained_apart(cache, monkeypatch, tmp_path):
-    of = parsed(updates=20)
+@pytest.mark.parametrize("network", [{}, {"precision": "single", "units": 100, "encoder_units": 100}])
+def test_individuals_trained_together_are_those_trained_apart(cache, monkeypatch, tmp_path, network):
+    """To the last bit."""
+    fields = learning()
+    fields["population"], fields["pretraining"] = {**fields["population"], **network}, {**PRETRAINING, "updates": 20}
+    of = protocol.parse(fields)
     together = trained(of, (4, 5, 6))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     for seed, one in zip((4, 5, 6), together, strict=True):
         (alone,) = trained(of, (seed,))
-        np.testing.assert_allclose(one.losses, alone.losses, rtol=1e-9)
+        np.testing.assert_array_equal(one.losses, alone.losses)
         for field in ALL:
-            np.testing.assert_allclose(getattr(one.population, field), getattr(alone.population, field), atol=1e-9)
+            np.testing.assert_array_equal(getattr(one.population, field), getattr(alone.population, field))
     assert (together[0].losses != together[1].losses).all()
 
 

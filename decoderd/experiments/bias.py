@@ -64,7 +64,7 @@ def learn(network: str, seeds: Sequence[int]) -> Learned:
 def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
     """Run it for seeds 1..`seeds`; found are losses by network."""
     began = now_ns()
-    groups = pretrained.groups(seeds)
+    groups = pretrained.groups(seeds, jobs)
     parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
     done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
     cut = len(groups)

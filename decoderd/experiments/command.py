@@ -48,7 +48,7 @@ def manifold(seeds: Seeds = 20, jobs: Jobs = None, out: Out = None, json: Json =
 
 @reproduce.command()
 def assistive(
-    seeds: Seeds = 4,
+    seeds: Seeds = 8,
     jobs: Jobs = None,
     full: Full = False,
     published: Annotated[

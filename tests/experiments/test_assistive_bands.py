@@ -70,8 +70,16 @@ def test_recipes_that_come_with_the_experiments_are_protocols():
     assert len(FAST.first) == 4
 
 
-def test_work_is_cut_alike_whatever_the_seeds():
-    assert pretrained.groups(5) == [(1, 2), (3, 4), (5,)]
+@pytest.mark.parametrize(
+    ("seeds", "jobs", "cut"),
+    [
+        (5, 2, [(1, 2, 3), (4, 5)]),
+        (4, 8, [(1,), (2,), (3,), (4,)]),
+        (12, 1, [(1, 2, 3, 4, 5), (6, 7, 8, 9, 10), (11, 12)]),
+    ],
+)
+def test_every_process_gets_its_share_of_the_seeds(seeds, jobs, cut):
+    assert pretrained.groups(seeds, jobs) == cut
 
 
 def test_parts_are_put_together_in_order():
