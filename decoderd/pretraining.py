@@ -6,32 +6,27 @@ individual is trained once: what it became is kept in the user's cache under a h
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
+from decoderd import pretrained_cache as cache
 from decoderd import registry
 from decoderd.adjoint import Loop, Passage
-from decoderd.arrays import Array, finite, load_npz
+from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Config, Count, Metres, Seconds, SecondsOrZero, ticks
 from decoderd.credit import lesson
 from decoderd.decoders import Linear, Recorded
-from decoderd.errors import ArrayError, ProtocolError
+from decoderd.errors import ProtocolError
 from decoderd.populations import Population
 from decoderd.practice import run
-from decoderd.rng import generator, open_streams
+from decoderd.rng import open_streams
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
-# Raised when the same protocol would train another individual than before.
-VERSION = 4
+# Updates after which what has become of those in training is kept, so that little is lost with the process.
+KEEP_EVERY = 5000
 
 
 class Pretraining(Config):
@@ -55,6 +50,15 @@ class Pretrained(NamedTuple):
 
     population: Any
     losses: Array  # (updates,) mean over the targets
+
+
+class Trainee(NamedTuple):
+    """Individuals in training, with an axis of seeds in front."""
+
+    updates: int  # done
+    population: Any
+    plasticity: Any  # the rule's state
+    losses: Array  # (seeds, updates)
 
 
 class Manual(NamedTuple):
@@ -134,8 +138,13 @@ def train(
     timing: Timing,
     seeds: tuple[int, ...],
     watch: Watch = lambda updates: None,
+    left: Trainee | None = None,
+    keep: Callable[[Trainee], None] = lambda trainee: None,
 ) -> Pretrained:
-    """Train individuals, their parameters with an axis of seeds in front; `watch` is told of updates done."""
+    """Train individuals, their parameters with an axis of seeds in front; `watch` is told of updates done.
+
+    `keep` is given the trainees every now and then; training goes on from those `left`, as if it had not ended.
+    """
     control = manual(settings, kind, config, population, timing, settings.targets)
     assert kind.plastic is not None  # it moves an arm
     rule: Any = registry.find("plasticity", settings.plasticity.kind)
@@ -144,17 +153,25 @@ def train(
     fields = tuple(kind.plastic.fields[part] for part in learning.plastic)
     noise = Noise("pretraining", seeds, kind, config, population)
     targets = np.arange(settings.targets)
-    values = {field: getattr(population, field) for field in fields}
-    state = rule.init(learning, values, settings.targets, (len(seeds),))
-    losses = np.empty((len(seeds), settings.updates))
-    for update in range(settings.updates):
+    done, losses = 0, np.empty((len(seeds), settings.updates))
+    state = rule.init(learning, _values(population, fields), settings.targets, (len(seeds),))
+    if left is not None:
+        done, population, state = left.updates, left.population, left.plasticity
+        losses[:, :done] = left.losses
+    for update in range(done, settings.updates):
         passage = reach(control, population, noise, update * settings.targets)
         given = lesson(control.loop, population, passage, learning.objective, rule.credit, fields, targets)
-        state, values = rule.learn(learning, state, values, given)
+        state, values = rule.learn(learning, state, _values(population, fields), given)
         population = population._replace(**values)
         losses[:, update] = given.losses.mean(axis=-1)
         watch(update + 1)
+        if (update + 1) % KEEP_EVERY == 0:
+            keep(Trainee(update + 1, population, state, losses[:, : update + 1]))
     return Pretrained(population, losses)
+
+
+def _values(population: Any, fields: tuple[str, ...]) -> dict[str, Array]:
+    return {field: getattr(population, field) for field in fields}
 
 
 def recorded(
@@ -201,62 +218,37 @@ def pretrained(
     seeds: tuple[int, ...],
     watch: Watch = lambda updates: None,
 ) -> list[Pretrained]:
-    """Each individual trained, from the cache where it was trained before; the others in one batch.
+    """Each individual trained, from the cache where it was trained before; the others in one batch, from where their
+    training was left.
 
     Raises ProtocolError for a population that moves no arm.
     """
-    names = [_fingerprint(settings, config, timing, seed) for seed in seeds]
-    found = {name: _kept(name, kind, config, settings.updates) for name in names}
+    told = settings.model_dump(mode="json", serialize_as_any=True, exclude={"loss_at_most"})
+    names = [cache.fingerprint(told, config, timing, seed) for seed in seeds]
+    found = {name: cache.found(name, kind, config, settings.updates) for name in names}
     missing = [place for place, name in enumerate(names) if found[name] is None]
     if missing:
         several = type(drawn[0])(*(np.stack(field) for field in zip(*(drawn[place] for place in missing), strict=True)))
-        fresh = train(settings, kind, config, several, timing, tuple(seeds[place] for place in missing), watch)
-        for row, place in enumerate(missing):
+        together = [names[place] for place in missing]
+        fresh = train(
+            settings,
+            kind,
+            config,
+            several,
+            timing,
+            tuple(seeds[place] for place in missing),
+            watch,
+            cache.left(together),
+            lambda trainee: cache.keep_training(together, trainee),
+        )
+        for row, name in enumerate(together):
             individual = type(several)(*(np.ascontiguousarray(field[row]) for field in fresh.population))
-            found[names[place]] = Pretrained(individual, fresh.losses[row])
-            _keep(names[place], individual, fresh.losses[row])
-    return [found[name] for name in names]  # type: ignore[misc]
+            found[name] = (individual, fresh.losses[row])
+            cache.keep(name, individual, fresh.losses[row])
+        cache.forget_training(together)
+    return [Pretrained(*found[name]) for name in names]  # type: ignore[misc]
 
 
 def final_loss(trained: Pretrained) -> float:
     """Mean loss of the last 100 updates, or of as many as there are."""
     return float(trained.losses[-100:].mean())
-
-
-def cache_folder() -> Path:
-    """Where trained individuals are kept: $XDG_CACHE_HOME/decoderd, ~/.cache/decoderd by default."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decoderd" / "pretrained"
-
-
-def _fingerprint(settings: Pretraining, config: Any, timing: Timing, seed: int) -> str:
-    """SHA-256 over all that decides a trained individual."""
-    told = {
-        "version": VERSION,
-        "numpy": np.__version__,
-        "pretraining": settings.model_dump(mode="json", serialize_as_any=True, exclude={"loss_at_most"}),
-        "population": config.model_dump(mode="json"),
-        "tick_s": timing.tick_s,
-        "seed": seed,
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _kept(name: str, kind: Population, config: Any, updates: int) -> Pretrained | None:
-    """The individual of this fingerprint from the cache, or None."""
-    try:
-        arrays = load_npz(cache_folder() / f"{name}.npz")
-        losses = finite("losses", arrays.pop("losses", None), (updates,))
-        return Pretrained(kind.load(config, generator(0, "nothing is drawn"), arrays), losses)
-    except ArrayError:  # absent, cut short by a full disk, or something else
-        return None
-
-
-def _keep(name: str, individual: Any, losses: Array) -> None:
-    """Put an individual into the cache; a cache that cannot be written is gone without."""
-    folder = cache_folder()
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            whole = Path(unfinished) / "individual.npz"
-            np.savez(whole, losses=losses, **individual._asdict())
-            whole.replace(folder / f"{name}.npz")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,11 +32,11 @@ def parsed(**fields):
     return protocol.parse({**learning(), "pretraining": {**PRETRAINING, **fields}})
 
 
-def trained(of, seeds=(4,)):
+def trained(of, seeds=(4,), watch=lambda updates: None):
     """Individuals of these seeds, trained or from the cache."""
     kind = registry.find("populations", "rnn")
     drawn = [kind.load(of.population, generator(seed, "population/individual"), {}) for seed in seeds]
-    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds)
+    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, watch)
 
 
 def forbid_training(monkeypatch):
@@ -193,9 +195,63 @@ def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
+# --- what is left of a training that was interrupted -----------------------------------------------------------------
+
+INTERRUPTED = """
+import os, signal
+from decoderd import pretraining
+from tests.test_pretraining import parsed, trained
+pretraining.KEEP_EVERY = 10
+trained(parsed(updates=40), (4, 5), lambda done: os.kill(os.getpid(), signal.SIGKILL) if done == 25 else None)
+"""
+
+
+def killed():
+    """A process that is killed after 25 of 40 updates of two individuals, the last ten of which it has kept."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_training_goes_on_from_where_it_was_killed(cache, monkeypatch, tmp_path):
+    """To the last bit, and nothing is left over."""
+    killed()
+    (kept,) = cache.iterdir()
+    assert kept.suffix == ".unfinished"
+    seen = []
+    together = trained(parsed(updates=40), (4, 5), seen.append)
+    assert seen == list(range(21, 41))
+    assert sorted(path.suffix for path in cache.iterdir()) == [".npz", ".npz"]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    for one, whole in zip(together, trained(parsed(updates=40), (4, 5)), strict=True):
+        assert one.losses.tobytes() == whole.losses.tobytes()
+        assert same_parts(one.population, whole.population, ALL)
+
+
+@pytest.mark.parametrize("of", [{"updates": 50}, {"updates": 40, "distance_m": 0.06}])
+def test_of_another_training_nothing_is_taken(cache, of):
+    killed()
+    seen = []
+    trained(parsed(**of), (4, 5), seen.append)
+    assert seen[0] == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda data: b"", lambda data: data[:-7], lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]],
+    ids=["empty", "cut short", "a bit turned over"],
+)
+def test_a_training_that_cannot_be_read_begins_anew(cache, spoil):
+    killed()
+    (kept,) = cache.iterdir()
+    kept.write_bytes(spoil(kept.read_bytes()))
+    seen = []
+    trained(parsed(updates=40), (4, 5), seen.append)
+    assert seen == list(range(1, 41))
+
+
 @pytest.mark.parametrize(("given", "expected"), [("/a/place", "/a/place"), ("", "/home/me/.cache")])
 def test_where_the_cache_is(given, expected):
-    code = "from decoderd.pretraining import cache_folder; print(cache_folder())"
+    code = "from decoderd.pretrained_cache import folder; print(folder())"
     environment = {**os.environ, "XDG_CACHE_HOME": given, "HOME": "/home/me"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{expected}/decoderd/pretrained"
