@@ -39,6 +39,7 @@ class Rehearsal:
         self._W = np.multiply(W, plan.a, order="C")
         self._b = (plan.a * parameters.b)[..., np.newaxis, :]
         self._v = initial(plan, tables["initial"][0])
+        # Rates; of ticks that are yet to come, what drives them: memory is then fetched once for both.
         self._r = np.empty((*lead, reaches.ticks + 1, trials, n), dtype)
         np.maximum(self._v, 0, out=self._r[..., 0, :, :])
         self._xi = np.ascontiguousarray(np.moveaxis(tables["noise"], 0, -3))
@@ -69,7 +70,7 @@ class Rehearsal:
         plan = self._plan
         until = min(first + max(1, plan.delay), self._reaches.ticks)
         s, e, xi = (rows(part[..., first:until, :, :]) for part in (self._s, self._e, self._xi))
-        drive = rows(self._r[..., first + 1 : until + 1, :, :])  # until the rates are there
+        drive = rows(self._r[..., first + 1 : until + 1, :, :])
         shown = cursors[np.maximum(np.arange(first, until) - plan.delay, 0)]
         for axis in (0, 1):  # a coordinate of all at a time: twice as fast as two coordinates of one
             self._s[..., first:until, :, axis] = np.moveaxis(shown[..., axis], 0, -2)
