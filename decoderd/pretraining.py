@@ -225,8 +225,9 @@ def pretrained(
     """
     told = settings.model_dump(mode="json", serialize_as_any=True, exclude={"loss_at_most"})
     names = [cache.fingerprint(told, config, timing, seed) for seed in seeds]
-    found = {name: cache.found(name, kind, config, settings.updates) for name in names}
-    missing = [place for place, name in enumerate(names) if found[name] is None]
+    kept = {name: cache.found(name, kind, config, settings.updates) for name in names}
+    found = {name: Pretrained(*one) for name, one in kept.items() if one is not None}
+    missing = [place for place, name in enumerate(names) if name not in found]
     if missing:
         several = type(drawn[0])(*(np.stack(field) for field in zip(*(drawn[place] for place in missing), strict=True)))
         together = [names[place] for place in missing]
@@ -243,10 +244,10 @@ def pretrained(
         )
         for row, name in enumerate(together):
             individual = type(several)(*(np.ascontiguousarray(field[row]) for field in fresh.population))
-            found[name] = (individual, fresh.losses[row])
+            found[name] = Pretrained(individual, fresh.losses[row])
             cache.keep(name, individual, fresh.losses[row])
         cache.forget_training(together)
-    return [Pretrained(*found[name]) for name in names]  # type: ignore[misc]
+    return [found[name] for name in names]
 
 
 def final_loss(trained: Pretrained) -> float:

@@ -75,6 +75,8 @@ class Stream:
 
     def __init__(self, seeds: tuple[int, ...], name: str, spec: Spec) -> None:
         self.seeds, self.name, self.spec = seeds, name, spec
+        if spec.law == "normal":
+            _means()  # before the first tick: the table takes as long as many ticks
         self._rows = max(1, BLOCK[spec.law] // max(1, spec.width))
         # A memo, no more: the block drawn last, and the generators of its day.
         self._day, self._first, self._last = -1, 0, -1

@@ -97,6 +97,15 @@ def test_normal_numbers_of_extreme_words():
     assert found.dtype == np.float32
 
 
+def test_the_table_is_made_before_the_first_row_is_drawn():
+    """Or the first tick of a session would be late."""
+    rng._means.cache_clear()
+    stream = Stream((1,), "s", Spec("normal", 3))
+    assert rng._means.cache_info().misses == 1
+    stream.row(1, 0)
+    assert rng._means.cache_info().misses == 1
+
+
 def test_the_law_of_all_normal_numbers_there_can_be():
     """How much of it lies beyond each place, over all 2^32 pairs of parts; and its moments."""
     parts = np.float32(MEANS).astype(float)

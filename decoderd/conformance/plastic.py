@@ -332,7 +332,8 @@ class PlasticContract(ComponentContract):
         tables = {name: rows[:1] if name in plastic.at_start else rows for name, rows in trials.tables.items()}
         cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
         reaches = Reaches(trials.start, trials.goal, TICKS, 0)
-        rehearsal, plan = plastic.rehearse(self.planned(), several, reaches, tables), self.planned()
+        plan = self.planned()
+        rehearsal = plastic.rehearse(plan, several, reaches, tables)
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
             expected = self.component.counts(plan, watched.rates[t], draws)

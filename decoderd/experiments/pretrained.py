@@ -14,7 +14,7 @@ from decoderd.experiments import pool
 from decoderd.experiments.pool import Part
 from decoderd.protocol import Protocol
 
-# Seeds that are trained and run side by side at most: side by side each costs less, and all say later how far they are.
+# Seeds that are trained and run side by side at most: with more each costs less, but it takes longer to hear of any.
 TOGETHER = 5
 
 Groups = list[tuple[int, ...]]
@@ -46,7 +46,7 @@ def shipped(name: str) -> Protocol:
 
 
 def groups(seeds: int, jobs: int) -> Groups:
-    """Seeds 1 .. `seeds`, a few together, and something for every one of `jobs` processes.
+    """Seeds 1 .. `seeds`, a few together, but no more than the share of one of `jobs` processes.
 
     No bit of what comes of a seed depends on who is beside it.
     """

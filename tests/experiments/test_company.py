@@ -66,6 +66,21 @@ def test_a_batch_of_sessions_is_the_sessions(rule, decoder):
     assert not np.allclose(course.losses[0], course.losses[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("rule", ["reinforce", "backprop"])
+def test_who_is_beside_a_session_changes_no_bit_of_it(rule, precision):
+    """So that studies may cut their work as they like."""
+    data = small(rule)
+    data["population"] = {"kind": "rnn", "precision": precision}
+    together = assistive.course(gathered(data, (3, 8, 5), (0.0, 0.25)), (1,))
+    for place, seed in enumerate((3, 8, 5)):
+        apart, of = assistive.course(gathered(data, (seed,), (0.0, 0.25)), (1,)), slice(2 * place, 2 * place + 2)
+        np.testing.assert_array_equal(together.losses[of], apart.losses)
+        np.testing.assert_array_equal(together.curves[1][of], apart.curves[1])
+        for one, other in zip(together.end, apart.end, strict=True):
+            np.testing.assert_array_equal(one[of], other)
+
+
 @pytest.mark.parametrize("decoder", ["carried", "refitted", "arbitrary"])
 def test_nights_of_a_batch_are_those_of_the_sessions(decoder):
     data = small(overnight={"swap": 2, "decoder": decoder, "after_days": [1]})
