@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.decoders import Linear
 from decoderd.effectors import Effector
 from decoderd.populations import Population
 from decoderd.state import POSITION
 
 
+@stored("slopes")
 class Slopes(NamedTuple):
     """Derivatives of a tick's perturbations; None where none was on."""
 

@@ -2,15 +2,17 @@
 
 The state is a tree of named tuples, tuples, arrays and plain values, so a checkpoint is complete by construction.
 Large arrays are stored once under their hash: parameters that did not change cost nothing in the next checkpoint.
-Restoring runs no code from the file: it only fills named tuples of modules that are loaded already.
+
+A named tuple is stored under the name that `stored` gave it, and its values under the names of its fields. Modules and
+classes can therefore be moved and renamed, and a file can be read as long as its names and fields are known. Restoring
+runs no code from the file: it only fills named tuples that were registered by modules loaded already.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgpack
 import numpy as np
@@ -20,6 +22,28 @@ from decoderd.errors import StoreError
 
 # Smaller arrays stand in the tree itself.
 LARGE = 1024
+
+Kind = TypeVar("Kind", bound=type[tuple[Any, ...]])
+
+_kinds: dict[str, Any] = {}  # by stored name
+_names: dict[Any, str] = {}  # and back
+
+
+def stored(name: str) -> Callable[[Kind], Kind]:
+    """Class decorator: the name under which checkpoints store a NamedTuple, such as "decoders.kalman.state".
+
+    A name stays the same when the class is moved or renamed. Built-ins begin with their family and kind; a plug-in's
+    begin with its package. Raises ValueError for a name that another class has.
+    """
+
+    def register(kind: Kind) -> Kind:
+        other = _kinds.get(name)
+        if other is not None and (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+            raise ValueError(f"the stored name {name!r} is taken by {other.__module__}.{other.__qualname__}")
+        _kinds[name], _names[kind] = kind, name
+        return kind
+
+    return register
 
 
 class Encoded(NamedTuple):
@@ -92,9 +116,15 @@ def _plain(value: Any, large: Callable[[np.ndarray], str]) -> Any:
         return {"h": large(value)} if value.nbytes > LARGE else {"a": _array_bytes(value)}
     if isinstance(value, tuple):
         items = [_plain(item, large) for item in value]
-        if hasattr(value, "_fields"):
-            return {"n": f"{type(value).__module__}:{type(value).__qualname__}", "v": items}
-        return {"t": items}
+        if not hasattr(value, "_fields"):
+            return {"t": items}
+        name = _names.get(type(value))
+        if name is None:
+            raise TypeError(
+                f"{type(value).__module__}.{type(value).__qualname__} has no stored name: decorate the class with "
+                f'@stored("...") of decoderd.checkpoint'
+            )
+        return {"n": name, "v": dict(zip(value._fields, items, strict=True))}
     if isinstance(value, dict):
         return {"d": [[key, _plain(item, large)] for key, item in value.items()]}
     if isinstance(value, BaseModel):
@@ -106,8 +136,7 @@ def _restored(value: Any, arrays: Callable[[str], bytes], spec: Callable[[Any], 
     if not isinstance(value, dict):
         return value
     if "n" in value:
-        kind = _named_tuple(value["n"])
-        return kind(*[_restored(item, arrays, spec) for item in value["v"]])
+        return _named_tuple(value["n"], {name: _restored(item, arrays, spec) for name, item in value["v"].items()})
     if "t" in value:
         return tuple(_restored(item, arrays, spec) for item in value["t"])
     if "h" in value:
@@ -120,9 +149,16 @@ def _restored(value: Any, arrays: Callable[[str], bytes], spec: Callable[[Any], 
     return spec(value["p"])
 
 
-def _named_tuple(name: str) -> Any:
-    module, _, qualname = name.partition(":")
-    kind = getattr(sys.modules.get(module), qualname, None)
-    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        raise StoreError(f"the checkpoint holds a {name}, which is not installed here")
-    return kind
+def _named_tuple(name: str, values: dict[str, Any]) -> Any:
+    kind = _kinds.get(name)
+    if kind is None:
+        raise StoreError(
+            f"the checkpoint holds {name!r}, which nothing installed here knows: install the plug-in it is from, or "
+            f"the version of decoderd that wrote it"
+        )
+    if set(values) != set(kind._fields):
+        raise StoreError(
+            f"the checkpoint's {name!r} has the fields {', '.join(values)}, and this version's "
+            f"{', '.join(kind._fields)}: use the version of decoderd that wrote it"
+        )
+    return kind(**values)

@@ -96,12 +96,12 @@ def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str,
     )
 
 
-def numbered(name: str, sequences: tuple[int, ...], news: Messages, tick: int) -> tuple[tuple[int, ...], Messages]:
+def numbered(name: str, sequences: Mapping[str, int], news: Messages, tick: int) -> tuple[Mapping[str, int], Messages]:
     """Give messages their session, tick and sequence numbers."""
-    following = list(sequences)
+    following = dict(sequences)
     out: Messages = []
     for topic, payload in news:
-        number = NUMBERED.index(topic)
-        out.append((topic, {"s": name, "q": following[number], "k": tick, **payload}))
-        following[number] += 1
-    return tuple(following), out
+        number = following[topic]
+        out.append((topic, {"s": name, "q": number, "k": tick, **payload}))
+        following[topic] = number + 1
+    return following, out

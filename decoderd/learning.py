@@ -13,6 +13,7 @@ import numpy as np
 
 from decoderd.adjoint import NOTHING, Loop, Passage, Slopes
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.credit import lesson
 from decoderd.decoders import Decoder, Linear
 from decoderd.errors import ProtocolError
@@ -25,6 +26,7 @@ Messages = list[tuple[str, dict[str, Any]]]
 THROUGH_THE_LOOP = ("gradient", "expectation")
 
 
+@stored("tick_trace")
 class Instant(NamedTuple):
     """A tick of a trial."""
 

@@ -16,6 +16,7 @@ from decoderd import pretrained_cache as cache
 from decoderd import registry
 from decoderd.adjoint import Loop, Passage
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Count, Metres, Seconds, SecondsOrZero, ticks
 from decoderd.credit import lesson
 from decoderd.decoders import Linear, Recorded
@@ -52,6 +53,7 @@ class Pretrained(NamedTuple):
     losses: Array  # (updates,) mean over the targets
 
 
+@stored("pretraining.trainee")
 class Trainee(NamedTuple):
     """Individuals in training, with an axis of seeds in front."""
 

@@ -83,7 +83,7 @@ def _morning(session: Session, parameters: Parameters, progress: Progress, tick:
         bin=NO_TICKS,
         perturbations=(),
         log=TrialLog(trials, -1, -1, -1, None, ()),
-        sequences=(0,) * len(NUMBERED),
+        sequences=dict.fromkeys(NUMBERED, 0),
     )
 
 
@@ -180,22 +180,22 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         "i": intent[0].tolist(),
     }
     state = SessionState(
-        tick + 1,
-        progress,
-        parameters,
-        task,
-        population,
-        decoder,
-        effector,
-        plasticity,
-        passage,
-        readout,
-        command if command.correction is None else Command(command.velocity, None),
-        collected,
-        perturbing.remembered(perturbations, memories),
-        log,
-        state.sequences,
-        state.updater,
+        tick=tick + 1,
+        progress=progress,
+        parameters=parameters,
+        task=task,
+        population=population,
+        decoder=decoder,
+        effector=effector,
+        plasticity=plasticity,
+        passage=passage,
+        readout=readout,
+        command=command if command.correction is None else Command(command.velocity, None),
+        bin=collected,
+        perturbations=perturbing.remembered(perturbations, memories),
+        log=log,
+        sequences=state.sequences,
+        updater=state.updater,
     )
     if heard is not None:
         state = updating.follow(session, state, read, heard, news)

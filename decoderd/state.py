@@ -6,12 +6,14 @@ Nothing is ever written in place: a step returns new arrays, so an older state s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 
 # A cursor is one array (B, 4): x, y in metres, vx, vy in metres per second.
 POSITION = slice(0, 2)
@@ -43,6 +45,7 @@ class Timing(NamedTuple):
         return self.tick_s * self.bin_ticks
 
 
+@stored("cue")
 class Cue(NamedTuple):
     """What the task shows: where to go, if anywhere, and what has just happened."""
 
@@ -64,6 +67,7 @@ class Reaches(NamedTuple):
     hold_ticks: int  # the last of them, during which the target is to be held
 
 
+@stored("event")
 class Event(NamedTuple):
     """A change of the trial. `outcome` is set by the event that ends one."""
 
@@ -71,6 +75,7 @@ class Event(NamedTuple):
     outcome: str | None
 
 
+@stored("command")
 class Command(NamedTuple):
     """What the decoder tells the effector: for a cursor a velocity; for others their own control vector.
 
@@ -82,6 +87,7 @@ class Command(NamedTuple):
     correction: Array | None  # (B, 2) m: jump of the decoded position at the end of a bin
 
 
+@stored("observation")
 class Observation(NamedTuple):
     """What a decoder believes of what it observes, y = C x + q with q ~ N(0, Q): M observed, n states."""
 
@@ -89,6 +95,7 @@ class Observation(NamedTuple):
     Q: Array  # (M, M)
 
 
+@stored("progress")
 class Progress(NamedTuple):
     """How far the schedule has come."""
 
@@ -104,6 +111,7 @@ class Progress(NamedTuple):
     done: bool
 
 
+@stored("trial_log")
 class TrialLog(NamedTuple):
     """The trial under way, until its end makes it a row of the trial table."""
 
@@ -115,6 +123,7 @@ class TrialLog(NamedTuple):
     names: tuple[str, ...]  # perturbations that were on during the trial
 
 
+@stored("perturbing")
 class Perturbing(NamedTuple):
     """One perturbation of a session, waiting, on, or past."""
 
@@ -124,6 +133,7 @@ class Perturbing(NamedTuple):
     memory: Any  # arrays the transform keeps
 
 
+@stored("readout")
 class Readout(NamedTuple):
     """The decoder's parameters as perturbed, and the amounts they were perturbed by."""
 
@@ -131,6 +141,7 @@ class Readout(NamedTuple):
     parameters: Any
 
 
+@stored("parameters")
 class Parameters(NamedTuple):
     """Arrays that change only overnight, by plasticity, by an updater or by a decoder swap."""
 
@@ -140,6 +151,7 @@ class Parameters(NamedTuple):
     lost: NDArray[np.int64] | None = None  # units that are recorded no more
 
 
+@stored("gathered")
 class Gathered(NamedTuple):
     """Spike counts of the decoder's bin under way."""
 
@@ -151,6 +163,7 @@ class Gathered(NamedTuple):
 NO_TICKS = Gathered((), np.zeros((1, 1)))
 
 
+@stored("session")
 class SessionState(NamedTuple):
     """All that changes in a session. A checkpoint is this and nothing else."""
 
@@ -168,7 +181,7 @@ class SessionState(NamedTuple):
     bin: Gathered
     perturbations: tuple[Perturbing, ...]
     log: TrialLog
-    sequences: tuple[int, ...]  # next sequence number of each topic but `tick`, whose number is the tick
+    sequences: Mapping[str, int]  # next sequence number by topic; not of `tick`, whose number is the tick
     updater: Any = None  # what an updater has gathered; None without one
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from decoderd import chronicle, perturbing
 from decoderd.arrays import Array
 from decoderd.assembly import Session, Updates
+from decoderd.checkpoint import stored
 from decoderd.chronicle import Messages
 from decoderd.errors import ArrayError, NumericalError, Refused
 from decoderd.perturbations import Host
@@ -16,6 +17,7 @@ from decoderd.trigger import reached
 from decoderd.updaters import Bin, criterion
 
 
+@stored("updating")
 class Updating(NamedTuple):
     """How far a session's updating has come."""
 

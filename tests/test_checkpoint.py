@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from decoderd import checkpoint
-from decoderd.checkpoint import LARGE, Encoder, decode
+from decoderd.checkpoint import LARGE, Encoder, decode, stored
 from decoderd.errors import StoreError
 from decoderd.protocol import parse_perturbation
-from decoderd.state import Moment, SessionState
+from decoderd.state import SessionState
 from tests import protocols
 from tests.protocols import KINDS, of_every_kind
 
 
+@stored("tests.nested")
 class Nested(NamedTuple):
     one: object
     two: object = None
@@ -204,20 +204,17 @@ def decoded(tree):
     [
         "os:system",
         "builtins:eval",
-        "builtins:tuple",
-        "subprocess:Popen",
         "decoderd.session:step",
-        "decoderd.state:POSITION",
-        "nowhere.to.be.found:Tuple",
-        "decoderd.state:Moment.__class__",
-        "decoderd.state:__import__",
+        "decoderd.state:SessionState",
+        "session.",
+        "Command",
         "",
         ":",
     ],
 )
-def test_names_lead_to_named_tuples_only(name, tmp_path):
-    with pytest.raises(StoreError, match=r"which is not installed here|cannot be read"):
-        decoded({"n": name, "v": [f"touch {tmp_path / 'touched'}"]})
+def test_only_stored_names_are_known(name, tmp_path):
+    with pytest.raises(StoreError, match="which nothing installed here knows: install the plug-in"):
+        decoded({"n": name, "v": {"command": f"touch {tmp_path / 'touched'}"}})
     assert not (tmp_path / "touched").exists()
 
 
@@ -226,14 +223,40 @@ def test_no_module_is_imported():
 
     assert "this" not in sys.modules
     with pytest.raises(StoreError):
-        decoded({"n": "this:s", "v": []})
+        decoded({"n": "this:s", "v": {}})
     assert "this" not in sys.modules
+
+
+def test_a_named_tuple_without_a_stored_name_is_refused():
+    class Unnamed(NamedTuple):
+        one: int
+
+    with pytest.raises(TypeError, match=r"Unnamed has no stored name: decorate the class with @stored"):
+        Encoder().encode(Nested(Unnamed(1)))
+
+
+def test_a_stored_name_belongs_to_one_class():
+    with pytest.raises(ValueError, match=r"'tests.nested' is taken by .*Nested"):
+
+        @stored("tests.nested")
+        class Other(NamedTuple):
+            one: int
+
+
+@pytest.mark.parametrize("values", [{"one": 1}, {"one": 1, "two": 2, "three": 3}, {}], ids=["less", "more", "none"])
+def test_fields_of_another_version_are_refused(values):
+    with pytest.raises(StoreError, match=r"'tests.nested' has the fields .*this version's one, two: use the version"):
+        decoded({"n": "tests.nested", "v": values})
+
+
+def test_values_are_restored_by_name():
+    assert decoded({"n": "tests.nested", "v": {"two": 2, "one": 1}}) == Nested(1, 2)
 
 
 @pytest.mark.parametrize(
     "tree",
     [
-        {"n": "decoderd.state:Moment", "v": [1, 2]},
+        {"n": "tests.nested", "v": [1, 2]},
         {"x": 1},
         {"h": "0" * 64},
         {"a": b"\xc1"},
@@ -269,7 +292,3 @@ def test_a_spoilt_body_is_an_error_of_ours():
             said += "checkpoint" in str(error)
             failed += 1
     assert said == failed > 100
-
-
-def test_names_are_looked_up_in_the_module_they_name():
-    assert checkpoint._named_tuple("decoderd.state:Moment") is Moment

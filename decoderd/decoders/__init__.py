@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Count, Fraction, Metres, SecondsOrZero, Speed
 from decoderd.state import Command, Observation
 
@@ -54,6 +55,7 @@ class Recorded(NamedTuple):
     trial: NDArray[Any] | None = None  # (T,) which trial each bin is of, where that matters
 
 
+@stored("affine_step")
 class Linear(NamedTuple):
     """A step as the linear map it is: x_t = F x_{t-1} + G p + K y + c, p the cursor's position, velocity = H x_t."""
 

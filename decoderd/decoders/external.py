@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig
 from decoderd.decoders import Decoder
 from decoderd.state import Command
@@ -20,10 +21,12 @@ class ExternalConfig(ComponentConfig):
     kind: Literal["external"] = "external"
 
 
+@stored("decoders.external.parameters")
 class Parameters(NamedTuple):
     """None."""
 
 
+@stored("decoders.external.state")
 class State(NamedTuple):
     """The last kinematics heard."""
 

@@ -22,6 +22,7 @@ from scipy.linalg import LinAlgError, cho_solve, cholesky
 from scipy.linalg.lapack import dgesv, dpocon
 
 from decoderd.arrays import Array, finite, need, vector
+from decoderd.checkpoint import stored
 from decoderd.errors import ArrayError, NumericalError
 
 # Reciprocal condition number under which a solution keeps fewer than about three digits.
@@ -39,6 +40,7 @@ def identity(n: int) -> Array:
     return made
 
 
+@stored("decoders.gaussian.model")
 class Model(NamedTuple):
     """A, W, C, Q and what follows from them. n states, N units."""
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
 from decoderd.decoders import (
     Calibration,
     Decoder,
@@ -45,6 +46,7 @@ class IntrinsicManifoldConfig(DecoderConfig):
     kind: Literal["intrinsic_manifold"] = "intrinsic_manifold"
 
 
+@stored("decoders.intrinsic_manifold.parameters")
 class Parameters(NamedTuple):
     """What the file gives (q factors, N units), and the mapping that follows."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
+from decoderd.checkpoint import stored
 from decoderd.decoders import (
     Calibration,
     Decoder,
@@ -37,6 +38,7 @@ class KalmanConfig(DecoderConfig):
     state: Literal["position_velocity", "velocity"] = "velocity"
 
 
+@stored("decoders.kalman.state")
 class State(NamedTuple):
     """The estimate. The covariance does not depend on counts, so a batch shares it."""
 

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.decoders import gaussian
 from decoderd.errors import ArrayError
 from decoderd.state import Command
 
 
+@stored("decoders.layout")
 class Layout(NamedTuple):
     """Slices of the state; `position` is None for velocity filters."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need, vector
+from decoderd.checkpoint import stored
 from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Observing, Recorded, fitting, gaussian
 from decoderd.errors import ArrayError
 from decoderd.state import Command, Observation
@@ -20,6 +21,7 @@ class LinearConfig(DecoderConfig):
     kind: Literal["linear"] = "linear"
 
 
+@stored("decoders.linear.parameters")
 class Parameters(NamedTuple):
     """The mapping of N units to velocity."""
 

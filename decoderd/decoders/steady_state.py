@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
+from decoderd.checkpoint import stored
 from decoderd.decoders import Decoder, Linear, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
@@ -23,6 +24,7 @@ class SteadyStateConfig(kalman.KalmanConfig):
     kind: Literal["steady_state_kalman"] = "steady_state_kalman"  # type: ignore[assignment]
 
 
+@stored("decoders.steady_state_kalman.gain")
 class Gain(NamedTuple):
     """A steady state."""
 
@@ -31,6 +33,7 @@ class Gain(NamedTuple):
     keep: Array  # (n, n) I - K C
 
 
+@stored("decoders.steady_state_kalman.parameters")
 class Parameters(NamedTuple):
     """The model, and its steady states."""
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import UnitIndices
 from decoderd.errors import Refused
 from decoderd.perturbations import Host, Perturbation, PerturbationConfig, chosen
@@ -24,6 +25,7 @@ class NoiseConfig(PerturbationConfig):
     units: UnitIndices | None = None
 
 
+@stored("perturbations.noise.memory")
 class Memory(NamedTuple):
     """What does not change."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Count
 from decoderd.plasticity.objective import Objective
 
@@ -44,6 +45,7 @@ class Lesson(NamedTuple):
     credit: Callable[[Array], dict[str, Array]]
 
 
+@stored("plasticity.progress")
 class Progress(NamedTuple):
     """How far a rule has come in a day."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Config
 
 # Of a running mean: with 1 it would never begin.
@@ -32,6 +33,7 @@ class Adam(Config):
     epsilon: Annotated[float, Field(strict=True, gt=0, le=1)] = 1e-10
 
 
+@stored("plasticity.adam.moments")
 class Moments(NamedTuple):
     """Running means of gradients and of their squares."""
 

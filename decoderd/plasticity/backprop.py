@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
 from decoderd.plasticity.adam import Adam
 
@@ -28,6 +29,7 @@ class BiasConfig(PlasticityConfig):
     plastic: Annotated[tuple[Literal["bias"]], Field(description="nothing else")] = ("bias",)
 
 
+@stored("plasticity.backprop.state")
 class State(NamedTuple):
     """Of a day."""
 

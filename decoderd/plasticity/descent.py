@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Count, Fraction, Metres
 from decoderd.plasticity import Lesson, Part, Plasticity, PlasticityConfig, Progress, updates
 from decoderd.plasticity.objective import Objective, Weight
@@ -69,6 +70,7 @@ class NodePerturbationConfig(DescentConfig):
     baseline_keep: Annotated[Fraction, Field(description="how much of its baseline a target keeps")] = 0.9
 
 
+@stored("plasticity.gradient_descent.state")
 class State(NamedTuple):
     """Of a day."""
 

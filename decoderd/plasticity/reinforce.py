@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Fraction
 from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
 from decoderd.plasticity.adam import Adam
@@ -29,6 +30,7 @@ class ReinforceConfig(PlasticityConfig):
     baseline_keep: Annotated[Fraction, Field(description="how much of its baseline a target keeps")] = 0.3
 
 
+@stored("plasticity.reinforce.state")
 class State(NamedTuple):
     """Of a day."""
 

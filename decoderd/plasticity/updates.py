@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.plasticity import Progress, adam
 
 
+@stored("plasticity.collected")
 class Collected(NamedTuple):
     """Since the last update, and of the day."""
 

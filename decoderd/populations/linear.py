@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from decoderd import linear_network
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.populations import Plastic, Population, Weighed
 from decoderd.populations import linear_individual as individuals
 from decoderd.populations.linear_individual import FIELDS, LinearConfig, Parameters
@@ -39,6 +40,7 @@ class Plan(NamedTuple):
     tick_s: float
 
 
+@stored("populations.linear.state")
 class State(NamedTuple):
     """This tick's activity, and what it came of."""
 

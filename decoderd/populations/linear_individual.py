@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from decoderd import linear_network
 from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Metres, Units
 from decoderd.errors import NumericalError
 from decoderd.linear_network import Gradients, Noise
@@ -75,6 +76,7 @@ class LinearConfig(ComponentConfig):
         return self
 
 
+@stored("populations.linear.parameters")
 class Parameters(NamedTuple):
     """The individual: N units, K targets, D inputs, m dimensions of input noise."""
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Speed
 from decoderd.errors import ArrayError
 from decoderd.populations import Population, subject
@@ -38,6 +39,7 @@ class ManifoldConfig(ComponentConfig):
     subject: SubjectConfig = SubjectConfig()
 
 
+@stored("populations.manifold.parameters")
 class Parameters(NamedTuple):
     """The individual. q latents, N units, h harmonics; counts are per bin of `bin_s`."""
 
@@ -58,6 +60,7 @@ class Plan(NamedTuple):
     tick_s: Array  # ()
 
 
+@stored("populations.manifold.state")
 class State(NamedTuple):
     """The subject, and the rates of this bin."""
 

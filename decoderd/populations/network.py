@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.delayline import DelayLine, fill, push
 from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws
 from decoderd.state import HOLD, POSITION, Cue, Moment
 
 
+@stored("populations.rnn.parameters")
 class Parameters(NamedTuple):
     """The individual: N units, M encoder units, k entries of s."""
 
@@ -45,6 +47,7 @@ class Plan(NamedTuple):
     poisson: bool
 
 
+@stored("populations.rnn.state")
 class State(NamedTuple):
     """The network, and what came in at this tick, from which plasticity learns."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig
 from decoderd.errors import ArrayError
 from decoderd.populations import Population
@@ -24,6 +25,7 @@ class ReplayConfig(ComponentConfig):
     file: Path
 
 
+@stored("populations.replay.parameters")
 class Parameters(NamedTuple):
     """The recording."""
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from scipy.linalg import solve_discrete_are
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Config, Metres, Speed, SpeedOrZero, ticks
 from decoderd.delayline import DelayLine, fill, push
 from decoderd.state import POSITION, Timing
@@ -50,6 +51,7 @@ class Plan(NamedTuple):
     noise_m_s: Array  # (), SD a tick
 
 
+@stored("populations.subject.state")
 class State(NamedTuple):
     """What the subject remembers."""
 

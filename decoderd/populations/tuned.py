@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import Population, subject
 from decoderd.populations.spikes import poisson
@@ -61,6 +62,7 @@ class TunedConfig(ComponentConfig):
         return self
 
 
+@stored("populations.tuned.parameters")
 class Parameters(NamedTuple):
     """The individual."""
 

@@ -26,7 +26,7 @@ FILE = "session.sqlite"
 LOCK = "session.lock"
 # "dcdr": tells a session file from any other SQLite file.
 APPLICATION_ID = 0x64636472
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -351,7 +351,10 @@ def _recognise(path: Path, connection: sqlite3.Connection) -> None:
         raise StoreError(f"{path}: is a database, but not a decoderd session")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != FORMAT:
-        raise StoreError(f"{path}: has format {version}; this decoderd reads format {FORMAT}")
+        raise StoreError(
+            f"{path}: has format {version}, and this decoderd reads format {FORMAT}: open it with the decoderd that "
+            f"wrote it, or run its protocol again"
+        )
     fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if fault != "ok":
         raise StoreError(f"{path}: the file is corrupt ({fault})")

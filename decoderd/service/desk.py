@@ -11,7 +11,6 @@ import zmq
 from decoderd import __version__
 from decoderd import protocol as protocols
 from decoderd.assembly import Session
-from decoderd.chronicle import NUMBERED
 from decoderd.clock import now_ns
 from decoderd.recording.store import Store
 from decoderd.service.board import Board, Ticket
@@ -163,7 +162,7 @@ class Desk:
     def _describe(self, request: control.Describe, letter: Letter) -> None:
         state, facts = self._state, self._facts
         session, progress = facts.session, state.progress
-        numbers = {"tick": state.tick, **dict(zip(NUMBERED, state.sequences, strict=True))}
+        numbers = {"tick": state.tick, **state.sequences}
         readouts = state.parameters.readouts
         store = self._read()
         numbers |= {topic: store.next_number(topic) for topic in codec.OBSERVED}
@@ -249,7 +248,7 @@ class Desk:
             if len(bodies) == request.count or size > REPLY_BYTES:
                 break
         state = self._state
-        published = {"tick": state.tick, **dict(zip(NUMBERED, state.sequences, strict=True))}
+        published = {"tick": state.tick, **state.sequences}
         following = published.get(request.topic)
         if following is None:
             following = store.next_number(request.topic)

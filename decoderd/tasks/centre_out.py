@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Moment, Timing
@@ -23,6 +24,7 @@ class Config(trial.CentreConfig):
     distance_m: Metres = 0.07
 
 
+@stored("tasks.centre_out.state")
 class State(NamedTuple):
     """The trial, how many were begun before this day, and what is shown until something happens."""
 

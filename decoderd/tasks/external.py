@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres
 from decoderd.errors import Refused
 from decoderd.rng import Spec, Stream
@@ -22,6 +23,7 @@ class Config(ComponentConfig):
     radius_m: Metres = 0.012
 
 
+@stored("tasks.external.state")
 class State(NamedTuple):
     """The last that was heard from outside, and the events to show at the next step."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Moment, Timing
@@ -18,6 +19,7 @@ class Config(trial.ReachConfig):
     half_width_m: Metres = 0.07
 
 
+@stored("tasks.random_targets.state")
 class State(NamedTuple):
     """The trial, how many were begun before this day, and what is shown until something happens."""
 

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Event, Moment, Timing
@@ -47,6 +48,7 @@ class Config(ComponentConfig):
         return self
 
 
+@stored("tasks.timed_reach.state")
 class State(NamedTuple):
     """How many trials were begun before this day, and what is shown until the next change."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Stream
 from decoderd.state import CENTRE, CENTRE_HOLD, HOLD, REACH, REST, Cue, Event, Moment
@@ -70,6 +71,7 @@ class CentreConfig(ReachConfig):
     ] = False
 
 
+@stored("tasks.trial")
 class TrialState(NamedTuple):
     """Where the trial stands."""
 

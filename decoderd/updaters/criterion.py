@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from decoderd.checkpoint import stored
 from decoderd.state import Timing
 from decoderd.updaters import Criterion
 
@@ -23,6 +24,7 @@ class Plan(NamedTuple):
     minutes: float  # in the window
 
 
+@stored("updaters.criterion.state")
 class State(NamedTuple):
     """Whether there is updating, and what is judged."""
 

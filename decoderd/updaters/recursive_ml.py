@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Metres, Seconds, Speed
 from decoderd.state import Observation, Timing
 from decoderd.updaters import Bin, Updater, batch, intention, sums
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     approach_s: float | None
 
 
+@stored("updaters.recursive_ml.state")
 class State(NamedTuple):
     """All bins up to the last update, faded; and those since."""
 

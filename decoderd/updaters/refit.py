@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.config import Fraction, Seconds
 from decoderd.state import Observation, Timing
 from decoderd.updaters import Bin, Updater, batch, intention
@@ -24,6 +25,7 @@ class RefitConfig(BatchConfig):
     intensity: Fraction = 1.0
 
 
+@stored("updaters.refit.state")
 class State(NamedTuple):
     """The batch, until it has been used."""
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
+from decoderd.checkpoint import stored
 from decoderd.errors import NumericalError
 from decoderd.state import Observation
 
@@ -19,6 +20,7 @@ from decoderd.state import Observation
 LARGEST_CONDITION = 1e10
 
 
+@stored("updaters.sums")
 class Sums(NamedTuple):
     """Of all rows so far."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
 from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded
 from decoderd.errors import NumericalError
 from decoderd.state import Command
@@ -26,6 +27,7 @@ class OleConfig(DecoderConfig):
     kind: Literal["ole"] = "ole"
 
 
+@stored("decoderd_ole.parameters")
 class Parameters(NamedTuple):
     """Tuning of N units, and the weights that follow."""
 

@@ -321,7 +321,10 @@ FAULTS = {
     "not_sqlite": (lambda path: path.write_bytes(b"hello " * 1000), "the file is corrupt .*not a database"),
     "short": (lambda path: path.write_bytes(b"hello"), "the file is corrupt .*not a database"),
     "empty": (lambda path: path.write_bytes(b""), "is empty: the process was ended before the session began"),
-    "other_format": (of_another_format, "has format 99; this decoderd reads format 1"),
+    "other_format": (
+        of_another_format,
+        "has format 99, and this decoderd reads format 2: open it with the decoderd that wrote it",
+    ),
     "no_header": (first_bytes_gone, "the file is corrupt"),
     "truncated": (truncated, "the file is corrupt"),
     "holed": (holed, "the file is corrupt"),
