@@ -1,6 +1,6 @@
 """decoderd: closed-loop emulation of brain-computer-interface decoders.
 
-Start reading at `decoderd.session`, the one path every tick takes.
+Start reading at `decoderd.session.step`, the one path every tick takes.
 """
 
 from importlib.metadata import PackageNotFoundError, version

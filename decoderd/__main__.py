@@ -1,5 +1,5 @@
 """`python -m decoderd`."""
 
-from decoderd.cli import main
+from decoderd.cli.app import main
 
 main()

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decoderd import protocol, setup
-from decoderd.assembly import Session, assemble
-from decoderd.session import initial, step
+from decoderd.preparation.parameters import prepare
+from decoderd.protocol import protocol
+from decoderd.session.assembly import Session, assemble
+from decoderd.session.step import initial, step
 from decoderd.state import SessionState
 from decoderd.wire import inputs
 from tests import learners
@@ -79,7 +80,7 @@ def _inline(value: Any) -> str:
 def begun(data: Mapping[str, Any]) -> tuple[Session, SessionState]:
     """A session of plain data and its state before tick 0."""
     parsed = protocol.parse(data)
-    parameters = setup.prepare(parsed)
+    parameters = prepare(parsed)
     session = assemble(parsed, parameters)
     return session, initial(session, parameters)
 

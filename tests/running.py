@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from decoderd.driving import drive
 from decoderd.recording import session_file
 from decoderd.recording.store import open_store
-from decoderd.scheduled import Scheduled
+from decoderd.run.runner import drive
+from decoderd.run.scripted_inputs import Scheduled
 from tests.protocols import begun, given, toml
 
 # Nothing here takes this long; a test that hangs fails.

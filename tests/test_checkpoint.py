@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from decoderd.checkpoint import LARGE, Encoder, decode, stored
 from decoderd.errors import StoreError
-from decoderd.protocol import parse_perturbation
+from decoderd.protocol.protocol import parse_perturbation
 from decoderd.state import SessionState
 from tests import protocols
 from tests.protocols import KINDS, of_every_kind
@@ -204,7 +204,7 @@ def decoded(tree):
     [
         "os:system",
         "builtins:eval",
-        "decoderd.session:step",
+        "decoderd.session.step:step",
         "decoderd.state:SessionState",
         "session.",
         "Command",

@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 
-from decoderd import protocol
 from decoderd.config import ticks, unit_of
 from decoderd.errors import ProtocolError
-from decoderd.protocol import apply_override, dump, parse, parse_perturbation
+from decoderd.protocol import protocol
+from decoderd.protocol.protocol import apply_override, dump, parse, parse_perturbation
 
 GOOD = {
     "name": "test",

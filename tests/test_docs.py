@@ -12,19 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoderd import cli, protocol, registry
+from decoderd import registry
+from decoderd.cli import app
 from decoderd.config import Config
 from decoderd.decoders import Calibration
-from decoderd.overnight import Overnight
 from decoderd.perturbations import envelope
 from decoderd.plasticity.adam import Adam
-from decoderd.plasticity.descent import Distance
+from decoderd.plasticity.gradient_descent import Distance
 from decoderd.plasticity.objective import Objective
-from decoderd.populations.linear_individual import Patterns, Training
-from decoderd.populations.rnn import Law
+from decoderd.populations.linear.individual import Patterns, Training
+from decoderd.populations.rnn.population import Law
 from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
-from decoderd.readouts import Readouts
+from decoderd.protocol import protocol
+from decoderd.protocol.overnight import Overnight
+from decoderd.protocol.readouts import Readouts
 from decoderd.recording.reader import open_session
 from decoderd.schedule import Block, Schedule
 from decoderd.trigger import Trigger
@@ -218,7 +220,7 @@ def test_no_nested_model_is_forgotten():
 
 def test_every_command_is_named_in_the_readme():
     text = text_of(ROOT / "README.md")
-    commands = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+    commands = [command.name or command.callback.__name__ for command in app.app.registered_commands]
     assert len(commands) >= 6
     for command in commands:
         assert f"decoderd {command}" in text, command
@@ -308,8 +310,9 @@ def test_the_session_driven_from_outside_runs(tmp_path):
     summary = json.loads(run(tmp_path, *command).splitlines()[-1])
     assert (summary["trials"], summary["successes"]) == (1, 1)
     before = (
-        "from pathlib import Path; from decoderd import protocol, setup; from decoderd.assembly import assemble\n"
-        "parsed = protocol.load(Path('outside.toml')); parameters = setup.prepare(parsed)\n"
+        "from pathlib import Path; from decoderd.protocol import protocol; "
+        "from decoderd.preparation.parameters import prepare; from decoderd.session.assembly import assemble\n"
+        "parsed = protocol.load(Path('outside.toml')); parameters = prepare(parsed)\n"
         "session = assemble(parsed, parameters); my_decoder = lambda counts: (0.05, 0.0)\n"
     )
     (program,) = blocks(page, "python")

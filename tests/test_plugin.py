@@ -16,15 +16,19 @@ SOURCE = Path(__file__).resolve().parent.parent / "examples" / "decoder_plugin"
 SESSION = """
 import sys
 from pathlib import Path
-from decoderd import assembly, protocol, registry, session, setup
+from decoderd import registry
+from decoderd.preparation.parameters import prepare
+from decoderd.protocol import protocol
+from decoderd.session.assembly import assemble
+from decoderd.step import initial, step
 
 assert {"ole", "kalman", "linear"} <= set(registry.family("decoders")), sorted(registry.family("decoders"))
 made = protocol.load(Path(sys.argv[1]), ["schedule.blocks.0.trials=4"])
-parameters = setup.prepare(made)
-assembled = assembly.assemble(made, parameters)
-state, decoded = session.initial(assembled, parameters), set()
+parameters = prepare(made)
+assembled = assemble(made, parameters)
+state, decoded = initial(assembled, parameters), set()
 while not state.progress.done:
-    state, messages = session.step(assembled, state)
+    state, messages = step(assembled, state)
     decoded.add(tuple(messages[0][1]["v"]))
 print(sys.modules["decoderd_ole"].__file__)
 print(state.progress.successes, len(decoded))

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import conditions
 from decoderd.bench.tick import closed_loop, prepared
 from decoderd.clock import now_ns
-from decoderd.driving import drive
 from decoderd.recording import session_file
 from decoderd.recording.store import open_store
 from decoderd.recording.summary import lateness_of
+from decoderd.run import realtime
+from decoderd.run.runner import drive
 
 
 def bare(tick_s: float, seconds: float) -> tuple[np.ndarray, dict[str, str]]:
@@ -41,13 +41,13 @@ def bare(tick_s: float, seconds: float) -> tuple[np.ndarray, dict[str, str]]:
 
 def bare_punctual(tick_s: float, seconds: float) -> tuple[np.ndarray, dict[str, str]]:
     """The same under a session's conditions."""
-    with conditions.punctual() as report:
+    with realtime.punctual() as report:
         return bare(tick_s, seconds)[0], report
 
 
 def session(tick_s: float, seconds: float, units: int) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     """Lateness and busy time (ns) of every tick of a recorded real-time session."""
-    with conditions.repeatable(), tempfile.TemporaryDirectory(prefix="decoderd-bench-") as directory:
+    with realtime.repeatable(), tempfile.TemporaryDirectory(prefix="decoderd-bench-") as directory:
         ready, state = prepared(closed_loop(units, seconds, tick_s))
         store, encoder = session_file.begin(Path(directory), ready, state)
         with store:

@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import conditions, registry
-from decoderd.adjoint import Loop
+from decoderd import registry
 from decoderd.bench.turns import figures, microseconds
 from decoderd.config import ComponentConfig
-from decoderd.credit import lesson
 from decoderd.decoders import Linear
 from decoderd.effectors.cursor import CURSOR
 from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
-from decoderd.populations import rnn
 from decoderd.populations.products import summed
-from decoderd.populations.rnn import Precision
-from decoderd.practice import run, shared
-from decoderd.pretraining import Noise, places
+from decoderd.populations.rnn import population as rnn
+from decoderd.populations.rnn.population import Precision
+from decoderd.preparation.pretraining import Noise, places
 from decoderd.rng import Spec, Stream
+from decoderd.rollout.adjoint import Loop
+from decoderd.rollout.credit import lesson
+from decoderd.rollout.rollout import run, shared
+from decoderd.run import realtime
 from decoderd.state import Reaches, Timing
 
 TIMING = Timing(0.01, 1)
@@ -108,7 +109,7 @@ def numbers(ticks: int, seeds: int) -> Any:
 def measure(rounds: int = 5, seeds: int = 32) -> dict[str, Any]:
     """reinforce_epoch_ms and backprop_epoch_ms: an update of all targets, a seed, on one core."""
     reinforce, backprop = ReinforceConfig(), BackpropConfig()
-    with conditions.repeatable():
+    with realtime.repeatable():
         rivals = {
             "reinforce": Learning(reinforce, 100, seeds, "single"),
             "backprop": Learning(backprop, 150, seeds, "single"),

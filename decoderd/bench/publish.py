@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import zmq
 
-from decoderd import conditions
 from decoderd.bench.served import Companion, Pipe, served
 from decoderd.bench.tick import closed_loop
 from decoderd.clock import now_ns
+from decoderd.run import realtime
 from decoderd.wire import codec
 from decoderd_client import Session
 
@@ -46,7 +46,7 @@ def bare(tick_s: float, seconds: float, sizes: tuple[int, int], punctual: bool) 
     topic, body, stamp = codec.topic("tick"), bytes(sizes[0]), bytes(sizes[1] - 8)
     with Companion(follow_bare, f"tcp://127.0.0.1:{port}", round((WARM_S + seconds) / tick_s)) as subscriber:
         subscriber.tell()
-        with conditions.punctual() if punctual else conditions.steady():
+        with realtime.punctual() if punctual else realtime.steady():
             origin, k = now_ns(), 0
             while not subscriber.pipe.poll():
                 left = origin + round(k * tick_s * 1e9) - now_ns()

@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from decoderd import conditions
 from decoderd.bench.tick import closed_loop, prepared
 from decoderd.clock import now_ns
 from decoderd.recording import session_file
 from decoderd.recording.recorder import Recorder
-from decoderd.session import step
+from decoderd.run import realtime
+from decoderd.session.step import step
 from decoderd.wire import codec
 
 
@@ -20,7 +20,7 @@ def measure(ticks: int = 50_000, units: int = 100) -> dict[str, Any]:
 
     The messages are those of one real bin, over and over.
     """
-    with conditions.repeatable(), conditions.steady():
+    with realtime.repeatable(), realtime.steady():
         session, state = prepared(closed_loop(units))
         stepped, kept = state, []
         for _ in range(session.timing.bin_ticks):

@@ -6,13 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from decoderd import conditions, loop, protocol, setup
-from decoderd.assembly import Session, assemble
 from decoderd.bench.turns import figures
 from decoderd.clock import Stepped, now_ns
+from decoderd.preparation.parameters import prepare
+from decoderd.protocol import protocol
 from decoderd.recording import session_file
 from decoderd.recording.recorder import Recorder
-from decoderd.session import initial
+from decoderd.run import loop, realtime
+from decoderd.session.assembly import Session, assemble
+from decoderd.session.step import initial
 from decoderd.state import SessionState
 
 
@@ -32,7 +34,7 @@ def closed_loop(units: int, duration_s: float = 1e6, tick_s: float = 0.01, decod
 def prepared(data: dict[str, Any]) -> tuple[Session, SessionState]:
     """The session of a protocol, before its first tick."""
     parsed = protocol.parse(data)
-    parameters = setup.prepare(parsed)
+    parameters = prepare(parsed)
     session = assemble(parsed, parameters)
     return session, initial(session, parameters)
 
@@ -45,7 +47,7 @@ def measure(ticks: int = 30_000, rounds: int = 7) -> dict[str, Any]:
     """
     sessions = {units: prepared(closed_loop(units)) for units in (100, 1000)}
     found: dict[int, list[float]] = {units: [] for units in sessions}
-    with conditions.repeatable(), conditions.steady():
+    with realtime.repeatable(), realtime.steady():
         for turn in range(rounds + 1):
             for units, (session, state) in sessions.items():
                 spent = _recorded(session, state, ticks) / ticks / 1e3

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
-from decoderd import conditions, pretraining, registry, setup
-from decoderd import protocol as protocols
+from decoderd import registry
 from decoderd.clock import now_ns
 from decoderd.errors import NumericalError
 from decoderd.experiments import pool
 from decoderd.experiments.pool import Part
-from decoderd.protocol import Protocol
+from decoderd.preparation import pretraining
+from decoderd.preparation.parameters import individual
+from decoderd.protocol import protocol as protocols
+from decoderd.protocol.protocol import Protocol
+from decoderd.run import realtime
 
 # Seeds that are trained and run side by side at most: with more each costs less, but it takes longer to hear of any.
 TOGETHER = 5
@@ -41,7 +44,7 @@ class Ran(NamedTuple):
 
 def shipped(name: str) -> Protocol:
     """The recipe of this name that comes with the experiments."""
-    with as_file(files("decoderd.experiments") / f"{name}.toml") as path:
+    with as_file(files("decoderd.experiments") / "recipes" / f"{name}.toml") as path:
         return protocols.load(path)
 
 
@@ -57,9 +60,9 @@ def groups(seeds: int, jobs: int) -> Groups:
 def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
     """Pretrain individuals of a recipe, or find them in the cache; the loss that each has reached."""
     settings: Any = recipe.pretraining
-    drawn = [setup.individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
+    drawn = [individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
     kind = registry.find("populations", recipe.population.kind)
-    with conditions.repeatable():
+    with realtime.repeatable():
         found = pretraining.pretrained(settings, kind, recipe.population, drawn, recipe.timing, tuple(seeds))
     return [pretraining.final_loss(one) for one in found]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.protocol import Protocol, parse
+from decoderd.protocol.protocol import Protocol, parse
 from decoderd.recording.store import TRIAL_COLUMNS, Store, open_store
 from decoderd.wire import codec
 

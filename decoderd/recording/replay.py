@@ -9,7 +9,7 @@ from decoderd.checkpoint import Encoder
 from decoderd.errors import Refused
 from decoderd.recording.session_file import restore
 from decoderd.recording.store import Store, trial_row
-from decoderd.session import step
+from decoderd.session.step import step
 from decoderd.wire import codec, inputs
 
 

@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from decoderd import __version__, checkpoint, protocol
-from decoderd.assembly import Session, assemble
+from decoderd import __version__, checkpoint
 from decoderd.checkpoint import Encoder
+from decoderd.protocol import protocol
 from decoderd.recording.store import Store, create
+from decoderd.session.assembly import Session, assemble
 from decoderd.state import SessionState
 
 

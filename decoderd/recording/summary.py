@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from decoderd.assembly import Session
 from decoderd.recording.store import Store
+from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 
 

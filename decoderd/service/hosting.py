@@ -12,18 +12,18 @@ from typing import Any
 
 import zmq
 
-from decoderd.assembly import Session
 from decoderd.clock import Clock, now_ns
-from decoderd.driving import Interrupt
 from decoderd.recording.recorder import COMMIT_EVERY_NS, Recorder
 from decoderd.recording.store import Store
-from decoderd.service import notify
-from decoderd.service.board import Board
-from decoderd.service.desk import Desk, Facts
-from decoderd.service.inbox import Inbox
+from decoderd.run.runner import Interrupt
+from decoderd.service import systemd
+from decoderd.service.control import Desk, Facts
+from decoderd.service.live_inputs import Inbox
 from decoderd.service.lockstep import Lockstep
 from decoderd.service.publisher import Publisher
-from decoderd.service.replies import Answering
+from decoderd.service.requests import Answering
+from decoderd.service.shared_state import Board
+from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 from decoderd.wire import control
 
@@ -80,7 +80,7 @@ class Host:
         endpoints: tuple[str, str],
         speed: str,
         terms: control.Participants | None,
-        watchdog: notify.Watchdog,
+        watchdog: systemd.Watchdog,
     ) -> None:
         self._watchdog = watchdog
         self._stream, self._answering, self._endpoints, self._speed = stream, answering, endpoints, speed

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from decoderd.service.board import Ticket
+from decoderd.service.shared_state import Ticket
 from decoderd.state import SessionState
 from decoderd.wire import control
 

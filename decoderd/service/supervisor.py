@@ -21,13 +21,13 @@ from typing import Any, get_args
 
 import zmq
 
-from decoderd.driving import STOP, Interrupt
 from decoderd.errors import ServiceError
-from decoderd.service import entry, notify
+from decoderd.run.runner import STOP, Interrupt
+from decoderd.service import entry, systemd
 from decoderd.service.auth import Gate, Keys
 from decoderd.service.endpoints import bind, check
 from decoderd.service.entry import Entry
-from decoderd.service.replies import Answering, Letter, open_router
+from decoderd.service.requests import Answering, Letter, open_router
 from decoderd.wire import codec, control, envelope
 
 LOG = "log.txt"
@@ -254,7 +254,7 @@ class Supervisor:
 
     def _spawn(self, one: Watched, arguments: list[str]) -> None:
         one.directory.mkdir(parents=True, exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if name not in notify.VARIABLES}
+        environment = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES}
         with (one.directory / LOG).open("ab") as log:
             one.process = subprocess.Popen(
                 [sys.executable, "-m", "decoderd", *arguments, "--serve", "--json", *self._offer],
@@ -460,13 +460,13 @@ def serve(data: Path, endpoint: str, keys: Path | None, linger_s: float, tell: A
                 data.resolve(), Answering(router, gate.role if gate is not None else None), context, offer, host, loaded
             )
             tell(bound)
-            interrupt, watchdog = Interrupt(), notify.Watchdog()
+            interrupt, watchdog = Interrupt(), systemd.Watchdog()
             with interrupt.listening():
-                notify.ready(f"control {bound}")
+                systemd.ready(f"control {bound}")
                 while not interrupt.asked:
                     supervisor.turn(50)
                     watchdog.turn()
-            notify.stopping()
+            systemd.stopping()
             tell(supervisor.names())
     finally:
         router.close()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from decoderd_client import cli, plugins
 from decoderd_client.plugins import Plugin
-from decoderd_client.plugins.compaction import Config
+from decoderd_plugins.compaction import Config
 
 given = []
 MEASURE = Plugin(Config, lambda *_: None, lambda directory, config, tell: given.append((directory, config)))

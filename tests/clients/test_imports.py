@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import sys
 import decoderd_client, decoderd_client.cli
-import decoderd_client.plugins.perturb, decoderd_client.plugins.compaction, decoderd_client.plugins.manifold
+import decoderd_plugins.perturb, decoderd_plugins.compaction, decoderd_plugins.manifold
 loaded = [name for name in sys.modules if name.partition(".")[0] in ("numpy", "scipy", "sklearn")]
 loaded += [name for name in sys.modules if name.startswith("decoderd.") and not name.startswith("decoderd.wire")]
 print(loaded)

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from decoderd import loop
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
 from decoderd.recording import recorder, session_file
 from decoderd.recording.recorder import Recorder
+from decoderd.run import loop
 from decoderd.wire import codec
 from tests import protocols
 from tests.protocols import centre_out, lasting

@@ -8,14 +8,14 @@ import zlib
 
 import pytest
 
-from decoderd import loop
 from decoderd.clock import Unpaced
-from decoderd.driving import drive
 from decoderd.errors import StoreError
 from decoderd.recording import recorder, session_file
 from decoderd.recording.replay import verify
 from decoderd.recording.store import FILE, open_store
-from decoderd.scheduled import Scheduled
+from decoderd.run import loop
+from decoderd.run.runner import drive
+from decoderd.run.scripted_inputs import Scheduled
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.protocols import FROM_OUTSIDE, KINDS, centre_out, lasting, of_every_kind, outside

@@ -10,13 +10,13 @@ import pytest
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped
-from decoderd.driving import drive
 from decoderd.errors import StoreError
-from decoderd.loop import run
 from decoderd.recording import recorder, session_file
 from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
-from decoderd.scheduled import Scheduled
+from decoderd.run.loop import run
+from decoderd.run.runner import drive
+from decoderd.run.scripted_inputs import Scheduled
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.learners import learning, reaching

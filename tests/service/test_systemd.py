@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from decoderd import cli, conditions
+from decoderd.cli import app
+from decoderd.run import realtime
 
 FOLDER = Path(__file__).resolve().parents[2] / "systemd"
 UNIT = FOLDER / "decoderd.service"
@@ -88,13 +89,13 @@ def test_it_runs_a_command_that_exists(service):
     program, command, *options = service["ExecStart"].split()
     assert program.endswith("/bin/decoderd")
     assert options == ["--data", "/var/lib/" + service["StateDirectory"]]
-    known = typer.main.get_command(cli.app).commands
+    known = typer.main.get_command(app.app).commands
     assert command in known
     assert "--data" in {option for one in known[command].params for option in one.opts}
 
 
 def test_the_loop_may_be_punctual(service):
-    assert int(service["LimitRTPRIO"]) >= conditions._PRIORITY
+    assert int(service["LimitRTPRIO"]) >= realtime._PRIORITY
     assert service["LimitMEMLOCK"] == "infinity"
     assert service["RestrictRealtime"] == "no"
 

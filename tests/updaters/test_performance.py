@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoderd import protocol
-from decoderd.session import step
+from decoderd.protocol import protocol
+from decoderd.session.step import step
 from tests.protocols import begun
 
 EXPERIMENT = Path(__file__).parents[2] / "protocols" / "experiments" / "smooth-batch.toml"

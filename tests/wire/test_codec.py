@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoderd import chronicle
+from decoderd.session import messages
 from decoderd.wire import codec
 from decoderd.wire.messages import MODELS
 
@@ -103,6 +103,6 @@ def test_topics_carry_the_version():
 
 
 def test_topics_have_models_and_numbers():
-    assert set(codec.TOPICS) == {"tick", *chronicle.NUMBERED}
+    assert set(codec.TOPICS) == {"tick", *messages.NUMBERED}
     assert set(codec.TOPICS) | set(codec.OBSERVED) == set(MODELS)
     assert len(set(codec.TOPICS)) == len(codec.TOPICS)

@@ -1,4 +1,4 @@
-"""The schema of the messages. (That sessions keep to it: tests/test_session.py.)"""
+"""The schema of the messages. (That sessions keep to it: tests/session/test_step.py.)"""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ def test_the_wire_needs_neither_numpy_nor_zmq():
     program = "import sys, decoderd.wire.codec, decoderd.wire.inputs, decoderd.wire.messages; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(done.stdout.split())
-    assert not loaded & {"numpy", "zmq", "scipy", "typer", "decoderd.session"}
+    assert not loaded & {"numpy", "zmq", "scipy", "typer", "decoderd.session.step"}

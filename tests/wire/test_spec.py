@@ -18,15 +18,15 @@ import pytest
 import zmq
 from pydantic import ValidationError
 
-from decoderd import protocol as protocols
 from decoderd import registry
 from decoderd.errors import ProtocolError
+from decoderd.protocol import protocol as protocols
 from decoderd.service.hosting import LONGEST
-from decoderd.service.replies import Answering, open_router
+from decoderd.service.requests import Answering, open_router
 from decoderd.wire import codec, control, envelope, inputs, messages
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
-from tests.test_learning import learning
+from tests.session.test_learning import learning
 from tools import wire_spec
 
 ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}

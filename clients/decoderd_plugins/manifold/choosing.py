@@ -1,0 +1,115 @@
+"""Which permutation: candidates of both kinds, what recorded activity would do through each, and the pair equally hard.
+
+The pair is chosen whichever of the two is run, so that a session with the other one starts as hard.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.analysis import candidates, open_loop
+from decoderd.analysis.candidates import Orders
+from decoderd.analysis.open_loop import Calibration, Mappings, Prediction
+from decoderd.arrays import Array
+from decoderd.errors import ArrayError
+from decoderd_client.plugins import Unable
+from decoderd_plugins.manifold import Config
+from decoderd_plugins.manifold.intuitive import Intuitive, Side
+
+SIDES: tuple[Side, Side] = ("wmp", "omp")
+# Candidates whose predictions are worked out at a time: of 100 units and 8 targets about 10 MB an array.
+AT_ONCE = 1000
+
+
+class Candidates(NamedTuple):
+    """Of one kind, P of them."""
+
+    orders: Orders  # (P, q) or (P, N)
+    predicted: Prediction
+    allowed: NDArray[np.bool_]  # (P,) within the limits that were given
+    chosen: int
+
+
+class Choice(NamedTuple):
+    """Candidates of both kinds, and the intuitive mapping beside them."""
+
+    intuitive: Mappings  # P = 1
+    progress: Array  # (K,) of the intuitive mapping
+    of: dict[Side, Candidates]
+
+    def order(self, side: Side) -> NDArray[np.int64]:
+        """The permutation that was chosen."""
+        found = self.of[side]
+        return found.orders[found.chosen]
+
+
+def choose(intuitive: Intuitive, recorded: Calibration, config: Config) -> Choice:
+    """A function of the arguments alone. Raises ArrayError for impossible permutations, Unable if none is allowed."""
+    dimension, units = intuitive.axes.shape
+    plain = intuitive.mappings("wmp", np.arange(dimension))
+    orders: dict[Side, Orders] = {
+        "wmp": candidates.within(dimension, _generator(config, 0), config.candidates, config.listed),
+        "omp": _outside(recorded, units, config),
+    }
+    if config.order is not None:
+        orders[config.kind] = candidates.checked(np.array(config.order), dimension if config.kind == "wmp" else units)
+    predicted = {side: _predict(intuitive, side, orders[side], plain, recorded) for side in SIDES}
+    allowed = {side: _allowed(predicted[side], config) for side in SIDES}
+    if config.order is not None:
+        allowed[config.kind][:] = True
+    for side in SIDES:
+        if not allowed[side].any():
+            raise Unable(
+                f"none of {len(orders[side])} candidates ({side}) is within direction_change_deg and angle_deg"
+            )
+    pair = candidates.equally_hard(*(-predicted[side].progress[allowed[side]] for side in SIDES))
+    chosen = {side: int(np.flatnonzero(allowed[side])[at]) for side, at in zip(SIDES, pair[:2], strict=True)}
+    return Choice(
+        plain,
+        open_loop.progress(plain, recorded)[0],
+        {side: Candidates(orders[side], predicted[side], allowed[side], chosen[side]) for side in SIDES},
+    )
+
+
+def _generator(config: Config, stream: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed, stream])
+
+
+def _outside(recorded: Calibration, units: int, config: Config) -> Orders:
+    draw, members = _generator(config, 1), np.arange(units)
+    if config.modulated is not None:
+        targets = range(int(recorded.target.max()) + 1)
+        means = np.array([recorded.counts[recorded.target == k].mean(axis=0) for k in targets])
+        members = candidates.most_modulated(means, config.modulated)
+    if config.groups is None:
+        return candidates.outside_among(members, units, draw, config.candidates)
+    size = len(members) // config.groups
+    if not size:
+        raise ArrayError(f"groups: {config.groups} groups of {len(members)} units; there are not so many", "groups")
+    groups = np.full(units, -1)
+    groups[draw.permutation(members)[: size * config.groups]] = np.repeat(np.arange(config.groups), size)
+    return candidates.outside_by_groups(groups, draw, config.candidates)
+
+
+def _predict(intuitive: Intuitive, side: Side, orders: Orders, plain: Mappings, recorded: Calibration) -> Prediction:
+    parts: list[Any] = [
+        open_loop.predict(intuitive.mappings(side, orders[begin : begin + AT_ONCE]), plain, recorded)
+        for begin in range(0, len(orders), AT_ONCE)
+    ]
+    return Prediction(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _allowed(predicted: Prediction, config: Config) -> NDArray[np.bool_]:
+    allowed = np.ones(len(predicted.progress), dtype=bool)
+    limited = (
+        (predicted.direction_change, config.direction_change_deg),
+        (predicted.angles[:, 0], config.angle_deg),
+    )
+    for values, limits in limited:
+        if limits is not None:
+            low, high = np.radians(limits)
+            allowed &= (values >= low) & (values <= high)
+    return allowed

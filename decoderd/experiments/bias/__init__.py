@@ -1,0 +1,1 @@
+"""Learning by biases alone (Williams, Payeur, Ryoo, Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""

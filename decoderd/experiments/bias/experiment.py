@@ -1,0 +1,100 @@
+"""Learning by biases alone: networks with random weights learn to reach under manual control, a recurrent one with a
+point mass and a feedforward one with a cursor that moves at the velocity it is told (Williams, Payeur, Ryoo,
+Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd import registry
+from decoderd.arrays import Array
+from decoderd.clock import now_ns
+from decoderd.effectors.cursor import Config as CursorConfig
+from decoderd.experiments import pool, pretrained
+from decoderd.experiments.bands import Band
+from decoderd.experiments.pool import Part
+from decoderd.experiments.report import Figure, Outcome, Report
+from decoderd.populations.rnn.population import Law
+from decoderd.preparation import pretraining
+from decoderd.preparation.parameters import individual
+from decoderd.protocol.protocol import Protocol
+from decoderd.run import realtime
+
+NETWORKS = ("recurrent", "feedforward")
+
+
+class Learned(NamedTuple):
+    """Of one network and some seeds."""
+
+    losses: Array  # (S, updates)
+    changed: int  # numbers among U and W that are not what they were
+
+
+def recipe(network: str) -> Protocol:
+    """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory.
+
+    It sees where the arm is, and cannot know how fast it is: a mass it could neither drive nor stop well.
+    """
+    found = pretrained.shipped("bias")
+    if network == "recurrent":
+        return found
+    without = {"recurrent_weights": Law(normal=(0.0, 0.0)), "tau_s": found.tick_s}
+    settings: Any = found.pretraining
+    return found.model_copy(
+        update={
+            "population": found.population.model_copy(update=without),
+            "pretraining": settings.model_copy(update={"effector": CursorConfig()}),
+        }
+    )
+
+
+def learn(network: str, seeds: Sequence[int]) -> Learned:
+    """Train the biases of these individuals."""
+    given = recipe(network)
+    kind: Any = registry.find("populations", given.population.kind)
+    settings: Any = given.pretraining
+    drawn = [individual(given.model_copy(update={"seed": seed})) for seed in seeds]
+    before = type(drawn[0])(*(np.stack(field) for field in zip(*drawn, strict=True)))
+    with realtime.repeatable():
+        after, losses = pretraining.train(settings, kind, given.population, before, given.timing, tuple(seeds))
+    changed = np.count_nonzero(after.U != before.U) + np.count_nonzero(after.W != before.W)
+    return Learned(losses, int(changed))
+
+
+def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
+    """Run it for seeds 1..`seeds`; found are losses by network."""
+    began = now_ns()
+    groups = pretrained.groups(seeds, jobs)
+    parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
+    done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
+    cut = len(groups)
+    found = {network: done.results[i * cut : (i + 1) * cut] for i, network in enumerate(NETWORKS)}
+    losses = {network: np.concatenate([part.losses for part in several]) for network, several in found.items()}
+    bands = []
+    for network, several in found.items():
+        removed = 1 - losses[network][:, -100:].mean(axis=1) / losses[network][:, 0]
+        bands.append(Band(f"{network}: least part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
+        bands.append(Band(f"{network}: weights that changed", sum(part.changed for part in several), 0, 0))
+    wall_s = (now_ns() - began) * 1e-9
+    report = Report(
+        title="Learning by biases alone",
+        summary=(
+            "Networks with random weights learn to reach although nothing but their biases changes (Williams et al. "
+            "2025): at least nine tenths of the loss are to go, and no weight may differ by a single bit."
+        ),
+        bands=bands,
+        figures=[Figure("Loss", "Mean loss over targets of every update; a line a seed.", lambda c: _draw(c, losses))],
+        settings={"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1], "processes": jobs},
+        wall_s=wall_s,
+    )
+    return Outcome(report, losses, {})
+
+
+def _draw(canvas: Any, losses: dict[str, Array]) -> None:
+    for axes, (network, several) in zip(canvas.subplots(1, 2, sharey=True), losses.items(), strict=True):
+        axes.semilogy(several.T, linewidth=0.8)
+        axes.set(title=network, xlabel="update")
+    canvas.axes[0].set_ylabel("loss")

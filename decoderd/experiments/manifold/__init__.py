@@ -1,0 +1,1 @@
+"""Within- and outside-manifold perturbations (Payeur, Orsborn & Lajoie 2023)."""

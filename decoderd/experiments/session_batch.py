@@ -1,0 +1,254 @@
+"""Many sessions of one protocol at once, a session for every seed and intensity of its updater.
+
+This is what the sessions themselves do, trial by trial, with the same random numbers and the same functions of
+population, rule, updater and decoder, as a batch: axes are (sessions, trials). It holds for protocols whose trials
+follow one another whatever happens in them (task `timed_reach`), with a decoder step every tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd import registry
+from decoderd.arrays import Array
+from decoderd.decoders import Decoder, Linear
+from decoderd.errors import ProtocolError
+from decoderd.preparation.parameters import refitted
+from decoderd.protocol import overnight
+from decoderd.protocol.protocol import Protocol
+from decoderd.rng import Stream, open_streams
+from decoderd.rollout.adjoint import Loop, Passage
+from decoderd.rollout.rollout import shared
+from decoderd.state import Parameters, Reaches
+from decoderd.tasks import timed_reach
+from decoderd.tasks.trial import REACH
+from decoderd.updaters import Bin
+
+
+class Company(NamedTuple):
+    """S sessions side by side."""
+
+    protocol: Protocol
+    loop: Loop
+    decoder: Decoder
+    seeds: tuple[int, ...]  # different ones
+    of: NDArray[np.int64]  # (S,) which of the seeds
+    intensities: tuple[float, ...]  # (S,)
+    population: Any  # parameters, an axis of sessions in front
+    decoders: tuple[Any, ...]  # (S,) parameters
+    readouts: tuple[NDArray[np.int64], ...]  # (S,)
+    population_streams: Mapping[str, Stream]
+    task_plan: Any
+    task_streams: Mapping[str, Stream]
+
+
+def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: Sequence[float]) -> Company:
+    """Sessions of every seed, from what was prepared for it, with every intensity: seed by seed.
+
+    Raises ProtocolError for a protocol whose sessions cannot be run as a batch.
+    """
+    _check(protocol)
+    kind: Any = registry.find("populations", protocol.population.kind)
+    effector: Any = registry.find("effectors", protocol.effector.kind)
+    task: Any = registry.find("tasks", protocol.task.kind)
+    timing, seeds = protocol.timing, tuple(prepared)
+    of = np.repeat(np.arange(len(seeds)), len(intensities))
+    each = [prepared[seeds[place]] for place in of]
+    first = each[0].population
+    population_plan, effector_plan = kind.plan(protocol.population, timing), effector.plan(protocol.effector, timing)
+    return Company(
+        protocol=protocol,
+        loop=Loop(kind, population_plan, effector, effector_plan, timing.tick_s, slice(None)),
+        decoder=registry.find("decoders", protocol.decoder.kind),
+        seeds=seeds,
+        of=of,
+        intensities=tuple(intensities) * len(seeds),
+        population=type(first)(*(np.stack(field) for field in zip(*(one.population for one in each), strict=True))),
+        decoders=tuple(one.decoder for one in each),
+        readouts=tuple(np.arange(kind.units(first)) if one.readouts is None else one.readouts for one in each),
+        population_streams=open_streams(seeds, "population", kind.streams(protocol.population, first)),
+        task_plan=task.plan(protocol.task, timing),
+        task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
+    )
+
+
+def _check(protocol: Protocol) -> None:
+    task: Any = protocol.task
+    if task.kind != "timed_reach" or task.order != "in_turn":
+        raise ProtocolError("task: a batch of sessions needs kind = 'timed_reach' with order = 'in_turn'", "task")
+    if protocol.bin_ticks != 1:
+        raise ProtocolError(f"bin_ticks = {protocol.bin_ticks}: a batch of sessions needs 1", "bin_ticks")
+    decoder: Any = registry.find("decoders", protocol.decoder.kind)
+    if decoder.linear is None or decoder.reduced is None or decoder.observing is None:
+        raise ProtocolError(
+            f"decoder.kind = {protocol.decoder.kind!r}: a batch of sessions needs a decoder whose steps are linear and "
+            "that can read fewer units, such as 'kalman'",
+            "decoder.kind",
+        )
+    updater: Any = protocol.updater
+    if updater.kind not in ("none", "daily"):
+        raise ProtocolError(
+            f"updater.kind = {updater.kind!r}: a batch of sessions needs 'daily' or 'none'", "updater.kind"
+        )
+    when = ("start", "stop_s", "interval_days", "criterion")
+    if any(getattr(updater, name, None) != getattr(type(updater)(), name, None) for name in when):
+        raise ProtocolError(f"updater: a batch of sessions updates every day; leave out {', '.join(when)}", "updater")
+    if protocol.overnight.lose:
+        raise ProtocolError(
+            f"overnight.lose = {protocol.overnight.lose}: a batch of sessions loses no units", "overnight.lose"
+        )
+    if protocol.plasticity.kind == "none":
+        raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")
+    population = registry.find("populations", protocol.population.kind)
+    if population.plastic is not None and population.plastic.refuses is not None:
+        raise ProtocolError(
+            f"population.kind = {protocol.population.kind!r}: may refuse an update, where a batch of sessions would "
+            "not stop; decoderd.experiments.manifold.static_network learns in many networks at once",
+            "population.kind",
+        )
+    if protocol.perturbations:
+        raise ProtocolError("perturbations: a batch of sessions has none", "perturbations")
+    per_update: int = protocol.plasticity.trials_per_update  # type: ignore[attr-defined]
+    if per_update % task.targets:
+        raise ProtocolError(
+            f"plasticity.trials_per_update = {per_update}: a batch of sessions needs each of {task.targets} targets "
+            "equally often in an update",
+            "plasticity.trials_per_update",
+        )
+    for block in protocol.schedule.blocks:
+        if block.plasticity and block.updating and protocol.updater.kind != "none":
+            raise ProtocolError(
+                f"schedule.blocks: in {block.name!r} population and decoder would change together; a batch of sessions "
+                "needs plasticity = false or updating = false",
+                "schedule.blocks",
+            )
+        if block.trials is None or block.duration_s is not None or (block.plasticity and block.trials % per_update):
+            raise ProtocolError(
+                f"schedule.blocks: {block.name!r} must end after trials, in whole updates of {per_update}",
+                "schedule.blocks",
+            )
+
+
+def blocks(protocol: Protocol, day: int) -> list[Any]:
+    """The blocks of a day."""
+    return [block for block in protocol.schedule.blocks if block.days is None or day in block.days]
+
+
+class Trials(NamedTuple):
+    """A stretch of a day's trials, as all sessions come to them."""
+
+    reaches: Reaches
+    tables: dict[str, Array]
+    targets: NDArray[np.int64]  # (B,)
+
+
+def trials(company: Company, day: int, first: int, count: int) -> Trials:
+    """The day's trials `first` .. `first + count - 1`, from 0: places, random numbers and targets."""
+    plan, plastic = company.task_plan, company.loop.population.plastic
+    assert plastic is not None  # a rule learns from it
+    length = plan.rest + plan.reach
+    numbers = np.arange(first, first + count)
+    rows = company.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
+    start = timed_reach.place_to_start(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
+    tables = {}
+    for name, stream in company.population_streams.items():
+        if name in plastic.at_start:
+            drawn = stream.scattered(day, (numbers * length + plan.rest).tolist()).swapaxes(0, 1)  # (seeds, B, width)
+            tables[name] = drawn[np.newaxis, company.of]
+        else:
+            drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
+            drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
+            tables[name] = shared(np.moveaxis(drawn, 2, 0), company.of)  # (ticks, S, B, width)
+    targets = numbers % plan.targets
+    goal = np.broadcast_to(plan.places[targets], (len(company.of), count, 2))
+    return Trials(Reaches(start[company.of], goal, plan.reach, plan.hold), tables, targets)
+
+
+def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int) -> list[Linear]:
+    """The steps of a trial by a decoder of these readouts, as steps that read all `units`, others with no weight."""
+    assert decoder.linear is not None  # see `gather`
+    state, steps = decoder.init(parameters, 1), []
+    nothing, centre = np.zeros((1, len(readouts))), np.zeros((1, 2))
+    for _ in range(ticks):
+        step = decoder.linear(parameters, state)
+        K = np.zeros((len(step.K), units))
+        K[:, readouts] = step.K
+        steps.append(step._replace(K=K))
+        state, _ = decoder.step(parameters, state, nothing, centre)
+    return steps
+
+
+def side_by_side(company: Company) -> list[Linear]:
+    """The steps of a trial by all sessions' decoders, an axis of sessions in front."""
+    units, ticks = company.loop.population.units(company.population), company.task_plan.reach
+    each = [
+        decoding(company.decoder, parameters, units, readouts, ticks)
+        for parameters, readouts in zip(company.decoders, company.readouts, strict=True)
+    ]
+    return [_stacked(steps) for steps in zip(*each, strict=True)]
+
+
+def _stacked(steps: tuple[Linear, ...]) -> Linear:
+    F, G, K, c, H = zip(*steps, strict=True)
+    return Linear(np.stack(F), None if G[0] is None else np.stack(G), np.stack(K), np.stack(c), H[0])
+
+
+def rest(company: Company) -> Array:
+    """(S, n): the decoders' states in which trials begin."""
+    decoder = company.decoder
+    return np.concatenate([decoder.row(decoder.init(parameters, 1)) for parameters in company.decoders])
+
+
+def updates(company: Company, block: Any, day: int) -> bool:
+    """Whether decoders are adapted at the end of this block of this day."""
+    updater: Any = company.protocol.updater
+    return block.updating and updater.kind != "none" and (updater.last_day is None or day <= updater.last_day)
+
+
+def updated(company: Company, given: Trials, passage: Passage, fired: Sequence[Array]) -> Company:
+    """The sessions with decoders adapted to what happened in these trials, each with its own intensity.
+
+    `fired` are the counts (S, B, N) of each tick.
+    """
+    updater: Any = registry.find("updaters", company.protocol.updater.kind)
+    observing = company.decoder.observing
+    assert observing is not None  # see `gather`
+    counts, decoders = np.stack(fired), []
+    for s, (parameters, readouts) in enumerate(zip(company.decoders, company.readouts, strict=True)):
+        config = company.protocol.updater.model_copy(update={"intensity": company.intensities[s]})
+        plan = updater.plan(config, company.protocol.timing)
+        velocity, position = (_in_order(rows[:, s]) for rows in (passage.decoded, passage.cursors[:-1, ..., :2]))
+        goal = np.repeat(given.reaches.goal[s], given.reaches.ticks, axis=0)
+        intended = updater.intend(plan, Bin(velocity, position, goal, 0.0, REACH))
+        model = observing.model(parameters)
+        x, y = observing.rows(parameters, _in_order(counts[:, s][..., readouts]), position, intended)
+        _, model = updater.update(plan, updater.observe(plan, updater.init(plan, model), x, y), model)
+        decoders.append(observing.replace(parameters, model))
+    return company._replace(decoders=tuple(decoders))
+
+
+def slept(company: Company, day: int) -> Company:
+    """The sessions after the night that follows `day`: readouts swapped, decoders carried or fitted anew."""
+    how = company.protocol.overnight
+    if not overnight.due(how, day):
+        return company
+    decoders, readouts = [], []
+    for s, place in enumerate(company.of):
+        protocol = company.protocol.model_copy(update={"seed": company.seeds[place]})
+        population = type(company.population)(*(field[s] for field in company.population))
+        before = Parameters(population, company.decoders[s], readouts=company.readouts[s])
+        after = overnight.slept(how, before, company.loop.population.units(population), protocol.seed, day)
+        if how.decoder != "carried":
+            after = after._replace(decoder=refitted(protocol, after, day + 1, how.decoder == "arbitrary"))
+        decoders.append(after.decoder)
+        readouts.append(after.readouts if after.readouts is not None else company.readouts[s])
+    return company._replace(decoders=tuple(decoders), readouts=tuple(readouts))
+
+
+def _in_order(rows: Array) -> Array:
+    """(ticks, trials, .) as the bins of one trial after the other."""
+    return rows.swapaxes(0, 1).reshape(-1, rows.shape[-1])

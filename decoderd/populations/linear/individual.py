@@ -1,0 +1,198 @@
+"""Individuals of the static linear network: drawn, and trained to reach with a readout of their own, or of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from decoderd.analysis.stability import spectral_radius
+from decoderd.arrays import Array, finite, need
+from decoderd.checkpoint import stored
+from decoderd.config import ComponentConfig, Config, Metres, Units
+from decoderd.errors import NumericalError
+from decoderd.populations.linear import equations
+from decoderd.populations.linear.equations import Gradients, Noise
+
+# Updates of training between two looks at the eigenvalues, which take longer than many updates.
+_LOOK = 50
+
+Variance = Annotated[float, Field(strict=True, ge=0, le=10)]
+Dimensions = Annotated[int, Field(strict=True, ge=1, le=2000)]
+FIELDS = {"input": "U", "recurrent": "W", "bias": "b"}
+
+
+class Training(Config):
+    """Before the session: so many updates down the exact gradient of the expected loss, with the readout V."""
+
+    updates: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 500
+    rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 1e-2
+    plastic: Annotated[tuple[Literal["input", "recurrent", "bias"], ...], Field(min_length=1)] = ("recurrent",)
+
+
+class Patterns(Config):
+    """Many inputs: for each target a pattern of norm 1, orthogonal to the others, and noise of its own."""
+
+    dimensions: Dimensions = 200
+    noise_dimensions: Dimensions = 20
+    noise_var: Variance = 5e-4
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.noise_dimensions > self.dimensions:
+            raise ValueError(f"noise_dimensions = {self.noise_dimensions}: there are {self.dimensions} dimensions")
+        return self
+
+
+class LinearConfig(ComponentConfig):
+    """`file` is an individual saved before (.npz), which is not trained again; without one it is drawn and trained."""
+
+    kind: Literal["linear"] = "linear"
+    file: Path | None = None
+    units: Units = 100
+    targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
+    distance_m: Metres = 0.07
+    noise_var: Annotated[Variance, Field(description="of the private noise")] = 1e-2
+    alpha: Annotated[float, Field(strict=True, ge=0, le=2, description="W ~ N(0, units^-2 alpha)")] = 0.55
+    rank: Annotated[int | None, Field(strict=True, ge=1, description="of W at first; alpha then has no part")] = None
+    sparsity: Annotated[float, Field(strict=True, ge=0, lt=1, description="part of connections that is absent")] = 0.0
+    patterns: Patterns | None = None
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.rank is not None and self.rank > self.units:
+            raise ValueError(f"rank = {self.rank}: at most units = {self.units}")
+        if self.rank is not None and self.sparsity:
+            raise ValueError("rank and sparsity: a matrix with connections taken out has no low rank; give one of them")
+        if self.patterns is not None and self.patterns.dimensions < self.targets:
+            raise ValueError(
+                f"patterns.dimensions = {self.patterns.dimensions}: at least targets = {self.targets}, one for each"
+            )
+        return self
+
+
+@stored("populations.linear.parameters")
+class Parameters(NamedTuple):
+    """The individual: N units, K targets, D inputs, m dimensions of input noise."""
+
+    W: Array  # (N, N) recurrent weights, to row from column
+    U: Array  # (N, D) input weights
+    b: Array  # (N,) constant input
+    V: Array  # (2, N) the network's own readout, fixed
+    mask: Array  # (N, N) 1 where there is a connection, else 0; fixed
+    X: Array  # (D, K) the input of each target; fixed
+    B: Array  # (K, D, m) how noise enters the input of each target; fixed
+
+
+def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+    """Draw and train an individual, or take it from the arrays W, U, b, V of a file (and mask, X, B: else connections
+    everywhere, one input for each target, no noise on it).
+
+    Raises ArrayError where they do not fit, NumericalError where the network is not stable.
+    """
+    if not arrays:
+        drawn = _stable(_drawn(config, generator), "W: as drawn", "take another seed or a larger alpha")
+        return _trained(config, drawn)
+    need(arrays, ("W", "U", "b", "V"), "a linear population")
+    n, K = config.units, config.targets
+    X = finite("X", arrays["X"], (None, K)) if "X" in arrays else np.eye(K)
+    D = len(X)
+    given = Parameters(
+        finite("W", arrays["W"], (n, n)),
+        finite("U", arrays["U"], (n, D)),
+        finite("b", arrays["b"], (n,)),
+        finite("V", arrays["V"], (2, n)),
+        finite("mask", arrays.get("mask", np.ones((n, n))), (n, n)),
+        X,
+        finite("B", arrays["B"], (K, D, None)) if np.size(arrays.get("B", ())) else np.zeros((K, D, 0)),
+    )
+    return _stable(given, "W", "the file's network cannot be run")
+
+
+def _drawn(config: LinearConfig, generator: np.random.Generator) -> Parameters:
+    """Before training. One-hot inputs: U ~ U(-1, 1), |V| as published; patterns: U ~ N(0, 1/D), V ~ N(0, 1/N)."""
+    n, K = config.units, config.targets
+    mask = np.ones((n, n))
+    if config.rank is None:
+        W = equations.recurrent(generator, n, config.alpha)
+    else:
+        W = generator.standard_normal((n, config.rank)) @ generator.standard_normal((config.rank, n)) / n
+    if config.sparsity:
+        mask = (generator.random((n, n)) >= config.sparsity) * (1 - np.eye(n))
+        W = W * mask / np.sqrt(1 - config.sparsity)
+    if config.patterns is None:
+        U, V = generator.uniform(-1, 1, (n, K)), equations.readout(generator, n)
+        return Parameters(W, U, np.zeros(n), V, mask, np.eye(K), np.zeros((K, K, 0)))
+    D, m = config.patterns.dimensions, config.patterns.noise_dimensions
+    U, V = generator.standard_normal((n, D)) / np.sqrt(D), generator.standard_normal((2, n)) / np.sqrt(n)
+    X, _ = np.linalg.qr(generator.standard_normal((D, K)))
+    B = generator.standard_normal((K, D, m)) * np.sqrt(config.patterns.noise_var / m)
+    return Parameters(W, U, np.zeros(n), V, mask, X, B if config.patterns.noise_var else np.zeros((K, D, 0)))
+
+
+def _trained(config: LinearConfig, parameters: Parameters) -> Parameters:
+    """After its training. Raises NumericalError where that made it unstable."""
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond an instability, which is found below
+        return _descended(config, parameters)
+
+
+def _descended(config: LinearConfig, parameters: Parameters) -> Parameters:
+    K, places = config.targets, equations.targets(config.targets).T
+    shown, share = np.eye(K), np.full(K, 0.5 / K)
+    fields = [FIELDS[part] for part in config.training.plastic]
+    for update in range(1, config.training.updates + 1):
+        A = equations.gain(parameters.W)
+        means, Z = means_of(parameters, A, shown), parameters.V @ A
+        left = means @ parameters.V.T - places
+        several = np.broadcast_to(Z, (K, *Z.shape))
+        slope = gradients(parameters, config.noise_var, A, shown, several, left, share)
+        moved = {name: getattr(parameters, name) - config.training.rate * getattr(slope, name) for name in fields}
+        parameters = parameters._replace(**moved)
+        if update % _LOOK == 0 or update == config.training.updates:
+            where = f"W: in training, after {update} updates at rate {config.training.rate:g}"
+            _stable(parameters, where, "lower training.rate")
+    return parameters
+
+
+def _stable(parameters: Parameters, where: str, advice: str) -> Parameters:
+    why = refuses(parameters)
+    if why:
+        raise NumericalError(f"{where}: {why}; {advice}", "W")
+    return parameters
+
+
+def refuses(parameters: Parameters) -> str:
+    """Why this network would have no steady activity; empty if it has."""
+    if not all(np.isfinite(part).all() for part in (parameters.W, parameters.U, parameters.b)):
+        return "weights have grown beyond all numbers"
+    radius = spectral_radius(parameters.W)
+    return f"an eigenvalue is {radius:.6g} in size, and activity is steady only below 1" if radius >= 1 else ""
+
+
+def means_of(parameters: Parameters, A: Array, shown: Array) -> Array:
+    """(..., B, N): mean activity in trials with targets shown (..., B, K)."""
+    return (parameters.b[..., np.newaxis, :] + shown @ _t(parameters.X) @ _t(parameters.U)) @ _t(A)
+
+
+def noise_of(parameters: Parameters, noise_var: float, shown: Array) -> Noise:
+    """Of trials with targets shown (..., B, K)."""
+    patterns = np.einsum("...bk,...kdm->...bdm", shown, parameters.B)
+    return Noise(noise_var, parameters.U[..., np.newaxis, :, :] @ patterns, patterns)
+
+
+def gradients(
+    parameters: Parameters, noise_var: float, A: Array, shown: Array, Z: Array, left: Array, amounts: Array
+) -> Gradients:
+    """Of sums over trials of amounts times the mean squared distance; connections that are absent stay so."""
+    noise, means = noise_of(parameters, noise_var, shown), means_of(parameters, A, shown)
+    found = equations.gradients(Z, left, noise, A, means, shown @ _t(parameters.X), amounts)
+    return found._replace(W=found.W * parameters.mask)
+
+
+def _t(matrices: Array) -> Array:
+    return np.swapaxes(matrices, -1, -2)

@@ -1,0 +1,1 @@
+"""Population `rnn`: a recurrent network of firing rates that learns."""

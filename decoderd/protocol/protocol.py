@@ -1,0 +1,193 @@
+"""The protocol of a session: a TOML file, read and validated as a whole before anything runs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, create_model, model_validator
+
+from decoderd import registry
+from decoderd.config import ComponentConfig, Config, explain
+from decoderd.errors import ProtocolError
+from decoderd.perturbations import PerturbationConfig
+from decoderd.preparation.pretraining import Pretraining
+from decoderd.protocol.overnight import Overnight
+from decoderd.protocol.readouts import Readouts
+from decoderd.schedule import Schedule
+from decoderd.state import Timing
+
+
+class Protocol(Config):
+    """All that decides a session but its inputs. Component fields are the configs of the registered kinds."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 1
+    tick_s: Annotated[float, Field(strict=True, ge=0.001, le=0.1)] = 0.01
+    bin_ticks: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
+    schedule: Schedule
+    task: ComponentConfig
+    effector: ComponentConfig
+    population: ComponentConfig
+    decoder: ComponentConfig
+    updater: ComponentConfig
+    readouts: Readouts = Readouts()
+    plasticity: ComponentConfig
+    pretraining: Pretraining | None = None
+    overnight: Overnight = Overnight()
+    perturbations: tuple[PerturbationConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Protocol:
+        names = [perturbation.name for perturbation in self.perturbations]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"perturbations need names of their own; given twice: {', '.join(sorted(twice))}")
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process it goes as plain data: its class is made of the kinds that are installed there."""
+        return parse, (dump(self),)
+
+    @property
+    def session(self) -> str:
+        """The name a session of this protocol and seed goes by."""
+        return f"{self.name}-{self.seed}"
+
+    @property
+    def timing(self) -> Timing:
+        """Tick and bin."""
+        return Timing(self.tick_s, self.bin_ticks)
+
+
+def _any_kind(family: str) -> Any:
+    configs = [component.Config for component in registry.family(family).values()]
+    if len(configs) == 1:
+        return configs[0]
+    return Annotated[functools.reduce(operator.or_, configs), Field(discriminator="kind")]
+
+
+def _pretraining() -> Any:
+    kinds = {"effector": (_any_kind("effectors"), ...), "plasticity": (_any_kind("plasticity"), ...)}
+    return create_model("Pretraining", __base__=Pretraining, __module__=__name__, **kinds)  # type: ignore[call-overload]
+
+
+@functools.cache
+def model() -> type[Protocol]:
+    """`Protocol` with the kinds that are installed as the only ones allowed."""
+    several: Any = GenericAlias(tuple, (_any_kind("perturbations"), ...))
+    return create_model(
+        "Protocol",
+        __base__=Protocol,
+        task=(_any_kind("tasks"), ...),
+        effector=(_any_kind("effectors"), {"kind": "cursor"}),
+        population=(_any_kind("populations"), ...),
+        decoder=(_any_kind("decoders"), ...),
+        updater=(_any_kind("updaters"), {"kind": "none"}),
+        plasticity=(_any_kind("plasticity"), {"kind": "none"}),
+        pretraining=(_pretraining() | None, None),
+        perturbations=(several, ()),
+    )
+
+
+@functools.cache
+def _perturbation_model() -> type[Config]:
+    return create_model("Perturbation", __base__=Config, perturbation=(_any_kind("perturbations"), ...))
+
+
+_DEFAULTS = {
+    name: {"kind": kind} for name, kind in (("effector", "cursor"), ("updater", "none"), ("plasticity", "none"))
+}
+
+
+def parse(data: Mapping[str, Any]) -> Protocol:
+    """Validate a protocol given as plain data. Raises ProtocolError with a line for every fault."""
+    try:
+        return model().model_validate({**_DEFAULTS, **data})
+    except ValidationError as error:
+        raise explain(error, model()) from None
+
+
+def parse_perturbation(data: Mapping[str, Any]) -> PerturbationConfig:
+    """Validate one perturbation, as an input brings it. Raises ProtocolError."""
+    try:
+        checked: Any = _perturbation_model().model_validate({"perturbation": dict(data)})
+        return checked.perturbation
+    except ValidationError as error:
+        raise explain(error, _perturbation_model()) from None
+
+
+def dump(protocol: Protocol) -> dict[str, Any]:
+    """Plain data from which `parse` makes an equal protocol, every default written out."""
+    return protocol.model_dump(mode="json", serialize_as_any=True)
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
+    """Read and validate a TOML protocol, `overrides` ("key.path=value") applied first.
+
+    A file whose name ends in .json holds the same as JSON. Paths in the file are relative to it. Raises
+    ProtocolError naming file, field, value and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        raise ProtocolError(f"{path}: no such protocol") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(f"{path}: is not TOML: {error}") from None
+    except json.JSONDecodeError as error:
+        raise ProtocolError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ProtocolError(f"{path}: is no table of fields")
+    for override in overrides:
+        apply_override(data, override)
+    for family in ("population", "decoder"):
+        component = data.get(family)
+        if isinstance(component, dict) and isinstance(component.get("file"), str):
+            component["file"] = str((path.parent / component["file"]).resolve())
+    try:
+        return parse(data)
+    except ProtocolError as error:
+        raise ProtocolError(
+            f"{path}:\n" + "\n".join(f"  {line}" for line in str(error).splitlines()), error.field
+        ) from None
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set `key.path=value` in plain data; lists are indexed by number. The value is TOML, else a string."""
+    path, equals, text = override.partition("=")
+    if not equals or not path.strip():
+        raise ProtocolError(f"--set {override}: expected KEY=VALUE, such as population.units=50", path or None)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *parents, last = path.strip().split(".")
+    here: Any = data
+    for done, part in enumerate(parents):
+        here = _enter(here, part, ".".join(parents[: done + 1]), override)
+    if isinstance(here, list):
+        _enter(here, last, path, override)
+        here[int(last)] = value
+    elif isinstance(here, dict):
+        here[last] = value
+    else:
+        raise ProtocolError(f"--set {override}: {'.'.join(parents)} holds {here!r}, which has no fields", path)
+
+
+def _enter(here: Any, part: str, path: str, override: str) -> Any:
+    if isinstance(here, dict):
+        return here.setdefault(part, {})
+    if isinstance(here, list):
+        if not part.isdigit() or int(part) >= len(here):
+            raise ProtocolError(f"--set {override}: {path}: expected an index 0..{len(here) - 1}", path)
+        return here[int(part)]
+    raise ProtocolError(f"--set {override}: {path} leads into {here!r}, which has no fields", path)

@@ -1,0 +1,1 @@
+"""Many trials at once: the closed loop for a batch, its gradients, and the credit that plasticity learns by."""

@@ -1,0 +1,1 @@
+"""Running a session: the loop, real-time conditions, signals, inputs from a file."""

@@ -1,0 +1,99 @@
+"""What `decoderd watch` makes of messages."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from decoderd.cli.live_view import COLUMNS, REACH_M, ROWS, View, canvas
+from decoderd.session.step import step
+from tests import protocols
+from tests.protocols import centre_out
+
+DESCRIPTION = {
+    "session": "small-3",
+    "speed": "realtime",
+    "tick_s": 0.01,
+    "tick": 0,
+    "day": 1,
+    "perturbations": [
+        {"name": "old", "state": "past", "config": {}},
+        {"name": "turn", "state": "on", "config": {}},
+    ],
+}
+
+
+def lines(view):
+    return {name: text.plain for name, text in view.lines()}
+
+
+def printed(view):
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(view.shown())
+    return console.export_text()
+
+
+def test_a_session_not_yet_heard_of():
+    view = View(DESCRIPTION)
+    assert lines(view)["perturbations"] == "turn (on)"
+    assert lines(view)["success"] == lines(view)["lateness"] == "-"
+    assert "small-3, speed realtime" in printed(view)
+
+
+def test_a_session_heard_to_its_end():
+    session, state = protocols.begun(centre_out())
+    view, outcomes, last = View(DESCRIPTION), [], None
+    while not state.progress.done:
+        state, messages = step(session, state)
+        for topic, payload in messages:
+            view.hear(topic, payload)
+            outcomes += [payload["x"]] if topic == "trial" else []
+            last = payload if topic == "tick" else last
+    won = outcomes.count("success")
+    shown = lines(view)
+    assert shown["success"] == f"{100 * won / len(outcomes):.0f} % of the last {len(outcomes)} trials"
+    assert shown[""].count("●") == won
+    assert shown[""].count("·") == len(outcomes) - won
+    assert shown["time"] == f"{last['k'] * 0.01:.1f} s, tick {last['k']}"
+
+
+@pytest.mark.parametrize(
+    ("where", "column", "row"),
+    [
+        ((0.0, 0.0), COLUMNS // 2, (ROWS - 1) / 2),
+        ((-REACH_M, REACH_M), 0, 0),
+        ((REACH_M, -REACH_M), COLUMNS - 1, ROWS - 1),
+    ],
+)
+def test_the_cursor_is_where_it_is(where, column, row):
+    tick = {"c": (*where, 0.0, 0.0), "t": None}
+    rows = canvas(tick, []).plain.split("\n")
+    assert (len(rows), {len(one) for one in rows}) == (ROWS, {COLUMNS})
+    ((at, found),) = [(number, one.index("●")) for number, one in enumerate(rows) if "●" in one]
+    assert found == column
+    assert abs(at - row) <= 0.5
+
+
+def test_a_cursor_that_left_the_picture():
+    assert "●" not in canvas({"c": (1.0, 0.0, 0.0, 0.0), "t": (0.05, 0.0)}, []).plain
+    assert "O" in canvas({"c": (1.0, 0.0, 0.0, 0.0), "t": (0.05, 0.0)}, []).plain
+
+
+def test_perturbations_come_and_go():
+    view = View({**DESCRIPTION, "perturbations": []})
+    for what, state in (("added", "turn (waiting)"), ("on", "turn (on)"), ("off", "none")):
+        view.hear("perturbation", {"w": "turn", "x": what})
+        assert lines(view)["perturbations"] == state
+
+
+def test_punctuality_and_what_became_of_the_process():
+    view = View(DESCRIPTION)
+    view.hear("health", {"l": (50.0, 99.0, 120.0), "m": 2, "n": 25, "z": 0.25})
+    assert lines(view)["lateness"] == "50, p99 99, max 120 us"
+    view.hear("health", {"l": None, "m": 1, "n": 500, "z": 0.25})
+    assert lines(view)["lateness"] == "no deadlines; 2000 ticks/s"
+    assert lines(view)["missed"] == "3 ticks"
+    view.hear("session", {"x": "resumed", "k": 230, "i": 2})
+    view.hear("metrics", {"w": "compaction", "f": {"n_c": 14.0}})
+    assert lines(view)["process"] == "resumed at tick 230 (incarnation 2)"
+    assert lines(view)["compaction"] == "n_c 14"

@@ -1,0 +1,81 @@
+"""Whole days out of messages, in whatever order their topics come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoderd_plugins.compaction.gathering import Gathering, swaps
+
+
+def session(generator):
+    """(counts by day, messages in order): three days of 5, 8 and 3 ticks in bins of 2, the last of a day shorter."""
+    days, messages, tick, trial = [], [], 0, 0
+    for day, length in enumerate((5, 8, 3), 1):
+        counts = generator.integers(0, 9, (length, 4)).astype("<u2")
+        days.append(counts)
+        messages.append(("day", {"k": tick, "d": day, "x": "block", "n": 0}))
+        for begin in range(0, length, 2):
+            part = counts[begin : begin + 2]
+            last = tick + begin + len(part) - 1
+            messages.append(("counts", {"k": last, "n": list(part.shape), "e": "<u2", "y": part.tobytes()}))
+            if begin % 4 == 0:
+                trial += 1
+                messages.append(("trial", {"k": last, "d": day, "r": trial, "g": 1, "o": last - 1, "x": "success"}))
+        tick += length
+        number = sum(topic == "trial" and payload["d"] == day for topic, payload in messages)
+        messages.append(("day", {"k": tick - 1, "d": day, "x": "end", "n": number}))
+    return days, messages
+
+
+@pytest.mark.parametrize("late", [None, "counts", "trial", "day"])
+def test_days_come_out_whole(late):
+    days, messages = session(np.random.default_rng(1))
+    if late is not None:  # as when a topic's messages have to be fetched
+        messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
+    gathering = Gathering()
+    found = [day for message in messages for day in gathering.hear(*message)]
+    assert [day.day for day in found] == [1, 2, 3]
+    assert [day.first_tick for day in found] == [0, 5, 13]
+    for day, counts in zip(found, days, strict=True):
+        np.testing.assert_array_equal(day.counts, counts)
+    assert [day.trials["trial"].tolist() for day in found] == [[1, 2], [3, 4], [5]]
+    assert found[1].trials[0].tolist() == (3, 1, 5, 6, "success")
+
+
+def test_a_day_under_way_is_kept_back():
+    _, messages = session(np.random.default_rng(1))
+    gathering = Gathering()
+    found = [day for message in messages[:-1] for day in gathering.hear(*message)]
+    assert [day.day for day in found] == [1, 2]
+
+
+@pytest.mark.parametrize("late", [None, "counts", "decoder", "day"])
+def test_readouts_are_those_of_the_day(late):
+    """A message of the night says which they are from the next tick on; a day waits for that of its own night."""
+    _, messages = session(np.random.default_rng(1))
+    night = [m for m in messages if m[0] == "day" and m[1]["x"] == "end"]
+    swapped = [("decoder", {"k": m[1]["k"], "u": [m[1]["d"], 9]}) for m in night[:2]]
+    installed = ("decoder", {"k": 3, "u": None})
+    messages = [installed, *messages]
+    for message in swapped:
+        messages.insert(
+            next(i for i, m in enumerate(messages) if m in night and m[1]["k"] == message[1]["k"]) + 1, message
+        )
+    if late is not None:
+        messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
+    gathering = Gathering(swaps({"swap": 1, "after_days": [1, 2]}))
+    found = [day for message in messages for day in gathering.hear(*message)]
+    assert [day.readouts for day in found] == [None, (1, 9), (2, 9)]
+
+
+@pytest.mark.parametrize(
+    ("overnight", "nights"),
+    [
+        ({"swap": 0, "after_days": None}, []),
+        ({"swap": 2, "after_days": None}, [1, 2, 3]),
+        ({"swap": 2, "after_days": (2,)}, [2]),
+    ],
+)
+def test_nights_that_swap(overnight, nights):
+    assert [day for day in range(4) if swaps(overnight)(day)] == nights

@@ -1,0 +1,105 @@
+"""Trials and their bins out of messages, in whatever order their topics come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoderd_plugins.manifold.gathering import CENTRE, REACH, Gathering, pooled, recorded
+
+TICK_S, BIN = 0.01, 3
+# Phases of the ticks of one trial after another: rest, centre, centre hold, reach, hold.
+TRIALS = ([0] * 2 + [1] * 5 + [2] * 3 + [3] * 8 + [4] * 2, [0] * 3 + [3] * 10, [0] * 4 + [1] * 6)
+
+
+def session():
+    """(counts, ticks' phases, messages in order): the cursor moves by (1, 2) mm a tick."""
+    phases = [phase for trial in TRIALS for phase in trial]
+    counts = np.random.default_rng(1).integers(0, 9, (len(phases), 4)).astype("<u2")
+    messages, begin = [], 0
+    for number, trial in enumerate(TRIALS, 1):
+        for offset, phase in enumerate(trial):
+            tick = begin + offset
+            goal = {0: None, 1: (0.0, 0.0), 2: (0.0, 0.0)}.get(phase, (0.05, 0.1 * number))
+            place = (0.001 * (tick + 1), 0.002 * (tick + 1), 0.1, 0.2)
+            told = {"k": tick, "d": 1, "r": number, "p": phase, "t": goal, "c": place, "v": (0.0, tick), "i": (tick, 0)}
+            messages.append(("tick", told))
+            if (tick + 1) % BIN == 0:
+                part = counts[tick + 1 - BIN : tick + 1]
+                messages.append(("counts", {"k": tick, "n": list(part.shape), "e": "<u2", "y": part.tobytes()}))
+        go = begin + trial.index(REACH) if REACH in trial else -1
+        begin += len(trial)
+        ended = {"k": begin - 1, "d": 1, "r": number, "g": number, "a": begin - len(trial), "o": go}
+        messages.append(("trial", {**ended, "x": "success" if go >= 0 else "centre_timeout"}))
+    return counts, phases, messages
+
+
+def gathered(messages, readouts=None):
+    gathering = Gathering(TICK_S, BIN, 4, readouts)
+    return [trial for message in messages for trial in gathering.hear(*message)]
+
+
+@pytest.mark.parametrize("late", [None, "tick", "counts", "trial"])
+def test_trials_come_out_whole_in_any_order_of_topics(late):
+    counts, phases, messages = session()
+    if late is not None:  # as when a topic's messages have to be fetched
+        messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
+    found = gathered(messages)
+    assert [trial.number for trial in found] == [1, 2, 3]
+    bounds = np.cumsum([0, *map(len, TRIALS)])
+    for trial, low, high in zip(found, bounds, bounds[1:], strict=False):
+        begins = [
+            tick
+            for tick in range(0, len(phases) - BIN + 1, BIN)
+            if low <= tick and tick + BIN <= high and set(phases[tick : tick + BIN]) in ({CENTRE}, {REACH})
+        ]
+        expected = np.array([counts[tick : tick + BIN].sum(axis=0) for tick in begins])
+        np.testing.assert_array_equal(trial.moved.counts, expected)
+        np.testing.assert_array_equal(trial.moved.outward, [phases[tick] == REACH for tick in begins])
+        before = np.outer(begins, (0.001, 0.002))
+        goals = [(0.05, 0.1 * trial.number) if phases[tick] == REACH else (0, 0) for tick in begins]
+        np.testing.assert_allclose(trial.moved.away, goals - before, atol=1e-12)
+        np.testing.assert_allclose(trial.moved.decoded[:, 1], np.array(begins) + BIN - 1)
+        np.testing.assert_allclose(trial.moved.told[:, 0], np.array(begins) + 1)
+    assert [trial.ticks for trial in found] == [9, 9, 9]  # from the go cue, or the beginning, to the end
+    assert sum(len(trial.moved.counts) for trial in found) > 5
+
+
+def test_what_had_begun_before_is_left_out():
+    _, _, messages = session()
+    at = next(i for i, (topic, payload) in enumerate(messages) if topic == "tick" and payload["k"] == 4)
+    late = gathered(messages[at:])
+    assert [trial.number for trial in late] == [2, 3]
+    for one, whole in zip(late, gathered(messages)[1:], strict=True):
+        np.testing.assert_array_equal(one.moved.counts, whole.moved.counts)
+
+
+def test_a_day_that_ends_within_a_bin_begins_bins_anew():
+    _, _, messages = session()
+    short = {"k": 43, "n": [1, 4], "e": "<u2", "y": bytes(8)}
+    found = gathered([*messages, ("counts", short)])
+    assert [trial.number for trial in found] == [1, 2, 3]
+
+
+def test_only_units_that_are_read_count():
+    _, _, messages = session()
+    whole, some = gathered(messages), gathered(messages, [2, 0])
+    np.testing.assert_array_equal(some[0].moved.counts, whole[0].moved.counts[:, [2, 0]])
+
+
+def test_targets_are_numbered_and_the_centre_is_none():
+    _, _, messages = session()
+    bins = pooled(gathered(messages))
+    assert set(bins.target.tolist()) == {-1, 1, 2}
+    np.testing.assert_allclose(np.linalg.norm(bins.towards, axis=1), 1)
+    found = recorded(bins, np.array([1, 2]), 0.03)
+    assert len(found.counts) == (bins.target > 0).sum()
+    assert set(found.target.tolist()) == {0, 1}
+
+
+def test_where_targets_have_no_numbers_the_direction_tells():
+    trials = [trial._replace(target=-1) for trial in gathered(session()[2])]
+    bins = pooled(trials)
+    outward = bins.target >= 0
+    turn = np.degrees(np.arctan2(bins.towards[outward, 1], bins.towards[outward, 0]))
+    assert (np.abs(turn - 45 * bins.target[outward]) % 360 <= 22.5).all()

@@ -1,0 +1,82 @@
+"""Schedules of adaptation, on a small recipe."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from decoderd.cli.reproduce import reproduce
+from decoderd.experiments import pretrained
+from decoderd.experiments.assistive import schedules
+from decoderd.protocol import protocol
+from tests.experiments.test_session_batch import small
+
+SHIPPED = Path(__file__).parents[3] / "protocols" / "experiments"
+
+
+@pytest.fixture
+def small_recipe(monkeypatch):
+    """Five days of a few trials in the place of the recipes that come with the experiment."""
+    data = small()
+    data["schedule"]["days"] = 5
+    data["pretraining"]["loss_at_most"] = 1e9
+    parsed = protocol.parse(data)
+    monkeypatch.setattr(pretrained, "shipped", lambda name: parsed)
+    return parsed
+
+
+@pytest.fixture
+def outcome(small_recipe):
+    return schedules.schedules("assistive-fast", 2, 1, (1, 3), lambda done, of: None)
+
+
+def test_schedules_part_where_they_differ(outcome):
+    """Until the first day that one is adapted on and the other is not, they are the same to the bit."""
+    losses = {name: course.losses for name, course in outcome.found.items()}
+    for name, days in (("until day 1", 1), ("until day 3", 3), (schedules.SWAPS, 3)):
+        np.testing.assert_array_equal(losses[name][:, :days], losses[schedules.EVERY_DAY][:, :days])
+        assert np.all(losses[name][:, days] != losses[schedules.EVERY_DAY][:, days])
+    assert np.all(losses[schedules.FIXED][:, 0] != losses[schedules.EVERY_DAY][:, 0])
+
+
+def test_what_nights_change(outcome):
+    course = outcome.found[schedules.SWAPS]
+    expected = [row[3] - row[2] for row in course.participation]
+    np.testing.assert_array_equal(schedules.over_nights(outcome.found, True), expected)
+    assert len(schedules.over_nights(outcome.found, False)) == 2
+
+
+def test_slopes_of_a_straight_line(outcome):
+    days = np.arange(5)
+    line = outcome.found[schedules.FIXED]._replace(participation=np.array([0.5 + 0.02 * days, 0.4 - 0.01 * days]))
+    np.testing.assert_allclose(schedules.slopes(line), [0.02, -0.01])
+
+
+def test_bands_say_what_was_found(outcome):
+    found = {band.name: band.value for band in outcome.bands}
+    course = outcome.found["until day 3"]
+    ratio = np.median(course.losses[:, -1].mean(axis=1)) / np.median(
+        outcome.found[schedules.EVERY_DAY].losses[:, -1].mean(axis=1)
+    )
+    assert found["loss of the last day, until day 3 over every day"] == pytest.approx(ratio)
+
+
+def test_the_command(small_recipe, tmp_path):
+    arguments = ["schedules", "--seeds", "2", "--jobs", "1", "--stop-day", "2", "--out", str(tmp_path), "--json"]
+    done = CliRunner().invoke(reproduce, arguments)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert [band["name"] for band in told["bands"]][-1] == "loss of the last day, until day 2 over every day"
+    assert len(told["bands"]) == 5
+    assert (tmp_path / "schedules.html").read_text().count("<img") == 2
+
+
+@pytest.mark.parametrize(("name", "schedule"), [("fixed-decoder", "FIXED"), ("readout-swap", "SWAPS")])
+def test_the_protocols_that_sessions_run_are_those_schedules(name, schedule):
+    shipped = protocol.load(SHIPPED / f"{name}.toml")
+    changed = schedules.changed(
+        pretrained.shipped("assistive-fast"), schedules.changes(10, ())[getattr(schedules, schedule)]
+    )
+    assert shipped.model_copy(update={"name": changed.name}) == changed

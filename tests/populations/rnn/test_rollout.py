@@ -1,0 +1,94 @@
+"""Many trials at once are what the network does tick by tick."""
+
+import numpy as np
+import pytest
+
+from decoderd.populations.rnn import equations
+from decoderd.populations.rnn import population as rnn
+from decoderd.populations.rnn.population import RnnConfig
+from decoderd.populations.rnn.rollout import Rehearsal
+from decoderd.populations.rnn.trace import trace
+from decoderd.state import HOLD, REACH, Cue, Moment, Reaches, Timing
+
+TIMING = Timing(0.01, 1)
+SEEDS, TRIALS, TICKS, UNITS = 2, 3, 23, 7
+
+
+class Given:
+    """Draws of one tick."""
+
+    def __init__(self, tables, t):
+        self.tables, self.t = tables, t
+
+    def row(self, name):
+        return self.tables[name][self.t]
+
+
+def made_up(config, hold_ticks):
+    """Individuals, their trials, random rows and the cursors they are shown."""
+    draw = np.random.default_rng(0)
+    people = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
+    together = rnn.Parameters(*(np.stack(part) for part in zip(*people, strict=True)))
+    start, goal = draw.normal(0, 0.01, (SEEDS, TRIALS, 2)), draw.normal(0, 0.07, (SEEDS, TRIALS, 2))
+    cursors = draw.normal(0, 0.03, (TICKS + 1, SEEDS, TRIALS, 4))
+    cursors[0, ..., :2] = start
+    tables = {
+        "noise": draw.normal(size=(TICKS, SEEDS, TRIALS, UNITS)).astype(people[0].W.dtype),
+        "initial": draw.random((1, SEEDS, TRIALS, UNITS)),
+    }
+    return together, Reaches(start, goal, TICKS, hold_ticks), tables, cursors
+
+
+@pytest.mark.parametrize(("precision", "error"), [("double", 1e-10), ("single", 2e-5)])
+@pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
+def test_counts_and_trace(delay_s, hold_ticks, precision, error):
+    """With delays of which trials are no whole multiple, longer than the trial, or none; the hold begins in between."""
+    config = RnnConfig(
+        units=UNITS, encoder_units=5, noise_sd=0.3, hold_cue=True, feedback_delay_s=delay_s, precision=precision
+    )
+    plan = rnn.plan(config, TIMING)
+    people, reaches, tables, cursors = made_up(config, hold_ticks)
+    rehearsal = Rehearsal(plan, people, reaches, tables)
+    known = np.full_like(cursors, np.nan)  # what lies ahead must not be looked at
+    known[0] = cursors[0]
+    state, states = equations.init(plan, people, cursors[0]), []
+    for t in range(TICKS):
+        phase = HOLD if t >= TICKS - hold_ticks else REACH
+        cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
+        draws = Given(tables, t)
+        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
+        states.append(state)
+        expected = equations.counts(plan, rates, draws)
+        np.testing.assert_allclose(rehearsal.counts(t, known), expected, rtol=error, atol=error)
+        known[t + 1] = cursors[t + 1]
+    for found, expected in zip(rehearsal.trace(), trace(states), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=error, atol=error)
+        assert found.dtype == expected.dtype == plan.a.dtype
+
+
+def test_spikes():
+    """The same uniform numbers make the same spikes of rates that agree to rounding."""
+    config = RnnConfig(units=UNITS, encoder_units=5, poisson=True)
+    plan = rnn.plan(config, TIMING)
+    people, reaches, tables, cursors = made_up(config, 0)
+    tables["spikes"] = np.random.default_rng(1).random((TICKS, SEEDS, TRIALS, UNITS))
+    rehearsal, state, total = Rehearsal(plan, people, reaches, tables), equations.init(plan, people, cursors[0]), 0
+    for t in range(TICKS):
+        cue, draws = Cue(reaches.goal, 0.0, REACH, -1, 0, None if t else reaches.start, ()), Given(tables, t)
+        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
+        found = rehearsal.counts(t, cursors)
+        np.testing.assert_array_equal(found, equations.counts(plan, rates, draws))
+        total += found.sum()
+    assert total > 100
+
+
+def test_parameters_and_rows_stay_as_they_are():
+    config = RnnConfig(units=UNITS, encoder_units=5)
+    people, reaches, tables, cursors = made_up(config, 0)
+    for array in (*people, *tables.values(), cursors, reaches.start, reaches.goal):
+        array.setflags(write=False)
+    rehearsal = Rehearsal(rnn.plan(config, TIMING), people, reaches, tables)
+    for t in range(TICKS):
+        rehearsal.counts(t, cursors)
+    rehearsal.trace()

@@ -1,0 +1,118 @@
+"""Many trials at once are the trials of a session one after another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoderd.rollout import credit, rollout
+from decoderd.session.learning import values
+from decoderd.tasks.trial import HOLD
+from tests import protocols
+from tests.learners import FIELDS, learning
+
+T, TARGETS, UPDATES = 30, 4, 3
+WHOLE = {"trials_per_update": TARGETS, "adam": {"rate": 0.02}}
+
+
+def rows(session, first):
+    """The session's own random rows of the trials of an update, (T, trials, width)."""
+    found = {}
+    for name, stream in session.population_streams.items():
+        table = stream.rows(1, first * T, TARGETS * T)[:, 0]
+        found[name] = table.reshape(TARGETS, T, -1).swapaxes(0, 1)
+    return found
+
+
+def reaches(run, first):
+    """Where the session's trials began and led to; it shows the last ticks of each as a hold."""
+    ticks = [run.of("tick")[(first + k) * T : (first + k + 1) * T] for k in range(TARGETS)]
+    begun = [run.states[(first + k) * T + 1].passage[0].before[0, :2] for k in range(TARGETS)]
+    (hold,) = {sum(tick["p"] == HOLD for tick in trial) for trial in ticks}
+    return rollout.Reaches(np.array(begun), np.array([trial[0]["t"] for trial in ticks]), T, hold)
+
+
+def steps(session, parameters):
+    """A decoder's steps from its beginning; its gain does not depend on counts."""
+    decoder = session.decoder
+    state = decoder.init(parameters, 1)
+    for _ in range(T):
+        yield decoder.linear(parameters, state)
+        state, _ = decoder.step(parameters, state, np.zeros((1, decoder.units(parameters))), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("state", ["velocity", "position_velocity"])
+@pytest.mark.parametrize("kind", ["reinforce", "backprop"])
+def test_a_batch_is_the_session(kind, state):
+    """Same start, same random rows: after each of several updates the same parameters, to rounding."""
+    decoder = {"kind": "kalman", "state": state, "calibration": {"reaches": 16, "noise_shrinkage": 0.5}}
+    data = learning(kind, UPDATES * TARGETS, WHOLE, decoder=decoder, readouts={"units": [5, 0, 2, 7, 3]})
+    run = protocols.run(data)
+    session, parameters = run.session, run.states[0].parameters
+    learner, population = session.learner, parameters.population
+    loop = learner.loop._replace(readouts=parameters.readouts)
+    taken = list(steps(session, parameters.decoder))
+    first = session.decoder.row(session.decoder.init(parameters.decoder, 1))[0]
+    rule = learner.rule.init(learner.config, values(learner, population), TARGETS, ())
+    told = run.of("plasticity")
+    assert len(told) == UPDATES
+    for update in range(UPDATES):
+        before = update * TARGETS
+        passage = rollout.run(loop, population, taken, first, reaches(run, before), rows(session, before))
+        for k in range(TARGETS):
+            trial = run.of("tick")[(before + k) * T : (before + k + 1) * T]
+            np.testing.assert_allclose(passage.cursors[1:, k], [tick["c"] for tick in trial], atol=1e-9)
+        lesson = credit.lesson(
+            loop, population, passage, learner.config.objective, learner.rule.credit, FIELDS, np.arange(TARGETS)
+        )
+        rule, learned = learner.rule.learn(learner.config, rule, values(learner, population), lesson)
+        population = population._replace(**learned)
+        assert lesson.losses.mean() == pytest.approx(told[update]["l"], rel=1e-9)
+        following = run.states[(before + TARGETS) * T].parameters.population
+        for field in FIELDS:
+            np.testing.assert_allclose(getattr(population, field), getattr(following, field), rtol=0, atol=1e-9)
+            assert (getattr(population, field) != getattr(parameters.population, field)).any()
+
+
+def test_individuals_apart_or_together():
+    """An axis of seeds in front changes nothing."""
+    session, state = protocols.begun(learning())
+    loop, one = session.learner.loop, state.parameters.population
+    people = [one, one._replace(W=0.7 * one.W)]
+    several = type(one)(*(np.stack(field) for field in zip(*people, strict=True)))
+    draw, seeds = np.random.default_rng(5), len(people)
+    taken = list(steps(session, state.parameters.decoder))
+    tables = {name: draw.normal(size=(T, seeds, TARGETS, 8)) for name in ("noise", "initial")}
+    asked = rollout.Reaches(draw.normal(0, 0.01, (seeds, TARGETS, 2)), draw.normal(size=(seeds, TARGETS, 2)), T, 5)
+    first = np.zeros((seeds, 3))
+    fired = []
+    together = rollout.run(loop, several, taken, first, asked, tables, fired)
+    for seed, person in enumerate(people):
+        own = {name: table[:, seed] for name, table in tables.items()}
+        its = asked._replace(start=asked.start[seed], goal=asked.goal[seed])
+        its_own = []
+        alone = rollout.run(loop, person, taken, first[seed], its, own, its_own)
+        np.testing.assert_allclose(together.cursors[:, seed], alone.cursors, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(np.stack(fired)[:, seed], np.stack(its_own), rtol=1e-9, atol=1e-12)
+
+
+def test_a_population_without_a_rehearsal_of_its_own():
+    """Its rates, one tick after the other."""
+    session, state = protocols.begun(learning())
+    loop, one = session.learner.loop, state.parameters.population
+    plain = loop._replace(population=loop.population._replace(plastic=loop.population.plastic._replace(rehearse=None)))
+    draw = np.random.default_rng(6)
+    tables = {name: draw.normal(size=(T, TARGETS, 8)) for name in ("noise", "initial")}
+    asked = rollout.Reaches(draw.normal(0, 0.01, (TARGETS, 2)), draw.normal(size=(TARGETS, 2)), T, 5)
+    taken = list(steps(session, state.parameters.decoder))
+    found, expected = (rollout.run(of, one, taken, np.zeros(3), asked, tables) for of in (plain, loop))
+    np.testing.assert_allclose(found.cursors, expected.cursors, rtol=1e-9, atol=1e-12)
+    for ours, theirs in zip(found.trace, expected.trace, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_individuals_of_one_seed_meet_the_same_rows():
+    table = np.random.default_rng(7).normal(size=(T, 2, TARGETS, 3))
+    found = rollout.shared(table, np.array([0, 1, 1, 0]))
+    np.testing.assert_array_equal(found, table[:, [0, 1, 1, 0]])
+    assert all(found[:, person].flags.c_contiguous for person in range(4))  # all trials of a tick, and its ticks

@@ -1,0 +1,131 @@
+"""The loop: what it asks of clock, source and sink, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from decoderd.clock import Stepped, Unpaced
+from decoderd.errors import StoreError
+from decoderd.run import loop
+from decoderd.run.scripted_inputs import Scheduled
+from decoderd.wire import codec, inputs
+from tests import protocols
+from tests.protocols import given, lasting, outside
+
+
+class Sink:
+    """Writes down what it is told."""
+
+    def __init__(self, fail_at=None):
+        self.calls, self.messages, self.fail_at = [], [], fail_at
+
+    def put(self, messages, tick):
+        self.calls.append(("put", tick))
+        assert [body for _, _, body in messages] == [codec.encode(payload) for _, payload, _ in messages]
+        self.messages += [(topic, payload) for topic, payload, _ in messages]
+
+    def journal(self, tick, place, body):
+        self.calls.append(("journal", tick, place, inputs.parse(codec.decode(body))))
+
+    def timed(self, late_ns, busy_ns):
+        assert late_ns >= 0
+        assert busy_ns >= 0
+        self.calls.append(("timed",))
+
+    def settle(self, state):
+        self.calls.append(("settle", state.tick))
+        if state.tick == self.fail_at:
+            raise StoreError("no room")
+
+
+class Paced(Stepped):
+    paced = True
+
+
+def begun():
+    return protocols.begun(lasting(0.5))
+
+
+def test_a_session_runs_to_its_end_as_steps_would_have_it():
+    session, state = begun()
+    sink = Sink()
+    last = loop.run(session, state, Unpaced(), sink)
+    stepped = protocols.turned(session, state)
+    assert last.progress.done
+    assert sink.messages == stepped.messages
+    assert sink.calls == [call for tick in range(50) for call in (("put", tick), ("settle", tick + 1))]
+
+
+def test_granted_ticks_in_any_portions_make_the_same_session():
+    session, state = begun()
+    whole = protocols.turned(session, state).messages
+    for portions in ([50], [1] * 50, [7, 13, 1, 29], [10, 100]):
+        sink, now, clock = Sink(), state, Stepped()
+        for ticks in portions:
+            clock.grant(ticks)
+            now = loop.run(session, now, clock, sink)
+        assert now.progress.done
+        assert sink.messages == whole
+
+
+def test_it_stops_where_the_watch_says_so():
+    session, state = begun()
+    sink = Sink()
+    last = loop.run(session, state, Unpaced(), sink, watch=lambda state: state.tick == 17)
+    assert last.tick == 17
+    assert sink.calls[-1] == ("settle", 17)
+
+
+def test_only_paced_ticks_are_timed():
+    session, state = begun()
+    paced, unpaced = Sink(), Sink()
+    loop.run(session, state, Paced(20), paced)
+    loop.run(session, state, Stepped(20), unpaced)
+    assert [call[0] for call in paced.calls] == ["put", "timed", "settle"] * 20
+    assert ("timed",) not in unpaced.calls
+
+
+def test_a_session_that_is_over_does_nothing():
+    session, state = begun()
+    over = loop.run(session, state, Unpaced(), Sink())
+    sink = Sink()
+    assert loop.run(session, over, Unpaced(), sink) is over
+    assert sink.calls == []
+
+
+def test_a_sink_that_fails_ends_the_loop():
+    session, state = begun()
+    sink = Sink(fail_at=9)
+    with pytest.raises(StoreError, match="no room"):
+        loop.run(session, state, Unpaced(), sink)
+    assert sink.calls[-1] == ("settle", 9)
+
+
+def test_inputs_are_journalled_before_the_tick_that_consumes_them():
+    start, go = {"op": "task", "event": "start"}, {"op": "task", "event": "go", "target": [0.05, 0.0]}
+    at = {3: given(start, go), 8: given({"op": "task", "event": "end"})}
+    session, state = protocols.begun(outside())
+    sink = Sink()
+    loop.run(session, state, Stepped(10), sink, Scheduled(at))
+    journalled = [call for call in sink.calls if call[0] == "journal"]
+    assert journalled == [("journal", 3, 0, at[3][0]), ("journal", 3, 1, at[3][1]), ("journal", 8, 0, at[8][0])]
+    assert sink.calls.index(("journal", 3, 1, at[3][1])) < sink.calls.index(("put", 3))
+    assert (
+        sink.messages
+        == protocols.turned(session, state, {3: [start, go], 8: [{"op": "task", "event": "end"}]}, 10).messages
+    )
+
+
+def test_refused_inputs_are_told_of_and_left_out():
+    start, end = {"op": "task", "event": "start"}, {"op": "task", "event": "end"}
+    told = []
+    source = Scheduled({3: given(end, start, start, end)}, lambda tick, why: told.append((tick, str(why))))
+    session, state = protocols.begun(outside())
+    sink = Sink()
+    loop.run(session, state, Stepped(10), sink, source)
+    assert told == [
+        (3, "no trial is under way: send start before end"),
+        (3, "a trial is under way (trial 1): send end before start"),
+    ]
+    assert [call[2] for call in sink.calls if call[0] == "journal"] == [0, 1]
+    assert sink.messages == protocols.turned(session, state, {3: [start, end]}, 10).messages

@@ -1,0 +1,194 @@
+"""What is done to process and interpreter for the loop's sake: had or not had, said so, and undone."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from decoderd.run import realtime
+
+GET_TIMERSLACK = 30
+
+
+def timer_slack():
+    return ctypes.CDLL(None, use_errno=True).prctl(GET_TIMERSLACK, 0, 0, 0, 0)
+
+
+def locked_kb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
+
+
+def surroundings():
+    return {
+        "switch": sys.getswitchinterval(),
+        "collecting": gc.isenabled(),
+        "frozen": gc.get_freeze_count(),
+        "slack": timer_slack(),
+        "policy": os.sched_getscheduler(0),
+        "priority": os.sched_getparam(0).sched_priority,
+        "locked": locked_kb(),
+    }
+
+
+def in_child(body):
+    """What `body`, run in a process of its own, prints as JSON."""
+    program = "from tests.run.test_realtime import *\n" + textwrap.dedent(body)
+    root = os.path.dirname(os.path.dirname(__file__))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+OBSERVED = """
+before = surroundings()
+with conditions.punctual() as report:
+    during = surroundings()
+print(json.dumps([report, before, during, surroundings()]))
+"""
+
+
+def test_what_is_reported_is_so_and_undone():
+    report, before, during, after = in_child(OBSERVED)
+    assert after == before
+    assert set(report) == {"garbage_collection", "timer_slack", "memory_locked", "scheduler"}
+    assert not during["collecting"]
+    assert during["switch"] == pytest.approx(1e-4)
+    assert during["frozen"] > 1000
+    assert report["timer_slack"] == "1 ns"
+    assert during["slack"] <= 1  # 0 is what real-time priorities bring with them
+    assert (report["memory_locked"] == "yes") == (during["locked"] > 0)
+    fifo = during["policy"] & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+    assert (report["scheduler"] == "FIFO 10") == fifo
+    assert during["priority"] == (10 if fifo else 0)
+
+
+def test_undone_after_an_error_too():
+    before, after = in_child(
+        """
+        before = surroundings()
+        try:
+            with conditions.punctual():
+                raise RuntimeError
+        except RuntimeError:
+            pass
+        print(json.dumps([before, surroundings()]))
+        """
+    )
+    assert before == after
+
+
+def drop_rights(locked_bytes=0):
+    """Become an ordinary user who may lock so much memory and use no real-time priority."""
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked_bytes, locked_bytes))
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    os.setgid(65534)
+    os.setuid(65534)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be dropped by root")
+
+
+@needs_root
+def test_without_rights_the_report_says_what_is_missing():
+    report, before, during, after = in_child("drop_rights()\n" + OBSERVED)
+    assert report["scheduler"] == "ordinary: Operation not permitted"
+    assert report["memory_locked"] == "no: Operation not permitted"
+    assert report["timer_slack"] == "1 ns"  # needs no rights
+    assert during["slack"] == 1
+    assert during["policy"] == os.SCHED_OTHER
+    assert during["locked"] == 0
+    assert after == before
+
+
+@needs_root
+def test_a_limit_on_locked_memory_is_said():
+    report, _, _, after = in_child("drop_rights(1 << 16)\n" + OBSERVED)
+    assert report["memory_locked"] == "no: Cannot allocate memory"
+    assert after["locked"] == 0
+
+
+@needs_root
+def test_who_may_raise_the_priority_but_not_clear_its_flag_still_leaves_it():
+    """As users do who were granted real-time priorities: RESET_ON_FORK is for the privileged to clear."""
+    report, before, after = in_child(
+        """
+        before = surroundings()
+        with conditions.punctual() as report:
+            drop_rights()
+        print(json.dumps([report, before, surroundings()]))
+        """
+    )
+    if not report["scheduler"].startswith("FIFO"):
+        pytest.skip("no real-time priorities here")
+    assert after["priority"] == 0
+    assert {**after, "policy": after["policy"] & ~os.SCHED_RESET_ON_FORK} == before
+
+
+def test_threads_and_processes_started_meanwhile_are_ordinary():
+    found = in_child(
+        """
+        import threading
+        found = []
+        with conditions.punctual() as report:
+            thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+            thread.start()
+            thread.join()
+            ask = "import os; print(os.sched_getscheduler(0))"
+            found.append(int(subprocess.check_output([sys.executable, "-c", ask])))
+        print(json.dumps([report["scheduler"], *found]))
+        """
+    )
+    assert found[0].startswith("FIFO") <= (found[1:] == [os.SCHED_OTHER, os.SCHED_OTHER])
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("name", ["punctual", "steady"])
+def test_garbage_collection_is_left_as_it_was(name, collecting):
+    found = in_child(
+        f"""
+        gc.enable() if {collecting} else gc.disable()
+        with getattr(conditions, "{name}")() as report:
+            during = gc.isenabled()
+        print(json.dumps([during, gc.isenabled(), gc.get_freeze_count(), report["garbage_collection"]]))
+        """
+    )
+    assert found == [False, collecting, 0, "off during the run"]
+
+
+def test_unpaced_runs_stay_ordinary():
+    before, during, after = in_child(
+        """
+        before = surroundings()
+        with conditions.steady():
+            during = surroundings()
+        print(json.dumps([before, during, surroundings()]))
+        """
+    )
+    assert after == before
+    assert {**during, "collecting": True, "frozen": 0} == {**before, "frozen": 0}
+
+
+def test_one_thread_for_linear_algebra():
+    np.eye(3) @ np.eye(3)  # there has to be a library to limit
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with realtime.repeatable():
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+    assert [pool["num_threads"] for pool in threadpool_info()] == before

@@ -1,0 +1,167 @@
+"""Running a session in its file: speeds, signals, and what is summed up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from decoderd.checkpoint import Encoder
+from decoderd.clock import RealTime, Unpaced
+from decoderd.errors import ProtocolError
+from decoderd.recording import recorder, session_file, summary
+from decoderd.recording.store import open_store
+from decoderd.run.runner import STOP, Interrupt, clock_for, drive
+from tests import protocols, running
+from tests.protocols import centre_out, lasting
+
+
+def test_speeds():
+    assert isinstance(clock_for("max", 0.01), Unpaced)
+    assert isinstance(clock_for("lockstep", 0.01), Unpaced)
+    for speed, period in (("realtime", 10_000_000), ("1", 10_000_000), ("2.5", 4_000_000), ("1e-1", 100_000_000)):
+        clock = clock_for(speed, 0.01)
+        assert isinstance(clock, RealTime)
+        assert clock.period_ns == period
+
+
+@pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf", "", "10x"])
+def test_speeds_that_are_none(speed):
+    expected = f"--speed {speed}: expected realtime, max, lockstep, or a factor above 0"
+    with pytest.raises(ProtocolError, match=expected) as caught:
+        clock_for(speed, 0.01)
+    assert caught.value.field == "speed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_a_second_one_insists(number):
+    before = signal.getsignal(number)
+    with Interrupt().listening() as interrupt:
+        assert not interrupt.asked
+        os.kill(os.getpid(), number)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+def test_a_stop_is_no_leave():
+    told = []
+    before = signal.getsignal(STOP)
+    with Interrupt(lambda: told.append("stop")).listening() as interrupt:
+        os.kill(os.getpid(), STOP)
+        os.kill(os.getpid(), STOP)
+        assert (interrupt.asked, interrupt.leaving) == (True, False)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupt.leaving
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert told == ["stop", "stop", "stop"]
+    assert signal.getsignal(STOP) == before
+
+
+def test_handlers_are_put_back_after_an_error():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(RuntimeError), Interrupt().listening():
+        raise RuntimeError
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_session_may_run_in_a_thread(tmp_path):
+    """Which hears no signals, and leaves them to the main thread."""
+    found, before = [], signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=lambda: found.append(running.record(tmp_path, lasting(1.0))))
+    thread.start()
+    thread.join(running.TIMEOUT_S)
+    assert found[0]["ticks"] == 100
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_an_interrupted_session_has_stored_everything(tmp_path):
+    session, state = protocols.begun(lasting(5.0))
+    store, encoder = session_file.begin(tmp_path, session, state)
+
+    def interrupt(state):
+        if state.tick == 137:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with store:
+        found = drive(store, encoder, session, state, "max", tell=interrupt)
+    assert (found["ticks"], found["done"]) == (137, False)
+    with open_store(tmp_path, writing=True) as store:
+        assert store.checkpoint()[0] == 137
+        session, state = session_file.restore(store)
+        found = drive(store, Encoder(), session, state, "max")
+    assert found["digest"] == running.record(tmp_path / "whole", lasting(5.0))["digest"]
+    assert (found["incarnation"], found["done"]) == (2, True)
+
+
+def test_an_error_in_the_loop_keeps_what_was_committed(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 50)
+    session, state = protocols.begun(lasting(5.0))
+    store, encoder = session_file.begin(tmp_path, session, state)
+
+    def burst(state):
+        if state.tick == 137:
+            raise ZeroDivisionError
+
+    with store, pytest.raises(ZeroDivisionError):
+        drive(store, encoder, session, state, "max", tell=burst)
+    with open_store(tmp_path) as store:
+        assert store.checkpoint()[0] == 100
+
+
+# --- the summary
+
+
+def test_the_summary_adds_up(tmp_path):
+    done = running.record(tmp_path, centre_out(schedule={"days": 2, "blocks": [{"trials": 3}]}))
+    run = protocols.run(centre_out(schedule={"days": 2, "blocks": [{"trials": 3}]}))
+    successes = sum(trial["x"] == "success" for trial in run.of("trial"))
+    assert done["session"] == "small-3"
+    assert (done["days"], done["trials"], done["successes"]) == (2, 6, successes)
+    assert done["success_rate"] == successes / 6
+    assert done["ticks"] == len(run.states) - 1
+    assert done["sim_s"] == pytest.approx(0.01 * done["ticks"])
+    assert done["speed"] == pytest.approx(done["sim_s"] / done["wall_s"])
+    assert done["lateness"] == {"p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "missed": 0}
+    with open_store(tmp_path) as store:
+        assert store.incarnations()[0]["conditions"] == done["conditions"]
+
+
+def test_without_trials_there_is_no_rate(tmp_path):
+    done = running.record(tmp_path, lasting(0.05))
+    assert (done["trials"], done["success_rate"]) == (0, None)
+
+
+def test_wall_time_is_that_of_the_loop(tmp_path):
+    done = running.record(tmp_path, lasting(1.0), speed="2")
+    assert 0.5 <= done["wall_s"] < 1.5
+    assert 0.7 < done["speed"] < 2.05
+    assert done["lateness"]["p50_us"] is not None
+    assert 0 <= done["lateness"]["p50_us"] <= done["lateness"]["p99_us"] <= done["lateness"]["max_us"]
+
+
+def test_lateness_is_counted_in_ticks_and_deadlines():
+    late = np.array([0, 1_000, 2_000, 3_000, 10_000_000], dtype=np.int32)
+    busy = np.array([50_000, 50_000, 9_999_000, 9_997_000, 1_000], dtype=np.int32)
+    found = summary.lateness_of(late, busy, np.full(5, 10_000_000))
+    assert found["p50_us"] == 2.0
+    assert found["max_us"] == 10_000.0
+    assert found["missed"] == 2  # 2 us late and 9999 us busy; 10 ms late
+    assert found["p999_us"] == pytest.approx(np.percentile(late, 99.9) / 1e3)
+
+
+def test_lateness_of_several_incarnations_is_taken_together(tmp_path):
+    running.record(tmp_path, lasting(1.0), speed="5")
+    with open_store(tmp_path) as store:
+        rows = list(store.timing())
+        assert sum(len(late) for _, late, _ in rows) == 100
+        found = summary.lateness(store)
+        late = np.concatenate([late for _, late, _ in rows])
+        assert found["max_us"] == late.max() / 1e3
+        assert found["p50_us"] == np.percentile(late, 50) / 1e3
+        assert summary.wall_s(store) == store.incarnations()[0]["wall_s"]
