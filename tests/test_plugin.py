@@ -20,7 +20,7 @@ from decoderd import registry
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol
 from decoderd.session.assembly import assemble
-from decoderd.step import initial, step
+from decoderd.session.step import initial, step
 
 assert {"ole", "kalman", "linear"} <= set(registry.family("decoders")), sorted(registry.family("decoders"))
 made = protocol.load(Path(sys.argv[1]), ["schedule.blocks.0.trials=4"])

@@ -7,19 +7,19 @@ individual is trained once: what it became is kept in the user's cache under a h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.config import ComponentConfig, Config, Count, Metres, Seconds, SecondsOrZero, ticks
+from decoderd.config import ticks
 from decoderd.decoders import Linear, Recorded
 from decoderd.errors import ProtocolError
 from decoderd.populations import Population
 from decoderd.preparation import cache
+from decoderd.protocol.pretraining import Pretraining
 from decoderd.rng import open_streams
 from decoderd.rollout.adjoint import Loop, Passage
 from decoderd.rollout.credit import lesson
@@ -28,22 +28,6 @@ from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Updates after which what has become of those in training is kept, so that little is lost with the process.
 KEEP_EVERY = 5000
-
-
-class Pretraining(Config):
-    """Reaches with `effector`, to `targets` on a circle in turn, each target once in every update of `plasticity`."""
-
-    effector: ComponentConfig
-    plasticity: ComponentConfig
-    updates: Count = 5000
-    targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
-    distance_m: Metres = 0.07
-    reach_s: Seconds = 1.0
-    hold_s: SecondsOrZero = 0.0
-    loss_at_most: Annotated[
-        float | None,
-        Field(strict=True, gt=0, description="mean loss of the last 100 updates above which no session is begun"),
-    ] = None
 
 
 class Pretrained(NamedTuple):

@@ -17,8 +17,8 @@ from decoderd import registry
 from decoderd.config import ComponentConfig, Config, explain
 from decoderd.errors import ProtocolError
 from decoderd.perturbations import PerturbationConfig
-from decoderd.preparation.pretraining import Pretraining
 from decoderd.protocol.overnight import Overnight
+from decoderd.protocol.pretraining import Pretraining
 from decoderd.protocol.readouts import Readouts
 from decoderd.schedule import Schedule
 from decoderd.state import Timing

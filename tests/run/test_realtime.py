@@ -44,7 +44,7 @@ def surroundings():
 def in_child(body):
     """What `body`, run in a process of its own, prints as JSON."""
     program = "from tests.run.test_realtime import *\n" + textwrap.dedent(body)
-    root = os.path.dirname(os.path.dirname(__file__))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=root,
@@ -59,7 +59,7 @@ def in_child(body):
 
 OBSERVED = """
 before = surroundings()
-with conditions.punctual() as report:
+with realtime.punctual() as report:
     during = surroundings()
 print(json.dumps([report, before, during, surroundings()]))
 """
@@ -85,7 +85,7 @@ def test_undone_after_an_error_too():
         """
         before = surroundings()
         try:
-            with conditions.punctual():
+            with realtime.punctual():
                 raise RuntimeError
         except RuntimeError:
             pass
@@ -131,7 +131,7 @@ def test_who_may_raise_the_priority_but_not_clear_its_flag_still_leaves_it():
     report, before, after = in_child(
         """
         before = surroundings()
-        with conditions.punctual() as report:
+        with realtime.punctual() as report:
             drop_rights()
         print(json.dumps([report, before, surroundings()]))
         """
@@ -147,7 +147,7 @@ def test_threads_and_processes_started_meanwhile_are_ordinary():
         """
         import threading
         found = []
-        with conditions.punctual() as report:
+        with realtime.punctual() as report:
             thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
             thread.start()
             thread.join()
@@ -165,7 +165,7 @@ def test_garbage_collection_is_left_as_it_was(name, collecting):
     found = in_child(
         f"""
         gc.enable() if {collecting} else gc.disable()
-        with getattr(conditions, "{name}")() as report:
+        with getattr(realtime, "{name}")() as report:
             during = gc.isenabled()
         print(json.dumps([during, gc.isenabled(), gc.get_freeze_count(), report["garbage_collection"]]))
         """
@@ -177,7 +177,7 @@ def test_unpaced_runs_stay_ordinary():
     before, during, after = in_child(
         """
         before = surroundings()
-        with conditions.steady():
+        with realtime.steady():
             during = surroundings()
         print(json.dumps([before, during, surroundings()]))
         """

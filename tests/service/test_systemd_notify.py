@@ -128,7 +128,7 @@ def test_the_watchdog_of_another_process_is_not_fed(systemd, monkeypatch):
 
 
 def test_a_process_with_the_environment_of_a_unit_speaks(systemd):
-    program = "from decoderd.service import notify; notify.ready(); notify.Watchdog().turn(); notify.stopping()"
+    program = "from decoderd.service import systemd; systemd.ready(); systemd.Watchdog().turn(); systemd.stopping()"
     subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, "WATCHDOG_USEC": "1000000"}, timeout=30, check=True
     )

@@ -5,7 +5,7 @@ import pytest
 
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment as assistive
-from decoderd.experiments.assistive.expected import FAST, FULL
+from decoderd.experiments.assistive.expected import FAST, FULL, of
 from decoderd.experiments.assistive.experiment import Course
 from decoderd.experiments.bias import experiment as bias
 from decoderd.preparation.pretraining import Pretrained
@@ -39,7 +39,7 @@ def _curve(needed, units=12):
 
 
 def by_name(course, expected=FULL):
-    return {band.name: band for band in expected.of(course, expected)}
+    return {band.name: band for band in of(course, expected)}
 
 
 def test_a_course_as_published_is_within_all_bands():
