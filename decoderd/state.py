@@ -24,7 +24,7 @@ VELOCITY = slice(2, 4)
 REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
 
 
-class Moment(NamedTuple):
+class TimeIndex(NamedTuple):
     """Where in time a step happens. Ticks count from 0; days and trials from 1 (trial 0: before the first)."""
 
     tick: int
@@ -152,7 +152,7 @@ class Parameters(NamedTuple):
 
 
 @stored("gathered")
-class Gathered(NamedTuple):
+class BinCounts(NamedTuple):
     """Spike counts of the decoder's bin under way."""
 
     ticks: tuple[NDArray[Any], ...]  # (B, N) each
@@ -160,7 +160,7 @@ class Gathered(NamedTuple):
     total: Array  # (B, N); (1, 1) before the first tick
 
 
-NO_TICKS = Gathered((), np.zeros((1, 1)))
+EMPTY_BIN = BinCounts((), np.zeros((1, 1)))
 
 
 @stored("session")
@@ -175,10 +175,10 @@ class SessionState(NamedTuple):
     decoder: Any
     effector: Any
     plasticity: Any
-    passage: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
+    trajectory: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
     readout: Readout
     command: Command
-    bin: Gathered
+    bin: BinCounts
     perturbations: tuple[Perturbing, ...]
     log: TrialLog
     sequences: Mapping[str, int]  # next sequence number by topic; not of `tick`, whose number is the tick

@@ -14,7 +14,7 @@ import numpy as np
 from decoderd import registry
 from decoderd.bench.turns import figures, microseconds
 from decoderd.config import ComponentConfig
-from decoderd.decoders import Linear
+from decoderd.decoders import AffineStep
 from decoderd.effectors.cursor import CURSOR
 from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
@@ -24,7 +24,7 @@ from decoderd.populations.rnn.population import Precision
 from decoderd.preparation.pretraining import Noise, places
 from decoderd.rng import Spec, Stream
 from decoderd.rollout.adjoint import Loop
-from decoderd.rollout.credit import lesson
+from decoderd.rollout.credit import trial_batch
 from decoderd.rollout.rollout import run, shared
 from decoderd.run import realtime
 from decoderd.state import Reaches, Timing
@@ -55,7 +55,7 @@ class Learning:
         K = np.zeros((seeds, 2, UNITS))
         K[..., :READOUTS] = 1e-3 * np.random.default_rng(0).standard_normal((seeds, 2, READOUTS))
         F = np.broadcast_to(0.8 * np.eye(2), (seeds, 2, 2))
-        self._steps = [Linear(F, None, K, np.zeros((seeds, 2)), np.eye(2))] * ticks
+        self._steps = [AffineStep(F, None, K, np.zeros((seeds, 2)), np.eye(2))] * ticks
         goal = np.broadcast_to(places(TARGETS, 0.07), (seeds, TARGETS, 2))
         self._reaches = Reaches(np.zeros_like(goal), goal, ticks, 0)
         self._state = self._rule.init(config, self._values(), TARGETS, (seeds,))
@@ -68,11 +68,11 @@ class Learning:
         tables = self._noise.tables(self._done * TARGETS, TARGETS, self._reaches.ticks)
         if self._alike > 1:
             tables = {name: shared(table, self._of) for name, table in tables.items()}
-        passage = run(self._loop, self._people, self._steps, self._rest, self._reaches, tables)
-        told = lesson(
+        trajectory = run(self._loop, self._people, self._steps, self._rest, self._reaches, tables)
+        told = trial_batch(
             self._loop,
             self._people,
-            passage,
+            trajectory,
             self._config.objective,
             self._rule.credit,
             ("U", "W", "b"),

@@ -12,7 +12,7 @@ from decoderd.conformance.checks import ROUNDING, finite, mapped, pure, same, st
 from decoderd.conformance.component import TIMING, ComponentContract, sample, valid_streams
 from decoderd.decoders.linear import LINEAR
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, PerturbationConfig, Scene
+from decoderd.perturbations import PerturbationConfig, PerturbationContext, SessionInfo
 from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import Draws, open_streams
 from decoderd.state import Command
@@ -36,10 +36,10 @@ class PerturbationContract(ComponentContract):
         """The first of the examples."""
         return self.examples()[0]
 
-    def host(self) -> Host:
+    def host(self) -> SessionInfo:
         """A session of 6 units that drive a linear decoder."""
         parameters = LINEAR.load({"M1": 0.5 * np.eye(2), "M2": sample(8).normal(0, 0.01, (2, UNITS))})
-        return Host(UNITS, UNITS, True, LINEAR, parameters, TIMING, 1)
+        return SessionInfo(UNITS, UNITS, True, LINEAR, parameters, TIMING, 1)
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
@@ -66,7 +66,7 @@ class PerturbationContract(ComponentContract):
             return [Draws(streams, 1, tick) for tick in range(TICKS)]
         cursor = np.repeat([[0.01, -0.02, 0.1, 0.0]], len(seeds), axis=0)
         goal = np.repeat([[0.05, 0.05]], len(seeds), axis=0)
-        return [Scene(None if tick % 4 == 3 else goal, 0.012, cursor) for tick in range(TICKS)]
+        return [PerturbationContext(None if tick % 4 == 3 else goal, 0.012, cursor) for tick in range(TICKS)]
 
     def applied(self, config: Any, amount: float, values: list[Any], seeds: tuple[int, ...]) -> list[Any]:
         """The values as perturbed."""

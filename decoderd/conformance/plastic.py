@@ -11,7 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, same
 from decoderd.conformance.component import TIMING, ComponentContract, sample
-from decoderd.state import REACH, Cue, Moment, Reaches
+from decoderd.state import REACH, Cue, Reaches, TimeIndex
 
 # Ticks and trials of what is learned from; central differences of this size, and how well they agree.
 TICKS = 12
@@ -104,7 +104,7 @@ class PlasticContract(ComponentContract):
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
             cue = Cue(trials.goal, 0.01, REACH, 0, 1, None if t else trials.start, ())
-            moment = Moment(t, 1, t, 0)
+            moment = TimeIndex(t, 1, t, 0)
             state, fired, _ = self.component.rates(plan, parameters, state, cue, trials.shown[t], moment, draws)
             rates.append(fired)
             states.append(state)
@@ -323,7 +323,7 @@ class PlasticContract(ComponentContract):
     def test_a_rehearsal_is_the_ticks_one_by_one(self) -> None:
         """Counts, and credit by the trace, of several individuals at once."""
         plastic, one = self.plastic(), self.loaded()
-        if plastic.rehearse is None:
+        if plastic.rollout is None:
             pytest.skip("this kind has no rehearsal of its own")
         several = type(one)(*(np.stack([field, 1.1 * field]) for field in one))
         trials = self.trials(one, 2)
@@ -333,14 +333,14 @@ class PlasticContract(ComponentContract):
         cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
         reaches = Reaches(trials.start, trials.goal, TICKS, 0)
         plan = self.planned()
-        rehearsal = plastic.rehearse(plan, several, reaches, tables)
+        batch_rollout = plastic.rollout(plan, several, reaches, tables)
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
             expected = self.component.counts(plan, watched.rates[t], draws)
-            same(expected, rehearsal.counts(t, cursors), SUMS, f"counts of tick {t}")
+            same(expected, batch_rollout.counts(t, cursors), SUMS, f"counts of tick {t}")
         amounts = sample(18).normal(size=(2, TRIALS))
         for name, credit in self.eligible(several, watched.trace, amounts).items():
-            same(credit, self.eligible(several, rehearsal.trace(), amounts)[name], SUMS, f"eligibility, {name}")
+            same(credit, self.eligible(several, batch_rollout.trace(), amounts)[name], SUMS, f"eligibility, {name}")
 
     def test_manual(self) -> None:
         """Manual control is the same population under another plan, and a map from its counts to a control."""

@@ -11,7 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, restored, same, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.plasticity import Lesson, PlasticityConfig, Progress
+from decoderd.plasticity import PlasticityConfig, Progress, TrialBatch
 
 # Sums over trials in another order agree to this.
 SUMS = 1e-10
@@ -41,7 +41,7 @@ class PlasticityContract(ComponentContract):
         draw = sample(10)
         return {name: draw.normal(size=(*lead, *shape)) for name, shape in zip(names, self.shapes, strict=False)}
 
-    def lessons(self, updates: int, *lead: int) -> list[Lesson]:
+    def lessons(self, updates: int, *lead: int) -> list[TrialBatch]:
         """As many updates' trials, one a target, whose credit is made up."""
         draw = sample(11)
         found = []
@@ -53,12 +53,12 @@ class PlasticityContract(ComponentContract):
             found.append(lesson_of(draw.uniform(1, 9, (*lead, TARGETS)), np.arange(TARGETS), credits))
         return found
 
-    def learned(self, config: Any, lessons: list[Lesson], *lead: int) -> tuple[Any, dict[str, Array]]:
+    def learned(self, config: Any, lessons: list[TrialBatch], *lead: int) -> tuple[Any, dict[str, Array]]:
         """State and values after these lessons of a day."""
         values = self.values(*lead)
         state = self.component.init(config, values, TARGETS, lead)
-        for lesson in lessons:
-            state, values = self.component.learn(config, state, values, lesson)
+        for trial_batch in lessons:
+            state, values = self.component.learn(config, state, values, trial_batch)
         return state, values
 
     # --- the rule -----------------------------------------------------------------------------------------------
@@ -71,8 +71,8 @@ class PlasticityContract(ComponentContract):
     def test_init_and_learn_are_pure(self) -> None:
         config, values = self.few(), self.values()
         state = pure(self.component.init, config, values, TARGETS, ())
-        for lesson in self.lessons(3):
-            state, values = pure(self.component.learn, config, state, values, lesson)
+        for trial_batch in self.lessons(3):
+            state, values = pure(self.component.learn, config, state, values, trial_batch)
             pure(self.component.progress, state)
             finite(values)
 
@@ -80,8 +80,8 @@ class PlasticityContract(ComponentContract):
         config, values = self.few(), self.values()
         state: Any = self.component.init(config, values, TARGETS, ())
         storable(state, mappings=True)
-        for lesson in self.lessons(3):
-            for single in one_by_one(lesson):
+        for trial_batch in self.lessons(3):
+            for single in one_by_one(trial_batch):
                 gone_on = self.component.learn(config, restored(state), restored(values), single)
                 state, values = self.component.learn(config, state, values, single)
                 same((state, values), gone_on, where="after a checkpoint")
@@ -106,18 +106,18 @@ class PlasticityContract(ComponentContract):
         assert begun.updates == 0
         assert np.isnan(begun.loss)
         self.learns_or_skip()
-        for number, lesson in enumerate(self.lessons(3)):
-            for single in one_by_one(lesson):
+        for number, trial_batch in enumerate(self.lessons(3)):
+            for single in one_by_one(trial_batch):
                 assert self.component.progress(state).updates == number
                 state, values = self.component.learn(config, state, values, single)
             told = self.component.progress(state)
             assert told.updates == number + 1
-            same(np.asarray(told.loss), np.asarray(lesson.losses.mean()), SUMS, "loss")
+            same(np.asarray(told.loss), np.asarray(trial_batch.losses.mean()), SUMS, "loss")
 
     def test_trials_one_by_one_are_the_trials_together(self) -> None:
         lessons = self.lessons(3)
         _, together = self.learned(self.few(), lessons)
-        _, apart = self.learned(self.few(), [single for lesson in lessons for single in one_by_one(lesson)])
+        _, apart = self.learned(self.few(), [single for trial_batch in lessons for single in one_by_one(trial_batch)])
         same(together, apart, SUMS, "values")
 
     def test_updates_change_something(self) -> None:
@@ -143,15 +143,15 @@ class PlasticityContract(ComponentContract):
         for seed in range(seeds):
             values: Any = {name: value[seed] for name, value in self.values(seeds).items()}
             one: Any = self.component.init(self.few(), values, TARGETS, ())
-            for lesson in lessons:
-                one, values = self.component.learn(self.few(), one, values, of_seed(lesson, seed))
+            for trial_batch in lessons:
+                one, values = self.component.learn(self.few(), one, values, of_seed(trial_batch, seed))
             same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
             told, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
             if self.component.credit is not None:
                 same(told[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
 
 
-def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> Lesson:
+def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> TrialBatch:
     """Trials with losses (..., B), whose credits are (..., B, shape) for each plastic array."""
 
     def credit(amounts: Array) -> dict[str, Array]:
@@ -161,27 +161,29 @@ def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> Less
             for name, each in credits.items()
         }
 
-    return Lesson(losses, targets, credit)
+    return TrialBatch(losses, targets, credit)
 
 
-def one_by_one(lesson: Lesson) -> list[Lesson]:
+def one_by_one(trial_batch: TrialBatch) -> list[TrialBatch]:
     """The trials of a lesson (B,) as lessons of one."""
 
-    def single(k: int) -> Lesson:
-        others = np.eye(len(lesson.targets))[k]
-        return Lesson(
-            lesson.losses[k : k + 1], lesson.targets[k : k + 1], lambda amount: lesson.credit(amount * others)
+    def single(k: int) -> TrialBatch:
+        others = np.eye(len(trial_batch.targets))[k]
+        return TrialBatch(
+            trial_batch.losses[k : k + 1],
+            trial_batch.targets[k : k + 1],
+            lambda amount: trial_batch.credit(amount * others),
         )
 
-    return [single(k) for k in range(len(lesson.targets))]
+    return [single(k) for k in range(len(trial_batch.targets))]
 
 
-def of_seed(lesson: Lesson, seed: int) -> Lesson:
+def of_seed(trial_batch: TrialBatch, seed: int) -> TrialBatch:
     """What one individual is taught of a lesson (seeds, B)."""
 
     def credit(amounts: Array) -> dict[str, Array]:
-        everybody = np.zeros_like(lesson.losses)
+        everybody = np.zeros_like(trial_batch.losses)
         everybody[seed] = amounts
-        return {name: each[seed] for name, each in lesson.credit(everybody).items()}
+        return {name: each[seed] for name, each in trial_batch.credit(everybody).items()}
 
-    return Lesson(lesson.losses[seed], lesson.targets, credit)
+    return TrialBatch(trial_batch.losses[seed], trial_batch.targets, credit)

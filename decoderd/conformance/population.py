@@ -14,7 +14,7 @@ from decoderd.conformance.component import TIMING, sample, valid_streams
 from decoderd.conformance.plastic import PlasticContract
 from decoderd.errors import ArrayError
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import POSITION, Cue, Moment
+from decoderd.state import POSITION, Cue, TimeIndex
 from decoderd.tasks.trial import REACH
 
 TICKS = 4 * TIMING.bin_ticks
@@ -59,7 +59,7 @@ class PopulationContract(PlasticContract):
             if again:
                 state, parameters = restored(state), restored(parameters)
             draws = Draws(streams, 1, tick)
-            moment = Moment(tick, 1, tick, tick % TIMING.bin_ticks)
+            moment = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks)
             cue = self.cue(len(seeds), goal)
             state, rates, intent = self.component.rates(plan, parameters, state, cue, cursor, moment, draws)
             counts = self.component.counts(plan, rates, draws)
@@ -130,7 +130,7 @@ class PopulationContract(PlasticContract):
         cursor = np.zeros((2, 4))
         state = pure(self.component.init, plan, parameters, cursor)
         for tick in range(2 * TIMING.bin_ticks):
-            moment, draws = Moment(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
+            moment, draws = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
             seen = cursor + 0.001 * tick
             state, rates, _ = pure(
                 self.component.rates, plan, parameters, state, self.cue(2, tick > 3), seen, moment, draws

@@ -13,7 +13,7 @@ from decoderd.conformance.checks import ROUNDING, pure, restored, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, valid_streams
 from decoderd.errors import Refused
 from decoderd.rng import open_streams
-from decoderd.state import Cue, Event, Moment
+from decoderd.state import Cue, Event, TimeIndex
 from decoderd.wire.inputs import TaskEvent
 
 
@@ -43,11 +43,11 @@ class TaskContract(ComponentContract):
         """A day with a cursor that goes to its goal at 0.5 m/s; `again`: restored from a checkpoint each tick."""
         plan = self.component.plan(self.config(), TIMING)
         streams = open_streams((1,), "task", self.component.streams(self.config()))
-        state = self.component.init(plan, Moment(first_tick, 1, 0, 0), trials)
+        state = self.component.init(plan, TimeIndex(first_tick, 1, 0, 0), trials)
         x = y = 0.0
         out = []
         for day_tick in range(ticks or self.ticks):
-            moment = Moment(first_tick + day_tick, 1, day_tick, day_tick % TIMING.bin_ticks)
+            moment = TimeIndex(first_tick + day_tick, 1, day_tick, day_tick % TIMING.bin_ticks)
             if again:
                 state = restored(state)
             for event in self.events(day_tick):
@@ -108,9 +108,9 @@ class TaskContract(ComponentContract):
         plan = pure(self.component.plan, self.config(), TIMING)
         valid_streams(pure(self.component.streams, self.config()))
         streams = open_streams((1,), "task", self.component.streams(self.config()))
-        state = pure(self.component.init, plan, Moment(0, 1, 0, 0), 0)
+        state = pure(self.component.init, plan, TimeIndex(0, 1, 0, 0), 0)
         for tick in range(300):
-            moment = Moment(tick, 1, tick, 0)
+            moment = TimeIndex(tick, 1, tick, 0)
             for event in self.events(tick):
                 state = pure(self.component.take, plan, state, event, moment)
             state, _ = pure(self.component.step, plan, state, (0.0, 0.0), moment, streams)
@@ -129,7 +129,7 @@ class TaskContract(ComponentContract):
         if self.component.take is None:
             pytest.skip("this kind takes no events")
         plan = self.component.plan(self.config(), TIMING)
-        moment = Moment(0, 1, 0, 0)
+        moment = TimeIndex(0, 1, 0, 0)
         start, go, end = (TaskEvent.model_validate({"event": name}) for name in ("start", "go", "end"))
         resting = self.component.init(plan, moment, 0)
         for event in (go, end):

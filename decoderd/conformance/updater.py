@@ -11,7 +11,7 @@ from decoderd.arrays import Array
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, sample
 from decoderd.state import Observation
-from decoderd.updaters import Bin, UpdaterConfig
+from decoderd.updaters import DecodedBin, UpdaterConfig
 
 UNITS = 6
 
@@ -64,7 +64,7 @@ class UpdaterContract(ComponentContract):
         plan, draw = self.planned(), sample(3)
         for _ in range(20):
             there = draw.uniform(-0.07, 0.07, (2, 2)) if goal else None
-            bin = Bin(draw.normal(0, 0.1, (2, 2)), draw.normal(0, 0.05, (2, 2)), there, 0.012, 3)
+            bin = DecodedBin(draw.normal(0, 0.1, (2, 2)), draw.normal(0, 0.05, (2, 2)), there, 0.012, 3)
             intended = pure(self.component.intend, plan, bin)
             if intended is not None:
                 assert intended.shape == (2, 2)

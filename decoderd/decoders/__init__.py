@@ -56,7 +56,7 @@ class Recorded(NamedTuple):
 
 
 @stored("affine_step")
-class Linear(NamedTuple):
+class AffineStep(NamedTuple):
     """A step as the linear map it is: x_t = F x_{t-1} + G p + K y + c, p the cursor's position, velocity = H x_t."""
 
     F: Array  # (n, n)
@@ -117,6 +117,6 @@ class Decoder(NamedTuple):
     permute_factors: Callable[[Any, NDArray[Any]], Any] | None = None
     factors: Callable[[Any], int] | None = None
     take: Callable[[Any, Any], Any] | None = None
-    linear: Callable[[Any, Any], Linear] | None = None
+    linear: Callable[[Any, Any], AffineStep] | None = None
     reduced: Callable[[Any, NDArray[Any]], Any] | None = None
     observing: Observing | None = None

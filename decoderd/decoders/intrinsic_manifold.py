@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, finite, need
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
+    AffineStep,
     Calibration,
     Decoder,
     DecoderConfig,
-    Linear,
     Observing,
     Recorded,
     fitting,
@@ -146,7 +146,7 @@ def step(parameters: Parameters, v: Array, counts: Array, position: Array | None
     return linear.step(parameters.mapping, v, counts, position)
 
 
-def mapping(parameters: Parameters, v: Array) -> Linear:
+def mapping(parameters: Parameters, v: Array) -> AffineStep:
     """M1 and M2."""
     return linear.linear(parameters.mapping, v)
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, vector
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
+    AffineStep,
     Calibration,
     Decoder,
     DecoderConfig,
-    Linear,
     Observing,
     Recorded,
     fitting,
@@ -82,13 +82,13 @@ def _spread(model: Model, P: Array, certain: slice | None) -> Array:
     return spread
 
 
-def linear(model: Model, state: State) -> Linear:
+def linear(model: Model, state: State) -> AffineStep:
     """x = (I - P D) (A x + ...) + P C' Q^-1 y, P that of the coming step."""
     where = layout.known(len(model.A))
     P = gaussian.updated(_spread(model, state.P, None if where is None else where.position), model.D)
     keep = gaussian.identity(len(P)) - P.dot(model.D)
     A, G, H = layout.taking_over(where, model.A)
-    return Linear(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
+    return AffineStep(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
 
 
 def row(state: State) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, finite, need, vector
 from decoderd.checkpoint import stored
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Linear, Observing, Recorded, fitting, gaussian
+from decoderd.decoders import AffineStep, Calibration, Decoder, DecoderConfig, Observing, Recorded, fitting, gaussian
 from decoderd.errors import ArrayError
 from decoderd.state import Command, Observation
 
@@ -67,9 +67,9 @@ def step(parameters: Parameters, v: Array, counts: Array, position: Array | None
     return v, Command(v, None)
 
 
-def linear(parameters: Parameters, v: Array) -> Linear:
+def linear(parameters: Parameters, v: Array) -> AffineStep:
     """The mapping itself."""
-    return Linear(parameters.M1, None, parameters.M2, parameters.m0, np.eye(2))
+    return AffineStep(parameters.M1, None, parameters.M2, parameters.m0, np.eye(2))
 
 
 def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, vector
 from decoderd.checkpoint import stored
-from decoderd.decoders import Decoder, Linear, Observing, gaussian, kalman, layout
+from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
 
@@ -90,11 +90,11 @@ def step(parameters: Parameters, x: Array, counts: Array, position: Array | None
     return x, layout.command(where, x)
 
 
-def linear(parameters: Parameters, x: Array) -> Linear:
+def linear(parameters: Parameters, x: Array) -> AffineStep:
     """x = (I - K C) (A x + ...) + K y."""
     A, G, H = layout.taking_over(layout.known(len(x.T)), parameters.model.A)
     keep, K = parameters.seen.keep, parameters.seen.K
-    return Linear(keep @ A, None if G is None else keep @ G, K, np.zeros(len(keep)), H)
+    return AffineStep(keep @ A, None if G is None else keep @ G, K, np.zeros(len(keep)), H)
 
 
 def row(x: Array) -> Array:

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.decoders import Decoder, Linear
+from decoderd.decoders import AffineStep, Decoder
 from decoderd.errors import ProtocolError
 from decoderd.preparation.parameters import refitted
 from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
-from decoderd.rollout.adjoint import Loop, Passage
+from decoderd.rollout.adjoint import Loop, Trajectory
 from decoderd.rollout.rollout import shared
 from decoderd.state import Parameters, Reaches
 from decoderd.tasks import timed_reach
 from decoderd.tasks.trial import REACH
-from decoderd.updaters import Bin
+from decoderd.updaters import DecodedBin
 
 
-class Company(NamedTuple):
+class SessionBatch(NamedTuple):
     """S sessions side by side."""
 
     protocol: Protocol
@@ -46,7 +46,7 @@ class Company(NamedTuple):
     task_streams: Mapping[str, Stream]
 
 
-def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: Sequence[float]) -> Company:
+def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: Sequence[float]) -> SessionBatch:
     """Sessions of every seed, from what was prepared for it, with every intensity: seed by seed.
 
     Raises ProtocolError for a protocol whose sessions cannot be run as a batch.
@@ -60,7 +60,7 @@ def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: 
     each = [prepared[seeds[place]] for place in of]
     first = each[0].population
     population_plan, effector_plan = kind.plan(protocol.population, timing), effector.plan(protocol.effector, timing)
-    return Company(
+    return SessionBatch(
         protocol=protocol,
         loop=Loop(kind, population_plan, effector, effector_plan, timing.tick_s, slice(None)),
         decoder=registry.find("decoders", protocol.decoder.kind),
@@ -146,29 +146,29 @@ class Trials(NamedTuple):
     targets: NDArray[np.int64]  # (B,)
 
 
-def trials(company: Company, day: int, first: int, count: int) -> Trials:
+def trials(batch: SessionBatch, day: int, first: int, count: int) -> Trials:
     """The day's trials `first` .. `first + count - 1`, from 0: places, random numbers and targets."""
-    plan, plastic = company.task_plan, company.loop.population.plastic
+    plan, plastic = batch.task_plan, batch.loop.population.plastic
     assert plastic is not None  # a rule learns from it
     length = plan.rest + plan.reach
     numbers = np.arange(first, first + count)
-    rows = company.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
+    rows = batch.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
     start = timed_reach.place_to_start(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
     tables = {}
-    for name, stream in company.population_streams.items():
+    for name, stream in batch.population_streams.items():
         if name in plastic.at_start:
             drawn = stream.scattered(day, (numbers * length + plan.rest).tolist()).swapaxes(0, 1)  # (seeds, B, width)
-            tables[name] = drawn[np.newaxis, company.of]
+            tables[name] = drawn[np.newaxis, batch.of]
         else:
             drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
             drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
-            tables[name] = shared(np.moveaxis(drawn, 2, 0), company.of)  # (ticks, S, B, width)
+            tables[name] = shared(np.moveaxis(drawn, 2, 0), batch.of)  # (ticks, S, B, width)
     targets = numbers % plan.targets
-    goal = np.broadcast_to(plan.places[targets], (len(company.of), count, 2))
-    return Trials(Reaches(start[company.of], goal, plan.reach, plan.hold), tables, targets)
+    goal = np.broadcast_to(plan.places[targets], (len(batch.of), count, 2))
+    return Trials(Reaches(start[batch.of], goal, plan.reach, plan.hold), tables, targets)
 
 
-def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int) -> list[Linear]:
+def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int) -> list[AffineStep]:
     """The steps of a trial by a decoder of these readouts, as steps that read all `units`, others with no weight."""
     assert decoder.linear is not None  # see `gather`
     state, steps = decoder.init(parameters, 1), []
@@ -182,71 +182,71 @@ def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[An
     return steps
 
 
-def side_by_side(company: Company) -> list[Linear]:
+def side_by_side(batch: SessionBatch) -> list[AffineStep]:
     """The steps of a trial by all sessions' decoders, an axis of sessions in front."""
-    units, ticks = company.loop.population.units(company.population), company.task_plan.reach
+    units, ticks = batch.loop.population.units(batch.population), batch.task_plan.reach
     each = [
-        decoding(company.decoder, parameters, units, readouts, ticks)
-        for parameters, readouts in zip(company.decoders, company.readouts, strict=True)
+        decoding(batch.decoder, parameters, units, readouts, ticks)
+        for parameters, readouts in zip(batch.decoders, batch.readouts, strict=True)
     ]
     return [_stacked(steps) for steps in zip(*each, strict=True)]
 
 
-def _stacked(steps: tuple[Linear, ...]) -> Linear:
+def _stacked(steps: tuple[AffineStep, ...]) -> AffineStep:
     F, G, K, c, H = zip(*steps, strict=True)
-    return Linear(np.stack(F), None if G[0] is None else np.stack(G), np.stack(K), np.stack(c), H[0])
+    return AffineStep(np.stack(F), None if G[0] is None else np.stack(G), np.stack(K), np.stack(c), H[0])
 
 
-def rest(company: Company) -> Array:
+def rest(batch: SessionBatch) -> Array:
     """(S, n): the decoders' states in which trials begin."""
-    decoder = company.decoder
-    return np.concatenate([decoder.row(decoder.init(parameters, 1)) for parameters in company.decoders])
+    decoder = batch.decoder
+    return np.concatenate([decoder.row(decoder.init(parameters, 1)) for parameters in batch.decoders])
 
 
-def updates(company: Company, block: Any, day: int) -> bool:
+def updates(batch: SessionBatch, block: Any, day: int) -> bool:
     """Whether decoders are adapted at the end of this block of this day."""
-    updater: Any = company.protocol.updater
+    updater: Any = batch.protocol.updater
     return block.updating and updater.kind != "none" and (updater.last_day is None or day <= updater.last_day)
 
 
-def updated(company: Company, given: Trials, passage: Passage, fired: Sequence[Array]) -> Company:
+def updated(batch: SessionBatch, given: Trials, trajectory: Trajectory, fired: Sequence[Array]) -> SessionBatch:
     """The sessions with decoders adapted to what happened in these trials, each with its own intensity.
 
     `fired` are the counts (S, B, N) of each tick.
     """
-    updater: Any = registry.find("updaters", company.protocol.updater.kind)
-    observing = company.decoder.observing
+    updater: Any = registry.find("updaters", batch.protocol.updater.kind)
+    observing = batch.decoder.observing
     assert observing is not None  # see `gather`
     counts, decoders = np.stack(fired), []
-    for s, (parameters, readouts) in enumerate(zip(company.decoders, company.readouts, strict=True)):
-        config = company.protocol.updater.model_copy(update={"intensity": company.intensities[s]})
-        plan = updater.plan(config, company.protocol.timing)
-        velocity, position = (_in_order(rows[:, s]) for rows in (passage.decoded, passage.cursors[:-1, ..., :2]))
+    for s, (parameters, readouts) in enumerate(zip(batch.decoders, batch.readouts, strict=True)):
+        config = batch.protocol.updater.model_copy(update={"intensity": batch.intensities[s]})
+        plan = updater.plan(config, batch.protocol.timing)
+        velocity, position = (_in_order(rows[:, s]) for rows in (trajectory.decoded, trajectory.cursors[:-1, ..., :2]))
         goal = np.repeat(given.reaches.goal[s], given.reaches.ticks, axis=0)
-        intended = updater.intend(plan, Bin(velocity, position, goal, 0.0, REACH))
+        intended = updater.intend(plan, DecodedBin(velocity, position, goal, 0.0, REACH))
         model = observing.model(parameters)
         x, y = observing.rows(parameters, _in_order(counts[:, s][..., readouts]), position, intended)
         _, model = updater.update(plan, updater.observe(plan, updater.init(plan, model), x, y), model)
         decoders.append(observing.replace(parameters, model))
-    return company._replace(decoders=tuple(decoders))
+    return batch._replace(decoders=tuple(decoders))
 
 
-def slept(company: Company, day: int) -> Company:
+def slept(batch: SessionBatch, day: int) -> SessionBatch:
     """The sessions after the night that follows `day`: readouts swapped, decoders carried or fitted anew."""
-    how = company.protocol.overnight
+    how = batch.protocol.overnight
     if not overnight.due(how, day):
-        return company
+        return batch
     decoders, readouts = [], []
-    for s, place in enumerate(company.of):
-        protocol = company.protocol.model_copy(update={"seed": company.seeds[place]})
-        population = type(company.population)(*(field[s] for field in company.population))
-        before = Parameters(population, company.decoders[s], readouts=company.readouts[s])
-        after = overnight.slept(how, before, company.loop.population.units(population), protocol.seed, day)
+    for s, place in enumerate(batch.of):
+        protocol = batch.protocol.model_copy(update={"seed": batch.seeds[place]})
+        population = type(batch.population)(*(field[s] for field in batch.population))
+        before = Parameters(population, batch.decoders[s], readouts=batch.readouts[s])
+        after = overnight.slept(how, before, batch.loop.population.units(population), protocol.seed, day)
         if how.decoder != "carried":
             after = after._replace(decoder=refitted(protocol, after, day + 1, how.decoder == "arbitrary"))
         decoders.append(after.decoder)
-        readouts.append(after.readouts if after.readouts is not None else company.readouts[s])
-    return company._replace(decoders=tuple(decoders), readouts=tuple(readouts))
+        readouts.append(after.readouts if after.readouts is not None else batch.readouts[s])
+    return batch._replace(decoders=tuple(decoders), readouts=tuple(readouts))
 
 
 def _in_order(rows: Array) -> Array:

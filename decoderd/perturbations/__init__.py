@@ -25,7 +25,7 @@ class PerturbationConfig(ComponentConfig):
     envelope: Envelope = Step()
 
 
-class Host(NamedTuple):
+class SessionInfo(NamedTuple):
     """The session a perturbation is to act on."""
 
     units: int
@@ -38,7 +38,7 @@ class Host(NamedTuple):
     signed: bool = False  # whether rates may be negative
 
 
-class Scene(NamedTuple):
+class PerturbationContext(NamedTuple):
     """What a transform may look at besides what it transforms."""
 
     goal: Array | None  # (B, 2) m
@@ -59,7 +59,7 @@ class Perturbation(NamedTuple):
     """
 
     Config: type[PerturbationConfig]
-    begin: Callable[[Any, Host], Any]
+    begin: Callable[[Any, SessionInfo], Any]
     sites: Mapping[str, Callable[..., Any]]
     streams: Callable[[Any, int], dict[str, Spec]] | None = None
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from decoderd.config import Fraction, Speed
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene
+from decoderd.perturbations import Perturbation, PerturbationConfig, PerturbationContext, SessionInfo
 from decoderd.state import POSITION, Command
 
 
@@ -23,19 +23,21 @@ class AssistConfig(PerturbationConfig):
     speed_m_s: Speed = 0.1
 
 
-def begin(config: AssistConfig, host: Host) -> None:
+def begin(config: AssistConfig, host: SessionInfo) -> None:
     """Possible in every session: without a target there is nothing to blend."""
     return
 
 
-def cursor(config: AssistConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
+def cursor(
+    config: AssistConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
+) -> tuple[Any, Command]:
     """Blend."""
-    if scene.goal is None:
+    if context.goal is None:
         return memory, command
     w = config.weight * amount
-    way = scene.goal - scene.cursor[:, POSITION]
+    way = context.goal - context.cursor[:, POSITION]
     distance = np.hypot(way[:, :1], way[:, 1:])
-    ideal = way * (config.speed_m_s / np.maximum(distance, max(scene.goal_radius_m, 1e-6)))
+    ideal = way * (config.speed_m_s / np.maximum(distance, max(context.goal_radius_m, 1e-6)))
     correction = None if command.correction is None else command.correction * (1 - w)
     return memory, Command((1 - w) * command.velocity + w * ideal, correction)
 

@@ -11,7 +11,7 @@ from decoderd.arrays import Array
 from decoderd.config import ticks
 from decoderd.delayline import DelayLine, fill, look_back, push
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene
+from decoderd.perturbations import Perturbation, PerturbationConfig, PerturbationContext, SessionInfo
 from decoderd.state import Command
 
 
@@ -27,7 +27,7 @@ class DelayConfig(PerturbationConfig):
 Memory = tuple[int, DelayLine | None]
 
 
-def begin(config: DelayConfig, host: Host) -> Memory:
+def begin(config: DelayConfig, host: SessionInfo) -> Memory:
     """The line begins with the first value that passes."""
     if config.delay_s < 0.5 * host.timing.tick_s:
         raise Refused(f"delay_s = {config.delay_s}: is less than half a tick ({host.timing.tick_s} s)", "delay_s")
@@ -45,7 +45,7 @@ def delayed(memory: Memory, amount: float, value: Array) -> tuple[Memory, Array]
 
 
 def cursor(
-    config: DelayConfig, memory: Memory, amount: float, command: Command, scene: Scene
+    config: DelayConfig, memory: Memory, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Memory, Command]:
     """Carry out what was decoded earlier."""
     jump = np.zeros_like(command.velocity) if command.correction is None else command.correction
@@ -53,7 +53,9 @@ def cursor(
     return memory, Command(late[:, :2], late[:, 2:])
 
 
-def feedback(config: DelayConfig, memory: Memory, amount: float, seen: Array, scene: Scene) -> tuple[Memory, Array]:
+def feedback(
+    config: DelayConfig, memory: Memory, amount: float, seen: Array, context: PerturbationContext
+) -> tuple[Memory, Array]:
     """Show where the cursor was earlier."""
     return delayed(memory, amount, seen)
 

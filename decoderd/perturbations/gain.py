@@ -10,7 +10,7 @@ from pydantic import Field
 from decoderd.arrays import Array
 from decoderd.config import UnitIndices
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene, chosen
+from decoderd.perturbations import Perturbation, PerturbationConfig, PerturbationContext, SessionInfo, chosen
 from decoderd.state import Command
 
 Factor = Annotated[float, Field(strict=True, ge=-10, le=10)]
@@ -25,7 +25,7 @@ class GainConfig(PerturbationConfig):
     units: UnitIndices | None = None
 
 
-def begin(config: GainConfig, host: Host) -> Any:
+def begin(config: GainConfig, host: SessionInfo) -> Any:
     """The units meant, for rates."""
     if config.site != "neural":
         if config.units is not None:
@@ -43,14 +43,18 @@ def effective(config: GainConfig, amount: float) -> Array:
     return 1.0 + (np.array(config.factor) - 1.0) * amount
 
 
-def cursor(config: GainConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
+def cursor(
+    config: GainConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
+) -> tuple[Any, Command]:
     """Scale the decoded movement."""
     factor = effective(config, amount)
     correction = None if command.correction is None else command.correction * factor
     return memory, Command(command.velocity * factor, correction)
 
 
-def feedback(config: GainConfig, memory: Any, amount: float, seen: Array, scene: Scene) -> tuple[Any, Array]:
+def feedback(
+    config: GainConfig, memory: Any, amount: float, seen: Array, context: PerturbationContext
+) -> tuple[Any, Array]:
     """Scale the display about the centre."""
     factor = np.broadcast_to(effective(config, amount), 2)
     return memory, seen * np.tile(factor, 2)

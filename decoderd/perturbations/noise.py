@@ -12,7 +12,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import UnitIndices
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, chosen
+from decoderd.perturbations import Perturbation, PerturbationConfig, SessionInfo, chosen
 from decoderd.rng import Spec
 
 
@@ -34,7 +34,7 @@ class Memory(NamedTuple):
     least_hz: float
 
 
-def begin(config: NoiseConfig, host: Host) -> Memory:
+def begin(config: NoiseConfig, host: SessionInfo) -> Memory:
     """The units meant."""
     if not host.drawn:
         raise Refused("recorded counts have no rates to disturb; only silencing applies to them", "site")

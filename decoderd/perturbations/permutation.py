@@ -10,7 +10,7 @@ from pydantic import Field
 
 from decoderd.config import UnitIndices
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, chosen
+from decoderd.perturbations import Perturbation, PerturbationConfig, SessionInfo, chosen
 from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import generator
 
@@ -28,7 +28,7 @@ class PermutationConfig(PerturbationConfig):
     among: UnitIndices | None = None
 
 
-def begin(config: PermutationConfig, host: Host) -> NDArray[np.int64]:
+def begin(config: PermutationConfig, host: SessionInfo) -> NDArray[np.int64]:
     """The whole order, drawn from (seed, the perturbation's name) where none is given."""
     kind = host.decoder.Config.model_fields["kind"].default
     if config.of == "factors" and host.decoder.permute_factors is None:

@@ -9,7 +9,7 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.config import Radians, UnitIndices
 from decoderd.errors import ArrayError, NumericalError, Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, Scene, chosen
+from decoderd.perturbations import Perturbation, PerturbationConfig, PerturbationContext, SessionInfo, chosen
 from decoderd.state import POSITION, VELOCITY, Command
 
 
@@ -22,7 +22,7 @@ class RotationConfig(PerturbationConfig):
     units: UnitIndices | None = None
 
 
-def begin(config: RotationConfig, host: Host) -> Any:
+def begin(config: RotationConfig, host: SessionInfo) -> Any:
     """The units meant, for a readout."""
     if config.site != "readout":
         if config.units is not None:
@@ -38,7 +38,7 @@ def begin(config: RotationConfig, host: Host) -> Any:
     return units
 
 
-def _kind(host: Host) -> str:
+def _kind(host: SessionInfo) -> str:
     return str(host.decoder.Config.model_fields["kind"].default)
 
 
@@ -48,14 +48,18 @@ def turning(angle: float) -> Array:
     return np.array([[c, s], [-s, c]])
 
 
-def cursor(config: RotationConfig, memory: Any, amount: float, command: Command, scene: Scene) -> tuple[Any, Command]:
+def cursor(
+    config: RotationConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
+) -> tuple[Any, Command]:
     """Turn the decoded movement."""
     R = turning(config.angle_rad * amount)
     correction = None if command.correction is None else command.correction @ R
     return memory, Command(command.velocity @ R, correction)
 
 
-def feedback(config: RotationConfig, memory: Any, amount: float, seen: Array, scene: Scene) -> tuple[Any, Array]:
+def feedback(
+    config: RotationConfig, memory: Any, amount: float, seen: Array, context: PerturbationContext
+) -> tuple[Any, Array]:
     """Turn the display about the centre."""
     R = turning(config.angle_rad * amount)
     return memory, np.hstack([seen[:, POSITION] @ R, seen[:, VELOCITY] @ R])

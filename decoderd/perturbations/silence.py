@@ -11,7 +11,7 @@ from pydantic import model_validator
 from decoderd.arrays import Array
 from decoderd.config import Fraction, UnitIndices
 from decoderd.errors import Refused
-from decoderd.perturbations import Host, Perturbation, PerturbationConfig, chosen
+from decoderd.perturbations import Perturbation, PerturbationConfig, SessionInfo, chosen
 from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import generator
 
@@ -31,7 +31,7 @@ class SilenceConfig(PerturbationConfig):
         return self
 
 
-def begin(config: SilenceConfig, host: Host) -> NDArray[np.int64]:
+def begin(config: SilenceConfig, host: SessionInfo) -> NDArray[np.int64]:
     """The units meant."""
     if isinstance(config.envelope, Ramp) and not host.drawn:
         raise Refused("recorded counts can be left out but not thinned: use a step or a block", "envelope")

@@ -33,7 +33,7 @@ class PlasticityConfig(ComponentConfig):
     ] = 0
 
 
-class Lesson(NamedTuple):
+class TrialBatch(NamedTuple):
     """What happened in B trials, no two of one target, for a rule to learn from. Axes in front of B may be any.
 
     `credit(amounts)`, amounts (..., B), is the sum over trials of amount times the trial's credit for each plastic
@@ -67,6 +67,6 @@ class Plasticity(NamedTuple):
 
     Config: type[ComponentConfig]
     init: Callable[[Any, Mapping[str, Array], int, tuple[int, ...]], Any]
-    learn: Callable[[Any, Any, dict[str, Array], Lesson], tuple[Any, dict[str, Array]]]
+    learn: Callable[[Any, Any, dict[str, Array], TrialBatch], tuple[Any, dict[str, Array]]]
     progress: Callable[[Any], Progress]
     credit: Literal["eligibility", "gradient", "expectation"] | None

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
+from decoderd.plasticity import Plasticity, PlasticityConfig, Progress, TrialBatch, adam, updates
 from decoderd.plasticity.adam import Adam
 
 
@@ -42,10 +42,12 @@ def init(config: Any, values: Mapping[str, Array], targets: int, lead: tuple[int
     return State(adam.init(values), updates.nothing(values, lead))
 
 
-def learn(config: Any, state: State, values: dict[str, Array], lesson: Lesson) -> tuple[State, dict[str, Array]]:
+def learn(
+    config: Any, state: State, values: dict[str, Array], trial_batch: TrialBatch
+) -> tuple[State, dict[str, Array]]:
     """Collect the gradients of these trials; with the last of an update, step."""
-    share = np.full_like(lesson.losses, 1 / config.trials_per_update)
-    collected = updates.collect(state.collected, lesson.credit(share), lesson.losses)
+    share = np.full_like(trial_batch.losses, 1 / config.trials_per_update)
+    collected = updates.collect(state.collected, trial_batch.credit(share), trial_batch.losses)
     moments, collected, values = updates.apply(config, state.moments, collected, values)
     return State(moments, collected), values
 

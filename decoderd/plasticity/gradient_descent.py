@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Count, Fraction, Metres
-from decoderd.plasticity import Lesson, Part, Plasticity, PlasticityConfig, Progress, updates
+from decoderd.plasticity import Part, Plasticity, PlasticityConfig, Progress, TrialBatch, updates
 from decoderd.plasticity.objective import Objective, Weight
 
 
@@ -85,28 +85,30 @@ def init(config: DescentConfig, values: Mapping[str, Array], targets: int, lead:
 
 
 def learn(
-    config: DescentConfig, state: State, values: dict[str, Array], lesson: Lesson
+    config: DescentConfig, state: State, values: dict[str, Array], trial_batch: TrialBatch
 ) -> tuple[State, dict[str, Array]]:
     """Collect the gradients of these trials; with the last of an update, step."""
-    return _collected(config, state, values, lesson, np.ones_like(lesson.losses))
+    return _collected(config, state, values, trial_batch, np.ones_like(trial_batch.losses))
 
 
 def learn_by_surprise(
-    config: NodePerturbationConfig, state: State, values: dict[str, Array], lesson: Lesson
+    config: NodePerturbationConfig, state: State, values: dict[str, Array], trial_batch: TrialBatch
 ) -> tuple[State, dict[str, Array]]:
     """Collect eligibilities by how much more was lost than usual; with the last of an update, step."""
-    k, baseline, known = lesson.targets, state.baseline.copy(), state.known.copy()
-    surprise = np.where(known[k], lesson.losses - baseline[..., k], 0.0)
-    baseline[..., k] = np.where(known[k], baseline[..., k] + (1 - config.baseline_keep) * surprise, lesson.losses)
+    k, baseline, known = trial_batch.targets, state.baseline.copy(), state.known.copy()
+    surprise = np.where(known[k], trial_batch.losses - baseline[..., k], 0.0)
+    baseline[..., k] = np.where(known[k], baseline[..., k] + (1 - config.baseline_keep) * surprise, trial_batch.losses)
     known[k] = True
     state = state._replace(known=known, baseline=baseline)
-    return _collected(config, state, values, lesson, surprise)
+    return _collected(config, state, values, trial_batch, surprise)
 
 
 def _collected(
-    config: DescentConfig, state: State, values: dict[str, Array], lesson: Lesson, amounts: Array
+    config: DescentConfig, state: State, values: dict[str, Array], trial_batch: TrialBatch, amounts: Array
 ) -> tuple[State, dict[str, Array]]:
-    collected = updates.collect(state.collected, lesson.credit(amounts / config.trials_per_update), lesson.losses)
+    collected = updates.collect(
+        state.collected, trial_batch.credit(amounts / config.trials_per_update), trial_batch.losses
+    )
     if updates.due(config, collected):
         if not updates.idle(config, collected):
             slope = collected.credit

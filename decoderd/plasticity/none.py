@@ -20,7 +20,7 @@ def init(config: Any, values: Any, targets: int, lead: tuple[int, ...] = ()) -> 
     """No state."""
 
 
-def learn(config: Any, state: None, values: Any, lesson: Any) -> tuple[None, Any]:
+def learn(config: Any, state: None, values: Any, trial_batch: Any) -> tuple[None, Any]:
     """Nothing is learned."""
     return None, values
 

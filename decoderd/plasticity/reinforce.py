@@ -18,7 +18,7 @@ from pydantic import Field
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Fraction
-from decoderd.plasticity import Lesson, Plasticity, PlasticityConfig, Progress, adam, updates
+from decoderd.plasticity import Plasticity, PlasticityConfig, Progress, TrialBatch, adam, updates
 from decoderd.plasticity.adam import Adam
 
 
@@ -45,14 +45,14 @@ def init(config: ReinforceConfig, values: Mapping[str, Array], targets: int, lea
 
 
 def learn(
-    config: ReinforceConfig, state: State, values: dict[str, Array], lesson: Lesson
+    config: ReinforceConfig, state: State, values: dict[str, Array], trial_batch: TrialBatch
 ) -> tuple[State, dict[str, Array]]:
     """Collect these trials; with the last of an update, step."""
-    reward = -lesson.losses
-    surprise = reward - state.baseline[..., lesson.targets]
+    reward = -trial_batch.losses
+    surprise = reward - state.baseline[..., trial_batch.targets]
     baseline = state.baseline.copy()
-    baseline[..., lesson.targets] += (1 - config.baseline_keep) * surprise
-    collected = updates.collect(state.collected, lesson.credit(-surprise), lesson.losses)
+    baseline[..., trial_batch.targets] += (1 - config.baseline_keep) * surprise
+    collected = updates.collect(state.collected, trial_batch.credit(-surprise), trial_batch.losses)
     moments, collected, values = updates.apply(config, state.moments, collected, values)
     return State(moments, collected, baseline), values
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Reaches, Timing
+from decoderd.state import Cue, Reaches, TimeIndex, Timing
 
 
-class Rehearsal(Protocol):
+class BatchRollout(Protocol):
     """A batch of trials, of which a population keeps what happens in arrays of its own.
 
     Between two calls only the cursors change. Results are those of `rates` and `counts` tick by tick, to rounding.
@@ -28,7 +28,7 @@ class Rehearsal(Protocol):
 
 
 # From amounts (..., B) to {field: array}, a sum over trials weighed by them.
-Weighed = Callable[[Array], dict[str, Array]]
+WeightedSum = Callable[[Array], dict[str, Array]]
 
 
 class Plastic(NamedTuple):
@@ -73,9 +73,9 @@ class Plastic(NamedTuple):
     back: Callable[[Any, Any, Any, int, Array, Any], tuple[Any, Array]]
     seen: Callable[[Any, Any, Any, int, Array], Array]
     gather: Callable[[Any, Any, Any, Array, tuple[str, ...]], dict[str, Array]]
-    expected: Callable[[Any, Any, Any, Array, Array, tuple[str, ...]], tuple[Array, Weighed]] | None = None
+    expected: Callable[[Any, Any, Any, Array, Array, tuple[str, ...]], tuple[Array, WeightedSum]] | None = None
     refuses: Callable[[Any], str] | None = None
-    rehearse: Callable[[Any, Any, Reaches, Mapping[str, Array]], Rehearsal] | None = None
+    rollout: Callable[[Any, Any, Reaches, Mapping[str, Array]], BatchRollout] | None = None
 
 
 class Population(NamedTuple):
@@ -110,7 +110,7 @@ class Population(NamedTuple):
     plan: Callable[[Any, Timing], Any]
     streams: Callable[[Any, Any], dict[str, Spec]]
     init: Callable[[Any, Any, Array], Any]
-    rates: Callable[[Any, Any, Any, Cue, Array, Moment, Draws], tuple[Any, Array, Array]]
+    rates: Callable[[Any, Any, Any, Cue, Array, TimeIndex, Draws], tuple[Any, Array, Array]]
     counts: Callable[[Any, Array, Draws], NDArray[Any]]
     overnight: Callable[[Any, Any, np.random.Generator], Any]
     drawn: bool = True

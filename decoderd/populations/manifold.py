@@ -27,7 +27,7 @@ from decoderd.populations import Population, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 
 class ManifoldConfig(ComponentConfig):
@@ -136,7 +136,7 @@ def mean_counts(parameters: Parameters, latents: Array, private: Array | float =
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: Moment, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
     """Rates (B, N) in Hz: new ones when a bin begins, the same until it ends."""
     inner, u = subject.intend(plan.subject, state.subject, cue.goal, seen, draws.row("motor"))

@@ -15,7 +15,7 @@ from decoderd.config import ComponentConfig
 from decoderd.errors import ArrayError
 from decoderd.populations import Population
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 
 class ReplayConfig(ComponentConfig):
@@ -73,7 +73,7 @@ def init(plan: Plan, parameters: Parameters, cursor: Array) -> int:
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: int, cue: Cue, seen: Array, moment: Moment, draws: Draws
+    plan: Plan, parameters: Parameters, state: int, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
 ) -> tuple[int, Array, Array]:
     """The recorded counts as a rate (Hz) in the last tick of a bin, none before; no intention is known."""
     batch = len(seen)

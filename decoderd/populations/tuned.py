@@ -22,7 +22,7 @@ from decoderd.populations import Population, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 _ZERO = np.array(0.0)
 
@@ -112,7 +112,7 @@ def rates(
     state: subject.State,
     cue: Cue,
     seen: Array,
-    moment: Moment,
+    moment: TimeIndex,
     draws: Draws,
 ) -> tuple[subject.State, Array, Array]:
     """Rates (B, N) in Hz of the intention of this tick."""

@@ -76,9 +76,9 @@ def left(names: Sequence[str]) -> Any:
         return None
 
 
-def keep_training(names: Sequence[str], trainee: Any) -> None:
+def keep_training(names: Sequence[str], training: Any) -> None:
     """Put a training that is not over there."""
-    encoded = checkpoint.Encoder().encode(trainee)
+    encoded = checkpoint.Encoder().encode(training)
     data = msgpack.packb([encoded.body, encoded.fresh])
     _put(_unfinished(names).name, lambda path: path.write_bytes(hashlib.sha256(data).digest() + data))
 

@@ -19,7 +19,7 @@ from decoderd.preparation import pretraining
 from decoderd.protocol import readouts
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import POSITION, Cue, Moment, Parameters
+from decoderd.state import POSITION, Cue, Parameters, TimeIndex
 from decoderd.tasks.trial import REACH
 
 Watch = Callable[[int], None]
@@ -149,7 +149,7 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
             collected, before = [], cursor[0, POSITION]
             for bin_tick in range(timing.bin_ticks):
                 draws = Draws(streams, day, tick)
-                moment = Moment(tick, 0, tick, bin_tick)
+                moment = TimeIndex(tick, 0, tick, bin_tick)
                 state, rates, intent = kind.rates(plan, parameters, state, cue, cursor, moment, draws)
                 collected.append(kind.counts(plan, rates, draws))
                 position = cursor[:, POSITION] + intent * timing.tick_s

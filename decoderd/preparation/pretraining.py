@@ -15,14 +15,14 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ticks
-from decoderd.decoders import Linear, Recorded
+from decoderd.decoders import AffineStep, Recorded
 from decoderd.errors import ProtocolError
 from decoderd.populations import Population
 from decoderd.preparation import cache
 from decoderd.protocol.pretraining import Pretraining
 from decoderd.rng import open_streams
-from decoderd.rollout.adjoint import Loop, Passage
-from decoderd.rollout.credit import lesson
+from decoderd.rollout.adjoint import Loop, Trajectory
+from decoderd.rollout.credit import trial_batch
 from decoderd.rollout.rollout import run
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
@@ -38,7 +38,7 @@ class Pretrained(NamedTuple):
 
 
 @stored("pretraining.trainee")
-class Trainee(NamedTuple):
+class TrainingState(NamedTuple):
     """Individuals in training, with an axis of seeds in front."""
 
     updates: int  # done
@@ -51,7 +51,7 @@ class Manual(NamedTuple):
     """Manual control of an arm, for one or many individuals at once."""
 
     loop: Loop
-    steps: list[Linear]
+    steps: list[AffineStep]
     reaches: Reaches
 
 
@@ -80,12 +80,12 @@ def manual(
     length = ticks(settings.reach_s, timing.tick_s)
     goal = places(settings.targets, settings.distance_m)[np.arange(trials) % settings.targets]
     goal = np.broadcast_to(goal, (len(V), *goal.shape))
-    step = Linear(np.zeros((2, 2)), None, V, np.zeros(2), np.eye(2))
+    step = AffineStep(np.zeros((2, 2)), None, V, np.zeros(2), np.eye(2))
     reaches = Reaches(np.zeros_like(goal), goal, length, ticks(settings.hold_s, timing.tick_s))
     return Manual(loop, [step] * length, reaches)
 
 
-def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Array] | None = None) -> Passage:
+def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Array] | None = None) -> Trajectory:
     """The reaches of manual control, the trials from `first` on as the noise counts them; `fired` as in `run`."""
     rest = np.zeros((len(control.reaches.goal), 2))
     tables = noise.tables(first, control.reaches.goal.shape[1], control.reaches.ticks)
@@ -124,8 +124,8 @@ def train(
     timing: Timing,
     seeds: tuple[int, ...],
     watch: Watch = lambda updates: None,
-    left: Trainee | None = None,
-    keep: Callable[[Trainee], None] = lambda trainee: None,
+    left: TrainingState | None = None,
+    keep: Callable[[TrainingState], None] = lambda training: None,
 ) -> Pretrained:
     """Train individuals, their parameters with an axis of seeds in front; `watch` is told of updates done.
 
@@ -145,14 +145,14 @@ def train(
         done, population, state = left.updates, left.population, left.plasticity
         losses[:, :done] = left.losses
     for update in range(done, settings.updates):
-        passage = reach(control, population, noise, update * settings.targets)
-        given = lesson(control.loop, population, passage, learning.objective, rule.credit, fields, targets)
+        trajectory = reach(control, population, noise, update * settings.targets)
+        given = trial_batch(control.loop, population, trajectory, learning.objective, rule.credit, fields, targets)
         state, values = rule.learn(learning, state, _values(population, fields), given)
         population = population._replace(**values)
         losses[:, update] = given.losses.mean(axis=-1)
         watch(update + 1)
         if (update + 1) % KEEP_EVERY == 0:
-            keep(Trainee(update + 1, population, state, losses[:, : update + 1]))
+            keep(TrainingState(update + 1, population, state, losses[:, : update + 1]))
     return Pretrained(population, losses)
 
 
@@ -177,14 +177,14 @@ def recorded(
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
     fired: list[Array] = []
-    passage = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
+    trajectory = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
     bins = control.reaches.ticks // timing.bin_ticks
 
     def binned(rows: Array) -> Array:  # (ticks, trials, .) -> (trials * bins, ticks of a bin, .)
         rows = rows[: bins * timing.bin_ticks].swapaxes(0, 1)
         return rows.reshape(trials * bins, timing.bin_ticks, rows.shape[-1])
 
-    cursor = binned(passage.cursors[1:, 0])
+    cursor = binned(trajectory.cursors[1:, 0])
     counts = binned(np.stack(fired)[:, 0].astype(np.float64))
     return Recorded(
         counts.sum(axis=1),
@@ -226,7 +226,7 @@ def pretrained(
             tuple(seeds[place] for place in missing),
             watch,
             cache.left(together),
-            lambda trainee: cache.keep_training(together, trainee),
+            lambda training: cache.keep_training(together, training),
         )
         for row, name in enumerate(together):
             individual = type(several)(*(np.ascontiguousarray(field[row]) for field in fresh.population))

@@ -18,14 +18,14 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.decoders import Linear
+from decoderd.decoders import AffineStep
 from decoderd.effectors import Effector
 from decoderd.populations import Population
 from decoderd.state import POSITION
 
 
 @stored("slopes")
-class Slopes(NamedTuple):
+class Derivatives(NamedTuple):
     """Derivatives of a tick's perturbations; None where none was on."""
 
     seen: Array | None = None  # (2, 4) seen position by cursor
@@ -34,10 +34,10 @@ class Slopes(NamedTuple):
     pulled: Array | None = None  # (2, 4) velocity by cursor: assistance
 
 
-NOTHING = Slopes()
+NO_DERIVATIVES = Derivatives()
 
 
-class Passage(NamedTuple):
+class Trajectory(NamedTuple):
     """What happened in B trials of T ticks, axes in front of B as the population has them."""
 
     trace: Any  # the population's
@@ -45,8 +45,8 @@ class Passage(NamedTuple):
     cursors: Array  # (T + 1, ..., B, 4)
     commands: Sequence[Any]  # T commands as carried out
     decoded: Array  # (T, ..., B, 2) velocities as decoded
-    steps: Mapping[int, Linear]  # the decoder's steps by the tick at which they were made
-    slopes: Mapping[int, Slopes]  # of the ticks at which a perturbation was on
+    steps: Mapping[int, AffineStep]  # the decoder's steps by the tick at which they were made
+    derivatives: Mapping[int, Derivatives]  # of the ticks at which a perturbation was on
     goal: Array  # (..., B, 2) m
 
 
@@ -61,7 +61,7 @@ class Loop(NamedTuple):
     readouts: Any  # index of the units read
 
 
-def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_controls: Array | None) -> Array:
+def pushed(loop: Loop, parameters: Any, trajectory: Trajectory, on_cursors: Array, on_controls: Array | None) -> Array:
     """What `population.plastic.back` gave as `pushed` at each tick, (..., T, B, N).
 
     `on_cursors` (T + 1, ..., B, 4) and `on_controls` (T, ..., B, 2) or None are the loss's own gradients; see
@@ -72,26 +72,26 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
     assert plastic is not None  # whoever asks has seen to it
     assert back is not None
     assert cursor_back is not None
-    plan, T = loop.population_plan, len(passage.commands)
+    plan, T = loop.population_plan, len(trajectory.commands)
     late = T if lag is None else lag(plan)
     together = max(late, 1)  # ticks: nothing that came in during so many was shown after the first of them
-    shape = passage.cursors.shape[1:-1]
+    shape = trajectory.cursors.shape[1:-1]
     units = loop.population.units(parameters)
     cursors = [on_cursors[t].copy() for t in range(T + 1)]
-    effector = cursor_back(loop.effector_plan, passage.effector[T], cursors[T])
+    effector = cursor_back(loop.effector_plan, trajectory.effector[T], cursors[T])
     on_state: Array | None = None  # of the decoder's state, from steps that come after
     on_velocity = np.zeros((*shape, 2))  # of the velocity held since the last step
     on_counts: Array | None = None
     ahead, found = None, None
     for t in range(T - 1, -1, -1):
-        slope = passage.slopes.get(t, NOTHING)
-        effector, on_command = back(loop.effector_plan, passage.effector[t], passage.commands[t], effector)
+        slope = trajectory.derivatives.get(t, NO_DERIVATIVES)
+        effector, on_command = back(loop.effector_plan, trajectory.effector[t], trajectory.commands[t], effector)
         if slope.pulled is not None:
             cursors[t] = cursors[t] + on_command @ slope.pulled
         on_velocity = on_velocity + (on_command if slope.command is None else on_command @ slope.command)
         if on_controls is not None:
             on_velocity = on_velocity + on_controls[t]
-        step = passage.steps.get(t)
+        step = trajectory.steps.get(t)
         if step is not None:
             on_step = on_velocity @ step.H
             if on_state is not None:
@@ -106,20 +106,20 @@ def pushed(loop: Loop, parameters: Any, passage: Passage, on_cursors: Array, on_
             rates[..., loop.readouts] = on_counts * loop.tick_s
         if slope.rates is not None:
             rates *= slope.rates
-        ahead, push = plastic.back(plan, parameters, passage.trace, t, rates, ahead)
+        ahead, push = plastic.back(plan, parameters, trajectory.trace, t, rates, ahead)
         if found is None:
             found = np.empty((*push.shape[:-2], T, *push.shape[-2:]), push.dtype)
         found[..., t, :, :] = push
         if (T - t) % together == 0 and t + together > late:
             came = max(t, late)  # what came in earlier was seen before the trial, or is the place where it began
             pushes = found[..., came : t + together, :, :]
-            for shown, seen in enumerate(plastic.seen(plan, parameters, passage.trace, came, pushes), came - late):
-                feedback = passage.slopes.get(shown, NOTHING).seen
+            for shown, seen in enumerate(plastic.seen(plan, parameters, trajectory.trace, came, pushes), came - late):
+                feedback = trajectory.derivatives.get(shown, NO_DERIVATIVES).seen
                 if feedback is None:
                     cursors[shown][..., POSITION] += seen
                 else:
                     cursors[shown] += seen @ feedback
-        effector = _added(effector, cursor_back(loop.effector_plan, passage.effector[t], cursors[t]))
+        effector = _added(effector, cursor_back(loop.effector_plan, trajectory.effector[t], cursors[t]))
     assert found is not None  # a trial has ticks
     return found
 

@@ -8,39 +8,39 @@ from typing import Any
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.plasticity import Lesson
+from decoderd.plasticity import TrialBatch
 from decoderd.plasticity.objective import Judged, Objective, judge
-from decoderd.populations import Weighed
-from decoderd.rollout.adjoint import Loop, Passage, pushed
+from decoderd.populations import WeightedSum
+from decoderd.rollout.adjoint import Loop, Trajectory, pushed
 from decoderd.state import POSITION
 
 
-def lesson(
+def trial_batch(
     loop: Loop,
     parameters: Any,
-    passage: Passage,
+    trajectory: Trajectory,
     objective: Objective,
     credit: str | None,
     fields: tuple[str, ...],
     targets: Any,
-) -> Lesson:
+) -> TrialBatch:
     """What a rule that learns by `credit` is told of a passage."""
     if credit == "expectation":
-        losses, by_expectation = _expected(loop, parameters, passage, objective, fields)
-        return Lesson(losses, targets, by_expectation)
-    judged = judge(objective, passage.cursors, passage.decoded, passage.goal, loop.tick_s)
+        losses, by_expectation = _expected(loop, parameters, trajectory, objective, fields)
+        return TrialBatch(losses, targets, by_expectation)
+    judged = judge(objective, trajectory.cursors, trajectory.decoded, trajectory.goal, loop.tick_s)
     plastic = loop.population.plastic
     assert plastic is not None  # whoever learns has seen to it
 
     def by_noise(amounts: Array) -> dict[str, Array]:
-        return plastic.eligibility(loop.population_plan, parameters, passage.trace, amounts, fields)
+        return plastic.eligibility(loop.population_plan, parameters, trajectory.trace, amounts, fields)
 
     def by_gradient(amounts: Array) -> dict[str, Array]:
         cursors, controls = _weighted(judged, amounts)
-        pushes = pushed(loop, parameters, passage, cursors, controls)
-        return plastic.gather(loop.population_plan, parameters, passage.trace, pushes, fields)
+        pushes = pushed(loop, parameters, trajectory, cursors, controls)
+        return plastic.gather(loop.population_plan, parameters, trajectory.trace, pushes, fields)
 
-    return Lesson(judged.losses, targets, by_noise if credit == "eligibility" else by_gradient)
+    return TrialBatch(judged.losses, targets, by_noise if credit == "eligibility" else by_gradient)
 
 
 def _weighted(judged: Judged, amounts: Array) -> tuple[Array, Array | None]:
@@ -50,8 +50,8 @@ def _weighted(judged: Judged, amounts: Array) -> tuple[Array, Array | None]:
 
 
 def _expected(
-    loop: Loop, parameters: Any, passage: Passage, objective: Objective, fields: tuple[str, ...]
-) -> tuple[Array, Weighed]:
+    loop: Loop, parameters: Any, trajectory: Trajectory, objective: Objective, fields: tuple[str, ...]
+) -> tuple[Array, WeightedSum]:
     """Losses (..., B) to be expected of trials like these, and the gradient of their sum weighed by amounts.
 
     Where a trial ends is linear in what pushes the units, as far as effector and decoder are; how, the way back from
@@ -62,11 +62,11 @@ def _expected(
     assert plastic.expected is not None
     rows = []
     for axis in (0, 1):
-        on_cursors = np.zeros_like(passage.cursors)
+        on_cursors = np.zeros_like(trajectory.cursors)
         on_cursors[-1][..., axis] = 1 / objective.position_scale_m
-        rows.append(np.moveaxis(pushed(loop, parameters, passage, on_cursors, None), -3, 0))
-    left = (passage.cursors[-1][..., POSITION] - passage.goal) / objective.position_scale_m
+        rows.append(np.moveaxis(pushed(loop, parameters, trajectory, on_cursors, None), -3, 0))
+    left = (trajectory.cursors[-1][..., POSITION] - trajectory.goal) / objective.position_scale_m
     Z, plan = np.stack(rows, axis=-2), loop.population_plan
-    square, gradient = plastic.expected(plan, parameters, passage.trace, Z, left, fields)
+    square, gradient = plastic.expected(plan, parameters, trajectory.trace, Z, left, fields)
     share = 1.0 if objective.axes == "sum" else 0.5
     return share * square, lambda amounts: gradient(share * amounts)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
-from decoderd.decoders import Linear
-from decoderd.populations import Population, Rehearsal
-from decoderd.rollout.adjoint import Loop, Passage
-from decoderd.state import HOLD, POSITION, REACH, Command, Cue, Moment, Reaches
+from decoderd.decoders import AffineStep
+from decoderd.populations import BatchRollout, Population
+from decoderd.rollout.adjoint import Loop, Trajectory
+from decoderd.state import HOLD, POSITION, REACH, Command, Cue, Reaches, TimeIndex
 
 # Random rows by stream: (T, ..., B, width), of streams read at the start of a trial only (1, ..., B, width).
 Tables = Mapping[str, Array]
 
 
-class Laid(NamedTuple):
+class TrialDraws(NamedTuple):
     """Random rows laid out for a batch of trials, looked up as a component's draws are."""
 
     tables: Tables
@@ -49,14 +49,14 @@ class TickByTick:
         self._states: list[Any] = []
 
     def counts(self, t: int, cursors: Array) -> NDArray[Any]:
-        """See `populations.Rehearsal`."""
+        """See `populations.BatchRollout`."""
         population, (start, goal, ticks, hold_ticks) = self._population, self._reaches
         state = self._states[-1] if t else population.init(self._plan, self._parameters, cursors[0])
         phase = HOLD if t >= ticks - hold_ticks else REACH
         cue = Cue(goal, 0.0, phase, -1, 0, None if t else start, ())
-        draws: Any = Laid(self._tables, t)
+        draws: Any = TrialDraws(self._tables, t)
         state, rates, _ = population.rates(
-            self._plan, self._parameters, state, cue, cursors[t], Moment(t, 0, t, 0), draws
+            self._plan, self._parameters, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws
         )
         self._states.append(state)
         return population.counts(self._plan, rates, draws)
@@ -70,12 +70,12 @@ class TickByTick:
 def run(
     loop: Loop,
     parameters: Any,
-    steps: Sequence[Linear],
+    steps: Sequence[AffineStep],
     decoded: Array,
     reaches: Reaches,
     tables: Tables,
     fired: list[Array] | None = None,
-) -> Passage:
+) -> Trajectory:
     """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n).
 
     Counts (..., B, N) of every tick are added to `fired`, where somebody wants them: they take most of the memory.
@@ -83,10 +83,10 @@ def run(
     population, effector = loop.population, loop.effector
     assert population.plastic is not None  # whoever practises has seen to it
     plan, T = loop.population_plan, reaches.ticks
-    if population.plastic.rehearse is None:
-        rehearsal: Rehearsal = TickByTick(population, plan, parameters, reaches, tables)
+    if population.plastic.rollout is None:
+        batch_rollout: BatchRollout = TickByTick(population, plan, parameters, reaches, tables)
     else:
-        rehearsal = population.plastic.rehearse(plan, parameters, reaches, tables)
+        batch_rollout = population.plastic.rollout(plan, parameters, reaches, tables)
     body = effector.init(loop.effector_plan, reaches.start)
     cursor = effector.cursor(loop.effector_plan, body)
     cursors, velocities = np.empty((T + 1, *cursor.shape)), np.empty((T, *cursor.shape[:-1], 2))
@@ -94,7 +94,7 @@ def run(
     bodies, commands = [body], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
     for t in range(T):
-        counts, step, before = rehearsal.counts(t, cursors), steps[t], x
+        counts, step, before = batch_rollout.counts(t, cursors), steps[t], x
         if fired is not None:
             fired.append(counts)
         x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)
@@ -107,4 +107,6 @@ def run(
         cursors[t + 1] = effector.cursor(loop.effector_plan, body)
         bodies.append(body)
         commands.append(command)
-    return Passage(rehearsal.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal)
+    return Trajectory(
+        batch_rollout.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal
+    )

@@ -11,7 +11,7 @@ from decoderd import registry
 from decoderd.decoders import Decoder, Observing
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
-from decoderd.perturbations import Host
+from decoderd.perturbations import SessionInfo
 from decoderd.populations import Population
 from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
@@ -54,12 +54,12 @@ class Session(NamedTuple):
     updates: Updates | None  # None where the decoder stays as it is
     perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
 
-    def host(self, parameters: Parameters) -> Host:
+    def host(self, parameters: Parameters) -> SessionInfo:
         """The session as perturbations look at it."""
         seed, drawn = self.protocol.seed, self.population.drawn
         reads = self.units if parameters.readouts is None else len(parameters.readouts)
         signed = self.population.signed
-        return Host(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
+        return SessionInfo(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
 
 
 def assemble(protocol: Protocol, parameters: Parameters) -> Session:

@@ -12,10 +12,10 @@ from decoderd.protocol.protocol import parse_perturbation
 from decoderd.session import messages, perturbing, updating
 from decoderd.session.assembly import Session, check_drives
 from decoderd.session.messages import Messages
-from decoderd.state import Moment, Readout, SessionState
+from decoderd.state import Readout, SessionState, TimeIndex
 
 
-def take(session: Session, state: SessionState, given: Any, moment: Moment, news: Messages) -> SessionState:
+def take(session: Session, state: SessionState, given: Any, moment: TimeIndex, news: Messages) -> SessionState:
     """The state that has consumed one input (wire.inputs).
 
     Raises Refused, with the reason, and as `field` the path to the culprit within the input, such as
@@ -47,7 +47,7 @@ def take(session: Session, state: SessionState, given: Any, moment: Moment, news
 
 def check(session: Session, state: SessionState, inputs: Iterable[Any]) -> None:
     """Raise Refused, with the reason, if the next step could not consume `inputs` in this order."""
-    moment = Moment(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin.ticks))
+    moment = TimeIndex(state.tick, state.progress.day, state.tick - state.progress.day_tick, len(state.bin.ticks))
     for given in inputs:
         state = take(session, state, given, moment, [])
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.decoders import Decoder, Linear
+from decoderd.decoders import AffineStep, Decoder
 from decoderd.errors import ProtocolError
 from decoderd.plasticity import Plasticity
-from decoderd.rollout.adjoint import NOTHING, Loop, Passage, Slopes
-from decoderd.rollout.credit import lesson
+from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives, Loop, Trajectory
+from decoderd.rollout.credit import trial_batch
 from decoderd.state import Command, Parameters, TrialLog
 
 Messages = list[tuple[str, dict[str, Any]]]
@@ -27,7 +27,7 @@ THROUGH_THE_LOOP = ("gradient", "expectation")
 
 
 @stored("tick_trace")
-class Instant(NamedTuple):
+class TickTrace(NamedTuple):
     """A tick of a trial."""
 
     population: Any  # what is kept of the state after the tick
@@ -35,8 +35,8 @@ class Instant(NamedTuple):
     after: Any  # and after
     decoded: Command
     carried_out: Command
-    stepped: Linear | None  # the decoder's step, if it made one and gradients are asked for
-    slopes: Slopes
+    stepped: AffineStep | None  # the decoder's step, if it made one and gradients are asked for
+    derivatives: Derivatives
 
 
 class Learner(NamedTuple):
@@ -96,7 +96,7 @@ def rested(learner: Learner | None, population: Any) -> Any:
     return learner.rule.init(learner.config, values(learner, population), learner.targets, ())
 
 
-def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> Linear | None:
+def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> AffineStep | None:
     """The step that the decoder is about to make from `state`, where a gradient will have to go back through it.
 
     `read` are its parameters as perturbed. Units that are lost say nothing to it.
@@ -111,19 +111,24 @@ def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> 
 
 
 def ended(
-    learner: Learner, parameters: Parameters, state: Any, passage: tuple[Instant, ...], log: TrialLog, news: Messages
+    learner: Learner,
+    parameters: Parameters,
+    state: Any,
+    trajectory: tuple[TickTrace, ...],
+    log: TrialLog,
+    news: Messages,
 ) -> tuple[Parameters, Any]:
     """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`.
 
     A rule whose update the population refuses stops for the day: its state is None until the next morning.
     """
-    if state is None or log.place is None or not passage:  # stopped, or the target was never shown
+    if state is None or log.place is None or not trajectory:  # stopped, or the target was never shown
         return parameters, state
     loop = _loop(learner, parameters)
-    happened = _passage(loop, passage, log.place)
+    happened = _passage(loop, trajectory, log.place)
     objective, credit = learner.config.objective, learner.rule.credit
     target = log.target if 0 <= log.target < learner.targets else -1  # from outside comes any number
-    given = lesson(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
+    given = trial_batch(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
     before = values(learner, parameters.population)
     following, after = learner.rule.learn(learner.config, state, before, given)
     done = learner.rule.progress(following)
@@ -145,17 +150,21 @@ def _loop(learner: Learner, parameters: Parameters) -> Loop:
     return learner.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
 
 
-def _passage(loop: Loop, instants: tuple[Instant, ...], goal: Array) -> Passage:
+def _passage(loop: Loop, tick_traces: tuple[TickTrace, ...], goal: Array) -> Trajectory:
     plastic = loop.population.plastic
     assert plastic is not None  # the rule was put to work
-    bodies = [instants[0].before, *(instant.after for instant in instants)]
-    return Passage(
-        plastic.trace([instant.population for instant in instants]),
+    bodies = [tick_traces[0].before, *(tick_trace.after for tick_trace in tick_traces)]
+    return Trajectory(
+        plastic.trace([tick_trace.population for tick_trace in tick_traces]),
         bodies,
         np.stack([loop.effector.cursor(loop.effector_plan, each) for each in bodies]),
-        [instant.carried_out for instant in instants],
-        np.stack([instant.decoded.velocity for instant in instants]),
-        {t: instant.stepped for t, instant in enumerate(instants) if instant.stepped is not None},
-        {t: instant.slopes for t, instant in enumerate(instants) if instant.slopes is not NOTHING},
+        [tick_trace.carried_out for tick_trace in tick_traces],
+        np.stack([tick_trace.decoded.velocity for tick_trace in tick_traces]),
+        {t: tick_trace.stepped for t, tick_trace in enumerate(tick_traces) if tick_trace.stepped is not None},
+        {
+            t: tick_trace.derivatives
+            for t, tick_trace in enumerate(tick_traces)
+            if tick_trace.derivatives is not NO_DERIVATIVES
+        },
         goal,
     )

@@ -9,12 +9,12 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.perturbations import Host, Scene, envelope
+from decoderd.perturbations import PerturbationContext, SessionInfo, envelope
 from decoderd.rng import Draws, Stream, open_streams
-from decoderd.rollout.adjoint import Slopes
+from decoderd.rollout.adjoint import Derivatives
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages
-from decoderd.state import POSITION, Command, Moment, Perturbing, Readout
+from decoderd.state import POSITION, Command, Perturbing, Readout, TimeIndex
 from decoderd.trigger import reached
 
 # Step of central differences: m, m/s or Hz.
@@ -33,18 +33,18 @@ class On(NamedTuple):
     streams: Mapping[str, Stream]
 
 
-def begin(spec: Any, host: Host) -> Perturbing:
+def begin(spec: Any, host: SessionInfo) -> Perturbing:
     """A perturbation that waits for its moment. Raises Refused, with the reason, if `host` cannot be perturbed so."""
     return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, host))
 
 
-def rested(perturbations: tuple[Perturbing, ...], host: Host) -> tuple[Perturbing, ...]:
+def rested(perturbations: tuple[Perturbing, ...], host: SessionInfo) -> tuple[Perturbing, ...]:
     """Perturbations after a night: on or off as they were, but what passed them yesterday is forgotten."""
     return tuple(p._replace(memory=begin(p.spec, host).memory) for p in perturbations)
 
 
 def switched(
-    perturbations: tuple[Perturbing, ...], moment: Moment, trial: int, earlier: int, news: Messages
+    perturbations: tuple[Perturbing, ...], moment: TimeIndex, trial: int, earlier: int, news: Messages
 ) -> tuple[Perturbing, ...]:
     """Bring those on and off whose moment has come; `trial` have begun, `earlier` of them before this day."""
     where = (moment.tick, moment.day, trial, trial - earlier)
@@ -97,9 +97,14 @@ def through(site: str, on: tuple[On, ...], memories: dict[str, Any], value: Any,
     return value
 
 
-def slopes(
-    on: tuple[On, ...], cursor: Array, rates: Array, command: Command, scene: Scene | None, moment: Moment
-) -> Slopes:
+def derivatives(
+    on: tuple[On, ...],
+    cursor: Array,
+    rates: Array,
+    command: Command,
+    context: PerturbationContext | None,
+    moment: TimeIndex,
+) -> Derivatives:
     """How the perturbations that are on pass small changes on, as plasticity by gradients has to know.
 
     Measured by central differences, which is exact for what is linear in what passes: all but assistance. What comes
@@ -112,13 +117,13 @@ def slopes(
         return through("neural", on, memories, at, moment)
 
     def seen(at: Array) -> Array:
-        return through("feedback", on, memories, at, scene)[..., POSITION]
+        return through("feedback", on, memories, at, context)[..., POSITION]
 
     def velocity(decoded: Array, at: Array) -> Array:
-        where = scene._replace(cursor=at) if scene is not None else None
+        where = context._replace(cursor=at) if context is not None else None
         return through("cursor", on, memories, Command(decoded, None), where).velocity
 
-    return Slopes(
+    return Derivatives(
         seen=_jacobian(seen, cursor) if "feedback" in sites else None,
         rates=(fired(rates + _SMALL) - fired(rates - _SMALL)) / (2 * _SMALL) if "neural" in sites else None,
         command=_jacobian(lambda v: velocity(v, cursor), command.velocity) if "cursor" in sites else None,

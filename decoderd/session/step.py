@@ -26,32 +26,32 @@ import numpy as np
 
 from decoderd import schedule
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
-from decoderd.perturbations import Scene
+from decoderd.perturbations import PerturbationContext
 from decoderd.preparation.parameters import refitted
 from decoderd.protocol import overnight
 from decoderd.rng import Draws, generator
-from decoderd.rollout.adjoint import NOTHING
+from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import learning, messages, perturbing, updating
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import take
-from decoderd.session.learning import Instant
+from decoderd.session.learning import TickTrace
 from decoderd.session.messages import NUMBERED, Messages, plain
 from decoderd.state import (
-    NO_TICKS,
+    EMPTY_BIN,
     POSITION,
+    BinCounts,
     Command,
     Event,
-    Gathered,
-    Moment,
     Parameters,
     Progress,
     Readout,
     SessionState,
+    TimeIndex,
     TrialLog,
     still,
 )
 from decoderd.tasks.trial import CENTRE_POINT, REST
-from decoderd.updaters import Bin
+from decoderd.updaters import DecodedBin
 
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
@@ -76,15 +76,15 @@ def _morning(session: Session, parameters: Parameters, progress: Progress, tick:
         tick=tick,
         progress=progress,
         parameters=parameters,
-        task=session.task.init(session.task_plan, Moment(tick, progress.day, 0, 0), trials),
+        task=session.task.init(session.task_plan, TimeIndex(tick, progress.day, 0, 0), trials),
         population=session.population.init(session.population_plan, parameters.population, cursor),
         decoder=session.decoder.init(parameters.decoder, 1),
         effector=effector,
         plasticity=learning.rested(session.learner, parameters.population),
-        passage=(),
+        trajectory=(),
         readout=Readout((), parameters.decoder),
         command=still(1),
-        bin=NO_TICKS,
+        bin=EMPTY_BIN,
         perturbations=(),
         log=TrialLog(trials, -1, -1, -1, None, ()),
         sequences=dict.fromkeys(NUMBERED, 0),
@@ -99,7 +99,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     tick, progress = state.tick, state.progress
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {tick}")
-    moment = Moment(tick, progress.day, tick - progress.day_tick, len(state.bin.ticks))
+    moment = TimeIndex(tick, progress.day, tick - progress.day_tick, len(state.bin.ticks))
     news: Messages = [] if tick else [messages.day_message(session.protocol, progress, "block")]
 
     for given in inputs:
@@ -108,12 +108,12 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
     task, cue = session.task.step(session.task_plan, state.task, (x, y), moment, session.task_streams)
-    parameters, plasticity, passage = state.parameters, state.plasticity, state.passage
+    parameters, plasticity, trajectory = state.parameters, state.plasticity, state.trajectory
     learner = session.learner if session.protocol.schedule.blocks[progress.block].plasticity else None
     if any(event.outcome is not None for event in cue.events):  # with the tick before
         if learner is not None:
-            parameters, plasticity = learning.ended(learner, parameters, plasticity, passage, state.log, news)
-        passage = ()
+            parameters, plasticity = learning.ended(learner, parameters, plasticity, trajectory, state.log, news)
+        trajectory = ()
     if cue.start is not None:
         effector = session.effector.init(session.effector_plan, cue.start)
         cursor = session.effector.cursor(session.effector_plan, effector)
@@ -125,7 +125,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     if perturbations:
         perturbations = perturbing.switched(perturbations, moment, cue.trial, progress.day_trial, news)
         on = perturbing.those_on(perturbations, session, tick)
-    scene = Scene(cue.goal, cue.radius_m, cursor) if on else None
+    scene = PerturbationContext(cue.goal, cue.radius_m, cursor) if on else None
     seen = perturbing.through("feedback", on, memories, cursor, scene) if on else cursor
 
     draws = Draws(session.population_streams, moment.day, moment.day_tick)
@@ -139,24 +139,24 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         counts[:, parameters.lost] = 0
 
     readout, stepped, heard = state.readout, None, None
-    collected = Gathered((*state.bin.ticks, counts), state.bin.total + counts)
+    collected = BinCounts((*state.bin.ticks, counts), state.bin.total + counts)
     if len(collected.ticks) == session.timing.bin_ticks:
         readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
         news.append(messages.counts_message(tick, collected.ticks))
         stepped = None if learner is None else learning.stepped(learner, parameters, readout.parameters, decoder)
         read = collected.total if parameters.readouts is None else collected.total[:, parameters.readouts]
         decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
-        collected = NO_TICKS
+        collected = EMPTY_BIN
         if session.updates is not None:
-            heard = Bin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
+            heard = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
 
     carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
     before, effector = effector, session.effector.step(session.effector_plan, effector, carried_out)
     moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
     if learner is not None and cue.goal is not None:
-        slopes = perturbing.slopes(on, cursor, rates, command, scene, moment) if on else NOTHING
-        instant = Instant(learner.kept(population), before, effector, command, carried_out, stepped, slopes)
-        passage = (*passage, instant)
+        derivatives = perturbing.derivatives(on, cursor, rates, command, scene, moment) if on else NO_DERIVATIVES
+        tick_trace = TickTrace(learner.kept(population), before, effector, command, carried_out, stepped, derivatives)
+        trajectory = (*trajectory, tick_trace)
 
     log, outcome = state.log, None
     if session.task.outcome is not None:
@@ -167,8 +167,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         log, progress = messages.follow_trial(state, cue, tuple(p.name for p in on), tick, news)
     if outcome is not None:
         if learner is not None:
-            parameters, plasticity = learning.ended(learner, parameters, plasticity, passage, log, news)
-        passage = ()
+            parameters, plasticity = learning.ended(learner, parameters, plasticity, trajectory, log, news)
+        trajectory = ()
 
     record = {
         "s": session.name,
@@ -192,7 +192,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
         decoder=decoder,
         effector=effector,
         plasticity=plasticity,
-        passage=passage,
+        trajectory=trajectory,
         readout=readout,
         command=command if command.correction is None else Command(command.velocity, None),
         bin=collected,
@@ -252,7 +252,7 @@ def _next_block(session: Session, state: SessionState, news: Messages) -> Sessio
         following = schedule.following(protocol.schedule, progress, state.tick)
     news.append(messages.day_message(protocol, progress, "end"))
     if following.done:
-        return state._replace(progress=following, bin=NO_TICKS)
+        return state._replace(progress=following, bin=EMPTY_BIN)
     state = _night(session, state, progress.day, news)
     parameters = state.parameters
     news.append(messages.day_message(protocol, following, "block"))

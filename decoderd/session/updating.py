@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.errors import ArrayError, NumericalError, Refused
-from decoderd.perturbations import Host
+from decoderd.perturbations import SessionInfo
 from decoderd.session import messages, perturbing
 from decoderd.session.assembly import Session, Updates
 from decoderd.session.messages import Messages
 from decoderd.state import Parameters, Perturbing, Readout, SessionState
 from decoderd.trigger import reached
-from decoderd.updaters import Bin, criterion
+from decoderd.updaters import DecodedBin, criterion
 
 
 @stored("updating")
@@ -40,7 +40,7 @@ def _nothing(how: Updates, decoder: Any) -> Any:
     return how.updater.init(how.plan, how.observing.model(decoder))
 
 
-def follow(session: Session, state: SessionState, counts: Array, heard: Bin, news: Messages) -> SessionState:
+def follow(session: Session, state: SessionState, counts: Array, heard: DecodedBin, news: Messages) -> SessionState:
     """A bin is over: tell the updater, where there is updating now, and change the decoder if that is due.
 
     counts (1, N) are those the decoder read.
@@ -150,7 +150,7 @@ def exchanged(session: Session, state: SessionState, decoder: Any) -> SessionSta
     return state._replace(decoder=session.decoder.init(decoder, 1))
 
 
-def _carried_over(p: Perturbing, host: Host) -> Perturbing:
+def _carried_over(p: Perturbing, host: SessionInfo) -> Perturbing:
     """A perturbation under another decoder. Raises Refused where that cannot be perturbed so."""
     begun = perturbing.begin(p.spec, host)
     return p._replace(memory=begun.memory) if p.spec.site == "readout" else p

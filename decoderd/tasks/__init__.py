@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.rng import Spec, Stream
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 
 class Task(NamedTuple):
@@ -28,9 +28,9 @@ class Task(NamedTuple):
 
     Config: type[ComponentConfig]
     plan: Callable[[Any, Timing], Any]
-    init: Callable[[Any, Moment, int], Any]
-    step: Callable[[Any, Any, tuple[float, float], Moment, Mapping[str, Stream]], tuple[Any, Cue]]
+    init: Callable[[Any, TimeIndex, int], Any]
+    step: Callable[[Any, Any, tuple[float, float], TimeIndex, Mapping[str, Stream]], tuple[Any, Cue]]
     streams: Callable[[Any], dict[str, Spec]]
-    take: Callable[[Any, Any, Any, Moment], Any] | None = None
-    outcome: Callable[[Any, Any, tuple[float, float], Moment], str | None] | None = None
+    take: Callable[[Any, Any, Any, TimeIndex], Any] | None = None
+    outcome: Callable[[Any, Any, tuple[float, float], TimeIndex], str | None] | None = None
     starts: Callable[[Any], Array] | None = None

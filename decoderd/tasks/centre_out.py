@@ -12,7 +12,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 from decoderd.tasks import Task, trial
 
 
@@ -51,7 +51,7 @@ def plan(config: Config, timing: Timing) -> Plan:
     return Plan(config.targets, trial.durations(config, timing.tick_s), radii, places, config.recentre)
 
 
-def init(plan: Plan, moment: Moment, trials: int) -> State:
+def init(plan: Plan, moment: TimeIndex, trials: int) -> State:
     """At rest."""
     now = trial.init(moment, trials)
     return State(now, trials, trial.cue(now, plan.radii))
@@ -63,7 +63,7 @@ def streams(config: Config) -> dict[str, Spec]:
 
 
 def step(
-    plan: Plan, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
+    plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
     """One tick of the trial; see `tasks.trial` for the table."""
     now, events = trial.advance(trial.FROM_CENTRE, plan.length, plan.radii, state.trial, xy, moment.tick)

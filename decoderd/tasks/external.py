@@ -12,7 +12,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres
 from decoderd.errors import Refused
 from decoderd.rng import Spec, Stream
-from decoderd.state import Cue, Event, Moment, Timing
+from decoderd.state import Cue, Event, TimeIndex, Timing
 from decoderd.tasks import Task, trial
 
 
@@ -40,7 +40,7 @@ def plan(config: Config, timing: Timing) -> Config:
     return config
 
 
-def init(plan: Config, moment: Moment, trials: int) -> State:
+def init(plan: Config, moment: TimeIndex, trials: int) -> State:
     """At rest."""
     return State(trial.REST, trials, -1, None, plan.radius_m, ())
 
@@ -50,7 +50,7 @@ def streams(config: Config) -> dict[str, Spec]:
     return {}
 
 
-def take(plan: Config, state: State, event: Any, moment: Moment) -> State:
+def take(plan: Config, state: State, event: Any, moment: TimeIndex) -> State:
     """Consume `start` (a trial begins), `go` (reach for the target now) or `end` (with its outcome).
 
     `start` and `go` may carry a target (m), its index and its radius. Raises Refused when a trial is started
@@ -81,7 +81,7 @@ def take(plan: Config, state: State, event: Any, moment: Moment) -> State:
 
 
 def step(
-    plan: Config, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
+    plan: Config, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
     """Show what the events of this tick have set."""
     cue = Cue(state.goal, state.radius_m, state.phase, state.target, state.trial, None, state.events)

@@ -23,7 +23,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Spec, Stream
-from decoderd.state import Cue, Event, Moment, Timing
+from decoderd.state import Cue, Event, TimeIndex, Timing
 from decoderd.tasks import Task, trial
 from decoderd.tasks.trial import HOLD, REACH, REST
 
@@ -89,7 +89,7 @@ def _circle(points: int) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def init(plan: Plan, moment: Moment, trials: int) -> State:
+def init(plan: Plan, moment: TimeIndex, trials: int) -> State:
     """At rest."""
     return State(trials, Cue(None, 0.0, REST, -1, trials, None, ()))
 
@@ -105,7 +105,7 @@ def starts(config: Config) -> Array:
 
 
 def step(
-    plan: Plan, state: State, xy: tuple[float, float], moment: Moment, streams: Mapping[str, Stream]
+    plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
     """One tick; see the table above. The cursor changes nothing."""
     number, at = divmod(moment.day_tick, plan.rest + plan.reach)
@@ -132,7 +132,7 @@ def place_to_start(row: Array, jitter_m: float) -> Array:
     return np.hstack([radius * np.cos(angle), radius * np.sin(angle)])
 
 
-def outcome(plan: Plan, state: State, xy: tuple[float, float], moment: Moment) -> str | None:
+def outcome(plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex) -> str | None:
     """`success` with the cursor inside the target at the end of the trial, else `missed`."""
     if (moment.day_tick + 1) % (plan.rest + plan.reach) or state.cue.goal is None:
         return None

@@ -18,7 +18,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Stream
-from decoderd.state import CENTRE, CENTRE_HOLD, HOLD, REACH, REST, Cue, Event, Moment
+from decoderd.state import CENTRE, CENTRE_HOLD, HOLD, REACH, REST, Cue, Event, TimeIndex
 
 PHASES = ("rest", "centre", "centre_hold", "reach", "hold")
 
@@ -83,7 +83,7 @@ class TrialState(NamedTuple):
     goal: Array  # (1, 2) m, the trial's target
 
 
-def init(moment: Moment, trials: int) -> TrialState:
+def init(moment: TimeIndex, trials: int) -> TrialState:
     """At rest, after `trials` earlier ones."""
     return TrialState(REST, moment.tick, moment.tick, trials, -1, np.zeros((1, 2)))
 

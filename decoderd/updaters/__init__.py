@@ -38,7 +38,7 @@ class UpdaterConfig(ComponentConfig):
     criterion: Criterion | None = None
 
 
-class Bin(NamedTuple):
+class DecodedBin(NamedTuple):
     """What a decoder bin brings, besides the counts."""
 
     velocity: Array  # (B, 2) m/s, as the decoder put it out
@@ -64,7 +64,7 @@ class Updater(NamedTuple):
     Config: type[ComponentConfig]
     plan: Callable[[Any, Timing], Any]
     init: Callable[[Any, Observation], Any]
-    intend: Callable[[Any, Bin], Array | None]
+    intend: Callable[[Any, DecodedBin], Array | None]
     observe: Callable[[Any, Any, Array, Array], Any]
     due: Callable[[Any, Any, bool], bool]
     update: Callable[[Any, Any, Observation], tuple[Any, Observation]]

@@ -13,7 +13,7 @@ from typing import Literal
 from decoderd.arrays import Array
 from decoderd.config import Fraction
 from decoderd.state import Timing
-from decoderd.updaters import Bin, Updater, batch, intention
+from decoderd.updaters import DecodedBin, Updater, batch, intention
 from decoderd.updaters.batch import BatchConfig, Plan
 from decoderd.updaters.sums import Sums
 
@@ -30,7 +30,7 @@ def plan(config: DailyConfig, timing: Timing) -> Plan:
     return Plan(0, config.intensity, config.noise_shrinkage, config.approach_s)
 
 
-def intend(plan: Plan, bin: Bin) -> Array | None:
+def intend(plan: Plan, bin: DecodedBin) -> Array | None:
     """Re-aimed."""
     return intention.reaimed(bin, plan.approach_s)
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.config import Seconds
-from decoderd.updaters import Bin, UpdaterConfig
+from decoderd.updaters import DecodedBin, UpdaterConfig
 
 
 class IntentionConfig(UpdaterConfig):
@@ -29,7 +29,7 @@ class IntentionConfig(UpdaterConfig):
     ] = None
 
 
-def reaimed(bin: Bin, approach_s: float | None) -> Array | None:
+def reaimed(bin: DecodedBin, approach_s: float | None) -> Array | None:
     """(B, 2) m/s towards the goal; 0 for a cursor in its very middle."""
     if bin.goal is None:
         return None
@@ -41,7 +41,7 @@ def reaimed(bin: Bin, approach_s: float | None) -> Array | None:
     return np.divide(away, distance, out=np.zeros_like(away), where=distance > 0) * speed
 
 
-def stopping(bin: Bin, approach_s: float | None) -> Array | None:
+def stopping(bin: DecodedBin, approach_s: float | None) -> Array | None:
     """(B, 2) m/s: the same, but 0 within the goal, where the subject means to stay."""
     towards = reaimed(bin, approach_s)
     if bin.goal is None or towards is None:

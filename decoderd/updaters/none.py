@@ -7,7 +7,7 @@ from typing import Any, Literal
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig
 from decoderd.state import Observation, Timing
-from decoderd.updaters import Bin, Updater
+from decoderd.updaters import DecodedBin, Updater
 
 
 class NoneConfig(ComponentConfig):
@@ -26,7 +26,7 @@ def init(plan: tuple[()], observation: Observation) -> tuple[()]:
     return ()
 
 
-def intend(plan: tuple[()], bin: Bin) -> None:
+def intend(plan: tuple[()], bin: DecodedBin) -> None:
     """Nothing is asked."""
     return None
 

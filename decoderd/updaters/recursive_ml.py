@@ -18,7 +18,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Metres, Seconds, Speed
 from decoderd.state import Observation, Timing
-from decoderd.updaters import Bin, Updater, batch, intention, sums
+from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.intention import IntentionConfig
 from decoderd.updaters.sums import Sums
 
@@ -68,7 +68,7 @@ def init(plan: Plan, observation: Observation) -> State:
     return State(past, sums.empty(observation))
 
 
-def intend(plan: Plan, bin: Bin) -> Array | None:
+def intend(plan: Plan, bin: DecodedBin) -> Array | None:
     """Re-aimed."""
     return intention.reaimed(bin, plan.approach_s)
 

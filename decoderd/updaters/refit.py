@@ -12,7 +12,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Fraction, Seconds
 from decoderd.state import Observation, Timing
-from decoderd.updaters import Bin, Updater, batch, intention
+from decoderd.updaters import DecodedBin, Updater, batch, intention
 from decoderd.updaters.batch import BatchConfig, Plan
 from decoderd.updaters.sums import Sums
 
@@ -44,7 +44,7 @@ def init(plan: Plan, observation: Observation) -> State:
     return State(batch.init(plan, observation), False)
 
 
-def intend(plan: Plan, bin: Bin) -> Array | None:
+def intend(plan: Plan, bin: DecodedBin) -> Array | None:
     """Re-aimed; nothing within the goal."""
     return intention.stopping(bin, plan.approach_s)
 

@@ -9,7 +9,7 @@ from decoderd.decoders.external import EXTERNAL
 from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
 from decoderd.decoders.kalman import KALMAN
 from decoderd.decoders.linear import LINEAR
-from decoderd.perturbations import Host, Scene
+from decoderd.perturbations import PerturbationContext, SessionInfo
 from decoderd.state import Timing
 
 UNITS, FACTORS = 8, 3
@@ -41,13 +41,13 @@ def arrays(kind):
 
 def host(decoder=LINEAR, drawn=True, seed=1, tick_s=0.01, given=None):
     """A session of 8 units, read by this decoder."""
-    return Host(UNITS, UNITS, drawn, decoder, decoder.load(given or arrays(decoder)), Timing(tick_s, 5), seed)
+    return SessionInfo(UNITS, UNITS, drawn, decoder, decoder.load(given or arrays(decoder)), Timing(tick_s, 5), seed)
 
 
-def scene(goal=(0.05, 0.0), cursor=(0.0, 0.0), radius=0.012):
+def context(goal=(0.05, 0.0), cursor=(0.0, 0.0), radius=0.012):
     """What is on the screen."""
     here = np.array([[*cursor, 0.0, 0.0]])
-    return Scene(None if goal is None else np.array([goal]), radius, here)
+    return PerturbationContext(None if goal is None else np.array([goal]), radius, here)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def rig():
     """Makers of hosts and scenes, and the decoders."""
     return SimpleNamespace(
         host=host,
-        scene=scene,
+        context=context,
         units=UNITS,
         factors=FACTORS,
         linear=LINEAR,

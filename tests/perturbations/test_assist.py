@@ -9,9 +9,9 @@ from decoderd.state import Command
 COMMAND = Command(np.array([[0.02, 0.06]]), np.array([[0.001, -0.002]]))
 
 
-def assisted(rig, weight=0.25, amount=1.0, command=COMMAND, speed=0.1, **scene):
+def assisted(rig, weight=0.25, amount=1.0, command=COMMAND, speed=0.1, **context):
     config = AssistConfig(name="help", weight=weight, speed_m_s=speed)
-    return ASSIST.sites["cursor"](config, ASSIST.begin(config, rig.host()), amount, command, rig.scene(**scene))[1]
+    return ASSIST.sites["cursor"](config, ASSIST.begin(config, rig.host()), amount, command, rig.context(**context))[1]
 
 
 @pytest.mark.parametrize(("weight", "amount"), [(0.25, 1.0), (0.5, 0.5)])

@@ -15,7 +15,7 @@ def config(**fields):
 def shown(rig, values, amounts, **fields):
     memory, out = DELAY.begin(config(**fields), rig.host()), []
     for value, amount in zip(values, amounts, strict=True):
-        memory, late = DELAY.sites["feedback"](config(**fields), memory, amount, value, rig.scene())
+        memory, late = DELAY.sites["feedback"](config(**fields), memory, amount, value, rig.context())
         out.append(late)
     return out
 
@@ -47,7 +47,7 @@ def test_commands_come_late_with_their_corrections(rig):
     commands = [Command(draw.normal(size=(2, 2)), draw.normal(size=(2, 2)) if t % 5 == 4 else None) for t in range(20)]
     total = np.zeros((2, 2))
     for t, command in enumerate(commands):
-        memory, found = DELAY.sites["cursor"](late, memory, 1.0, command, rig.scene())
+        memory, found = DELAY.sites["cursor"](late, memory, 1.0, command, rig.context())
         earlier = commands[max(0, t - 5)]
         np.testing.assert_array_equal(found.velocity, earlier.velocity)
         total += 0 if found.correction is None else found.correction

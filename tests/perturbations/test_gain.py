@@ -16,19 +16,19 @@ def config(**fields):
 @pytest.mark.parametrize(("amount", "factor"), [(1.0, 3.0), (0.5, 2.0), (0.0, 1.0)])
 def test_the_envelope_leads_from_1_to_the_factor(rig, amount, factor):
     v, jump = np.array([[0.1, -0.2]]), np.array([[0.01, 0.02]])
-    _, found = GAIN.sites["cursor"](config(), None, amount, Command(v, jump), rig.scene())
+    _, found = GAIN.sites["cursor"](config(), None, amount, Command(v, jump), rig.context())
     np.testing.assert_allclose(found.velocity, factor * v)
     np.testing.assert_allclose(found.correction, factor * jump)
 
 
 def test_a_pair_is_for_x_and_y(rig):
     v = np.array([[0.1, -0.2], [1.0, 1.0]])
-    _, found = GAIN.sites["cursor"](config(factor=(2, -1)), None, 1.0, Command(v, None), rig.scene())
+    _, found = GAIN.sites["cursor"](config(factor=(2, -1)), None, 1.0, Command(v, None), rig.context())
     np.testing.assert_allclose(found.velocity, [[0.2, 0.2], [2, -1]])
     seen = np.array([[0.1, 0.2, 0.3, 0.4]])
-    _, found = GAIN.sites["feedback"](config(site="feedback", factor=(2, -1)), None, 1.0, seen, rig.scene())
+    _, found = GAIN.sites["feedback"](config(site="feedback", factor=(2, -1)), None, 1.0, seen, rig.context())
     np.testing.assert_allclose(found, [[0.2, -0.2, 0.6, -0.4]])
-    _, found = GAIN.sites["feedback"](config(site="feedback", factor=2), None, 0.5, seen, rig.scene())
+    _, found = GAIN.sites["feedback"](config(site="feedback", factor=2), None, 0.5, seen, rig.context())
     np.testing.assert_allclose(found, 1.5 * seen)
 
 

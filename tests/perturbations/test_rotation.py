@@ -21,21 +21,21 @@ def turned(vectors, angle):
 def test_the_cursor_turns_counter_clockwise(rig, amount):
     draw = np.random.default_rng(1)
     v, jump = draw.normal(size=(4, 2)), draw.normal(size=(4, 2))
-    _, found = ROTATION.sites["cursor"](config(), None, amount, Command(v, jump), rig.scene())
+    _, found = ROTATION.sites["cursor"](config(), None, amount, Command(v, jump), rig.context())
     np.testing.assert_allclose(found.velocity, turned(v, 0.8 * amount), atol=1e-15)
     np.testing.assert_allclose(found.correction, turned(jump, 0.8 * amount), atol=1e-15)
-    assert ROTATION.sites["cursor"](config(), None, amount, Command(v, None), rig.scene())[1].correction is None
+    assert ROTATION.sites["cursor"](config(), None, amount, Command(v, None), rig.context())[1].correction is None
 
 
 def test_a_quarter_turn_is_from_x_to_y(rig):
     command = Command(np.array([[1.0, 0.0]]), None)
-    _, found = ROTATION.sites["cursor"](config(angle_rad=np.pi / 2), None, 1.0, command, rig.scene())
+    _, found = ROTATION.sites["cursor"](config(angle_rad=np.pi / 2), None, 1.0, command, rig.context())
     np.testing.assert_allclose(found.velocity, [[0, 1]], atol=1e-15)
 
 
 def test_the_display_turns_about_the_centre(rig):
     seen = np.random.default_rng(2).normal(size=(4, 4))
-    _, found = ROTATION.sites["feedback"](config(site="feedback"), None, 1.0, seen, rig.scene())
+    _, found = ROTATION.sites["feedback"](config(site="feedback"), None, 1.0, seen, rig.context())
     np.testing.assert_allclose(found[:, :2], turned(seen[:, :2], 0.8), atol=1e-15)
     np.testing.assert_allclose(found[:, 2:], turned(seen[:, 2:], 0.8), atol=1e-15)
 

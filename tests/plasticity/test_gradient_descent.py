@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from decoderd.plasticity import Lesson, gradient_descent
+from decoderd.plasticity import TrialBatch, gradient_descent
 from decoderd.plasticity.gradient_descent import BATCH, EXACT, NODE_PERTURBATION
 
 
-def lesson(losses, targets, credit):
+def trial_batch(losses, targets, credit):
     """Trials whose credit is given, (B, n)."""
-    return Lesson(np.array(losses), np.array(targets), lambda amounts: {"W": amounts @ np.array(credit)})
+    return TrialBatch(np.array(losses), np.array(targets), lambda amounts: {"W": amounts @ np.array(credit)})
 
 
 @pytest.mark.parametrize("rule", [EXACT, BATCH])
@@ -18,9 +18,9 @@ def test_a_step_goes_down_the_mean_gradient(rule):
     config = rule.Config(trials_per_update=2, learning_rate=0.1)
     values = {"W": np.array([1.0, 2.0])}
     state = rule.init(config, values, 2, ())
-    state, after = rule.learn(config, state, values, lesson([3.0], [0], [[4.0, 0.0]]))
+    state, after = rule.learn(config, state, values, trial_batch([3.0], [0], [[4.0, 0.0]]))
     assert after is values
-    state, after = rule.learn(config, state, values, lesson([5.0], [1], [[0.0, -6.0]]))
+    state, after = rule.learn(config, state, values, trial_batch([5.0], [1], [[0.0, -6.0]]))
     np.testing.assert_allclose(after["W"], [1.0 - 0.1 * 2, 2.0 + 0.1 * 3], rtol=1e-14)
     assert rule.progress(state) == (1, 4.0)
 
@@ -34,7 +34,7 @@ def test_a_baseline_is_the_first_loss_and_then_a_running_mean():
         ([8.0, 6.0], [5.0, 6.0], [-(8 - 4) / 2, 0.0]),
         ([5.0, 2.0], [5.0, 5.0], [0.0, -(2 - 6) / 2]),
     ):
-        state, after = NODE_PERTURBATION.learn(config, state, values, lesson(losses, [0, 1], np.eye(2)))
+        state, after = NODE_PERTURBATION.learn(config, state, values, trial_batch(losses, [0, 1], np.eye(2)))
         np.testing.assert_allclose(state.baseline[:2], expected)
         np.testing.assert_allclose(after["W"] - values["W"], moved)
         values = after
@@ -44,7 +44,7 @@ def test_trials_without_a_target_share_a_baseline():
     config = NODE_PERTURBATION.Config(trials_per_update=9)
     state = NODE_PERTURBATION.init(config, {"W": np.zeros(2)}, 2, ())
     for loss in (4.0, 6.0):
-        state, _ = NODE_PERTURBATION.learn(config, state, {"W": np.zeros(2)}, lesson([loss], [-1], [[1.0, 1.0]]))
+        state, _ = NODE_PERTURBATION.learn(config, state, {"W": np.zeros(2)}, trial_batch([loss], [-1], [[1.0, 1.0]]))
     np.testing.assert_allclose(state.baseline, [0.0, 0.0, 0.9 * 4 + 0.1 * 6])
 
 

@@ -1,25 +1,25 @@
 import numpy as np
 import pytest
 
-from decoderd.plasticity import Lesson, adam, reinforce
+from decoderd.plasticity import TrialBatch, adam, reinforce
 from decoderd.plasticity.reinforce import ReinforceConfig
 
 FEW = {"trials_per_update": 2, "adam": adam.Adam(rate=0.01)}
 
 
-def lesson(losses, targets, eligibility):
+def trial_batch(losses, targets, eligibility):
     """Trials whose eligibilities are given, (B, n)."""
-    return Lesson(np.array(losses), np.array(targets), lambda amounts: {"b": amounts @ np.array(eligibility)})
+    return TrialBatch(np.array(losses), np.array(targets), lambda amounts: {"b": amounts @ np.array(eligibility)})
 
 
 def test_credit_is_eligibility_times_reward_above_the_baseline():
     config = ReinforceConfig(trials_per_update=4)  # more than there are: nothing is applied
     values = {"b": np.zeros(2)}
     state = reinforce.init(config, values, 2, ())
-    state, values = reinforce.learn(config, state, values, lesson([4.0, 6.0], [0, 1], [[1.0, 0.0], [0.0, 1.0]]))
+    state, values = reinforce.learn(config, state, values, trial_batch([4.0, 6.0], [0, 1], [[1.0, 0.0], [0.0, 1.0]]))
     np.testing.assert_allclose(state.baseline[:2], [-0.7 * 4, -0.7 * 6])
     np.testing.assert_allclose(state.collected.credit["b"], [4.0, 6.0])  # down the loss: rewards were -4 and -6
-    state, values = reinforce.learn(config, state, values, lesson([2.0], [0], [[1.0, 1.0]]))
+    state, values = reinforce.learn(config, state, values, trial_batch([2.0], [0], [[1.0, 1.0]]))
     surprise = -2.0 - (-2.8)
     np.testing.assert_allclose(state.collected.credit["b"], [4.0 - surprise, 6.0 - surprise])
     np.testing.assert_allclose(state.baseline[0], 0.3 * -2.8 + 0.7 * -2.0)
@@ -33,9 +33,9 @@ def test_trials_one_by_one_and_together_are_the_same():
     together = reinforce.init(config, values, 2, ()), values
     single = together
     for losses in ([4.0, 6.0], [3.0, 7.0], [1.0, 2.0]):
-        together = reinforce.learn(config, together[0], together[1], lesson(losses, [0, 1], eligibility))
+        together = reinforce.learn(config, together[0], together[1], trial_batch(losses, [0, 1], eligibility))
         for k in (0, 1):
-            single = reinforce.learn(config, single[0], single[1], lesson([losses[k]], [k], [eligibility[k]]))
+            single = reinforce.learn(config, single[0], single[1], trial_batch([losses[k]], [k], [eligibility[k]]))
     np.testing.assert_allclose(single[1]["b"], together[1]["b"], rtol=1e-12)
     np.testing.assert_allclose(single[0].baseline, together[0].baseline, rtol=1e-12)
     assert reinforce.progress(single[0]).updates == 3
@@ -49,7 +49,9 @@ def test_seeds_learn_apart():
     losses, eligibility = rng.random((3, 5, 2)), rng.normal(size=(3, 5, 2, 4))
 
     def several(t):
-        return Lesson(losses[t], np.arange(2), lambda amounts: {"b": np.einsum("sk,skn->sn", amounts, eligibility[t])})
+        return TrialBatch(
+            losses[t], np.arange(2), lambda amounts: {"b": np.einsum("sk,skn->sn", amounts, eligibility[t])}
+        )
 
     values = {"b": np.zeros((5, 4))}
     state = reinforce.init(config, values, 2, (5,))
@@ -59,7 +61,7 @@ def test_seeds_learn_apart():
         alone = {"b": np.zeros(4)}
         one = reinforce.init(config, alone, 2, ())
         for t in range(3):
-            one, alone = reinforce.learn(config, one, alone, lesson(losses[t, seed], [0, 1], eligibility[t, seed]))
+            one, alone = reinforce.learn(config, one, alone, trial_batch(losses[t, seed], [0, 1], eligibility[t, seed]))
         np.testing.assert_allclose(values["b"][seed], alone["b"], rtol=1e-12)
 
 
@@ -68,7 +70,7 @@ def test_idle_updates_change_nothing_but_the_baseline():
     values = {"b": np.zeros(2)}
     state = reinforce.init(config, values, 2, ())
     for update in range(3):
-        state, after = reinforce.learn(config, state, values, lesson([4.0, 6.0 + update], [0, 1], np.eye(2)))
+        state, after = reinforce.learn(config, state, values, trial_batch([4.0, 6.0 + update], [0, 1], np.eye(2)))
         assert (after["b"] != values["b"]).any() == (update == 2)
         values = after
     assert state.moments.updates == 1
@@ -88,5 +90,5 @@ def test_noise_that_paid_is_followed():
         for _ in range(8):
             noise = 0.3 * rng.normal()
             loss = (values["b"][0] + noise - 1) ** 2
-            state, values = reinforce.learn(config, state, values, lesson([loss], [0], [[noise]]))
+            state, values = reinforce.learn(config, state, values, trial_batch([loss], [0], [[noise]]))
     assert values["b"][0] == pytest.approx(1.0, abs=0.15)

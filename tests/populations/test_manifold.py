@@ -10,7 +10,7 @@ from decoderd.errors import ArrayError
 from decoderd.populations import manifold
 from decoderd.populations.manifold import MANIFOLD, ManifoldConfig
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 from decoderd.tasks.trial import REACH
 
 N, Q, HARMONICS = 5, 2, 3
@@ -69,7 +69,7 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
     state, out = MANIFOLD.init(plan, p, cursor), []
     cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, None, ())
     for tick in range(ticks):
-        moment = Moment(tick, 1, tick, tick % bin_ticks)
+        moment = TimeIndex(tick, 1, tick, tick % bin_ticks)
         state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, moment, Draws(streams, 1, tick))
         out.append((rates[0], u[0]))
     return tuple(np.array(column) for column in zip(*out, strict=True))

@@ -8,7 +8,7 @@ import pytest
 from decoderd.errors import ArrayError
 from decoderd.populations.replay import REPLAY, ReplayConfig
 from decoderd.rng import Draws, generator
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 CONFIG = ReplayConfig(file=Path("recording.npz"))
 CUE = Cue(None, 0.0, 0, -1, 0, None, ())
@@ -19,7 +19,7 @@ def replayed(counts, timing, ticks):
     plan = REPLAY.plan(CONFIG, timing)
     state, out = REPLAY.init(plan, p, np.zeros((1, 4))), []
     for tick in range(ticks):
-        draws, moment = Draws({}, 1, tick), Moment(tick, 1, tick, tick % timing.bin_ticks)
+        draws, moment = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
         state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), moment, draws)
         assert not intent.any()
         out.append(REPLAY.counts(plan, rates, draws)[0])

@@ -11,7 +11,7 @@ from scipy import stats
 from decoderd.populations import tuned
 from decoderd.populations.tuned import TUNED, TunedConfig
 from decoderd.rng import Draws, generator, open_streams
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 
 def individual(config, seed=1):
@@ -63,7 +63,7 @@ def test_rates_are_those_of_the_intention_and_its_noise():
     draws = Draws(open_streams((1,), "population", TUNED.streams(config, parameters)), 1, 0)
     state = TUNED.init(plan, parameters, np.zeros((1, 4)))
     rest = Cue(None, 0.0, 0, -1, 0, None, ())
-    _, rates, intent = TUNED.rates(plan, parameters, state, rest, np.zeros((1, 4)), Moment(0, 1, 0, 0), draws)
+    _, rates, intent = TUNED.rates(plan, parameters, state, rest, np.zeros((1, 4)), TimeIndex(0, 1, 0, 0), draws)
     np.testing.assert_allclose(intent, 0.03 * np.sqrt(10) * draws.row("motor"), rtol=1e-12)
     np.testing.assert_array_equal(rates, tuned.tuning(parameters.weights, intent))
 

@@ -79,14 +79,14 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
     control = pretraining.manual(of.pretraining, kind, of.population, several, of.timing, 4)
     noise = pretraining.Noise("pretraining", (4,), kind, of.population, several)
     fired = []
-    passage = pretraining.reach(control, several, noise, 0, fired)
+    trajectory = pretraining.reach(control, several, noise, 0, fired)
     losses = []
     for k, (x, y) in enumerate([(0.07, 0.0), (0.0, 0.07), (-0.07, 0.0), (0.0, -0.07)]):
-        px, py, vx, vy = passage.cursors[-1, 0, k]
-        effort = np.mean(np.sum(passage.decoded[:, 0, k] ** 2, axis=1))
+        px, py, vx, vy = trajectory.cursors[-1, 0, k]
+        effort = np.mean(np.sum(trajectory.decoded[:, 0, k] ** 2, axis=1))
         losses.append(((px - x) ** 2 + (py - y) ** 2) / 0.01**2 + 0.1 * (vx**2 + vy**2) / 0.02**2 + 1.5 * effort)
         rates = np.stack(fired)[:, 0, k]  # one count a rate, at 10 ms and 100 Hz a rate
-        np.testing.assert_allclose(passage.decoded[:, 0, k], rates @ several.V[0].T, rtol=1e-10)
+        np.testing.assert_allclose(trajectory.decoded[:, 0, k], rates @ several.V[0].T, rtol=1e-10)
     assert one.losses[0] == pytest.approx(np.mean(losses), rel=1e-10)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decoderd.decoders import Linear
+from decoderd.decoders import AffineStep
 from decoderd.effectors.cursor import CURSOR
 from decoderd.effectors.point_mass import POINT_MASS
 from decoderd.effectors.two_link_arm import TWO_LINK_ARM
@@ -41,7 +41,7 @@ def a_loop(effector, config):
 def decoding(rng, position):
     """Random decoders, different from tick to tick and seed to seed."""
     return [
-        Linear(
+        AffineStep(
             0.6 * np.eye(ENTRIES) + 0.1 * rng.normal(size=(SEEDS, ENTRIES, ENTRIES)),
             0.1 * rng.normal(size=(SEEDS, ENTRIES, 2)) if position else None,
             0.05 * rng.normal(size=(SEEDS, ENTRIES, UNITS)),
@@ -65,8 +65,8 @@ def test_gradients_are_those_of_central_differences(effector, delay_s):
     amounts = rng.random((SEEDS, TRIALS))
 
     def told(p):
-        passage = rollout.run(loop, p, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
-        return credit.lesson(loop, p, passage, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
+        trajectory = rollout.run(loop, p, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
+        return credit.trial_batch(loop, p, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
 
     found = told(people).credit(amounts)
     h = 1e-6
@@ -90,8 +90,8 @@ def test_trials_far_from_one_another_do_not_mix():
     loop, steps, people = a_loop(POINT_MASS, config), decoding(rng, position=True), individuals(config)
     reaches = rollout.Reaches(np.zeros((SEEDS, TRIALS, 2)), 0.07 * rng.normal(size=(SEEDS, TRIALS, 2)), TICKS, 0)
     tables = {name: rng.normal(size=(TICKS, SEEDS, TRIALS, UNITS)) for name in ("noise", "initial")}
-    passage = rollout.run(loop, people, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
-    given = credit.lesson(loop, people, passage, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
+    trajectory = rollout.run(loop, people, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
+    given = credit.trial_batch(loop, people, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
     whole = given.credit(np.ones((SEEDS, TRIALS)))
     parts = [given.credit(np.ones((SEEDS, TRIALS)) * (np.arange(TRIALS) == k)) for k in range(TRIALS)]
     for field in FIELDS:

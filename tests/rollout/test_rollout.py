@@ -27,7 +27,7 @@ def rows(session, first):
 def reaches(run, first):
     """Where the session's trials began and led to; it shows the last ticks of each as a hold."""
     ticks = [run.of("tick")[(first + k) * T : (first + k + 1) * T] for k in range(TARGETS)]
-    begun = [run.states[(first + k) * T + 1].passage[0].before[0, :2] for k in range(TARGETS)]
+    begun = [run.states[(first + k) * T + 1].trajectory[0].before[0, :2] for k in range(TARGETS)]
     (hold,) = {sum(tick["p"] == HOLD for tick in trial) for trial in ticks}
     return rollout.Reaches(np.array(begun), np.array([trial[0]["t"] for trial in ticks]), T, hold)
 
@@ -58,16 +58,16 @@ def test_a_batch_is_the_session(kind, state):
     assert len(told) == UPDATES
     for update in range(UPDATES):
         before = update * TARGETS
-        passage = rollout.run(loop, population, taken, first, reaches(run, before), rows(session, before))
+        trajectory = rollout.run(loop, population, taken, first, reaches(run, before), rows(session, before))
         for k in range(TARGETS):
             trial = run.of("tick")[(before + k) * T : (before + k + 1) * T]
-            np.testing.assert_allclose(passage.cursors[1:, k], [tick["c"] for tick in trial], atol=1e-9)
-        lesson = credit.lesson(
-            loop, population, passage, learner.config.objective, learner.rule.credit, FIELDS, np.arange(TARGETS)
+            np.testing.assert_allclose(trajectory.cursors[1:, k], [tick["c"] for tick in trial], atol=1e-9)
+        trial_batch = credit.trial_batch(
+            loop, population, trajectory, learner.config.objective, learner.rule.credit, FIELDS, np.arange(TARGETS)
         )
-        rule, learned = learner.rule.learn(learner.config, rule, values(learner, population), lesson)
+        rule, learned = learner.rule.learn(learner.config, rule, values(learner, population), trial_batch)
         population = population._replace(**learned)
-        assert lesson.losses.mean() == pytest.approx(told[update]["l"], rel=1e-9)
+        assert trial_batch.losses.mean() == pytest.approx(told[update]["l"], rel=1e-9)
         following = run.states[(before + TARGETS) * T].parameters.population
         for field in FIELDS:
             np.testing.assert_allclose(getattr(population, field), getattr(following, field), rtol=0, atol=1e-9)
@@ -100,7 +100,7 @@ def test_a_population_without_a_rehearsal_of_its_own():
     """Its rates, one tick after the other."""
     session, state = protocols.begun(learning())
     loop, one = session.learner.loop, state.parameters.population
-    plain = loop._replace(population=loop.population._replace(plastic=loop.population.plastic._replace(rehearse=None)))
+    plain = loop._replace(population=loop.population._replace(plastic=loop.population.plastic._replace(rollout=None)))
     draw = np.random.default_rng(6)
     tables = {name: draw.normal(size=(T, TARGETS, 8)) for name in ("noise", "initial")}
     asked = rollout.Reaches(draw.normal(0, 0.01, (TARGETS, 2)), draw.normal(size=(TARGETS, 2)), T, 5)

@@ -9,10 +9,10 @@ import pytest
 
 from decoderd.decoders import offline
 from decoderd.errors import ProtocolError
-from decoderd.perturbations import Scene
-from decoderd.rollout.adjoint import NOTHING
+from decoderd.perturbations import PerturbationContext
+from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import perturbing
-from decoderd.state import Command, Moment
+from decoderd.state import Command, TimeIndex
 from tests import protocols
 from tests.protocols import centre_out, lasting, outside, perturb, perturbation
 
@@ -470,7 +470,7 @@ def test_a_ramp_of_a_permutation_cannot_be_begun():
 
 # --- what passes small changes on -------------------------------------------------------------------------------
 
-NOW = Moment(7, 1, 7, 0)
+NOW = TimeIndex(7, 1, 7, 0)
 CURSOR = np.array([[0.013, -0.022, 0.05, 0.02]])
 COMMAND = Command(np.array([[0.07, -0.03]]), None)
 GOAL = np.array([[0.05, 0.03]])
@@ -484,14 +484,14 @@ def slopes_of(*several, goal=GOAL):
     waiting = perturbing.switched(state.perturbations, NOW, 1, 0, [])
     on = perturbing.those_on(waiting, session, NOW.tick)
     rates = np.random.default_rng(1).uniform(1, 60, (1, 12))
-    scene = Scene(goal, 0.012, CURSOR)
-    return perturbing.slopes(on, CURSOR, rates, COMMAND, scene, NOW), rates, on
+    context = PerturbationContext(goal, 0.012, CURSOR)
+    return perturbing.derivatives(on, CURSOR, rates, COMMAND, context, NOW), rates, on
 
 
 def test_slopes_of_what_is_not_there_are_none():
-    assert slopes_of()[0] == NOTHING
+    assert slopes_of()[0] == NO_DERIVATIVES
     found = slopes_of(perturbation("rotation", "readout", angle_rad=0.5))[0]
-    assert found == NOTHING  # the decoder's step is already another
+    assert found == NO_DERIVATIVES  # the decoder's step is already another
     assert slopes_of(perturbation("gain", "feedback", factor=2.0))[0].command is None
 
 
@@ -544,5 +544,5 @@ def test_what_is_late_is_not_counted():
     session, state = protocols.begun(lasting(1.0, perturbations=[perturbation("delay", "cursor", delay_s=0.03)]))
     run = protocols.turned(session, state, ticks=5)
     on = perturbing.those_on(run.states[-1].perturbations, session, 5)
-    found = perturbing.slopes(on, CURSOR, np.ones((1, 12)), COMMAND, Scene(GOAL, 0.012, CURSOR), NOW)
+    found = perturbing.derivatives(on, CURSOR, np.ones((1, 12)), COMMAND, PerturbationContext(GOAL, 0.012, CURSOR), NOW)
     np.testing.assert_array_equal(found.command, np.zeros((2, 2)))

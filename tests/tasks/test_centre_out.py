@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decoderd.rng import Spec, open_streams
-from decoderd.state import Moment, Timing
+from decoderd.state import TimeIndex, Timing
 from decoderd.tasks.centre_out import CENTRE_OUT, Config
 from decoderd.tasks.trial import CENTRE, REACH, REST
 
@@ -15,10 +15,10 @@ def cues(config, ticks, path=None, day=1, trials=0, seed=1):
     """The cues of a cursor that jumps to every goal, or follows `path`."""
     plan = CENTRE_OUT.plan(config, TIMING)
     streams = open_streams((seed,), "task", CENTRE_OUT.streams(config))
-    state = CENTRE_OUT.init(plan, Moment(0, day, 0, 0), trials)
+    state = CENTRE_OUT.init(plan, TimeIndex(0, day, 0, 0), trials)
     xy, out = (0.0, 0.0), []
     for tick in range(ticks):
-        state, cue = CENTRE_OUT.step(plan, state, xy, Moment(tick, day, tick, 0), streams)
+        state, cue = CENTRE_OUT.step(plan, state, xy, TimeIndex(tick, day, tick, 0), streams)
         out.append(cue)
         if cue.goal is not None:
             xy = tuple(cue.goal[0].tolist())

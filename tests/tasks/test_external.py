@@ -3,13 +3,13 @@
 import pytest
 
 from decoderd.errors import Refused
-from decoderd.state import Event, Moment, Timing
+from decoderd.state import Event, TimeIndex, Timing
 from decoderd.tasks.external import EXTERNAL, Config
 from decoderd.tasks.trial import CENTRE, REACH, REST
 from decoderd.wire.inputs import TaskEvent
 
 PLAN = EXTERNAL.plan(Config(radius_m=0.015), Timing(0.01, 5))
-NOW = Moment(3, 1, 3, 0)
+NOW = TimeIndex(3, 1, 3, 0)
 
 
 def told(*events, state=None):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from decoderd.rng import open_streams
-from decoderd.state import Moment, Timing
+from decoderd.state import TimeIndex, Timing
 from decoderd.tasks.random_targets import RANDOM_TARGETS, Config
 from decoderd.tasks.trial import HOLD, REACH, REST
 
@@ -15,10 +15,10 @@ def goals(config, ticks, day=1):
     """(targets, phases) of a cursor that jumps to every goal."""
     plan = RANDOM_TARGETS.plan(config, TIMING)
     streams = open_streams((1,), "task", RANDOM_TARGETS.streams(config))
-    state = RANDOM_TARGETS.init(plan, Moment(0, day, 0, 0), 0)
+    state = RANDOM_TARGETS.init(plan, TimeIndex(0, day, 0, 0), 0)
     xy, found, phases = (1.0, 1.0), [], set()
     for tick in range(ticks):
-        state, cue = RANDOM_TARGETS.step(plan, state, xy, Moment(tick, day, tick, 0), streams)
+        state, cue = RANDOM_TARGETS.step(plan, state, xy, TimeIndex(tick, day, tick, 0), streams)
         phases.add(cue.phase)
         assert cue.target == -1
         if any(event.phase == REACH for event in cue.events):

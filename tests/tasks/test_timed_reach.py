@@ -11,7 +11,7 @@ from scipy import stats
 
 from decoderd.errors import ProtocolError
 from decoderd.rng import open_streams
-from decoderd.state import Command, Moment, Timing
+from decoderd.state import Command, TimeIndex, Timing
 from decoderd.tasks.timed_reach import TIMED_REACH, Config
 from decoderd.tasks.trial import HOLD, REACH, REST
 from tests import protocols
@@ -24,9 +24,9 @@ def day(config, ticks, day=1, trials=0, seed=1, timing=TIMING):
     """[(cue, outcome)] of a day; the cursor is at the goal at the end of every tick whose number is even."""
     plan = TIMED_REACH.plan(config, timing)
     streams = open_streams((seed,), "task", TIMED_REACH.streams(config))
-    state, out = TIMED_REACH.init(plan, Moment(0, day, 0, 0), trials), []
+    state, out = TIMED_REACH.init(plan, TimeIndex(0, day, 0, 0), trials), []
     for tick in range(ticks):
-        moment = Moment(tick, day, tick, 0)
+        moment = TimeIndex(tick, day, tick, 0)
         state, cue = TIMED_REACH.step(plan, state, (0.0, 0.0), moment, streams)
         at = (1.0, 1.0) if cue.goal is None or tick % 2 else tuple(cue.goal[0].tolist())
         out.append((cue, TIMED_REACH.outcome(plan, state, at, moment)))
@@ -107,7 +107,7 @@ def test_success_is_within_the_radius():
     config = Config(reach_s=0.01, radius_m=0.012)
     plan = TIMED_REACH.plan(config, TIMING)
     streams = open_streams((1,), "task", TIMED_REACH.streams(config))
-    moment = Moment(0, 1, 0, 0)
+    moment = TimeIndex(0, 1, 0, 0)
     state, _ = TIMED_REACH.step(plan, TIMED_REACH.init(plan, moment, 0), (0.0, 0.0), moment, streams)
     outcomes = [TIMED_REACH.outcome(plan, state, (x, 0.0), moment) for x in (0.0819, 0.0821, 0.0581, 0.0579)]
     assert outcomes == ["success", "missed", "success", "missed"]

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from decoderd.rng import Spec, Stream
-from decoderd.state import Moment
+from decoderd.state import TimeIndex
 from decoderd.tasks import trial
 from decoderd.tasks.centre_out import Config
 from decoderd.tasks.random_targets import Config as RandomConfig
@@ -20,7 +20,7 @@ GOAL = np.array([[0.07, 0.0]])
 
 def follow(path, table=FROM_CENTRE, length=LENGTH):
     """[(tick, phases entered, outcome)] along `path`, a cursor position per tick."""
-    state = trial.init(Moment(0, 1, 0, 0), 0)._replace(goal=GOAL)
+    state = trial.init(TimeIndex(0, 1, 0, 0), 0)._replace(goal=GOAL)
     log = []
     for tick, xy in enumerate(path):
         state, events = trial.advance(table, length, RADII, state, xy, tick)

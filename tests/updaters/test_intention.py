@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from decoderd.updaters import Bin
+from decoderd.updaters import DecodedBin
 from decoderd.updaters.intention import reaimed, stopping
 
 
 def a_bin(velocity=(0.03, -0.04), position=(0.01, 0.0), goal=(0.01, 0.06)):
-    return Bin(
+    return DecodedBin(
         np.array([velocity]), np.array([position]), None if goal is None else np.array([goal], dtype=float), 0.012, 3
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from decoderd.decoders import fitting
 from decoderd.state import Observation, Timing
-from decoderd.updaters import Bin
+from decoderd.updaters import DecodedBin
 from decoderd.updaters.refit import REFIT, RefitConfig
 
 TIMING = Timing(0.01, 5)
@@ -35,7 +35,7 @@ def test_one_refit_and_no_more():
 def test_within_the_goal_nothing_is_intended():
     plan = REFIT.plan(RefitConfig(), TIMING)
     goal = np.array([[0.07, 0.0]])
-    inside = REFIT.intend(plan, Bin(np.array([[0.1, 0.1]]), goal + 0.005, goal, 0.012, 4))
-    outside = REFIT.intend(plan, Bin(np.array([[0.0, 0.1]]), np.zeros((1, 2)), goal, 0.012, 3))
+    inside = REFIT.intend(plan, DecodedBin(np.array([[0.1, 0.1]]), goal + 0.005, goal, 0.012, 4))
+    outside = REFIT.intend(plan, DecodedBin(np.array([[0.0, 0.1]]), np.zeros((1, 2)), goal, 0.012, 3))
     assert not inside.any()
     np.testing.assert_allclose(outside, [[0.1, 0.0]], atol=1e-17)

@@ -20,7 +20,7 @@ from decoderd_client.plugins import Plugin
 Count = Annotated[int, Field(ge=1)]
 
 
-class Moment(BaseModel):
+class TimeIndex(BaseModel):
     """The beginning of a trial of the session, or of a day; written trial:81 or day:3."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,7 +52,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int | float) else value
 
 
-When = Annotated[Moment, BeforeValidator(_moment)]
+When = Annotated[TimeIndex, BeforeValidator(_moment)]
 Range = Annotated[
     tuple[Annotated[float, Field(ge=0, le=180)], Annotated[float, Field(ge=0, le=180)]], BeforeValidator(_listed)
 ]

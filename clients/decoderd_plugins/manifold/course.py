@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from decoderd_client.plugins import Unable
-from decoderd_plugins.manifold import Config, Moment, fitting, measuring
+from decoderd_plugins.manifold import Config, TimeIndex, fitting, measuring
 from decoderd_plugins.manifold.fitting import Fit
 from decoderd_plugins.manifold.gathering import Gathering, Trial
 from decoderd_plugins.manifold.intuitive import Arrays
@@ -187,7 +187,7 @@ class Course:
         elif stage.block == "perturbed" and stage.part < 1 and self._ready(stage):
             self._begin("perturbed", config.incremental[config.incremental.index(stage.part) + 1])
 
-    def _reached(self, moment: Moment | None) -> bool:
+    def _reached(self, moment: TimeIndex | None) -> bool:
         return moment is not None and moment.reached(*self._history)
 
     def _ready(self, stage: Stage) -> bool:

@@ -14,7 +14,7 @@ from decoderd.analysis import dimensionality
 from decoderd.arrays import Array
 from decoderd.experiments import session_batch
 from decoderd.experiments.assistive import reward
-from decoderd.experiments.session_batch import Company
+from decoderd.experiments.session_batch import SessionBatch
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
 from decoderd.rollout import credit
@@ -59,10 +59,10 @@ def together(courses: Sequence[Course]) -> Course:
     return Course(*columns)
 
 
-def course(together: Company, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
+def course(together: SessionBatch, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
     """All days of the protocol; reward curves after the days `evaluated`. `watch` is told of every day and curve."""
     protocol, kind = together.protocol, together.loop.population
-    assert kind.plastic is not None  # see `company.gather`
+    assert kind.plastic is not None  # see `batch.gather`
     rule: Any = registry.find("plasticity", protocol.plasticity.kind)
     config: Any = protocol.plasticity
     fields = tuple(kind.plastic.fields[part] for part in config.plastic)
@@ -77,13 +77,13 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
             for _ in range(block.trials // at_once):
                 given = session_batch.trials(together, day, begun, at_once)
                 fired: list[Array] = []
-                passage = run(together.loop, together.population, steps, rest, given.reaches, given.tables, fired)
+                trajectory = run(together.loop, together.population, steps, rest, given.reaches, given.tables, fired)
                 begun += at_once
                 if block.plasticity:
-                    told = credit.lesson(
+                    told = credit.trial_batch(
                         together.loop,
                         together.population,
-                        passage,
+                        trajectory,
                         config.objective,
                         rule.credit,
                         fields,
@@ -94,7 +94,7 @@ def course(together: Company, evaluated: Collection[int], watch: Callable[[], No
                     of_day.append(told.losses.mean(axis=-1))
                     counts.append(_binned(fired, together.readouts, together.loop.tick_s))
             if session_batch.updates(together, block, day):
-                together = session_batch.updated(together, given, passage, fired)
+                together = session_batch.updated(together, given, trajectory, fired)
         losses.append(np.stack(of_day, axis=-1))
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         watch()

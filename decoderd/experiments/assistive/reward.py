@@ -9,7 +9,7 @@ import numpy as np
 
 from decoderd.analysis import neuron_adding
 from decoderd.arrays import Array
-from decoderd.experiments.session_batch import Company, decoding
+from decoderd.experiments.session_batch import SessionBatch, decoding
 from decoderd.plasticity.objective import judge
 from decoderd.rng import open_streams
 from decoderd.rollout.rollout import run
@@ -19,10 +19,10 @@ from decoderd.state import Reaches
 REPEATS = 10
 
 
-def adding_curve(company: Company, session: int, day: int) -> Array:
+def adding_curve(batch: SessionBatch, session: int, day: int) -> Array:
     """(n,) reward of a session when its decoder reads the best 1 .. n of its n readouts."""
-    score = scorer(company, session, day)
-    return neuron_adding.adding_curve(score, range(len(company.readouts[session]))).scores[:, 0]
+    score = scorer(batch, session, day)
+    return neuron_adding.adding_curve(score, range(len(batch.readouts[session]))).scores[:, 0]
 
 
 def needed(curve: Array) -> int:
@@ -30,34 +30,34 @@ def needed(curve: Array) -> int:
     return int(neuron_adding.n_c(curve[:, np.newaxis], neuron_adding.first_to_last)[0])
 
 
-def scorer(company: Company, session: int, day: int) -> Callable[[Sequence[int]], Array]:
+def scorer(batch: SessionBatch, session: int, day: int) -> Callable[[Sequence[int]], Array]:
     """The reward (1,) of a session whose decoder reads only these of its readouts, given by their places among them.
 
     Reward is minus the mean loss over the targets; the median over repeats counts. All subsets of one day meet the same
     random numbers.
     """
-    protocol, plan, loop, decoder = company.protocol, company.task_plan, company.loop, company.decoder
+    protocol, plan, loop, decoder = batch.protocol, batch.task_plan, batch.loop, batch.decoder
     plastic, reduced = loop.population.plastic, decoder.reduced
-    assert plastic is not None  # see `company.gather`
+    assert plastic is not None  # see `batch.gather`
     assert reduced is not None
     objective = protocol.plasticity.objective  # type: ignore[attr-defined]
-    population = type(company.population)(*(field[session] for field in company.population))
+    population = type(batch.population)(*(field[session] for field in batch.population))
     units, count = loop.population.units(population), REPEATS * plan.targets
     tables = {}
     specs = loop.population.streams(protocol.population, population)
-    for name, stream in open_streams((company.seeds[company.of[session]],), "evaluation", specs).items():
+    for name, stream in open_streams((batch.seeds[batch.of[session]],), "evaluation", specs).items():
         ticks = 1 if name in plastic.at_start else plan.reach
         tables[name] = stream.rows(day, 0, count * ticks)[:, 0].reshape(ticks, count, stream.spec.width)
     goal = np.tile(plan.places, (REPEATS, 1))
     reaches = Reaches(np.zeros_like(goal), goal, plan.reach, plan.hold)
-    readouts, parameters = company.readouts[session], company.decoders[session]
+    readouts, parameters = batch.readouts[session], batch.decoders[session]
 
     def score(chosen: Sequence[int]) -> Array:
         places = np.sort(np.asarray(chosen))
         fewer = reduced(parameters, places)
         steps = decoding(decoder, fewer, units, readouts[places], plan.reach)
-        passage = run(loop, population, steps, decoder.row(decoder.init(fewer, 1))[0], reaches, tables)
-        judged = judge(objective, passage.cursors, passage.decoded, goal, loop.tick_s)
+        trajectory = run(loop, population, steps, decoder.row(decoder.init(fewer, 1))[0], reaches, tables)
+        judged = judge(objective, trajectory.cursors, trajectory.decoded, goal, loop.tick_s)
         return np.median(-judged.losses.reshape(REPEATS, plan.targets).mean(axis=1), keepdims=True)
 
     return score

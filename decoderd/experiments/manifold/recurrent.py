@@ -22,7 +22,7 @@ from decoderd.experiments.assistive import experiment
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Figure, Outcome, Report
-from decoderd.experiments.session_batch import Company
+from decoderd.experiments.session_batch import SessionBatch
 from decoderd.plasticity.objective import judge
 from decoderd.populations.rnn.population import Law
 from decoderd.preparation.parameters import calibrate, prepare
@@ -110,12 +110,14 @@ def tried(protocol: Protocol, seed: int, parameters: Parameters, decoders: Seque
     return np.concatenate(found)
 
 
-def _once(together: Company) -> Array:
+def _once(together: SessionBatch) -> Array:
     given = session_batch.trials(together, 1, 0, together.task_plan.targets)
     steps, rest = session_batch.side_by_side(together), session_batch.rest(together)
-    passage = run(together.loop, together.population, steps, rest, given.reaches, given.tables)
+    trajectory = run(together.loop, together.population, steps, rest, given.reaches, given.tables)
     objective: Any = together.protocol.plasticity
-    judged = judge(objective.objective, passage.cursors, passage.decoded, given.reaches.goal, together.loop.tick_s)
+    judged = judge(
+        objective.objective, trajectory.cursors, trajectory.decoded, given.reaches.goal, together.loop.tick_s
+    )
     return judged.losses
 
 

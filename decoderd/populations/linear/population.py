@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.populations import Plastic, Population, Weighed
+from decoderd.populations import Plastic, Population, WeightedSum
 from decoderd.populations.linear import equations
 from decoderd.populations.linear import individual as individuals
 from decoderd.populations.linear.individual import FIELDS, LinearConfig, Parameters
 from decoderd.populations.products import rows
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, Moment, Timing
+from decoderd.state import Cue, TimeIndex, Timing
 
 
 class Plan(NamedTuple):
@@ -87,7 +87,7 @@ def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: Moment, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
     """Rates (B, N) such that a tick counts v; the intent is where V v is, as a velocity that gets there in a tick."""
     shown = direction(cue.goal, targets(parameters), seen.shape[:-1])
@@ -173,7 +173,7 @@ def gather(
 
 def expected(
     plan: Plan, parameters: Parameters, trace: State, Z: Array, left: Array, fields: tuple[str, ...]
-) -> tuple[Array, Weighed]:
+) -> tuple[Array, WeightedSum]:
     """The mean of |left|^2 over all noise, and its gradient: see `populations.Plastic`."""
     A, Z = equations.gain(parameters.W), np.moveaxis(Z, 0, -4)  # (..., T, B, 2, N)
     noise = (

@@ -16,7 +16,7 @@ from decoderd.checkpoint import stored
 from decoderd.delayline import DelayLine, fill, push
 from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws
-from decoderd.state import HOLD, POSITION, Cue, Moment
+from decoderd.state import HOLD, POSITION, Cue, TimeIndex
 
 
 @stored("populations.rnn.parameters")
@@ -121,7 +121,7 @@ def forward(plan: Plan, parameters: Parameters, v: Array, e: Array, xi: Array) -
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: Moment, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
     """Rates (B, N) in Hz. What the network means to do is known to nobody: the intent is zero."""
     if cue.start is not None:

@@ -11,7 +11,7 @@ A trial begins with a new v_0. Input weights U, recurrent weights W and biases b
 the motor weights V, which move an arm under manual control, never are. What the decoder counts are the rates
 themselves, or Poisson spikes at those rates.
 
-The equations are in `network`, what learning needs of a trial in `trace`, many trials at once in `rehearsal`.
+The equations are in `network`, what learning needs of a trial in `trace`, many trials at once in `batch_rollout`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from decoderd.arrays import Array, finite, need
 from decoderd.config import ComponentConfig, Config, Metres, Seconds, SecondsOrZero, Units, ticks
 from decoderd.populations import Plastic, Population
 from decoderd.populations.rnn.equations import Parameters, Plan, State, counts, init, rates, units
-from decoderd.populations.rnn.rollout import Rehearsal
+from decoderd.populations.rnn.rollout import BatchRollout
 from decoderd.populations.rnn.trace import Trace, back, eligibility, gather, kept, seen, trace
 from decoderd.rng import Spec
 from decoderd.state import Timing
@@ -186,7 +186,7 @@ RNN = Population(
         back,
         seen,
         gather,
-        rehearse=Rehearsal,
+        rollout=BatchRollout,
     ),
     lag=lag,
     manual=manual,

@@ -20,8 +20,8 @@ from decoderd.populations.spikes import poisson
 from decoderd.state import HOLD, REACH, Reaches
 
 
-class Rehearsal:
-    """See `populations.Rehearsal`."""
+class BatchRollout:
+    """See `populations.BatchRollout`."""
 
     def __init__(self, plan: Plan, parameters: Parameters, reaches: Reaches, tables: Mapping[str, Array]) -> None:
         self._plan, self._reaches, self._tables = plan, reaches, tables

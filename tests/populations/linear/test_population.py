@@ -13,8 +13,8 @@ from decoderd.populations.linear import population as linear
 from decoderd.populations.linear.individual import LinearConfig
 from decoderd.preparation.parameters import individual as prepared
 from decoderd.protocol import protocol
-from decoderd.rollout.rollout import Laid
-from decoderd.state import REACH, Cue, Moment, Timing
+from decoderd.rollout.rollout import TrialDraws
+from decoderd.state import REACH, Cue, TimeIndex, Timing
 from tests.learners import reaching
 
 UNTRAINED = {"updates": 0}
@@ -156,8 +156,8 @@ def test_activity_has_the_moments_of_the_model():
     seen = np.zeros((many, 4))
     state = linear.init(plan, parameters, seen)
     cue = Cue(goal, 0.01, REACH, 3, 1, None, ())
-    draws = Laid(noise, 0)
-    state, rates, intent = linear.rates(plan, parameters, state, cue, seen, Moment(0, 1, 0, 0), draws)
+    draws = TrialDraws(noise, 0)
+    state, rates, intent = linear.rates(plan, parameters, state, cue, seen, TimeIndex(0, 1, 0, 0), draws)
     counts = linear.counts(plan, rates, draws)
     moments = networks.moments(network(parameters, 0.02))
     np.testing.assert_allclose(counts, state.v, rtol=1e-12)

@@ -4,7 +4,7 @@ from decoderd.populations.rnn import equations
 from decoderd.populations.rnn import population as rnn
 from decoderd.populations.rnn.population import RnnConfig
 from decoderd.rng import Draws, open_streams
-from decoderd.state import HOLD, REACH, REST, Cue, Moment, Timing
+from decoderd.state import HOLD, REACH, REST, Cue, TimeIndex, Timing
 
 TIMING = Timing(0.01, 1)
 SMALL = RnnConfig(units=7, encoder_units=5, feedback_delay_s=0.03)
@@ -33,7 +33,7 @@ def test_a_tick_is_that_of_the_equations():
     position, v, xi = np.array([0.01, -0.02]), rng.normal(size=7), rng.normal(size=7)
     state = equations.init(plan, p, np.array([[*position, 0.0, 0.0]]))._replace(v=v[None])
     after, rates, intent = equations.rates(
-        plan, p, state, cue((0.0, 0.07)), np.full((1, 4), 9.0), Moment(0, 1, 0, 0), Given(noise=xi[None])
+        plan, p, state, cue((0.0, 0.07)), np.full((1, 4), 9.0), TimeIndex(0, 1, 0, 0), Given(noise=xi[None])
     )
     s = np.array([*position / 0.07, 0.0, 1.0, 0.0, 1.0])
     e = np.maximum(p.E @ s + p.c, 0)
@@ -54,7 +54,7 @@ def test_feedback_is_late_by_the_delay_and_begins_anew_with_a_trial():
     for t in range(6):
         seen = np.array([[0.01 * t, 0.0, 0.0, 0.0]])
         state, _, _ = equations.rates(
-            plan, p, state, cue(start=start if t == 1 else None), seen, Moment(t, 1, t, 0), given
+            plan, p, state, cue(start=start if t == 1 else None), seen, TimeIndex(t, 1, t, 0), given
         )
         inputs.append(state.e[0])
         if t == 1:
@@ -69,7 +69,7 @@ def test_without_a_delay_the_cursor_is_seen_at_once():
     p, plan = individual(config), rnn.plan(config, TIMING)
     state = equations.init(plan, p, np.zeros((1, 4)))
     given = Given(noise=np.zeros((1, 3)))
-    state, _, _ = equations.rates(plan, p, state, cue(), np.full((1, 4), 0.07), Moment(0, 1, 0, 0), given)
+    state, _, _ = equations.rates(plan, p, state, cue(), np.full((1, 4), 0.07), TimeIndex(0, 1, 0, 0), given)
     np.testing.assert_allclose(state.e[0], np.maximum(p.E @ np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]) + p.c, 0))
 
 
@@ -102,7 +102,7 @@ def test_individuals_and_trials_in_a_batch_are_those_one_by_one():
         for t in range(5):
             shown = Cue(goal, 0.01, REACH, 0, 1, None if t else start, ())
             draws = Given(noise=noise[t], initial=first)
-            state, rates, _ = equations.rates(plan, p, state, shown, cursor[t], Moment(t, 1, t, 0), draws)
+            state, rates, _ = equations.rates(plan, p, state, shown, cursor[t], TimeIndex(t, 1, t, 0), draws)
         return rates
 
     found = follow(together, cursors, goals, noise, first, starts)

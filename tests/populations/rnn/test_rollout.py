@@ -6,9 +6,9 @@ import pytest
 from decoderd.populations.rnn import equations
 from decoderd.populations.rnn import population as rnn
 from decoderd.populations.rnn.population import RnnConfig
-from decoderd.populations.rnn.rollout import Rehearsal
+from decoderd.populations.rnn.rollout import BatchRollout
 from decoderd.populations.rnn.trace import trace
-from decoderd.state import HOLD, REACH, Cue, Moment, Reaches, Timing
+from decoderd.state import HOLD, REACH, Cue, Reaches, TimeIndex, Timing
 
 TIMING = Timing(0.01, 1)
 SEEDS, TRIALS, TICKS, UNITS = 2, 3, 23, 7
@@ -49,7 +49,7 @@ def test_counts_and_trace(delay_s, hold_ticks, precision, error):
     )
     plan = rnn.plan(config, TIMING)
     people, reaches, tables, cursors = made_up(config, hold_ticks)
-    rehearsal = Rehearsal(plan, people, reaches, tables)
+    batch_rollout = BatchRollout(plan, people, reaches, tables)
     known = np.full_like(cursors, np.nan)  # what lies ahead must not be looked at
     known[0] = cursors[0]
     state, states = equations.init(plan, people, cursors[0]), []
@@ -57,12 +57,12 @@ def test_counts_and_trace(delay_s, hold_ticks, precision, error):
         phase = HOLD if t >= TICKS - hold_ticks else REACH
         cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
         draws = Given(tables, t)
-        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
+        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
         states.append(state)
         expected = equations.counts(plan, rates, draws)
-        np.testing.assert_allclose(rehearsal.counts(t, known), expected, rtol=error, atol=error)
+        np.testing.assert_allclose(batch_rollout.counts(t, known), expected, rtol=error, atol=error)
         known[t + 1] = cursors[t + 1]
-    for found, expected in zip(rehearsal.trace(), trace(states), strict=True):
+    for found, expected in zip(batch_rollout.trace(), trace(states), strict=True):
         np.testing.assert_allclose(found, expected, rtol=error, atol=error)
         assert found.dtype == expected.dtype == plan.a.dtype
 
@@ -73,11 +73,15 @@ def test_spikes():
     plan = rnn.plan(config, TIMING)
     people, reaches, tables, cursors = made_up(config, 0)
     tables["spikes"] = np.random.default_rng(1).random((TICKS, SEEDS, TRIALS, UNITS))
-    rehearsal, state, total = Rehearsal(plan, people, reaches, tables), equations.init(plan, people, cursors[0]), 0
+    batch_rollout, state, total = (
+        BatchRollout(plan, people, reaches, tables),
+        equations.init(plan, people, cursors[0]),
+        0,
+    )
     for t in range(TICKS):
         cue, draws = Cue(reaches.goal, 0.0, REACH, -1, 0, None if t else reaches.start, ()), Given(tables, t)
-        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], Moment(t, 0, t, 0), draws)
-        found = rehearsal.counts(t, cursors)
+        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
+        found = batch_rollout.counts(t, cursors)
         np.testing.assert_array_equal(found, equations.counts(plan, rates, draws))
         total += found.sum()
     assert total > 100
@@ -88,7 +92,7 @@ def test_parameters_and_rows_stay_as_they_are():
     people, reaches, tables, cursors = made_up(config, 0)
     for array in (*people, *tables.values(), cursors, reaches.start, reaches.goal):
         array.setflags(write=False)
-    rehearsal = Rehearsal(rnn.plan(config, TIMING), people, reaches, tables)
+    batch_rollout = BatchRollout(rnn.plan(config, TIMING), people, reaches, tables)
     for t in range(TICKS):
-        rehearsal.counts(t, cursors)
-    rehearsal.trace()
+        batch_rollout.counts(t, cursors)
+    batch_rollout.trace()
