@@ -62,10 +62,10 @@ def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz file, without unpickling anything. Raises ArrayError if it is not one."""
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
-        with file:
+        with path.open("rb") as opened:  # NumPy leaves a file open that it opened itself and cannot read
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ArrayError(f"{path}: no such file") from None
