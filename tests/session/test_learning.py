@@ -70,7 +70,7 @@ def losses_near(run, first, last, name, way):
 def begin_of(run, tick):
     """The cursor that the population sees in `tick`: where it was left, or where it is put."""
     effector, plan = run.session.effector, run.session.effector_plan
-    return effector.cursor(plan, run.states[tick + 1].trajectory[0].before)[0]
+    return effector.cursor(plan, run.states[tick + 1].trace[0].before)[0]
 
 
 def check_gradient(run, first, last, share, names=FIELDS):
