@@ -27,7 +27,7 @@ def rows(session, first):
 def reaches(run, first):
     """Where the session's trials began and led to; it shows the last ticks of each as a hold."""
     ticks = [run.of("tick")[(first + k) * T : (first + k + 1) * T] for k in range(TARGETS)]
-    begun = [run.states[(first + k) * T + 1].trajectory[0].before[0, :2] for k in range(TARGETS)]
+    begun = [run.states[(first + k) * T + 1].trace[0].before[0, :2] for k in range(TARGETS)]
     (hold,) = {sum(tick["p"] == HOLD for tick in trial) for trial in ticks}
     return rollout.Reaches(np.array(begun), np.array([trial[0]["t"] for trial in ticks]), T, hold)
 
