@@ -23,7 +23,7 @@ from decoderd.arrays import Array, finite, need
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Speed
 from decoderd.errors import ArrayError
-from decoderd.populations import Population, subject
+from decoderd.populations import COUNTS, Population, Spikes, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
@@ -149,9 +149,9 @@ def rates(
     return State(inner, fresh), fresh, u
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return poisson(rates * plan.tick_s, draws.row("spikes"))
+    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
 
 
 def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -159,4 +159,4 @@ def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.rand
     return parameters
 
 
-MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, counts, overnight)
+MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
 from decoderd.recording.store import TRIAL_COLUMNS, Store, open_store
 from decoderd.wire import codec
@@ -73,12 +74,22 @@ class RecordedSession:
             out[name] = np.array(rows, dtype=np.float64).reshape(len(rows), 4 if name == "cursor" else 2)
         return out
 
-    def counts(self, per_bin: bool = False) -> NDArray[Any]:
-        """Spike counts, ticks x units, or bins x units."""
-        parts = []
+    def counts(self, per_bin: bool = False, channel: str = "counts") -> NDArray[Any]:
+        """Counts of a channel of the population, ticks x units, or bins x units.
+
+        Raises StoreError, naming the channels that were recorded, for one that was not.
+        """
+        parts, channels = [], set()
         for payload in self.messages("counts"):
+            channels.add(payload["c"])
+            if payload["c"] != channel:
+                continue
             part = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"])
             parts.append(part.sum(axis=0, keepdims=True) if per_bin else part)
+        if not parts and channels:
+            raise StoreError(
+                f"no channel {channel!r} was recorded; there are: {', '.join(sorted(channels))}", "channel"
+            )
         return np.concatenate(parts) if parts else np.zeros((0, 0))
 
     def trials(self) -> NDArray[Any]:

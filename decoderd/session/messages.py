@@ -1,19 +1,19 @@
-"""What is told of a session besides its ticks: phases, trials, blocks and days, as messages (see wire.messages)."""
+"""Messages of a session, as plain data with the keys of `wire.messages`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.populations import Spikes
 from decoderd.protocol.protocol import Protocol
-from decoderd.state import Cue, Progress, SessionState, TrialLog
-from decoderd.tasks.trial import REACH
+from decoderd.state import Command, Cue, Event, Progress, SessionState, TrialLog
 
-Messages = list[tuple[str, dict[str, Any]]]
+Message = tuple[str, dict[str, Any]]  # topic and payload
+Messages = list[Message]
 
 # Topics numbered in SessionState.sequences; a tick's number is the tick itself.
 NUMBERED = ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
@@ -24,38 +24,64 @@ def plain(point: Array | None) -> list[float] | None:
     return None if point is None else point[0].tolist()
 
 
-def counts_message(tick: int, counts: tuple[NDArray[Any], ...]) -> tuple[str, dict[str, Any]]:
-    """Counts (1, N) of the ticks of a bin that ends with `tick`."""
+def tick_message(
+    name: str, state: SessionState, cue: Cue, cursor: list[float], command: Command, intent: Array
+) -> Message:
+    """The tick that `state` stood before, after it was carried out; `cursor` is where it ended."""
+    return (
+        "tick",
+        {
+            "s": name,
+            "q": state.tick,
+            "k": state.tick,
+            "d": state.progress.day,
+            "b": state.progress.block + 1,
+            "r": cue.trial,
+            "p": cue.phase,
+            "t": plain(cue.goal),
+            "c": cursor,
+            "v": command.velocity[0].tolist(),
+            "i": intent[0].tolist(),
+        },
+    )
+
+
+def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Messages:
+    """Counts (1, N) of the ticks of a bin, a message for each channel."""
+    return [_counts_message(channel, [tick[channel] for tick in ticks]) for channel in channels]
+
+
+def _counts_message(channel: str, counts: Sequence[Array]) -> Message:
     stack = np.concatenate(counts)
     element = stack.dtype.newbyteorder("<")
     packed = stack.astype(element, copy=False).tobytes()
-    return ("counts", {"k": tick, "n": list(stack.shape), "e": element.str, "y": packed})
+    return ("counts", {"c": channel, "n": list(stack.shape), "e": element.str, "y": packed})
 
 
-def follow_trial(
-    state: SessionState, cue: Cue, on: tuple[str, ...], tick: int, news: Messages
-) -> tuple[TrialLog, Progress]:
-    """Keep the log of the trial under way; tell its phases and, once it ends, the trial. `on`: perturbations."""
-    log, progress = state.log, state.progress
-    if cue.trial == log.trial:
-        log = log._replace(names=log.names + tuple(name for name in on if name not in log.names))
-    for event in cue.events:
-        if event.outcome is None and log.trial == progress.trials:  # none under way: one begins
-            log = TrialLog(log.trial + 1, tick, -1, -1, None, on)
-        # A trial may end in the tick in which the next begins: then the cue is the next one's.
-        target = cue.target if log.trial == cue.trial else log.target
-        goal = None if event.outcome is not None else plain(cue.goal)
-        news.append(("task", {"r": log.trial, "p": event.phase, "g": target, "t": goal}))
-        if event.phase == REACH:
-            log = log._replace(go_tick=tick, target=cue.target, place=cue.goal)
-        if event.outcome is not None:
-            news.append(trial_message(progress, log, event.outcome))
-            won = event.outcome == "success"
-            progress = progress._replace(trials=progress.trials + 1, successes=progress.successes + won)
-    return log, progress
+def task_message(log: TrialLog, cue: Cue, event: Event) -> Message:
+    """A change of phase, or the end of a trial, in the trial of `log`."""
+    # A trial may end in the tick in which the next begins: then the cue is the next one's.
+    target = cue.target if log.trial == cue.trial else log.target
+    goal = None if event.outcome is not None else plain(cue.goal)
+    return ("task", {"r": log.trial, "p": event.phase, "g": target, "t": goal})
 
 
-def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str, dict[str, Any]]:
+def plasticity_message(updates: int, loss: float, change: float, refused: str) -> Message:
+    """An update of plasticity; `change` is the length of the step, `refused` why the population did not take it."""
+    return ("plasticity", {"n": updates, "l": loss, "z": change, "m": refused})
+
+
+def perturbation_message(spec: Any, what: str) -> Message:
+    """A perturbation was added, came on, went off or was removed."""
+    return ("perturbation", {"w": spec.name, "x": what, "f": spec.model_dump(mode="json")})
+
+
+def metrics_message(source: str, day: int, values: Mapping[str, float]) -> Message:
+    """Numbers that a client computed."""
+    return ("metrics", {"w": source, "d": day, "f": values})
+
+
+def trial_message(progress: Progress, log: TrialLog, outcome: str) -> Message:
     """A trial ended."""
     return (
         "trial",
@@ -74,14 +100,14 @@ def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str,
 
 
 def decoder_message(
-    who: str, what: str, why: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
-) -> tuple[str, dict[str, Any]]:
-    """What came of the decoder; `arrays` are those installed, `readouts` the units it reads, where they changed."""
+    source: str, what: str, reason: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
+) -> Message:
+    """The decoder was replaced or kept; `arrays` are those installed, `readouts` the units it reads if they changed."""
     shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
-    return ("decoder", {"w": who, "x": what, "m": why, "f": shapes, "u": readouts})
+    return ("decoder", {"w": source, "x": what, "m": reason, "f": shapes, "u": readouts})
 
 
-def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str, dict[str, Any]]:
+def day_message(protocol: Protocol, progress: Progress, what: str) -> Message:
     """A block began, or a day ended."""
     return (
         "day",
@@ -96,11 +122,13 @@ def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str,
     )
 
 
-def numbered(name: str, sequences: Mapping[str, int], news: Messages, tick: int) -> tuple[Mapping[str, int], Messages]:
-    """Give messages their session, tick and sequence numbers."""
+def numbered(
+    name: str, sequences: Mapping[str, int], messages: Messages, tick: int
+) -> tuple[Mapping[str, int], Messages]:
+    """The messages with session, sequence number and tick, and the next sequence numbers."""
     following = dict(sequences)
     out: Messages = []
-    for topic, payload in news:
+    for topic, payload in messages:
         number = following[topic]
         out.append((topic, {"s": name, "q": number, "k": tick, **payload}))
         following[topic] = number + 1

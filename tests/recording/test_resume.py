@@ -144,7 +144,7 @@ def test_what_was_learned_survives_a_kill(tmp_path, kind):
         with open_store(folder) as store:
             _, state = session_file.restore(store)
         assert not state.progress.done
-        assert state.trajectory or state.plasticity.collected.trials
+        assert state.trace or state.plasticity.collected.trials
         assert any(array.any() for array in state.plasticity.moments.v.values())
     done = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
     assert (done["digest"], done["ticks"], done["incarnation"]) == (whole["digest"], whole["ticks"], 3)

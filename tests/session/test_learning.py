@@ -70,7 +70,7 @@ def losses_near(run, first, last, name, way):
 def begin_of(run, tick):
     """The cursor that the population sees in `tick`: where it was left, or where it is put."""
     effector, plan = run.session.effector, run.session.effector_plan
-    return effector.cursor(plan, run.states[tick + 1].trajectory[0].before)[0]
+    return effector.cursor(plan, run.states[tick + 1].trace[0].before)[0]
 
 
 def check_gradient(run, first, last, share, names=FIELDS):
@@ -200,7 +200,7 @@ def test_blocks_without_plasticity_teach_nothing():
     blocks = [{"name": "watch", "trials": 3, "plasticity": False}, {"name": "learn", "trials": 3}]
     run = protocols.run(learning(rule={"trials_per_update": 1}, schedule={"days": 1, "blocks": blocks}))
     assert changes(run) == [4 * T - 1, 5 * T - 1, 6 * T - 1]
-    assert all(not state.trajectory for state in run.states[: 3 * T + 1])
+    assert all(not state.trace for state in run.states[: 3 * T + 1])
 
 
 def test_a_trial_whose_target_was_never_shown_teaches_nothing():

@@ -15,6 +15,7 @@ from decoderd.arrays import Array
 from decoderd.experiments import session_batch
 from decoderd.experiments.assistive import reward
 from decoderd.experiments.session_batch import SessionBatch
+from decoderd.populations import Spikes
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
 from decoderd.rollout import credit
@@ -76,8 +77,9 @@ def course(together: SessionBatch, evaluated: Collection[int], watch: Callable[[
             at_once = config.trials_per_update if block.plasticity else block.trials
             for _ in range(block.trials // at_once):
                 given = session_batch.trials(together, day, begun, at_once)
-                fired: list[Array] = []
+                fired: list[Spikes] = []
                 trajectory = run(together.loop, together.population, steps, rest, given.reaches, given.tables, fired)
+                counted = [tick[together.loop.channel] for tick in fired]
                 begun += at_once
                 if block.plasticity:
                     told = credit.trial_batch(
@@ -92,9 +94,9 @@ def course(together: SessionBatch, evaluated: Collection[int], watch: Callable[[
                     state, values = rule.learn(config, state, values, told)
                     together = together._replace(population=together.population._replace(**values))
                     of_day.append(told.losses.mean(axis=-1))
-                    counts.append(_binned(fired, together.readouts, together.loop.tick_s))
+                    counts.append(_binned(counted, together.readouts, together.loop.tick_s))
             if session_batch.updates(together, block, day):
-                together = session_batch.updated(together, given, trajectory, fired)
+                together = session_batch.updated(together, given, trajectory, counted)
         losses.append(np.stack(of_day, axis=-1))
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         watch()

@@ -160,13 +160,13 @@ def _descended(config: LinearConfig, parameters: Parameters) -> Parameters:
 
 
 def _stable(parameters: Parameters, where: str, advice: str) -> Parameters:
-    why = refuses(parameters)
+    why = reject(parameters)
     if why:
         raise NumericalError(f"{where}: {why}; {advice}", "W")
     return parameters
 
 
-def refuses(parameters: Parameters) -> str:
+def reject(parameters: Parameters) -> str:
     """Why this network would have no steady activity; empty if it has."""
     if not all(np.isfinite(part).all() for part in (parameters.W, parameters.U, parameters.b)):
         return "weights have grown beyond all numbers"

@@ -27,9 +27,17 @@ from pydantic import Field, model_validator
 from decoderd.arrays import Array, finite, need
 from decoderd.config import ComponentConfig, Config, Metres, Seconds, SecondsOrZero, Units, ticks
 from decoderd.populations import Plastic, Population
-from decoderd.populations.rnn.equations import Parameters, Plan, State, counts, init, rates, units
+from decoderd.populations.rnn.equations import Parameters, Plan, State, init, rates, spikes, units
 from decoderd.populations.rnn.rollout import BatchRollout
-from decoderd.populations.rnn.trace import Trace, back, eligibility, gather, kept, seen, trace
+from decoderd.populations.rnn.trace import (
+    Trace,
+    backward,
+    eligibility,
+    feedback_gradient,
+    keep,
+    parameter_gradient,
+    trace,
+)
 from decoderd.rng import Spec
 from decoderd.state import Timing
 
@@ -175,17 +183,17 @@ RNN = Population(
     streams,
     init,
     rates,
-    counts,
+    spikes,
     overnight,
     plastic=Plastic(
         {"input": "U", "recurrent": "W", "bias": "b"},
         ("initial",),
-        kept,
+        keep,
         trace,
         eligibility,
-        back,
-        seen,
-        gather,
+        backward,
+        feedback_gradient,
+        parameter_gradient,
         rollout=BatchRollout,
     ),
     lag=lag,
