@@ -12,11 +12,11 @@ from decoderd.arrays import Array
 from decoderd.protocol.protocol import Protocol
 from decoderd.state import Cue, Progress, SessionState, TrialLog
 from decoderd.tasks.trial import REACH
+from decoderd.wire import topics
 
 Messages = list[tuple[str, dict[str, Any]]]
 
-# Topics numbered in SessionState.sequences; a tick's number is the tick itself.
-NUMBERED = ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
+NUMBERED = topics.NUMBERED
 
 
 def plain(point: Array | None) -> list[float] | None:
@@ -29,7 +29,7 @@ def counts_message(tick: int, counts: tuple[NDArray[Any], ...]) -> tuple[str, di
     stack = np.concatenate(counts)
     element = stack.dtype.newbyteorder("<")
     packed = stack.astype(element, copy=False).tobytes()
-    return ("counts", {"k": tick, "n": list(stack.shape), "e": element.str, "y": packed})
+    return ("counts", {"k": tick, "c": "counts", "n": list(stack.shape), "e": element.str, "y": packed})
 
 
 def follow_trial(
