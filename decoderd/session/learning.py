@@ -56,19 +56,19 @@ def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets:
 
     Raises ProtocolError where population, effector or decoder cannot be learned through.
     """
-    if rule.credit is None:
+    if rule.learns_from is None:
         return None
     plastic = loop.population.plastic
     if plastic is None:
         raise ProtocolError(
             "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
         )
-    if rule.credit in THROUGH_THE_LOOP:
+    if rule.learns_from in THROUGH_THE_LOOP:
         if loop.effector.back is None or loop.effector.cursor_back is None:
             raise ProtocolError("plasticity: no gradient goes back through this effector", "plasticity.kind")
         if decoder.linear is None:
             raise ProtocolError("plasticity: no gradient goes back through this decoder", "plasticity.kind")
-    if rule.credit == "expectation":
+    if rule.learns_from == "expectation":
         if plastic.expected is None:
             raise ProtocolError(
                 "plasticity: what is to be expected of this population is not known; use population.kind = 'linear'",
@@ -101,7 +101,7 @@ def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> 
 
     `read` are its parameters as perturbed. Units that are lost say nothing to it.
     """
-    if learner.rule.credit not in THROUGH_THE_LOOP or learner.decoder.linear is None:
+    if learner.rule.learns_from not in THROUGH_THE_LOOP or learner.decoder.linear is None:
         return None
     step = learner.decoder.linear(read, state)
     if parameters.lost is None:
@@ -126,7 +126,7 @@ def ended(
         return parameters, state
     loop = _loop(learner, parameters)
     happened = _passage(loop, trajectory, log.place)
-    objective, credit = learner.config.objective, learner.rule.credit
+    objective, credit = learner.config.objective, learner.rule.learns_from
     target = log.target if 0 <= log.target < learner.targets else -1  # from outside comes any number
     given = trial_batch(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
     before = values(learner, parameters.population)
