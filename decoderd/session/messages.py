@@ -12,19 +12,18 @@ from decoderd.populations import Spikes
 from decoderd.protocol.protocol import Protocol
 from decoderd.state import Command, Cue, Event, Progress, SessionState, TrialLog
 from decoderd.wire import message, messages
+from decoderd.wire.messages import DayEvent, DecoderEvent, PerturbationEvent
 
 Message = tuple[str, message.Payload]  # topic and payload
 Messages = list[Message]
 
 
-def plain(point: Array | None) -> list[float] | None:
-    """A point (1, 2) as a pair of numbers."""
+def plain(point: Array | None) -> Any:
+    """A point (1, 2) as a list of two numbers."""
     return None if point is None else point[0].tolist()
 
 
-def tick_message(
-    name: str, state: SessionState, cue: Cue, cursor: list[float], command: Command, intent: Array
-) -> Message:
+def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command: Command, intent: Array) -> Message:
     """The tick that `state` stood before, after it was carried out; `cursor` is where it ended."""
     body = messages.Tick.build(
         day=state.progress.day,
@@ -46,11 +45,11 @@ def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Message
 
 def _counts_message(channel: str, counts: Sequence[Array]) -> Message:
     stack = np.concatenate(counts)
-    dtype = stack.dtype.newbyteorder("<")
-    data = stack.astype(dtype, copy=False).tobytes()
-    return messages.Counts.topic, messages.Counts.build(
-        channel=channel, shape=list(stack.shape), dtype=dtype.str, data=data
-    )
+    little = stack.dtype.newbyteorder("<")
+    shape: Any = list(stack.shape)
+    dtype: Any = little.str
+    data = stack.astype(little, copy=False).tobytes()
+    return messages.Counts.topic, messages.Counts.build(channel=channel, shape=shape, dtype=dtype, data=data)
 
 
 def task_message(log: TrialLog, cue: Cue, event: Event) -> Message:
@@ -83,7 +82,7 @@ def plasticity_message(updates: int, loss: float, change: float, reason: str) ->
     )
 
 
-def perturbation_message(spec: Any, event: str) -> Message:
+def perturbation_message(spec: Any, event: PerturbationEvent) -> Message:
     """A perturbation was added, came on, went off or was removed."""
     return messages.Perturbation.topic, messages.Perturbation.build(
         name=spec.name, event=event, config=spec.model_dump(mode="json")
@@ -96,16 +95,16 @@ def metrics_message(source: str, day: int, values: Mapping[str, float]) -> Messa
 
 
 def decoder_message(
-    source: str, event: str, reason: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
+    source: str, event: DecoderEvent, reason: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
 ) -> Message:
     """The decoder was replaced or kept; `arrays` are those installed, `readouts` the units it reads if they changed."""
-    shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
+    shapes: Any = {name: list(np.shape(array)) for name, array in arrays.items()}
     return messages.Decoder.topic, messages.Decoder.build(
         source=source, event=event, reason=reason, shapes=shapes, readouts=readouts
     )
 
 
-def day_message(protocol: Protocol, progress: Progress, event: str) -> Message:
+def day_message(protocol: Protocol, progress: Progress, event: DayEvent) -> Message:
     """A block began, or a day ended."""
     return messages.Day.topic, messages.Day.build(
         day=progress.day,

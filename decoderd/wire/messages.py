@@ -15,6 +15,9 @@ from decoderd.wire.message import Message, Whole
 
 Pair = tuple[float, float]
 Natural = Annotated[int, Field(ge=1)]
+PerturbationEvent = Literal["added", "on", "off", "removed"]
+DecoderEvent = Literal["installed", "kept", "stopped", "restarted"]
+DayEvent = Literal["block", "end"]
 Spread = tuple[float, float, float]  # median, 99th percentile, maximum
 
 
@@ -107,7 +110,7 @@ class Perturbation(Message):
     topic: ClassVar[Literal["perturbation"]] = "perturbation"
 
     name: Annotated[str, Field(alias="w", description="name of the perturbation")]
-    event: Annotated[Literal["added", "on", "off", "removed"], Field(alias="x", description="what happened")]
+    event: Annotated[PerturbationEvent, Field(alias="x", description="what happened")]
     config: Annotated[dict[str, Any], Field(alias="f", description="its fields, as in a protocol's [[perturbations]]")]
 
 
@@ -118,7 +121,7 @@ class Decoder(Message):
 
     source: Annotated[str, Field(alias="w", description="`input`, `overnight`, or the kind of the updater")]
     event: Annotated[
-        Literal["installed", "kept", "stopped", "restarted"],
+        DecoderEvent,
         Field(
             alias="x", description="a decoder was installed; the old one was kept; updating stopped; or it restarted"
         ),
@@ -151,7 +154,7 @@ class Day(Message):
 
     day: Annotated[int, Field(alias="d", description="day")]
     block: Annotated[int, Field(alias="b", description="block of the day's protocol")]
-    event: Annotated[Literal["block", "end"], Field(alias="x", description="a block began, or the day ended")]
+    event: Annotated[DayEvent, Field(alias="x", description="a block began, or the day ended")]
     block_name: Annotated[str, Field(alias="w", description="name of the block")]
     trials: Annotated[Whole, Field(alias="n", description="trials of the day so far")]
     successes: Annotated[Whole, Field(alias="u", description="successes of the day so far")]

@@ -464,7 +464,7 @@ def test_perturbations_of_one_site_apply_in_the_order_they_were_added():
 
 def test_a_ramp_of_a_permutation_cannot_be_begun():
     swap = perturbation("permutation", "readout", envelope={"shape": "ramp", "rise_s": 1.0})
-    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation has nothing in between"):
+    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation cannot be applied in part"):
         protocols.begun(lasting(1.0, perturbations=[swap]))
 
 
