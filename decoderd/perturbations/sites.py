@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -64,12 +64,14 @@ class Site(NamedTuple):
     differentiate: Differentiate | None  # None: plasticity needs no derivative of this site
 
 
-def passed(site: str, active: Iterable[ActivePerturbation], value: Any, context: Any) -> tuple[Any, dict[str, Any]]:
+def passed(site: str, active: Sequence[ActivePerturbation], value: Any, context: Any) -> tuple[Any, dict[str, Any]]:
     """The value after all active perturbations of one site, in the order in which they were added.
 
     Returns the value and {name: memory} of the perturbations whose memory has changed. `context` is what the site's
     entry in `SITES` says.
     """
+    if not active:
+        return value, {}
     call, memories = SITES[site].call, {}
     for one in active:
         if one.site == site:
@@ -95,7 +97,7 @@ def derivatives(active: Sequence[ActivePerturbation], at: Mapping[str, tuple[Any
     return found
 
 
-def _value_after(site: str, active: Iterable[ActivePerturbation], value: Any, context: Any) -> Any:
+def _value_after(site: str, active: Sequence[ActivePerturbation], value: Any, context: Any) -> Any:
     return passed(site, active, value, context)[0]
 
 
