@@ -32,7 +32,7 @@ class PlasticityContract(ComponentContract):
 
     def learns_or_skip(self) -> None:
         """Skip the test for a rule that changes nothing."""
-        if self.component.credit is None:
+        if self.component.learns_from is None:
             pytest.skip("this kind learns nothing")
 
     def values(self, *lead: int) -> dict[str, Array]:
@@ -63,9 +63,9 @@ class PlasticityContract(ComponentContract):
 
     # --- the rule -----------------------------------------------------------------------------------------------
 
-    def test_credit_is_one_of_four(self) -> None:
-        assert self.component.credit in ("eligibility", "gradient", "expectation", None)
-        if self.component.credit is not None:
+    def test_learns_from_one_of_four(self) -> None:
+        assert self.component.learns_from in ("eligibility", "gradient", "expectation", None)
+        if self.component.learns_from is not None:
             assert isinstance(self.config(), PlasticityConfig), (
                 "the configuration of a rule that learns inherits PlasticityConfig"
             )
@@ -121,7 +121,7 @@ class PlasticityContract(ComponentContract):
         singles = [single for trial_batch in batches for single in one_by_one(trial_batch)]
         (state, together), (other, apart) = (self.learned(self.few(), each) for each in (batches, singles))
         same(together, apart, SUMS, "values")
-        if self.component.credit is not None:
+        if self.component.learns_from is not None:
             losses = [np.asarray(self.component.progress(each).loss) for each in (state, other)]
             same(*losses, SUMS, "loss")
 
@@ -152,7 +152,7 @@ class PlasticityContract(ComponentContract):
                 one, values = self.component.learn(self.few(), one, values, of_seed(trial_batch, seed))
             same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
             found, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
-            if self.component.credit is not None:
+            if self.component.learns_from is not None:
                 same(found[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Speed
 from decoderd.errors import ArrayError
@@ -70,22 +70,22 @@ class State(NamedTuple):
 
 def load(config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """The fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
-    need(arrays, Parameters._fields, "a manifold population")
-    loadings = finite("loadings", arrays["loadings"], (None, None))
+    require_arrays(arrays, Parameters._fields, "a manifold population")
+    loadings = check_array("loadings", arrays["loadings"], (None, None))
     n, q = loadings.shape
-    tuning = finite("tuning", arrays["tuning"], (None, q))
+    tuning = check_array("tuning", arrays["tuning"], (None, q))
     if len(tuning) % 2 or not len(tuning):
         raise ArrayError(f"tuning: has {len(tuning)} rows, expected a cosine and a sine for every harmonic", "tuning")
-    private, bin_s = finite("private", arrays["private"], (n,)), finite("bin_s", arrays["bin_s"], ())
+    private, bin_s = check_array("private", arrays["private"], (n,)), check_array("bin_s", arrays["bin_s"], ())
     if (private < 0).any() or bin_s <= 0:
         name = "bin_s" if bin_s <= 0 else "private"
         raise ArrayError(f"{name}: must be positive", name)
     return Parameters(
-        finite("baseline", arrays["baseline"], (n,)),
+        check_array("baseline", arrays["baseline"], (n,)),
         loadings,
-        finite("resting", arrays["resting"], (q,)),
+        check_array("resting", arrays["resting"], (q,)),
         tuning,
-        finite("shared", arrays["shared"], (q, q)),
+        check_array("shared", arrays["shared"], (q, q)),
         private,
         bin_s,
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig
 from decoderd.errors import ArrayError
@@ -41,8 +41,8 @@ class Plan(NamedTuple):
 
 def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
-    need(arrays, ("counts",), "a replayed population")
-    recorded = finite("counts", arrays["counts"], (None, None))
+    require_arrays(arrays, ("counts",), "a replayed population")
+    recorded = check_array("counts", arrays["counts"], (None, None))
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
     if len(bad):
         at = tuple(bad[0])

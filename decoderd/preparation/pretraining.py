@@ -146,7 +146,7 @@ def train(
         losses[:, :done] = left.losses
     for update in range(done, settings.updates):
         trajectory = reach(control, population, noise, update * settings.targets)
-        given = trial_batch(control.loop, population, trajectory, learning.objective, rule.credit, fields, targets)
+        given = trial_batch(control.loop, population, trajectory, learning.objective, rule.learns_from, fields, targets)
         state, values = rule.learn(learning, state, _values(population, fields), given)
         population = population._replace(**values)
         losses[:, update] = given.losses.mean(axis=-1)

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
-from decoderd.recording.store import TRIAL_COLUMNS, Store, open_store
+from decoderd.recording.schema import TRIAL_COLUMNS
+from decoderd.recording.store import Store, open_store
 from decoderd.wire import codec
 
 _TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
 
 
 class RecordedSession:
-    """Read-only view of a session file; a context manager."""
+    """A stored session, read-only; a context manager that closes its file."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -40,12 +41,12 @@ class RecordedSession:
 
     @property
     def protocol(self) -> Protocol:
-        """What was run."""
+        """The protocol that was run."""
         return parse(self.store.manifest()["protocol"])
 
     @property
     def readouts(self) -> list[int] | None:
-        """The units that the decoder read when the session began; None: all."""
+        """Indices of the units that the decoder read when the session began; None: all."""
         found: list[int] | None = self.store.manifest()["readouts"]
         return found
 
@@ -93,7 +94,7 @@ class RecordedSession:
         return np.concatenate(parts) if parts else np.zeros((0, 0))
 
     def trials(self) -> NDArray[Any]:
-        """The trial table, one record a trial: the columns of store.TRIAL_COLUMNS; `perturbations` are tuples of
+        """The trial table, one record a trial: the columns of schema.TRIAL_COLUMNS; `perturbations` are tuples of
         names."""
         rows = []
         for row in self.store.trials():

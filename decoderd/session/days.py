@@ -9,9 +9,10 @@ from decoderd.protocol import overnight
 from decoderd.rng import generator
 from decoderd.session import learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
-from decoderd.session.messages import NUMBERED, Messages, counts_messages, day_message, decoder_message
+from decoderd.session.messages import Messages, counts_messages, day_message, decoder_message
 from decoderd.state import EMPTY_BIN, Parameters, Progress, Readout, SessionState, TimeIndex, TrialLog, still
 from decoderd.tasks.trial import CENTRE_POINT
+from decoderd.wire import topics
 
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
@@ -50,7 +51,7 @@ def start_day(session: Session, parameters: Parameters, progress: Progress, tick
         bin=EMPTY_BIN,
         perturbations=(),
         log=TrialLog(trial, -1, -1, -1, None, ()),
-        sequences=dict.fromkeys(NUMBERED, 0),
+        sequences=dict.fromkeys(topics.NUMBERED, 0),
     )
 
 

@@ -56,16 +56,16 @@ def learning_rule(kind: Plasticity, config: Any, loop: Loop, decoder: Decoder, t
 
     Raises ProtocolError where population, effector or decoder do not provide what the rule learns by.
     """
-    if kind.credit is None:
+    if kind.learns_from is None:
         return None
     plastic = loop.population.plastic
     if plastic is None:
         raise ProtocolError(
             "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
         )
-    if kind.credit in THROUGH_THE_LOOP:
+    if kind.learns_from in THROUGH_THE_LOOP:
         _check_gradient(loop, decoder)
-    if kind.credit == "expectation":
+    if kind.learns_from == "expectation":
         if plastic.expected_loss is None:
             raise ProtocolError(
                 "plasticity: the expected loss of this population is not known; use population.kind = 'linear'",
@@ -112,7 +112,7 @@ def affine_step(rule: LearningRule, parameters: Parameters, readout: Any, state:
 
     `readout` are its parameters as perturbed. The columns of lost units are zero.
     """
-    if rule.kind.credit not in THROUGH_THE_LOOP or rule.decoder.linear is None:
+    if rule.kind.learns_from not in THROUGH_THE_LOOP or rule.decoder.linear is None:
         return None
     step = rule.decoder.linear(readout, state)
     if parameters.lost is None:
@@ -143,7 +143,7 @@ def end_trial(
         parameters.population,
         trajectory,
         rule.config.objective,
-        rule.kind.credit,
+        rule.kind.learns_from,
         rule.fields,
         np.array([target]),
     )

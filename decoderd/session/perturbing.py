@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.perturbations import PerturbationContext, SessionInfo, envelope
-from decoderd.rng import Draws, Stream, open_streams
+from decoderd.perturbations import SessionInfo, envelope, sites
+from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
+from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Derivatives
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, perturbation_message
-from decoderd.state import POSITION, Command, Perturbing, Readout, SessionState, TimeIndex
+from decoderd.state import Command, Perturbing, Readout, SessionState, TimeIndex
 from decoderd.trigger import reached
-
-# Step of central differences: m, m/s or Hz.
-_SMALL = 1e-5
-
-
-class Active(NamedTuple):
-    """A perturbation that is active at this tick."""
-
-    name: str
-    site: str
-    apply: Any
-    spec: Any
-    amount: float
-    memory: Any
-    streams: Mapping[str, Stream]
 
 
 def begin(spec: Any, info: SessionInfo) -> Perturbing:
@@ -45,7 +29,7 @@ def start_day(perturbations: tuple[Perturbing, ...], info: SessionInfo) -> tuple
 
 def switch(
     session: Session, state: SessionState, time: TimeIndex, trial: int, messages: Messages
-) -> tuple[tuple[Perturbing, ...], tuple[Active, ...]]:
+) -> tuple[tuple[Perturbing, ...], tuple[ActivePerturbation, ...]]:
     """Turn perturbations on and off whose trigger is reached; returns all, and those active at this tick.
 
     `trial` counts the trials begun in the session.
@@ -73,11 +57,11 @@ def _switched(p: Perturbing, where: tuple[int, int, int, int], messages: Message
     return p
 
 
-def _active(p: Perturbing, session: Session, tick: int) -> Active:
+def _active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
     spec, kind = p.spec, registry.find("perturbations", p.spec.kind)
     amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
     streams = _opened(session, spec, kind) if kind.streams is not None else {}
-    return Active(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams)
+    return ActivePerturbation(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams)
 
 
 def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
@@ -89,71 +73,30 @@ def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
     return session.perturbation_streams[spec]
 
 
-def apply(site: str, active: tuple[Active, ...], memories: dict[str, Any], value: Any, context: Any) -> Any:
-    """The value after the perturbations of one site; their new memories are put into `memories` by name."""
-    for p in active:
-        if p.site == site:
-            given = Draws(p.streams, context.day, context.day_tick) if site == "neural" else context
-            memory, value = p.apply(p.spec, p.memory, p.amount, value, given)
-            if memory is not p.memory:
-                memories[p.name] = memory
-    return value
-
-
 def derivatives(
-    active: tuple[Active, ...],
-    cursor: Array,
+    active: tuple[ActivePerturbation, ...],
     rates: Array,
     command: Command,
-    context: PerturbationContext | None,
+    context: PerturbationContext,
     time: TimeIndex,
 ) -> Derivatives:
-    """Derivatives of the active perturbations, for plasticity by gradients.
-
-    By central differences, which are exact for transforms that are linear: all but assistance. The later output of a
-    delay is not counted.
-    """
-    sites = {p.site for p in active}
-    memories: dict[str, Any] = {}
-
-    def fired(at: Array) -> Array:
-        return apply("neural", active, memories, at, time)
-
-    def seen(at: Array) -> Array:
-        return apply("feedback", active, memories, at, context)[..., POSITION]
-
-    def velocity(decoded: Array, at: Array) -> Array:
-        where = context._replace(cursor=at) if context is not None else None
-        return apply("cursor", active, memories, Command(decoded, None), where).velocity
-
-    return Derivatives(
-        seen=_jacobian(seen, cursor) if "feedback" in sites else None,
-        rates=(fired(rates + _SMALL) - fired(rates - _SMALL)) / (2 * _SMALL) if "neural" in sites else None,
-        command=_jacobian(lambda v: velocity(v, cursor), command.velocity) if "cursor" in sites else None,
-        pulled=_jacobian(lambda at: velocity(command.velocity, at), cursor) if "cursor" in sites else None,
-    )
+    """Derivatives of the active perturbations at this tick, for plasticity by gradients."""
+    values = {"feedback": (context.cursor, context), "neural": (rates, time), "cursor": (command, context)}
+    return Derivatives(**sites.derivatives(active, values))
 
 
-def _jacobian(function: Callable[[Array], Array], at: Array) -> Array:
-    """(outputs, inputs) of a function from (1, inputs) to (1, outputs)."""
-    steps = _SMALL * np.eye(at.shape[1])[:, np.newaxis]
-    columns = [(function(at + step) - function(at - step))[0] / (2 * _SMALL) for step in steps]
-    return np.stack(columns, axis=1)
-
-
-def with_memories(perturbations: tuple[Perturbing, ...], memories: dict[str, Any]) -> tuple[Perturbing, ...]:
-    """The perturbations with their memories after this tick."""
-    if not memories:
+def with_memories(perturbations: tuple[Perturbing, ...], *memories: Mapping[str, Any]) -> tuple[Perturbing, ...]:
+    """The perturbations with their memories, by name, after this tick."""
+    if not any(memories):
         return perturbations
-    return tuple(p._replace(memory=memories.get(p.spec.name, p.memory)) for p in perturbations)
+    merged = {name: memory for site in memories for name, memory in site.items()}
+    return tuple(p._replace(memory=merged.get(p.spec.name, p.memory)) for p in perturbations)
 
 
-def readout(held: Readout, active: tuple[Active, ...], decoder: Any, parameters: Any) -> Readout:
-    """The decoder's parameters as perturbed now; worked out anew only when an amount has changed."""
+def readout(held: Readout, active: tuple[ActivePerturbation, ...], decoder: Any, parameters: Any) -> Readout:
+    """The decoder's parameters as perturbed now; computed again only when an amount has changed."""
     amounts = tuple((p.name, p.amount) for p in active if p.site == "readout")
     if amounts == held.amounts:
         return held
-    for p in active:
-        if p.site == "readout":
-            parameters = p.apply(p.spec, p.memory, p.amount, decoder, parameters)
-    return Readout(amounts, parameters)
+    perturbed, _ = passed("readout", active, parameters, decoder)
+    return Readout(amounts, perturbed)

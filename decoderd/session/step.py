@@ -23,16 +23,15 @@ import numpy as np
 from decoderd import schedule
 from decoderd.arrays import Array
 from decoderd.errors import Refused
-from decoderd.perturbations import PerturbationContext
+from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.populations import Spikes
 from decoderd.rng import Draws
-from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives
+from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import days, learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
 from decoderd.session.learning import TickTrace
 from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, tick_message
-from decoderd.session.perturbing import Active
 from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, Cue, SessionState, TimeIndex, still, time_index
 from decoderd.updaters import DecodedBin
 
@@ -57,6 +56,7 @@ class Fired(NamedTuple):
     rates: Array  # (1, N) Hz, before perturbation
     intent: Array  # (1, 2) m/s
     counts: Spikes  # (1, N) by channel
+    memories: dict[str, Any]  # of neural perturbations
 
 
 class Decoded(NamedTuple):
@@ -97,21 +97,18 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     trial = trials.ongoing(state)
     if cue.events or cue.trial != state.log.trial or active:
         trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)
-    memories: dict[str, Any] = {}
-    context = PerturbationContext(cue.goal, cue.radius_m, shown.cursor) if active else None
-    seen = perturbing.apply("feedback", active, memories, shown.cursor, context) if active else shown.cursor
+    context = PerturbationContext(cue.goal, cue.radius_m, shown.cursor)
 
-    fired = fire(session, trial.parameters, state.population, cue, seen, time, active, memories)
+    seen, of_feedback = passed("feedback", active, shown.cursor, context)
+    fired = fire(session, trial.parameters, state.population, cue, seen, time, active)
     decoded = decode(session, state, shown, fired, trial.parameters, rule, active, messages)
     command = decoded.command
-    carried_out = perturbing.apply("cursor", active, memories, command, context) if active else command
+    carried_out, of_cursor = passed("cursor", active, command, context)
     effector = session.effector.step(session.effector_plan, shown.effector, carried_out)
     cursor = session.effector.cursor(session.effector_plan, effector)[0].tolist()
 
     if rule is not None and cue.goal is not None:
-        slopes: Derivatives = NO_DERIVATIVES
-        if active:
-            slopes = perturbing.derivatives(active, shown.cursor, fired.rates, command, context, time)
+        slopes = perturbing.derivatives(active, fired.rates, command, context, time) if active else NO_DERIVATIVES
         kept = rule.keep(fired.state)
         tick_trace = TickTrace(kept, shown.effector, effector, command, carried_out, decoded.affine, slopes)
         trial = trial._replace(trace=(*trial.trace, tick_trace))
@@ -134,7 +131,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
         readout=decoded.readout,
         command=command if command.correction is None else Command(command.velocity, None),
         bin=decoded.bin,
-        perturbations=perturbing.with_memories(perturbations, memories),
+        perturbations=perturbing.with_memories(perturbations, of_feedback, fired.memories, of_cursor),
         log=trial.log,
         sequences=state.sequences,
         updater=state.updater,
@@ -170,19 +167,18 @@ def fire(
     cue: Cue,
     seen: Array,
     time: TimeIndex,
-    active: tuple[Active, ...],
-    memories: dict[str, Any],
+    active: tuple[ActivePerturbation, ...],
 ) -> Fired:
     """The population computes rates; perturbed, they become counts. Units that were lost stay silent."""
     plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
         plan, parameters.population, population, cue, seen, time, draws
     )
-    perturbed = perturbing.apply("neural", active, memories, rates, time) if active else rates
+    perturbed, memories = passed("neural", active, rates, time)
     population, counts = session.population.spikes(plan, parameters.population, population, perturbed, draws)
     if parameters.lost is not None:
         counts = {channel: silenced(array, parameters.lost) for channel, array in counts.items()}
-    return Fired(population, rates, intent, counts)
+    return Fired(population, rates, intent, counts, memories)
 
 
 def silenced(counts: Array, units: Any) -> Array:
@@ -199,7 +195,7 @@ def decode(
     fired: Fired,
     parameters: Any,
     rule: learning.LearningRule | None,
-    active: tuple[Active, ...],
+    active: tuple[ActivePerturbation, ...],
     messages: Messages,
 ) -> Decoded:
     """Counts are collected; at the end of a bin the decoder, perturbed, makes a command of those it reads."""

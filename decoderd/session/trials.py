@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from decoderd.perturbations.sites import ActivePerturbation
 from decoderd.session import learning
 from decoderd.session.learning import LearningRule, TickTrace
 from decoderd.session.messages import Messages, task_message, trial_message
-from decoderd.session.perturbing import Active
 from decoderd.state import REACH, REST, Cue, Event, Parameters, Progress, SessionState, TrialLog
 
 
@@ -36,7 +36,7 @@ def follow(
     trial: Ongoing,
     cue: Cue,
     events: tuple[Event, ...],
-    active: tuple[Active, ...],
+    active: tuple[ActivePerturbation, ...],
     tick: int,
     messages: Messages,
 ) -> Ongoing:

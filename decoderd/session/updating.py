@@ -14,6 +14,7 @@ from decoderd.session.messages import Message, Messages, decoder_message
 from decoderd.state import Parameters, Perturbing, Readout, SessionState
 from decoderd.trigger import reached
 from decoderd.updaters import DecodedBin, criterion
+from decoderd.wire.messages import DecoderEvent
 
 
 @stored("updating")
@@ -129,7 +130,7 @@ def _updated(session: Session, updates: Updates, state: SessionState, over: bool
     return state._replace(updater=now._replace(gathered=gathered))
 
 
-def _message(session: Session, what: str, why: str = "", arrays: Any = None) -> Message:
+def _message(session: Session, what: DecoderEvent, why: str = "", arrays: Any = None) -> Message:
     return decoder_message(session.protocol.updater.kind, what, why, arrays or {})
 
 

@@ -63,7 +63,7 @@ def test_a_batch_is_the_session(kind, state):
             trial = run.of("tick")[(before + k) * T : (before + k + 1) * T]
             np.testing.assert_allclose(trajectory.cursors[1:, k], [tick["c"] for tick in trial], atol=1e-9)
         trial_batch = credit.trial_batch(
-            loop, population, trajectory, rule.config.objective, rule.kind.credit, FIELDS, np.arange(TARGETS)
+            loop, population, trajectory, rule.config.objective, rule.kind.learns_from, FIELDS, np.arange(TARGETS)
         )
         learned_by, learned = rule.kind.learn(rule.config, learned_by, values(rule, population), trial_batch)
         population = population._replace(**learned)

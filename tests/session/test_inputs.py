@@ -113,10 +113,10 @@ def test_refusals_of_a_closed_session(closed, inputs, reason, field):
         ([END, END], "no trial is under way: send start before end", "event"),
         (
             [perturb("rotation", "readout", angle_rad=1)],
-            "a decoder of kind 'external' has no readout that could be rotated",
+            "a decoder of kind 'external' has no readout that can be rotated",
             "perturbation.site",
         ),
-        ([perturb("permutation", "readout")], "reads no units that could be permuted", "perturbation.site"),
+        ([perturb("permutation", "readout")], "reads no units that can be permuted", "perturbation.site"),
         ([packed({})], "the decoder is external", "op"),
         ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "perturbation.of"),
     ],

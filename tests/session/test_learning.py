@@ -47,7 +47,7 @@ def credit_of(run, tick):
     """What the step of `tick` added to the credit collected, by parameter."""
     before, after = (run.states[t].plasticity.collected for t in (tick, tick + 1))
     assert after.trials == before.trials + 1
-    return {name: after.credit[name] - (before.credit[name] if before.trials else 0) for name in after.credit}
+    return {name: after.gradient[name] - (before.gradient[name] if before.trials else 0) for name in after.gradient}
 
 
 def losses_near(run, first, last, name, way):
@@ -235,7 +235,7 @@ def test_every_day_begins_anew_and_the_first_updates_are_idle(kind):
     assert evening.moments.updates == 2
     assert any(array.any() for array in evening.moments.v.values())
     assert morning.moments.updates == morning.collected.trials == morning.collected.updates == 0
-    for arrays in (morning.moments.m, morning.moments.v, morning.collected.credit):
+    for arrays in (morning.moments.m, morning.moments.v, morning.collected.gradient):
         assert not any(array.any() for array in arrays.values())
     if kind == "reinforce":
         assert evening.baseline.any()

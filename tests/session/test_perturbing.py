@@ -10,6 +10,7 @@ import pytest
 from decoderd.decoders import offline
 from decoderd.errors import ProtocolError
 from decoderd.perturbations import PerturbationContext
+from decoderd.perturbations.sites import passed
 from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import perturbing
 from decoderd.state import Command, TimeIndex
@@ -464,7 +465,7 @@ def test_perturbations_of_one_site_apply_in_the_order_they_were_added():
 
 def test_a_ramp_of_a_permutation_cannot_be_begun():
     swap = perturbation("permutation", "readout", envelope={"shape": "ramp", "rise_s": 1.0})
-    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation has nothing in between"):
+    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation cannot be applied in part"):
         protocols.begun(lasting(1.0, perturbations=[swap]))
 
 
@@ -484,7 +485,7 @@ def derivatives_of(*several, goal=GOAL):
     _, active = perturbing.switch(session, state, NOW, 1, [])
     rates = np.random.default_rng(1).uniform(1, 60, (1, 12))
     context = PerturbationContext(goal, 0.012, CURSOR)
-    return perturbing.derivatives(active, CURSOR, rates, COMMAND, context, NOW), rates, active
+    return perturbing.derivatives(active, rates, COMMAND, context, NOW), rates, active
 
 
 def test_derivatives_of_what_is_not_there_are_none():
@@ -531,7 +532,7 @@ def test_derivatives_of_rates():
     )
     expected = np.ones(12)
     expected[[1, 5]], expected[3] = 2.0, 0.0
-    fired = perturbing.apply("neural", active, {}, rates, NOW)
+    fired = passed("neural", active, rates, NOW)[0]
     expected[fired[0] == 0] = 0.0  # noise made them fall silent: a little more or less makes no difference
     # A unit silenced by its envelope fires at the noise alone.
     np.testing.assert_allclose(found.rates, expected[np.newaxis], atol=1e-6)
@@ -543,7 +544,5 @@ def test_what_is_late_is_not_counted():
     session, state = protocols.begun(lasting(1.0, perturbations=[perturbation("delay", "cursor", delay_s=0.03)]))
     run = protocols.turned(session, state, ticks=5)
     _, active = perturbing.switch(session, run.states[-1], TimeIndex(5, 1, 5, 0), 1, [])
-    found = perturbing.derivatives(
-        active, CURSOR, np.ones((1, 12)), COMMAND, PerturbationContext(GOAL, 0.012, CURSOR), NOW
-    )
+    found = perturbing.derivatives(active, np.ones((1, 12)), COMMAND, PerturbationContext(GOAL, 0.012, CURSOR), NOW)
     np.testing.assert_array_equal(found.command, np.zeros((2, 2)))

@@ -87,7 +87,7 @@ def course(together: SessionBatch, evaluated: Collection[int], watch: Callable[[
                         together.population,
                         trajectory,
                         config.objective,
-                        rule.credit,
+                        rule.learns_from,
                         fields,
                         given.targets,
                     )
