@@ -12,13 +12,12 @@ from decoderd.conformance.checks import ROUNDING, finite, mapped, pure, restored
 from decoderd.conformance.component import TIMING, ComponentContract, sample, valid_streams
 from decoderd.decoders.linear import LINEAR
 from decoderd.errors import Refused
-from decoderd.perturbations import PerturbationConfig, PerturbationContext, SessionInfo
+from decoderd.perturbations import SITES, PerturbationConfig, PerturbationContext, SessionInfo
 from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import Draws, open_streams
 from decoderd.state import Command
 from decoderd.trigger import Trigger
 
-SITES = ("cursor", "feedback", "neural", "readout")
 UNITS = 6
 TICKS = 12
 

@@ -177,7 +177,7 @@ def one_by_one(trial_batch: TrialBatch) -> list[TrialBatch]:
         return TrialBatch(
             trial_batch.losses[k : k + 1],
             trial_batch.targets[k : k + 1],
-            lambda amount: trial_batch.credit(amount * others),
+            lambda amount: trial_batch.weighted_sum(amount * others),
         )
 
     return [single(k) for k in range(len(trial_batch.targets))]
@@ -189,6 +189,6 @@ def of_seed(trial_batch: TrialBatch, seed: int) -> TrialBatch:
     def credit(amounts: Array) -> dict[str, Array]:
         amounts_of_all = np.zeros_like(trial_batch.losses)
         amounts_of_all[seed] = amounts
-        return {name: each[seed] for name, each in trial_batch.credit(amounts_of_all).items()}
+        return {name: each[seed] for name, each in trial_batch.weighted_sum(amounts_of_all).items()}
 
     return TrialBatch(trial_batch.losses[seed], trial_batch.targets, credit)

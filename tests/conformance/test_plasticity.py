@@ -76,7 +76,9 @@ def mixes_individuals(before, after):
 
 def takes_the_first_trial_alone(config, state, values, trials):
     first = np.arange(len(trials.targets)) == 0
-    return module.learn(config, state, values, trials._replace(credit=lambda amounts: trials.credit(amounts * first)))
+    return module.learn(
+        config, state, values, trials._replace(weighted_sum=lambda amounts: trials.weighted_sum(amounts * first))
+    )
 
 
 def ignores_the_number_of_trials(config, state, values, trials):
