@@ -17,8 +17,8 @@ from decoderd.errors import ProtocolError
 from decoderd.preparation import pretraining
 from decoderd.preparation.parameters import individual, prepare
 from decoderd.protocol import protocol
-from decoderd.rng import generator
 from tests.learners import FIELDS, PRETRAINING, learning, same_parts
+from tests.preparation.training import parsed, trained
 
 ALL = ("E", "c", "V", *FIELDS)
 
@@ -28,18 +28,6 @@ def cache(tmp_path, monkeypatch):
     """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "decoderd" / "pretrained"
-
-
-def parsed(**fields):
-    """The protocol, its pretraining changed."""
-    return protocol.parse({**learning(), "pretraining": {**PRETRAINING, **fields}})
-
-
-def trained(of, seeds=(4,), watch=lambda updates: None):
-    """Individuals of these seeds, trained or from the cache."""
-    kind = registry.find("populations", "rnn")
-    drawn = [kind.load(of.population, generator(seed, "population/individual"), {}) for seed in seeds]
-    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, watch)
 
 
 def forbid_training(monkeypatch):
@@ -203,7 +191,7 @@ def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
 INTERRUPTED = """
 import os, signal
 from decoderd.preparation import pretraining
-from tests.preparation.test_pretraining import parsed, trained
+from tests.preparation.training import parsed, trained
 pretraining.KEEP_EVERY = 10
 trained(parsed(updates=40), (4, 5), lambda done: os.kill(os.getpid(), signal.SIGKILL) if done == 25 else None)
 """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import os
 import resource
@@ -17,33 +15,18 @@ from threadpoolctl import threadpool_info
 
 from decoderd.run import realtime
 
-GET_TIMERSLACK = 30
-
-
-def timer_slack():
-    return ctypes.CDLL(None, use_errno=True).prctl(GET_TIMERSLACK, 0, 0, 0, 0)
-
-
-def locked_kb():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
-
-
-def surroundings():
-    return {
-        "switch": sys.getswitchinterval(),
-        "collecting": gc.isenabled(),
-        "frozen": gc.get_freeze_count(),
-        "slack": timer_slack(),
-        "policy": os.sched_getscheduler(0),
-        "priority": os.sched_getparam(0).sched_priority,
-        "locked": locked_kb(),
-    }
+PREAMBLE = """
+import gc, json, os, resource, sys
+import numpy as np
+from threadpoolctl import threadpool_info
+from decoderd.run import realtime
+from tests.run.surroundings import locked_kb, surroundings, timer_slack
+"""
 
 
 def in_child(body):
     """What `body`, run in a process of its own, prints as JSON."""
-    program = "from tests.run.test_realtime import *\n" + textwrap.dedent(body)
+    program = PREAMBLE + textwrap.dedent(body)
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     done = subprocess.run(
         [sys.executable, "-c", program],

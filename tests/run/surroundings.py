@@ -1,0 +1,31 @@
+"""What a process can find out about its own scheduling, memory and interpreter."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+
+GET_TIMERSLACK = 30
+
+
+def timer_slack():
+    return ctypes.CDLL(None, use_errno=True).prctl(GET_TIMERSLACK, 0, 0, 0, 0)
+
+
+def locked_kb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
+
+
+def surroundings():
+    return {
+        "switch": sys.getswitchinterval(),
+        "collecting": gc.isenabled(),
+        "frozen": gc.get_freeze_count(),
+        "slack": timer_slack(),
+        "policy": os.sched_getscheduler(0),
+        "priority": os.sched_getparam(0).sched_priority,
+        "locked": locked_kb(),
+    }
