@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import sys
 
 GET_TIMERSLACK = 30
@@ -29,3 +30,11 @@ def surroundings():
         "priority": os.sched_getparam(0).sched_priority,
         "locked": locked_kb(),
     }
+
+
+def drop_rights(locked_bytes=0):
+    """Become an ordinary user who may lock so much memory and use no real-time priority."""
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked_bytes, locked_bytes))
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    os.setgid(65534)
+    os.setuid(65534)

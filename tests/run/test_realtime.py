@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import textwrap
@@ -20,7 +19,7 @@ import gc, json, os, resource, sys
 import numpy as np
 from threadpoolctl import threadpool_info
 from decoderd.run import realtime
-from tests.run.surroundings import locked_kb, surroundings, timer_slack
+from tests.run.surroundings import drop_rights, locked_kb, surroundings, timer_slack
 """
 
 
@@ -76,14 +75,6 @@ def test_undone_after_an_error_too():
         """
     )
     assert before == after
-
-
-def drop_rights(locked_bytes=0):
-    """Become an ordinary user who may lock so much memory and use no real-time priority."""
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked_bytes, locked_bytes))
-    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
-    os.setgid(65534)
-    os.setuid(65534)
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be dropped by root")
