@@ -146,7 +146,7 @@ SPOILT = {
     "empty": lambda path: path.write_bytes(b""),
     "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "something else": lambda path: np.savez(path, counts=np.zeros(3)),
-    "one array": lambda path: path.open("wb").write(b"\x93NUMPY"),
+    "one array": lambda path: path.write_bytes(b"\x93NUMPY"),
     "another's shape": lambda path: np.savez(path, **{**np.load(path), "W": np.zeros((5, 5))}),
     "not finite": lambda path: np.savez(path, **{**np.load(path), "b": np.full(8, np.nan)}),
     "objects": lambda path: np.savez(path, **{**np.load(path), "b": np.array([{}] * 8)}),

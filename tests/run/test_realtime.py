@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 from decoderd.run import realtime
 
 PREAMBLE = """
-import gc, json, os, resource, sys
+import gc, json, os, resource, subprocess, sys
 import numpy as np
 from threadpoolctl import threadpool_info
 from decoderd.run import realtime
