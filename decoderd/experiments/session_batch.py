@@ -70,7 +70,7 @@ def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: 
         population=type(first)(*(np.stack(field) for field in zip(*(one.population for one in each), strict=True))),
         decoders=tuple(one.decoder for one in each),
         readouts=tuple(np.arange(kind.units(first)) if one.readouts is None else one.readouts for one in each),
-        population_streams=open_streams(seeds, "population", kind.streams(protocol.population, first)),
+        population_streams=open_streams(seeds, "population", kind.streams(population_plan, first)),
         task_plan=task.plan(protocol.task, timing),
         task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
     )

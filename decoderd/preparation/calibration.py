@@ -10,7 +10,8 @@ import numpy as np
 from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.decoders import Recorded
-from decoderd.errors import ArrayError
+from decoderd.errors import ArrayError, ProtocolError
+from decoderd.populations import COUNTS
 from decoderd.preparation import pretraining
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import generator, open_streams
@@ -21,6 +22,19 @@ from decoderd.state import POSITION, VELOCITY, Reaches
 DIRECTIONS = 8
 
 OnProgress = Callable[[int], None]
+
+
+def decoded_channel(protocol: Protocol) -> str:
+    """The channel of the population that the decoder reads. Raises ProtocolError for one that it does not have."""
+    channel: str = getattr(protocol.decoder, "channel", COUNTS)
+    channels = registry.find("populations", protocol.population.kind).channels
+    if channel not in channels:
+        raise ProtocolError(
+            f"decoder.channel = {channel!r}: a population of kind {protocol.population.kind!r} has the channels "
+            f"{', '.join(channels)}",
+            "decoder.channel",
+        )
+    return channel
 
 
 def calibrate(
@@ -35,7 +49,7 @@ def calibrate(
     arm is not named.
     """
     config: Any = protocol.decoder
-    settings, timing, channel = config.calibration, protocol.timing, config.channel
+    settings, timing, channel = config.calibration, protocol.timing, decoded_channel(protocol)
     kind = registry.find("populations", protocol.population.kind)
     if kind.manual is not None:
         if protocol.pretraining is None:
@@ -54,7 +68,7 @@ def calibrate(
     if not kind.drawn:
         raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
     plan = kind.plan(protocol.population, timing)
-    streams = open_streams((protocol.seed,), "calibration", kind.streams(protocol.population, parameters))
+    streams = open_streams((protocol.seed,), "calibration", kind.streams(plan, parameters))
     bins = max(1, round(settings.reach_s / timing.bin_s))
     ticks = bins * timing.bin_ticks
     counts, cursors = [], []

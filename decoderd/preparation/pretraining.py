@@ -96,11 +96,11 @@ class Noise:
     """Random rows of manual trials: those of trial i follow those of trial i - 1 in its individual's streams."""
 
     def __init__(
-        self, name: str, seeds: tuple[int, ...], kind: Population, config: Any, population: Any, day: int = 0
+        self, name: str, seeds: tuple[int, ...], kind: Population, plan: Any, population: Any, day: int = 0
     ) -> None:
         self._day = day
         one = type(population)(*(field[0] for field in population))
-        self._streams = open_streams(seeds, name, kind.streams(config, one))
+        self._streams = open_streams(seeds, name, kind.streams(plan, one))
         self._at_start = () if kind.plastic is None else kind.plastic.at_start
 
     def tables(self, first: int, trials: int, ticks: int) -> dict[str, Array]:
@@ -137,7 +137,7 @@ def train(
     learning: Any = settings.plasticity
     learning = learning.model_copy(update={"trials_per_update": settings.targets})
     fields = tuple(kind.plastic.fields[part] for part in learning.plastic)
-    noise = Noise("pretraining", seeds, kind, config, population)
+    noise = Noise("pretraining", seeds, kind, control.loop.population_plan, population)
     targets = np.arange(settings.targets)
     done, losses = 0, np.empty((len(seeds), settings.updates))
     state = rule.init(learning, _values(population, fields), settings.targets, (len(seeds),))
@@ -178,7 +178,9 @@ def recorded(
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
     fired: list[Spikes] = []
-    trajectory = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
+    trajectory = reach(
+        control, one, Noise("calibration", (seed,), kind, control.loop.population_plan, one, day), 0, fired
+    )
     bins = control.reaches.ticks // timing.bin_ticks
 
     def binned(rows: Array) -> Array:  # (ticks, trials, .) -> (trials * bins, ticks of a bin, .)

@@ -77,7 +77,7 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
     kind, (one,) = registry.find("populations", "rnn"), trained(of)
     several = type(one.population)(*(field[np.newaxis] for field in individual(of)))
     control = pretraining.manual(of.pretraining, kind, of.population, several, of.timing, 4)
-    noise = pretraining.Noise("pretraining", (4,), kind, of.population, several)
+    noise = pretraining.Noise("pretraining", (4,), kind, control.loop.population_plan, several)
     fired = []
     trajectory = pretraining.reach(control, several, noise, 0, fired)
     losses = []
@@ -85,7 +85,7 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
         px, py, vx, vy = trajectory.cursors[-1, 0, k]
         effort = np.mean(np.sum(trajectory.decoded[:, 0, k] ** 2, axis=1))
         losses.append(((px - x) ** 2 + (py - y) ** 2) / 0.01**2 + 0.1 * (vx**2 + vy**2) / 0.02**2 + 1.5 * effort)
-        rates = np.stack(fired)[:, 0, k]  # one count a rate, at 10 ms and 100 Hz a rate
+        rates = np.stack([tick["counts"] for tick in fired])[:, 0, k]  # one count a rate, at 10 ms and 100 Hz a rate
         np.testing.assert_allclose(trajectory.decoded[:, 0, k], rates @ several.V[0].T, rtol=1e-10)
     assert one.losses[0] == pytest.approx(np.mean(losses), rel=1e-10)
 
