@@ -13,7 +13,7 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import load_npz
-from decoderd.decoders import Recorded
+from decoderd.decoders import CalibrationData
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.preparation import pretraining
 from decoderd.protocol import readouts
@@ -115,7 +115,9 @@ def refitted(protocol: Protocol, parameters: Parameters, day: int, arbitrary: bo
     return _arbitrary(protocol, kind, decoder, day) if arbitrary else decoder
 
 
-def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None, day: int = 0) -> Recorded:
+def calibrate(
+    protocol: Protocol, parameters: Any, watch: Watch = lambda reaches: None, day: int = 0
+) -> CalibrationData:
     """Counts of a population while an arm or a cursor does what it means to do, in reaches from the centre.
 
     A population that moves an arm reaches with that of its pretraining, under manual control. The subject of another
@@ -159,4 +161,4 @@ def calibrate(protocol: Protocol, parameters: Any, watch: Watch = lambda reaches
             rows.append((np.concatenate(collected).sum(axis=0), cursor[0, POSITION], moved / timing.bin_s))
         watch(reach + 1)
     counts, position, velocity = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
-    return Recorded(counts, position, velocity, timing.bin_s)
+    return CalibrationData(counts, position, velocity, timing.bin_s)

@@ -15,7 +15,7 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ticks
-from decoderd.decoders import AffineStep, Recorded
+from decoderd.decoders import AffineStep, CalibrationData
 from decoderd.errors import ProtocolError
 from decoderd.populations import Population
 from decoderd.preparation import cache
@@ -169,7 +169,7 @@ def recorded(
     seed: int,
     trials: int,
     day: int = 0,
-) -> Recorded:
+) -> CalibrationData:
     """Reaches of one individual under manual control as a recording, a row a decoder's bin, trial after trial.
 
     Counts add up over the bin, and its velocity is the mean.
@@ -186,7 +186,7 @@ def recorded(
 
     cursor = binned(trajectory.cursors[1:, 0])
     counts = binned(np.stack(fired)[:, 0].astype(np.float64))
-    return Recorded(
+    return CalibrationData(
         counts.sum(axis=1),
         cursor[:, -1, POSITION],
         cursor[..., VELOCITY].mean(axis=1),
