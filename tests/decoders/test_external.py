@@ -1,4 +1,4 @@
-"""The external decoder passes on what it has heard."""
+"""The external decoder passes on the kinematics that it received last."""
 
 import numpy as np
 
