@@ -80,5 +80,5 @@ def test_a_decoder_without_a_readout_is_refused(rig):
 
 def test_a_decoder_with_other_states_is_refused(rig):
     seven = {"A": 0.9 * np.eye(7), "W": np.eye(7), "C": np.ones((8, 7)), "Q": np.eye(8)}
-    with pytest.raises(Refused, match="a state of 7 entries drives no cursor"):
+    with pytest.raises(Refused, match="a state of 7 entries cannot move a cursor"):
         ROTATION.begin(config(site="readout"), rig.host(rig.kalman, given=seven))
