@@ -1,4 +1,4 @@
-"""Individuals that learn to reach before a session, and the cache they are kept in."""
+"""Populations that learn to reach before a session, and the cache that stores them."""
 
 from __future__ import annotations
 
