@@ -21,7 +21,7 @@ from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations.products import summed
 from decoderd.populations.rnn import population as rnn
 from decoderd.populations.rnn.population import Precision
-from decoderd.preparation.pretraining import Noise, places
+from decoderd.preparation.pretraining import TrialStreams, places
 from decoderd.rng import Spec, Stream
 from decoderd.rollout.adjoint import Loop
 from decoderd.rollout.credit import trial_batch
@@ -49,7 +49,7 @@ class Learning:
         seeds *= alike
         self._people = rnn.Parameters(*(field[self._of] for field in one_each))
         plan = rnn.plan(population, TIMING)
-        self._noise = Noise("bench", tuple(range(seeds // alike)), rnn.RNN, plan, one_each)
+        self._noise = TrialStreams("bench", tuple(range(seeds // alike)), rnn.RNN, plan, one_each)
         cursor = CURSOR.plan(CURSOR.Config(), TIMING)  # type: ignore[call-arg]
         self._loop = Loop(rnn.RNN, plan, CURSOR, cursor, TIMING.tick_s, slice(None))
         K = np.zeros((seeds, 2, UNITS))

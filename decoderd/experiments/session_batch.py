@@ -153,7 +153,7 @@ def trials(batch: SessionBatch, day: int, first: int, count: int) -> Trials:
     length = plan.rest + plan.reach
     numbers = np.arange(first, first + count)
     rows = batch.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
-    start = timed_reach.place_to_start(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
+    start = timed_reach.start_place(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
     tables = {}
     for name, stream in batch.population_streams.items():
         if name in plastic.at_start:

@@ -9,7 +9,7 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.decoders import Recorded
+from decoderd.decoders import CalibrationData
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.populations import COUNTS
 from decoderd.preparation import pretraining
@@ -39,7 +39,7 @@ def decoded_channel(protocol: Protocol) -> str:
 
 def calibrate(
     protocol: Protocol, parameters: Any, on_progress: OnProgress = lambda reaches: None, day: int = 0
-) -> Recorded:
+) -> CalibrationData:
     """Counts of a population in reaches from the centre whose kinematics are known.
 
     A population that moves an arm reaches with the arm of its pretraining, under manual control. For the others the
@@ -85,7 +85,7 @@ def calibrate(
         on_progress(reach + 1)
     ends = np.stack(cursors)[..., POSITION]  # (reaches, bins + 1, 2)
     moved = np.diff(ends, axis=1)  # counts add up over the bin, so velocity is its mean
-    return Recorded(
+    return CalibrationData(
         np.concatenate(counts).astype(np.float64),
         ends[:, 1:].reshape(-1, 2),
         (moved / timing.bin_s).reshape(-1, 2),
