@@ -26,6 +26,8 @@ def read(frames: Sequence[bytes]) -> AnyMessage:
     if model is None:
         raise UnknownTopic(_unknown(frames[0]))
     stamp = codec.decode(frames[2])
+    if not {"i", "t"} <= stamp.keys():
+        raise ValueError("a stamp has the keys i and t")
     return cast(AnyMessage, model.read(codec.decode(frames[1]), stamp["i"], stamp["t"]))
 
 
