@@ -96,10 +96,10 @@ def follow(console: Console, messages: Any) -> None:
     recent: deque[bool] = deque(maxlen=WINDOW)
     with console.status("waiting for the first trial") as status:
         for message in messages:
-            trial = message.payload
-            recent.append(trial["x"] == "success")
+            recent.append(message.outcome == "success")
             share = f"{100 * sum(recent) / len(recent):.0f} % of the last {len(recent)} succeeded"
-            status.update(f"day {trial['d']}, trial {trial['r']}: {share}{', cursor turned' if trial['w'] else ''}")
+            turned_now = ", cursor turned" if message.perturbations else ""
+            status.update(f"day {message.day}, trial {message.trial}: {share}{turned_now}")
 
 
 def turned(console: Console, recorded: RecordedSession) -> None:

@@ -213,7 +213,7 @@ def give(
     if not isinstance(parsed, dict):
         raise ServiceError("an input is a JSON object")
     with _plainly(), _session(session, control, keys) as found:
-        _show(found.give(parsed))
+        _show(found.send_input(parsed))
 
 
 @ctl.command()
@@ -227,7 +227,7 @@ def get_decoder(
     import numpy as np
 
     with _plainly(), _session(session, control, keys) as found:
-        reply = found.decoder()
+        reply = found.get_decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
     try:

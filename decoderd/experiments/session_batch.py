@@ -70,7 +70,7 @@ def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: 
         population=type(first)(*(np.stack(field) for field in zip(*(one.population for one in each), strict=True))),
         decoders=tuple(one.decoder for one in each),
         readouts=tuple(np.arange(kind.units(first)) if one.readouts is None else one.readouts for one in each),
-        population_streams=open_streams(seeds, "population", kind.streams(protocol.population, first)),
+        population_streams=open_streams(seeds, "population", kind.streams(population_plan, first)),
         task_plan=task.plan(protocol.task, timing),
         task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
     )
@@ -153,7 +153,7 @@ def trials(batch: SessionBatch, day: int, first: int, count: int) -> Trials:
     length = plan.rest + plan.reach
     numbers = np.arange(first, first + count)
     rows = batch.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
-    start = timed_reach.place_to_start(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
+    start = timed_reach.start_place(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
     tables = {}
     for name, stream in batch.population_streams.items():
         if name in plastic.at_start:

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from decoderd.arrays import Array, check_array, load_npz, require_arrays
-from decoderd.decoders import Calibration, Recorded, fitting, intrinsic_manifold
+from decoderd.decoders import Calibration, CalibrationData, fitting, intrinsic_manifold
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
@@ -260,7 +260,7 @@ def decoder(recording: Recording, factors: int = 10) -> dict[str, NDArray[Any]]:
     factor_model.independent(model["fa_loadings"], model["fa_private_var"])
     if recording.filter:
         return {**model, **recording.filter}
-    meant = Recorded(recording.counts, None, _unit_vectors(recording.direction), recording.bin_s)
+    meant = CalibrationData(recording.counts, None, _unit_vectors(recording.direction), recording.bin_s)
     arrays = fitting.intrinsic_manifold(meant, Calibration(speed_sd_m_s=math.sqrt(0.5)), model)
     return scaled(arrays, MEANT_SPEED_M_S / settled_speed(recording, intrinsic_manifold.load(arrays)))
 

@@ -12,8 +12,8 @@ def parsed(**fields):
     return protocol.parse({**learning(), "pretraining": {**PRETRAINING, **fields}})
 
 
-def trained(of, seeds=(4,), watch=lambda updates: None):
-    """Individuals of these seeds, trained or from the cache."""
+def trained(of, seeds=(4,), on_progress=lambda updates: None):
+    """Populations of these seeds, trained or from the cache."""
     kind = registry.find("populations", "rnn")
     drawn = [kind.load(of.population, generator(seed, "population/individual"), {}) for seed in seeds]
-    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, watch)
+    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, on_progress)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
 
 

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
 from decoderd.wire import codec
-from decoderd_client.asking import Session
-from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.control import Session
 from decoderd_client.plugins import Unable
+from decoderd_client.requests import ControlError, NoAnswer
 from decoderd_plugins.compaction import Config, daily, reporting
 from decoderd_plugins.compaction.gathering import TOPICS, Gathered, Gathering, swaps
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
 
 Count = Annotated[int, Field(ge=1)]

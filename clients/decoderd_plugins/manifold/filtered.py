@@ -28,7 +28,7 @@ import numpy as np
 from decoderd.analysis import candidates, manifolds, open_loop
 from decoderd.analysis.open_loop import Mappings
 from decoderd.arrays import Array
-from decoderd.decoders import Calibration, Recorded, fitting, intrinsic_manifold
+from decoderd.decoders import Calibration, CalibrationData, fitting, intrinsic_manifold
 from decoderd.errors import NumericalError
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
@@ -56,7 +56,7 @@ def fit(kind: str, calibration: Mapping[str, Any], bins: Bins, bin_s: float, fac
     `calibration` is that of the session's decoder: it says how velocities are expected to vary. Raises DecoderdError
     for bins that are too few or too poor, and Unable for intentions that the population does not tell.
     """
-    recorded = Recorded(bins.counts, None, _intended(bins, config), bin_s)
+    recorded = CalibrationData(bins.counts, None, _intended(bins, config), bin_s)
     analysed = principal_components(bins.counts, factors) if config.method == "pca" else None
     given = fitting.intrinsic_manifold(recorded, Calibration(**{**calibration, "factors": factors}), analysed)
     found = Filtered(kind, intrinsic_manifold.load(given))

@@ -17,10 +17,10 @@ from decoderd.errors import DecoderdError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
-from decoderd_client.asking import Session
-from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.control import Session
 from decoderd_client.participant import Participant
 from decoderd_client.plugins import Unable
+from decoderd_client.requests import ControlError, NoAnswer
 from decoderd_plugins.manifold import Config, reporting
 from decoderd_plugins.manifold.course import Course
 from decoderd_plugins.manifold.gathering import TOPICS
@@ -62,7 +62,7 @@ def live(session: Session, config: Config, tell: Tell) -> None:
 
 
 def _decoder(session: Session) -> Arrays:
-    reply = session.decoder()
+    reply = session.get_decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     return {name: np.frombuffer(data, dtype="<f8").reshape(shape) for name, (shape, data) in packed.items()}
 
@@ -81,8 +81,8 @@ def _take_part(session: Session, course: Course, name: str, tick: int) -> bool:
             if any(given["op"] == "decoder" for given in inputs):
                 course.consumed(tick)
             tick = passed.tick
-            for topic, payload in passed.messages:
-                course.hear(topic, payload)
+            for message in passed.messages:
+                course.hear(message.topic, message.payload)
             if passed.over:
                 return True
         return False
@@ -99,7 +99,7 @@ def _follow(session: Session, course: Course, tell: Tell) -> bool:
             due = course.due()
             for given in due:
                 if given["op"] == "decoder" and not messages.over:
-                    course.consumed(session.give(given)["tick"])
+                    course.consumed(session.send_input(given)["tick"])
             if not messages.over:
                 _publish(session, [given for given in due if given["op"] == "metrics"], tell)
             if course.over:
@@ -110,7 +110,7 @@ def _follow(session: Session, course: Course, tell: Tell) -> bool:
 def _publish(session: Session, due: list[dict[str, Any]], tell: Tell) -> None:
     for given in due:
         try:
-            session.give(given)
+            session.send_input(given)
         except (ControlError, NoAnswer) as error:
             tell(f"numbers were not published: {error}")
 

@@ -1,4 +1,4 @@
-"""The bookkeeping of a subscriber alone: whatever is lost, doubled or late, each message once and in order."""
+"""Gaps in sequence numbers: whatever is lost, doubled or late, each message once and in order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoderd.wire import codec
-from decoderd_client.sequence import Gap, Sequence, parse
+from decoderd.wire import topics as wire_topics
+from decoderd_client.gaps import Gap, SequenceNumbers
 
 
 def deliver(sequence, topic, number, incarnation, out):
@@ -27,7 +27,7 @@ topics = st.sampled_from(["tick", "trial", "counts"])
 
 @given(st.lists(st.tuples(topics, st.integers(0, 40)), max_size=120), st.integers(0, 10))
 def test_any_loss_and_any_repetition_end_complete_and_in_order(arrivals, first):
-    sequence, out = Sequence(dict.fromkeys(["tick", "trial", "counts"], first)), []
+    sequence, out = SequenceNumbers(dict.fromkeys(["tick", "trial", "counts"], first)), []
     for topic, number in arrivals:
         deliver(sequence, topic, number, 1, out)
     published = {}
@@ -39,8 +39,8 @@ def test_any_loss_and_any_repetition_end_complete_and_in_order(arrivals, first):
 
 
 @given(st.integers(1, 50), st.integers(0, 49), st.integers(1, 30))
-def test_what_a_resumed_session_publishes_again_is_not_told_again(heard, back, more):
-    sequence, out = Sequence({"tick": 0}), []
+def test_what_a_resumed_session_publishes_again_is_not_delivered_again(heard, back, more):
+    sequence, out = SequenceNumbers({"tick": 0}), []
     for number in range(heard):
         deliver(sequence, "tick", number, 1, out)
     for number in range(max(0, heard - back), heard + more):
@@ -48,9 +48,9 @@ def test_what_a_resumed_session_publishes_again_is_not_told_again(heard, back, m
     assert out == [("tick", number) for number in range(heard + more)]
 
 
-@pytest.mark.parametrize("topic", codec.OBSERVED)
+@pytest.mark.parametrize("topic", wire_topics.OBSERVED)
 def test_numbers_of_what_was_observed_and_lost_are_given_anew(topic):
-    sequence = Sequence({topic: 5})
+    sequence = SequenceNumbers({topic: 5})
     assert sequence.arrived(topic, 5, 1) is True
     assert sequence.arrived(topic, 5, 1) is False
     assert sequence.arrived(topic, 4, 2) is True  # 4 and 5 were lost with the crash
@@ -58,13 +58,5 @@ def test_numbers_of_what_was_observed_and_lost_are_given_anew(topic):
 
 
 def test_the_tail_is_missed_by_what_was_published():
-    sequence = Sequence({"tick": 3, "trial": 1})
+    sequence = SequenceNumbers({"tick": 3, "trial": 1})
     assert sequence.behind({"tick": 5, "trial": 1, "counts": 9}) == [Gap("tick", 3, 2)]
-
-
-def test_a_message_has_three_frames():
-    frames = [codec.topic("tick"), codec.encode({"s": "a", "q": 1, "k": 1}), codec.stamp(2, 9)]
-    name, message = parse(frames)
-    assert (name, message.payload["q"], message.incarnation, message.sent_ns) == ("tick", 1, 2, 9)
-    with pytest.raises(ValueError, match="three frames"):
-        parse(frames[:2])

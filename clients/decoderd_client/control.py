@@ -1,7 +1,7 @@
-"""Control of a session and of the supervisor: one method an operation (wire.control), from ordinary code or asyncio.
+"""Control of a session and of the supervisor: one method for each operation, from ordinary code or asyncio.
 
-Every method returns a Reply, or raises ControlError (with code and field) or NoAnswer. A request that gets no answer is
-sent again under its id, so it is carried out once at most.
+Every method returns a Reply, or raises ControlError (with code and field) or NoAnswer. A request that gets no
+answer is sent again under its id, so it is carried out once at most.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-from decoderd_client import conversation
-from decoderd_client.conversation import NoAnswer, Reply
 from decoderd_client.keys import ClientKeys
-from decoderd_client.subscribing import AsyncSubscriber, Subscriber
+from decoderd_client.requests import ControlError, Exchange, NoAnswer, Reply
+from decoderd_client.subscriber import AsyncSubscriber, Subscriber
 
 Fields = Mapping[str, Any]
 
 
 class _Operations:
-    """What can be asked; `_ask` sends it. In the asyncio classes every method returns an awaitable."""
+    """Base of the operations; `_ask` sends a request. In the asyncio classes every method returns an awaitable."""
 
     def _ask(self, op: str, **fields: Any) -> Any:
         raise NotImplementedError
@@ -36,10 +35,10 @@ class SessionOperations(_Operations):
         return self._ask("describe")
 
     def health(self) -> Any:
-        """Whether its loop turns."""
+        """Whether its loop runs, and what is on the disk."""
         return self._ask("health")
 
-    def decoder(self) -> Any:
+    def get_decoder(self) -> Any:
         """The decoder's arrays; `reply.array(reply["arrays"][name])` gives shape and bytes."""
         return self._ask("get_decoder")
 
@@ -47,36 +46,36 @@ class SessionOperations(_Operations):
         """Recorded messages from number `first` on, as `reply.frames`; fewer, if no more are on the disk yet."""
         return self._ask("missed", topic=topic, first=first, count=count)
 
-    def give(self, given: Fields) -> Any:
-        """An input (wire.inputs), consumed by the tick that the reply names."""
-        return self._ask("input", input=dict(given))
+    def send_input(self, fields: Fields) -> Any:
+        """Send an input (wire.inputs); the reply names the tick that consumed it."""
+        return self._ask("input", input=dict(fields))
 
     def perturb(self, perturbation: Fields) -> Any:
         """Add a perturbation: the fields of a protocol's [[perturbations]]."""
-        return self.give({"op": "perturb", "perturbation": dict(perturbation)})
+        return self.send_input({"op": "perturb", "perturbation": dict(perturbation)})
 
     def unperturb(self, name: str) -> Any:
         """Remove a perturbation."""
-        return self.give({"op": "unperturb", "name": name})
+        return self.send_input({"op": "unperturb", "name": name})
 
     def task_event(self, event: str, **fields: Any) -> Any:
         """start, go or end of a trial, for the `external` task: target (m), radius_m, index, outcome."""
-        return self.give({"op": "task", "event": event, **fields})
+        return self.send_input({"op": "task", "event": event, **fields})
 
     def kinematics(self, velocity: tuple[float, float], position: tuple[float, float] | None = None) -> Any:
         """Decoded kinematics (m/s, m), for the `external` decoder."""
         more = {} if position is None else {"position": position}
-        return self.give({"op": "kinematics", "velocity": velocity, **more})
+        return self.send_input({"op": "kinematics", "velocity": velocity, **more})
 
     def set_decoder(self, arrays: Mapping[str, tuple[Iterable[int], bytes]]) -> Any:
         """Exchange the decoder's arrays: {name: (shape, float64 little-endian row by row)}."""
         packed = {name: {"shape": list(shape), "data": data} for name, (shape, data) in arrays.items()}
-        return self.give({"op": "decoder", "arrays": packed})
+        return self.send_input({"op": "decoder", "arrays": packed})
 
     def metrics(self, source: str, values: Mapping[str, float], day: int | None = None) -> Any:
-        """Tell numbers to all who listen."""
+        """Publish numbers under the name `source` to all subscribers of the topic `metrics`."""
         more = {} if day is None else {"day": day}
-        return self.give({"op": "metrics", "source": source, "values": dict(values), **more})
+        return self.send_input({"op": "metrics", "source": source, "values": dict(values), **more})
 
     def pause(self) -> Any:
         """Let no more ticks pass."""
@@ -91,7 +90,7 @@ class SessionOperations(_Operations):
         return self._ask("stop")
 
     def checkpoint(self) -> Any:
-        """Have all that has happened on the disk."""
+        """Write all that has happened to the disk."""
         return self._ask("checkpoint")
 
     def join(self, participant: str) -> Any:
@@ -103,7 +102,7 @@ class SessionOperations(_Operations):
         return self._ask("grant", participant=participant, until=until, inputs=list(inputs), want=list(want))
 
     def leave(self, participant: str) -> Any:
-        """Take part no more."""
+        """Take part in lockstep no more."""
         return self._ask("leave", participant=participant)
 
 
@@ -136,7 +135,7 @@ class SupervisorOperations(_Operations):
 
 
 class _Endpoint:
-    """Whom to ask, and how patiently."""
+    """Where to send requests, how long to wait for a reply, and how often to send again."""
 
     def __init__(
         self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
@@ -145,22 +144,24 @@ class _Endpoint:
         self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
 
     def _prepare(self, socket: zmq.Socket[Any]) -> None:
-        """Connect it. Raises ValueError for what is no endpoint."""
+        """Connect a socket. Raises ValueError for text that is no endpoint."""
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDTIMEO, self._timeout_ms)  # whose key is refused has nowhere to send to
+        socket.setsockopt(zmq.SNDTIMEO, self._timeout_ms)  # a client whose key is refused cannot send at all
         if self.keys is not None:
             self.keys.introduce(socket)
         try:
             socket.connect(self.endpoint)
         except zmq.ZMQError:
-            raise ValueError(f"{self.endpoint!r} is no endpoint: right is tcp://HOST:PORT or ipc://PATH") from None
+            raise ValueError(f"{self.endpoint!r} is no endpoint: expected tcp://HOST:PORT or ipc://PATH") from None
 
     def _no_answer(self, op: str) -> NoAnswer:
         waited = f"{self._attempts} x {self._timeout_ms / 1e3:g} s"
         return NoAnswer(f"{self.endpoint} did not answer to {op!r} in {waited}")
 
 
-class _Asking(_Endpoint):
+class _Blocking(_Endpoint):
+    """Sends requests and waits for their replies."""
+
     def __init__(
         self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
     ) -> None:
@@ -169,7 +170,7 @@ class _Asking(_Endpoint):
         self._prepare(self._socket)
 
     def _ask(self, op: str, **fields: Any) -> Reply:
-        exchange = conversation.Exchange(op, fields, self._attempts)
+        exchange = Exchange(op, fields, self._attempts)
         while due := exchange.due():
             for frames in due:
                 with suppress(zmq.Again):
@@ -180,7 +181,7 @@ class _Asking(_Endpoint):
         raise self._no_answer(op)
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()
 
     def __enter__(self) -> Any:
@@ -190,10 +191,12 @@ class _Asking(_Endpoint):
         self.close()
 
 
-class _AsyncAsking(_Endpoint):
+class _Asyncio(_Endpoint):
+    """Sends requests and awaits their replies."""
+
     async def _ask(self, op: str, **fields: Any) -> Reply:
-        exchange = conversation.Exchange(op, fields, self._attempts)
-        # A socket a request: several may be under way at once.
+        exchange = Exchange(op, fields, self._attempts)
+        # A socket for each request: several may be under way at once.
         socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
         try:
             self._prepare(socket)
@@ -215,41 +218,41 @@ class _AsyncAsking(_Endpoint):
         pass
 
 
-class Session(_Asking, SessionOperations):
+class Session(_Blocking, SessionOperations):
     """Control of a session process."""
 
-    _ask = _Asking._ask
+    _ask = _Blocking._ask
 
     def subscribe(self, topics: Iterable[str], from_start: bool = False) -> Subscriber:
         """Follow the stream from now on, or from the session's beginning."""
         return Subscriber(self, topics, from_start)
 
 
-class AsyncSession(_AsyncAsking, SessionOperations):
+class AsyncSession(_Asyncio, SessionOperations):
     """Control of a session process, with asyncio."""
 
-    _ask = _AsyncAsking._ask
+    _ask = _Asyncio._ask
 
     def subscribe(self, topics: Iterable[str], from_start: bool = False) -> AsyncSubscriber:
         """Follow the stream from now on, or from the session's beginning."""
         return AsyncSubscriber(self, topics, from_start)
 
 
-class Supervisor(_Asking, SupervisorOperations):
+class Supervisor(_Blocking, SupervisorOperations):
     """Control of `decoderd serve`."""
 
-    _ask = _Asking._ask
+    _ask = _Blocking._ask
 
     def session(self, name: str) -> Session:
         """Control of one of its sessions. Raises ControlError if it has no process."""
         found = self.find(name)
         if found["control"] is None:
             why = f" ({found['why']})" if found.get("why") else ""
-            raise conversation.ControlError("over", f"session {name!r} is {found['state']}{why}", "session")
+            raise ControlError("over", f"session {name!r} is {found['state']}{why}", "session")
         return Session(found["control"], self._timeout_ms / 1e3, self._attempts, self.keys)
 
 
-class AsyncSupervisor(_AsyncAsking, SupervisorOperations):
+class AsyncSupervisor(_Asyncio, SupervisorOperations):
     """Control of `decoderd serve`, with asyncio."""
 
-    _ask = _AsyncAsking._ask
+    _ask = _Asyncio._ask

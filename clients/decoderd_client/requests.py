@@ -1,4 +1,4 @@
-"""Requests and replies as frames, without a socket: what the two kinds of control share."""
+"""Requests and replies as frames, and when a request is sent again. No socket: shared by ordinary code and asyncio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from decoderd.wire import codec, envelope
 
 
 class ControlError(Exception):
-    """A request was not carried out; nothing was changed. `code` is one of wire.control.Code, `field` the culprit."""
+    """A request that was not carried out; nothing was changed. `code` is one of
+    wire.replies.CODES, `field` the path to the field at fault, or None."""
 
     def __init__(self, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -18,7 +19,7 @@ class ControlError(Exception):
 
 
 class NoAnswer(Exception):
-    """Nobody answered in time."""
+    """No answer came in time. Whether the request was carried out is not known."""
 
 
 class Reply(dict[str, Any]):
@@ -45,10 +46,19 @@ def request(op: str, fields: Mapping[str, Any]) -> tuple[str, list[bytes]]:
 
 
 def read(id: str, frames: Sequence[bytes]) -> Reply | None:
-    """The reply to request `id`, or None if it is another's (late, to a request given up). Raises ControlError."""
+    """The reply to request `id`, or None if it is to another one (late, to a request given up).
+
+    Raises ControlError for a request that was not carried out, and for a service of another version.
+    """
     reply = Reply(codec.decode(frames[0]))
     if reply.get("id") not in (id, ""):
         return None
+    if reply.get("v") != codec.VERSION:
+        message = (
+            f"the service speaks version {reply.get('v')} of the protocol and this client version {codec.VERSION}: "
+            "use the decoderd_client that comes with the service"
+        )
+        raise ControlError("bad_version", message, "v")
     if not reply.get("ok"):
         error = reply.get("error") or {}
         raise ControlError(error.get("code", "internal"), error.get("message", "no reason given"), error.get("field"))
@@ -57,10 +67,10 @@ def read(id: str, frames: Sequence[bytes]) -> Reply | None:
 
 
 class Exchange:
-    """A request that is sent again under its id until it is answered, `attempts` times in a row without a sign of life.
+    """A request that is sent again under its id until it is answered, at most `attempts` times without any reply.
 
-    A grant is answered when it is used up, which may take as long as it likes: so whenever it is sent again, the
-    session's health is asked for with it, and any answer lets it wait on.
+    A grant is answered when it is used up, which may take arbitrarily long. So whenever it is sent again, the
+    session's health is asked for with it, and any reply starts the count of attempts anew.
     """
 
     def __init__(self, op: str, fields: Mapping[str, Any], attempts: int) -> None:
@@ -69,7 +79,7 @@ class Exchange:
         self._left, self._again = attempts + self._patient, False
 
     def due(self) -> list[list[bytes]]:
-        """What to send now; nothing, if it is to be given up."""
+        """What to send now: lists of frames; none if the request is to be given up."""
         if not self._left:
             return []
         asking = [request("health", {})[1]] if self._again and self._patient else []
@@ -77,7 +87,7 @@ class Exchange:
         return [self._frames, *asking]
 
     def read(self, frames: Sequence[bytes]) -> Reply | None:
-        """The reply, or None if these frames are another's. Raises ControlError."""
+        """The reply, or None if these frames are a reply to something else. Raises ControlError."""
         reply = read(self._id, frames)
         if self._patient:
             self._left = self._attempts

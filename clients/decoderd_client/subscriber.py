@@ -1,7 +1,7 @@
-"""Following a stream: every message once, in the order of its topic, whatever the socket dropped.
+"""Subscribers: every message of a stream once, in the order of its topic, whatever the socket dropped.
 
-The socket drops what a slow subscriber does not take; the recorded bytes are fetched from control instead. What was
-published is on the disk within half a second, so a gap at the very end takes that long to fill.
+The socket drops what a slow subscriber does not receive in time; the recorded bytes are fetched from control instead.
+What was published is on the disk within half a second, so a gap at the very end takes that long to fill.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import zmq
 import zmq.asyncio
 
 from decoderd.wire import codec
-from decoderd_client.conversation import ControlError, NoAnswer
-from decoderd_client.sequence import Gap, Message, Sequence, parse
+from decoderd.wire import topics as wire_topics
+from decoderd.wire.messages import AnyMessage
+from decoderd_client.gaps import Gap, SequenceNumbers
+from decoderd_client.messages import UnknownTopic, read, recorded
+from decoderd_client.requests import ControlError, NoAnswer
 
-# The stream falls silent for so long, then control is asked whether something was published that did not come.
+# After so long a silence, control is asked whether something was published that did not arrive.
 SILENCE_MS = 1000
 AGAIN_S = 0.1
 # What was published is fetched once it is on the disk, which on a busy machine can take seconds.
@@ -27,20 +30,20 @@ PATIENCE_S = 30.0
 ENDS = ("stopped", "done")
 
 
-class _Following:
-    """What both subscribers do with messages, apart from waiting for them."""
+class _Ordering:
+    """What both subscribers do with the messages that arrive: order them, and find what is missing."""
 
-    _sequence: Sequence
+    _sequence: SequenceNumbers
 
     def __init__(self, topics: Iterable[str], from_start: bool) -> None:
         self.topics = tuple(topics)
-        unknown = set(self.topics) - {*codec.TOPICS, *codec.OBSERVED}
+        unknown = set(self.topics) - set(wire_topics.NAMES)
         if unknown or not self.topics:
-            raise ValueError(f"topics {sorted(unknown)}: there are {', '.join((*codec.TOPICS, *codec.OBSERVED))}")
+            raise ValueError(f"topics {sorted(unknown)}: there are {', '.join(wire_topics.NAMES)}")
         self._from_start = from_start
-        self._asked_for = frozenset(self.topics)
-        self._heard = {*self.topics, "session"}  # the end of a session is heard by everybody
-        self._ready: deque[Message] = deque()
+        self._wanted = frozenset(self.topics)
+        self._subscribed = {*self.topics, "session"}  # which says when the session has ended
+        self._ready: deque[AnyMessage] = deque()
         self.recovered = 0
         self.over = False
 
@@ -48,39 +51,43 @@ class _Following:
         following = description["next"]
         self._incarnation = description["incarnation"]
         self._quiet_since = time.monotonic()
-        self._sequence = Sequence({topic: 0 if self._from_start else following[topic] for topic in self._heard})
+        expected = {topic: 0 if self._from_start else following[topic] for topic in self._subscribed}
+        self._sequence = SequenceNumbers(expected)
         return self._sequence.behind(following)
 
-    def _take(self, message: Message) -> None:
-        if message.topic in self._asked_for:
+    def _deliver(self, message: AnyMessage) -> None:
+        if message.topic in self._wanted:
             self._ready.append(message)
         if message.topic == "session":  # one from before a resume ends nothing
-            self._incarnation = max(self._incarnation, message.payload["i"])
-            self.over = message.payload["x"] in ENDS and message.payload["i"] == self._incarnation
+            self._incarnation = max(self._incarnation, message.run)
+            self.over = message.event in ENDS and message.run == self._incarnation
 
     def _arrived(self, frames: list[bytes]) -> Gap | None:
-        topic, message = parse(frames)
-        verdict = self._sequence.arrived(topic, message.payload["q"], message.incarnation)
+        """Deliver a message if it is the next one; returns what has to be fetched before it."""
+        try:
+            message = read(frames)
+        except UnknownTopic:  # of a later minor version, and its name begins like one that was subscribed to
+            return None
+        verdict = self._sequence.arrived(message.topic, message.sequence, message.incarnation or 0)
         if verdict is True:
-            self._take(message)
+            self._deliver(message)
         return verdict if isinstance(verdict, Gap) else None
 
     def _fetched(self, gap: Gap, bodies: Iterable[bytes]) -> Gap | None:
-        """Take recovered messages in; what is still missing."""
+        """Deliver messages that were fetched; returns what is still missing."""
         number = gap.first
         for body in bodies:
             if number >= gap.first + gap.missing:
                 break
-            payload = codec.decode(body)
             self._sequence.following[gap.topic] = number + 1
-            self._take(Message(gap.topic, payload, 0, None))
+            self._deliver(recorded(gap.topic, body))
             self.recovered += 1
             number += 1
         left = gap.first + gap.missing - number
         return Gap(gap.topic, number, left) if left else None
 
 
-class Subscriber(_Following):
+class Subscriber(_Ordering):
     """Messages of a session, complete and in order. Iterate, or take `latest` for software that draws frames."""
 
     def __init__(self, session: Any, topics: Iterable[str], from_start: bool = False) -> None:
@@ -92,14 +99,14 @@ class Subscriber(_Following):
         self._socket.setsockopt(zmq.RCVHWM, 100_000)
         if session.keys is not None:
             session.keys.introduce(self._socket)
-        for topic in self._heard:
+        for topic in self._subscribed:
             self._socket.subscribe(codec.topic(topic))
         self._socket.connect(description["stream"])
-        self._patience_ms = -1
+        self._timeout_ms = -1
         for gap in self._begin(description):
             self._recover(gap)
 
-    def next(self, timeout_s: float | None = None) -> Message | None:
+    def next(self, timeout_s: float | None = None) -> AnyMessage | None:
         """The next message; None once the time is up, or the session has ended and all was delivered."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._ready:
@@ -111,10 +118,10 @@ class Subscriber(_Following):
             left_ms = SILENCE_MS if deadline is None else min(SILENCE_MS, int(1e3 * (deadline - time.monotonic())))
             if left_ms <= 0 and deadline is not None and not self._socket.poll(0):
                 return None
-            self._listen(max(left_ms, 0))
+            self._receive(max(left_ms, 0))
         return self._ready.popleft()
 
-    def latest(self, topic: str, timeout_s: float | None = None) -> Message | None:
+    def latest(self, topic: str, timeout_s: float | None = None) -> AnyMessage | None:
         """The newest message of `topic`, all older ones of it passed over; None once the time is up."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         newest = None
@@ -126,7 +133,7 @@ class Subscriber(_Following):
             if message.topic == topic:
                 newest = message
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[AnyMessage]:
         while (message := self.next()) is not None:
             yield message
 
@@ -137,12 +144,12 @@ class Subscriber(_Following):
         self.close()
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()
 
-    def _listen(self, timeout_ms: int) -> None:
-        if timeout_ms != self._patience_ms:  # a poll before every message would cost as much as the message
-            self._patience_ms = self._socket.rcvtimeo = timeout_ms
+    def _receive(self, timeout_ms: int) -> None:
+        if timeout_ms != self._timeout_ms:  # a poll before every message would cost as much as the message
+            self._timeout_ms = self._socket.rcvtimeo = timeout_ms
         try:
             frames = self._socket.recv_multipart()
         except zmq.Again:
@@ -160,7 +167,7 @@ class Subscriber(_Following):
         try:
             for gap in self._sequence.behind(self._session.describe()["next"]):
                 self._recover(gap)
-        except NoAnswer:  # it has gone, or is being resumed: the stream will tell
+        except NoAnswer:  # it has gone, or is being resumed: the stream will show
             pass
 
     def _recover(self, gap: Gap) -> None:
@@ -177,7 +184,7 @@ class Subscriber(_Following):
             raise _lost(missing)
 
 
-class AsyncSubscriber(_Following):
+class AsyncSubscriber(_Ordering):
     """The same with asyncio: `async with session.subscribe(...) as messages: async for message in messages`."""
 
     _socket: zmq.asyncio.Socket
@@ -193,7 +200,7 @@ class AsyncSubscriber(_Following):
         self._socket.setsockopt(zmq.RCVHWM, 100_000)
         if self._session.keys is not None:
             self._session.keys.introduce(self._socket)
-        for topic in self._heard:
+        for topic in self._subscribed:
             self._socket.subscribe(codec.topic(topic))
         self._socket.connect(description["stream"])
         for gap in self._begin(description):
@@ -203,7 +210,7 @@ class AsyncSubscriber(_Following):
     async def __aexit__(self, *error: object) -> None:
         self._socket.close()
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    async def __aiter__(self) -> AsyncIterator[AnyMessage]:
         while True:
             while self._ready:
                 yield self._ready.popleft()
@@ -224,7 +231,7 @@ class AsyncSubscriber(_Following):
     async def _catch_up(self) -> None:
         try:
             description = await self._session.describe()
-        except NoAnswer:  # it has gone, or is being resumed: the stream will tell
+        except NoAnswer:  # it has gone, or is being resumed: the stream will show
             return
         for gap in self._sequence.behind(description["next"]):
             await self._recover(gap)
@@ -246,4 +253,4 @@ class AsyncSubscriber(_Following):
 
 def _lost(gap: Gap) -> ControlError:
     where = f"{gap.missing} messages of {gap.topic!r} from number {gap.first}"
-    return ControlError("not_found", f"{where} did not come and are not on the disk", "first")
+    return ControlError("not_found", f"{where} did not arrive and are not on the disk", "first")

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from decoderd.wire import control, envelope
-from decoderd_client import AsyncSession, ControlError, NoAnswer, Session, Supervisor, conversation
-from decoderd_client.asking import SessionOperations, SupervisorOperations
+from decoderd_client import AsyncSession, ControlError, NoAnswer, Session, Supervisor, requests
+from decoderd_client.control import SessionOperations, SupervisorOperations
 from tests.clients.fake import Fake
 
 
@@ -18,14 +18,14 @@ class Recording:
     """Keeps what it is asked instead of sending it."""
 
     def _ask(self, op, **fields):
-        return conversation.request(op, fields)[1]
+        return requests.request(op, fields)[1]
 
 
-class SessionSaid(Recording, SessionOperations):
+class RecordingSession(Recording, SessionOperations):
     pass
 
 
-class SupervisorSaid(Recording, SupervisorOperations):
+class RecordingSupervisor(Recording, SupervisorOperations):
     pass
 
 
@@ -34,9 +34,9 @@ TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 OF_SESSION = [
     ("describe", ()),
     ("health", ()),
-    ("decoder", ()),
+    ("get_decoder", ()),
     ("missed", ("tick", 3, 5)),
-    ("give", ({"op": "unperturb", "name": "turn"},)),
+    ("send_input", ({"op": "unperturb", "name": "turn"},)),
     ("perturb", (TURN,)),
     ("unperturb", ("turn",)),
     ("task_event", ("start",)),
@@ -63,20 +63,20 @@ OF_SUPERVISOR = [
 
 @pytest.mark.parametrize(("name", "arguments"), OF_SESSION)
 def test_operations_of_a_session_are_valid_requests(name, arguments):
-    envelope.read(getattr(SessionSaid(), name)(*arguments), control.OF_SESSION)
+    envelope.read(getattr(RecordingSession(), name)(*arguments), control.OF_SESSION)
 
 
 @pytest.mark.parametrize(("name", "arguments"), OF_SUPERVISOR)
 def test_operations_of_a_supervisor_are_valid_requests(name, arguments):
-    envelope.read(getattr(SupervisorSaid(), name)(*arguments), control.OF_SUPERVISOR)
+    envelope.read(getattr(RecordingSupervisor(), name)(*arguments), control.OF_SUPERVISOR)
 
 
 @pytest.mark.parametrize(
-    ("said", "operations", "adapter"),
-    [(SessionSaid, OF_SESSION, control.OF_SESSION), (SupervisorSaid, OF_SUPERVISOR, control.OF_SUPERVISOR)],
+    ("recording", "operations", "adapter"),
+    [(RecordingSession, OF_SESSION, control.OF_SESSION), (RecordingSupervisor, OF_SUPERVISOR, control.OF_SUPERVISOR)],
 )
-def test_no_operation_of_the_protocol_is_forgotten(said, operations, adapter):
-    asked = {envelope.read(getattr(said(), name)(*arguments), adapter).op for name, arguments in operations}
+def test_no_operation_of_the_protocol_is_missing(recording, operations, adapter):
+    asked = {envelope.read(getattr(recording(), name)(*arguments), adapter).op for name, arguments in operations}
     schema = adapter.json_schema()
     assert asked == set(schema["discriminator"]["mapping"])
 
@@ -89,7 +89,7 @@ def test_an_unanswered_request_is_repeated_under_its_id():
         assert len({request["id"] for request in fake.requests}) == 1
 
 
-def test_nobody_answers():
+def test_without_an_answer_the_client_gives_up():
     with Fake() as fake, Session(fake.control, timeout_s=0.1, attempts=2) as session:
         fake.ignored = 2
         with pytest.raises(NoAnswer, match=r"'describe' in 2 x 0\.1 s"):

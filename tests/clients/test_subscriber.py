@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from decoderd_client import AsyncSession, Session
-from tests.clients.fake import Fake, heard
+from tests.clients.fake import Fake, connect
 
 
 @pytest.fixture
@@ -25,20 +25,20 @@ def session(fake):
 
 
 def numbers(messages, topic):
-    return [message.payload["q"] for message in messages if message.topic == topic]
+    return [message.sequence for message in messages if message.topic == topic]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_message_once_and_in_order_whatever_is_lost(fake, session, seed):
     chance = random.Random(seed)
     with session.subscribe(["tick", "trial", "metrics"]) as subscriber:
-        heard(fake, subscriber)
+        connect(fake, subscriber)
         for tick in range(300):
-            fake.tell("tick", lost=chance.random() < 0.3)
+            fake.send("tick", lost=chance.random() < 0.3)
             if chance.random() < 0.1:
                 fake.publish("tick", chance.randrange(tick + 1))
             if tick % 10 == 0:
-                fake.tell("trial", lost=chance.random() < 0.5, tick=tick)
+                fake.send("trial", lost=chance.random() < 0.5, tick=tick)
         fake.end()
         messages = list(subscriber)
     assert numbers(messages, "tick") == list(range(300))
@@ -48,41 +48,41 @@ def test_every_message_once_and_in_order_whatever_is_lost(fake, session, seed):
 
 def test_a_tail_that_was_lost_is_fetched_when_the_session_ends(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
+        connect(fake, subscriber)
         for _ in range(20):
-            fake.tell("tick", lost=True)
+            fake.send("tick", lost=True)
         fake.end("stopped")
         assert numbers(list(subscriber), "tick") == list(range(20))
 
 
 def test_a_tail_that_was_lost_with_the_end_itself_is_fetched_in_the_silence(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
-        fake.tell("tick", lost=True)
+        connect(fake, subscriber)
+        fake.send("tick", lost=True)
         fake.end(lost=True)
         assert numbers(list(subscriber), "tick") == [0]
 
 
 def test_a_lost_tail_is_fetched_by_who_waits_briefly_too(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
-        fake.tell("tick", lost=True)
+        connect(fake, subscriber)
+        fake.send("tick", lost=True)
         assert any(subscriber.next(timeout_s=0.1) for _ in range(200))
 
 
 def test_what_is_not_on_the_disk_yet_is_asked_for_again(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
+        connect(fake, subscriber)
         fake.unstored = 3
-        fake.tell("tick", lost=True)
-        fake.tell("tick")
-        assert [subscriber.next(timeout_s=20).payload["q"] for _ in range(2)] == [0, 1]
+        fake.send("tick", lost=True)
+        fake.send("tick")
+        assert [subscriber.next(timeout_s=20).sequence for _ in range(2)] == [0, 1]
         assert len([request for request in fake.asked("missed") if request["topic"] == "tick"]) == 4
 
 
 def test_from_the_beginning_or_from_now(fake, session):
     for _ in range(30):
-        fake.tell("tick")
+        fake.send("tick")
     fake.end()
     with session.subscribe(["tick"], from_start=True) as subscriber:
         assert numbers(list(subscriber), "tick") == list(range(30))
@@ -91,32 +91,32 @@ def test_from_the_beginning_or_from_now(fake, session):
 
 
 def test_an_earlier_stop_is_not_the_end(fake, session):
-    fake.tell("tick")
+    fake.send("tick")
     fake.end("stopped")
     fake.incarnation = 2
-    fake.tell("session", x="resumed", i=2, f=1, w="")
+    fake.send("session", x="resumed", i=2, f=1, w="")
     with session.subscribe(["tick"], from_start=True) as subscriber:
-        assert subscriber.next(timeout_s=20).payload["q"] == 0
+        assert subscriber.next(timeout_s=20).sequence == 0
         assert not subscriber.over
 
 
 def test_counts_come_only_if_asked_for(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
-        fake.tell("counts")
-        fake.tell("tick")
+        connect(fake, subscriber)
+        fake.send("counts")
+        fake.send("tick")
         fake.end()
         assert [message.topic for message in subscriber] == ["tick"]
 
 
 def test_the_newest_for_software_that_draws(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
-        heard(fake, subscriber)
+        connect(fake, subscriber)
         for _ in range(50):
-            fake.tell("tick")
-        looks = [subscriber.latest("tick", timeout_s=20).payload["q"]]
+            fake.send("tick")
+        looks = [subscriber.latest("tick", timeout_s=20).sequence]
         while looks[-1] < 49:  # the rest was on its way
-            looks.append(subscriber.latest("tick", timeout_s=20).payload["q"])
+            looks.append(subscriber.latest("tick", timeout_s=20).sequence)
         assert looks == sorted(looks)
         assert len(looks) < 50  # some were passed over
         assert subscriber.latest("tick", timeout_s=0.05) is None
@@ -124,12 +124,12 @@ def test_the_newest_for_software_that_draws(fake, session):
 
 def test_the_newest_is_waited_for_no_longer_than_asked(fake, session):
     with session.subscribe(["trial", "metrics"]) as subscriber:
-        heard(fake, subscriber)
+        connect(fake, subscriber)
         stop = threading.Event()
 
         def talk():
             while not stop.wait(0.05):
-                fake.tell("metrics")
+                fake.send("metrics")
 
         talking = threading.Thread(target=talk)
         talking.start()
@@ -159,7 +159,7 @@ def test_asyncio_gets_everything_too(fake):
     async def lose():
         following = asyncio.create_task(follow())
         for tick in range(200):
-            fake.tell("tick", lost=tick % 7 == 0)
+            fake.send("tick", lost=tick % 7 == 0)
             await asyncio.sleep(0.001)
         fake.end()
         return await following
