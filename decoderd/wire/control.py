@@ -289,9 +289,8 @@ class Description(Reply):
 
     ok: Literal[True] = True
     decoderd: Annotated[str, Field(description="version of the service, of no meaning to the protocol")]
-    session: Annotated[
-        str, Field(description="the session's own name, `s` of its messages: name and seed of the protocol")
-    ]
+    session: Annotated[str, Field(description="the session's name, `s` of its messages")]
+    seed: Annotated[int, Field(strict=True, ge=0, description="that of the protocol")]
     state: State
     incarnation: Whole
     from_tick: Annotated[Whole, Field(description="first tick of this incarnation")]
@@ -384,10 +383,7 @@ class SessionState(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    session: Annotated[str, Field(description="the name that it was started by")]
-    name: Annotated[
-        str | None, Field(description="its own name, `s` of its messages; nil while it is not known yet")
-    ] = None
+    session: Annotated[str, Field(description="its name, by which it was started; `s` of its messages")]
     state: State
     incarnation: Whole
     stream: str | None

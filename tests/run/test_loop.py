@@ -7,7 +7,7 @@ import pytest
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
 from decoderd.run import loop
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec, inputs
 from tests import protocols
 from tests.protocols import given, lasting, outside
@@ -71,7 +71,7 @@ def test_granted_ticks_in_any_portions_make_the_same_session():
 def test_it_stops_where_the_watch_says_so():
     session, state = begun()
     sink = Sink()
-    last = loop.run(session, state, Unpaced(), sink, watch=lambda state: state.tick == 17)
+    last = loop.run(session, state, Unpaced(), sink, ended=lambda state: state.tick == 17)
     assert last.tick == 17
     assert sink.calls[-1] == ("settle", 17)
 
@@ -106,7 +106,7 @@ def test_inputs_are_journalled_before_the_tick_that_consumes_them():
     at = {3: given(start, go), 8: given({"op": "task", "event": "end"})}
     session, state = protocols.begun(outside())
     sink = Sink()
-    loop.run(session, state, Stepped(10), sink, Scheduled(at))
+    loop.run(session, state, Stepped(10), sink, ScriptedInputs(at))
     journalled = [call for call in sink.calls if call[0] == "journal"]
     assert journalled == [("journal", 3, 0, at[3][0]), ("journal", 3, 1, at[3][1]), ("journal", 8, 0, at[8][0])]
     assert sink.calls.index(("journal", 3, 1, at[3][1])) < sink.calls.index(("put", 3))
@@ -119,7 +119,7 @@ def test_inputs_are_journalled_before_the_tick_that_consumes_them():
 def test_refused_inputs_are_told_of_and_left_out():
     start, end = {"op": "task", "event": "start"}, {"op": "task", "event": "end"}
     told = []
-    source = Scheduled({3: given(end, start, start, end)}, lambda tick, why: told.append((tick, str(why))))
+    source = ScriptedInputs({3: given(end, start, start, end)}, lambda tick, why: told.append((tick, str(why))))
     session, state = protocols.begun(outside())
     sink = Sink()
     loop.run(session, state, Stepped(10), sink, source)

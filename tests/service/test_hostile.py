@@ -20,13 +20,12 @@ from hypothesis import strategies as st
 from decoderd.wire import codec, envelope
 from decoderd.wire import control as wire
 from decoderd_client import Session, Supervisor
-from tests.clients.test_live import served
 from tests.protocols import lasting
 from tests.running import contents, record, stored
 from tests.service import hostile
-from tests.service.serving import daemon, replayed, wait_for
+from tests.service.serving import daemon, replayed, served, wait_for
 from tests.wire import generated
-from tests.wire.test_envelope import valid
+from tests.wire.generated import valid
 
 CODES = set(wire.Code.__args__)
 HOUR = lasting(3600.0)

@@ -11,10 +11,9 @@ import pytest
 
 from decoderd.wire import codec
 from decoderd_client import ControlError, Participant, Session
-from tests.clients.test_live import served
 from tests.protocols import centre_out, lasting
 from tests.running import record
-from tests.service.serving import replayed, wait_for
+from tests.service.serving import replayed, served, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 

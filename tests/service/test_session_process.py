@@ -14,13 +14,12 @@ from contextlib import suppress
 import pytest
 
 from decoderd.recording.store import open_store
-from decoderd.service import entry
+from decoderd.service import process_file
 from decoderd_client import ControlError, NoAnswer, Session
 from tests import running
-from tests.clients.test_live import lockstep, served
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure, record, write
-from tests.service.serving import journal, kept, replayed, wait_for
+from tests.service.serving import journal, kept, lockstep, replayed, served, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 
@@ -84,8 +83,8 @@ def test_a_signal_before_the_first_tick_begins_nothing(tmp_path, number, options
     assert "Traceback" not in said
     assert not (out / "session.sqlite").exists()
     if options:
-        at = entry.read(out)
-        assert (at.state, at.incarnation, entry.alive(out)) == ("stopped", 0, False)
+        at = process_file.read(out)
+        assert (at.state, at.incarnation, process_file.alive(out)) == ("stopped", 0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

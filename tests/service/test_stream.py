@@ -11,9 +11,9 @@ import zmq
 
 from decoderd.wire import codec
 from decoderd_client import Session
-from tests.clients.test_live import served
 from tests.protocols import centre_out, lasting
 from tests.running import record, stored
+from tests.service.serving import served
 
 TOPICS = ("tick", "counts", "task", "trial", "day")
 

@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from decoderd.recording.store import open_store
-from decoderd.service import entry
+from decoderd.service import process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
@@ -58,7 +58,7 @@ def test_sessions_are_started_found_and_stopped(tmp_path):
             assert session.describe()["state"] == "stopped"
         again = supervisor.stop("a")
         assert (again["state"], again["changed"], again["control"]) == ("stopped", False, None)
-        assert not entry.alive(tmp_path / "a")
+        assert not process_file.alive(tmp_path / "a")
         assert refused(supervisor.session, "a") == ("over", "session")
         assert supervisor.stop("a")["changed"] is False
         again = supervisor.resume("a")
@@ -118,16 +118,16 @@ def test_what_lingers_goes_when_told_or_when_it_is_to_be_resumed(tmp_path):
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
-        first = entry.read(tmp_path / "a").pid
+        first = process_file.read(tmp_path / "a").pid
         again = supervisor.resume("a")
         assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
-        assert entry.read(tmp_path / "a").pid != first
+        assert process_file.read(tmp_path / "a").pid != first
         line = Line(one)
         line.ask("1", "stop", session="a")  # nobody waits for the replies
         line.ask("2", "resume", session="a")
         assert (line.told("1")["state"], line.told("2")["incarnation"]) == ("stopped", 3)
         supervisor.stop("a")
-        os.kill(entry.read(tmp_path / "a").pid, signal.SIGTERM)
+        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGTERM)
         wait_for(lambda: supervisor.find("a")["control"] is None)
         assert supervisor.find("a")["state"] == "stopped"
         assert supervisor.health()["restarts"] == 0
@@ -168,10 +168,10 @@ def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
             committed = session.checkpoint()["tick"]
             ticks, inputs = kept(tmp_path / "a"), journal(tmp_path / "a")
             assert len(inputs) == 2 * 13 + 1
-            first = entry.read(tmp_path / "a")
+            first = process_file.read(tmp_path / "a")
 
             os.kill(first.pid, signal.SIGKILL)
-            second = wait_for(lambda: (at := entry.read(tmp_path / "a")).incarnation == 2 and at)
+            second = wait_for(lambda: (at := process_file.read(tmp_path / "a")).incarnation == 2 and at)
             assert second.pid != first.pid
             assert (second.stream, second.control) == (first.stream, first.control)
             assert second.from_tick >= committed
@@ -201,7 +201,7 @@ def test_sessions_outlive_their_supervisor(tmp_path):
     with daemon(tmp_path) as one:
         with asking(one) as supervisor:
             begun = supervisor.start("a", HOUR)
-        pid = entry.read(tmp_path / "a").pid
+        pid = process_file.read(tmp_path / "a").pid
         one.end(signal.SIGKILL)
         with Session(begun["control"]) as session:
             tick = session.describe()["tick"]
@@ -210,7 +210,7 @@ def test_sessions_outlive_their_supervisor(tmp_path):
             with asking(other) as supervisor:
                 found = supervisor.find("a")
                 assert (found["state"], found["incarnation"], found["control"]) == ("running", 1, begun["control"])
-                assert entry.read(tmp_path / "a").pid == pid
+                assert process_file.read(tmp_path / "a").pid == pid
             assert other.end(signal.SIGTERM) == 0
             assert "1 sessions go on by themselves: a" in "".join(other.said)
         with daemon(tmp_path) as third, asking(third) as supervisor:  # the one before has killed it, as tests do
@@ -245,7 +245,7 @@ def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR, "lockstep", terms)
         killed = set()
-        while (at := entry.read(tmp_path / "a")).state != "failed":
+        while (at := process_file.read(tmp_path / "a")).state != "failed":
             assert len(killed) <= 6
             if at.state == "running" and at.pid not in killed:
                 killed.add(at.pid)
@@ -299,7 +299,7 @@ def test_two_who_ask_it_to_stop_do_not_force_it(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
-        pid = entry.read(tmp_path / "a").pid
+        pid = process_file.read(tmp_path / "a").pid
         os.kill(pid, signal.SIGSTOP)  # it hears of both at once
         line = Line(one)
         line.ask("1", "stop", session="a")
@@ -318,7 +318,7 @@ def test_what_dies_while_it_was_to_stop_is_not_resumed(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
-        pid = entry.read(tmp_path / "a").pid
+        pid = process_file.read(tmp_path / "a").pid
         os.kill(pid, signal.SIGSTOP)
         line = Line(one)
         line.ask("1", "stop", session="a")

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from decoderd import registry
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
-from decoderd.service.hosting import LONGEST
-from decoderd.service.requests import Answering, open_router
+from decoderd.service.live_session import LONGEST
+from decoderd.service.requests import open_router
 from decoderd.wire import codec, control, envelope, inputs, messages
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
@@ -290,8 +290,8 @@ def asked(frames, adapter, kind=zmq.DEALER):
         caller.connect(f"tcp://127.0.0.1:{port}")
         caller.send_multipart(frames)
         assert router.poll(5000)
-        answering = Answering(router)
-        yield list(answering.received(adapter)), answering, caller
+        answering = RequestSocket(router)
+        yield list(answering.receive(adapter)), answering, caller
         router.setsockopt(zmq.LINGER, 0)
 
 
