@@ -79,15 +79,25 @@ def test_who_starts_what_was_stopped_is_told_to_resume_it(tmp_path):
         assert supervisor.find("a")["why"] is None
 
 
-def test_a_session_is_known_by_two_names(tmp_path):
-    """The supervisor's, and its own, which is in its messages."""
+def test_a_session_has_the_one_name_by_which_it_was_started(tmp_path):
+    """In the supervisor's replies, in its own, in its messages and in its file, also after a resume."""
     with daemon(tmp_path) as one, asking(one) as supervisor:
         begun = supervisor.start("a", {**HOUR, "name": "first", "seed": 7})
-        assert (begun["session"], begun["name"]) == ("a", "first-7")
         control.One.model_validate(dict(begun))
-        assert [(s["session"], s["name"]) for s in supervisor.sessions()["sessions"]] == [("a", "first-7")]
-        with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
-            assert session.describe()["session"] == messages.next().payload["s"] == "first-7"
+        assert (begun["session"], "name" in begun) == ("a", False)
+        assert [found["session"] for found in supervisor.sessions()["sessions"]] == ["a"]
+        for _ in range(2):
+            wait_for(lambda: supervisor.find("a")["state"] == "running")
+            with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
+                described = session.describe()
+                assert described["session"] == messages.next().payload["s"] == "a"
+                assert (described["protocol"]["name"], described["seed"]) == ("first", 7)
+            supervisor.stop("a")
+            supervisor.resume("a")
+        supervisor.stop("a")
+    with open_store(tmp_path / "a") as store:
+        assert store.manifest()["session"] == "a"
+    assert replayed(tmp_path / "a")["identical"] is True
 
 
 def test_a_subscriber_recovers_what_it_lost_after_the_supervisor_stopped_the_session(tmp_path):
@@ -135,7 +145,7 @@ def test_what_lingers_goes_when_told_or_when_it_is_to_be_resumed(tmp_path):
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
         assert one.end(signal.SIGTERM) == 0
-        assert "0 sessions go on" in "".join(one.said)
+        assert "0 sessions continue" in "".join(one.said)
     assert replayed(tmp_path / "a")["identical"] is True
 
 
@@ -212,7 +222,7 @@ def test_sessions_outlive_their_supervisor(tmp_path):
                 assert (found["state"], found["incarnation"], found["control"]) == ("running", 1, begun["control"])
                 assert process_file.read(tmp_path / "a").pid == pid
             assert other.end(signal.SIGTERM) == 0
-            assert "1 sessions go on by themselves: a" in "".join(other.said)
+            assert "1 sessions continue without it: a" in "".join(other.said)
         with daemon(tmp_path) as third, asking(third) as supervisor:  # the one before has killed it, as tests do
             wait_for(lambda: supervisor.find("a")["incarnation"] == 2)
             assert supervisor.stop("a")["state"] == "stopped"

@@ -22,7 +22,7 @@ from decoderd import registry
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
 from decoderd.service.live_session import LONGEST
-from decoderd.service.requests import open_router
+from decoderd.service.requests import RequestSocket, open_router
 from decoderd.wire import codec, control, envelope, inputs, messages
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
