@@ -1,4 +1,4 @@
-"""The loop: what it asks of clock, source and sink, and in which order."""
+"""The loop: its calls of clock, source and sink, and their order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.protocols import given, lasting, outside
 
 
 class Sink:
-    """Writes down what it is told."""
+    """Keeps the calls and messages."""
 
     def __init__(self, fail_at=None):
         self.calls, self.messages, self.fail_at = [], [], fail_at
@@ -46,7 +46,7 @@ def begun():
     return protocols.begun(lasting(0.5))
 
 
-def test_a_session_runs_to_its_end_as_steps_would_have_it():
+def test_a_session_runs_to_its_end_as_steps_give():
     session, state = begun()
     sink = Sink()
     last = loop.run(session, state, Unpaced(), sink)
@@ -68,7 +68,7 @@ def test_granted_ticks_in_any_portions_make_the_same_session():
         assert sink.messages == whole
 
 
-def test_it_stops_where_the_watch_says_so():
+def test_it_stops_once_ended_is_true():
     session, state = begun()
     sink = Sink()
     last = loop.run(session, state, Unpaced(), sink, ended=lambda state: state.tick == 17)
@@ -116,14 +116,14 @@ def test_inputs_are_journalled_before_the_tick_that_consumes_them():
     )
 
 
-def test_refused_inputs_are_told_of_and_left_out():
+def test_refused_inputs_are_reported_and_left_out():
     start, end = {"op": "task", "event": "start"}, {"op": "task", "event": "end"}
-    told = []
-    source = ScriptedInputs({3: given(end, start, start, end)}, lambda tick, why: told.append((tick, str(why))))
+    refused = []
+    source = ScriptedInputs({3: given(end, start, start, end)}, lambda tick, why: refused.append((tick, str(why))))
     session, state = protocols.begun(outside())
     sink = Sink()
     loop.run(session, state, Stepped(10), sink, source)
-    assert told == [
+    assert refused == [
         (3, "no trial is under way: send start before end"),
         (3, "a trial is under way (trial 1): send end before start"),
     ]

@@ -85,7 +85,7 @@ class Daemon:
 
 @contextmanager
 def daemon(data, *options, **more):
-    """A supervisor; it and all sessions in `data` are gone afterwards."""
+    """A supervisor; it and all sessions in `data` have ended afterwards."""
     one = Daemon(data, *options, **more)
     try:
         yield one
