@@ -17,7 +17,6 @@ from decoderd.service import process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
-from tests.running import cli, failure
 from tests.service.serving import asking, daemon, journal, kept, replayed, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -339,38 +338,6 @@ def test_a_session_that_dies_after_a_request_to_stop_is_not_resumed(tmp_path):
         assert supervisor.find("a")["state"] == "stopped"
         assert supervisor.health()["restarts"] == 0
         assert supervisor.resume("a")["changed"] is True
-
-
-def test_a_folder_and_a_port_have_one_supervisor(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    with daemon(data) as one:
-        second = cli("serve", "--data", data, "--control", "tcp://127.0.0.1:*", timeout=30)
-        assert (second.returncode, "another process serves" in failure(second)) == (1, True)
-        other = cli("serve", "--data", tmp_path / "other", "--control", one.control, timeout=30)
-        assert other.returncode == 1
-        assert one.control in failure(other)
-        assert "in use" in failure(other)
-
-
-@pytest.mark.parametrize("command", ["serve", "run"])
-def test_the_open_net_takes_keys(tmp_path, command):
-    from tests.running import write
-
-    protocol = [write(tmp_path / "p.toml", centre_out()), "--serve"] if command == "run" else []
-    where = ["--data", tmp_path / "data"] if command == "serve" else ["--out", tmp_path / "out"]
-    done = cli(command, *protocol, *where, "--control", "tcp://0.0.0.0:*", timeout=30)
-    assert done.returncode == 1
-    assert "keys" in failure(done)
-    assert not (tmp_path / "out" / "session.sqlite").exists()
-
-
-def test_a_data_directory_that_is_none(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    done = cli("serve", "--data", tmp_path / "file", "--control", "tcp://127.0.0.1:*", timeout=30)
-    assert done.returncode == 1
-    assert str(tmp_path / "file") in failure(done)
-    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_other_files_in_the_data_directory_are_left_alone(tmp_path):
