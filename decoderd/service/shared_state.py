@@ -86,8 +86,10 @@ class SharedState:
 
     def take_flush(self) -> bool:
         """Whether a commit was asked for since this was last called."""
-        asked, self.flush_asked = self.flush_asked, False
-        return asked
+        if not self.flush_asked:
+            return False  # nothing is written here: control may be asking in its thread at this instant
+        self.flush_asked = False
+        return True
 
     def wake_control(self) -> None:
         """Wake control, which polls `wakeup_fd` beside its socket."""
