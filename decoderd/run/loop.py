@@ -63,7 +63,7 @@ def run(
         if late is None:
             break
         began = now_ns() if paced else 0
-        given = _consumable(session, state, source, sink) if source is not None else ()
+        given = _admitted(session, state, source, sink) if source is not None else ()
         state, messages = step(session, state, given)
         sink.put([(topic, payload, codec.encode(payload)) for topic, payload in messages], tick)
         if paced:
@@ -74,15 +74,15 @@ def run(
     return state
 
 
-def _consumable(session: Session, state: SessionState, source: Source, sink: Sink) -> Sequence[inputs.AnyInput]:
-    """Inputs of this tick that the session can consume; each is journalled."""
-    consumable: list[inputs.AnyInput] = []
+def _admitted(session: Session, state: SessionState, source: Source, sink: Sink) -> Sequence[inputs.AnyInput]:
+    """Inputs of this tick that the session can consume, journalled."""
+    admitted: list[inputs.AnyInput] = []
     for given in source.due(state.tick):
         try:
-            check(session, state, (*consumable, given))
+            check(session, state, (*admitted, given))
         except Refused as reason:
             source.refused(given, state.tick, reason)
         else:
-            sink.journal(state.tick, len(consumable), codec.encode(inputs.dump(given)))
-            consumable.append(given)
-    return consumable
+            sink.journal(state.tick, len(admitted), codec.encode(inputs.dump(given)))
+            admitted.append(given)
+    return admitted
