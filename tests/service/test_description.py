@@ -32,9 +32,7 @@ def described(tmp_path):
 
 def test_it_is_the_reply_of_the_wire(described):
     found, _ = described
-    reply = control.Description.model_validate(
-        {"v": control.Description.model_fields["v"].default, "id": "1", **found, "ok": True}
-    )
+    reply = control.Description.model_validate({"id": "1", "ok": True, **found})
     assert (reply.session, found["seed"], found["protocol"]["seed"]) == ("small-11", 11, 11)
     assert (reply.state, reply.incarnation, reply.from_tick, reply.speed) == ("running", 3, 120, "lockstep")
     assert (reply.stream, reply.control) == ("tcp://h:1", "tcp://h:2")

@@ -49,7 +49,7 @@ def test_messages_are_published_and_then_recorded():
 def test_a_participant_gets_the_messages_that_it_wants():
     _, state = begun(lasting(1.0))
     lockstep = Lockstep(control.Participants(grants={"a": "tick"}))
-    grant = control.Grant(v=1, id="1", op="grant", participant="a", until=1, want=("trial",))
+    grant = control.Grant.model_construct(participant="a", until=1, inputs=(), want=("trial",))
     received = ReceivedRequest(grant, (b"client",))
     lockstep.grant(grant, received)
     with shared_state(state, "prepared") as shared:

@@ -36,7 +36,7 @@ def test_a_session_without_a_process_has_no_endpoints_and_crashed_if_it_should_h
         alive = one.shown()
     missing = one.shown()
     for shown in (alive, missing):
-        control.SessionState.model_validate(shown)
+        control.One.model_validate({"id": "1", "ok": True, **shown})
         assert (shown["session"], shown["incarnation"]) == ("a", 3)
     assert (alive["state"], alive["control"]) == (state, RECORD.control)
     assert (missing["state"], missing["control"]) == ("crashed" if state in LIVE else state, None)
