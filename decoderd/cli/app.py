@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import sys
 import tempfile
 import threading
@@ -34,6 +35,9 @@ app.command()(ctl.watch)
 out_console, err_console = Console(), Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
+Name = Annotated[
+    str | None, typer.Option(help="Name of the session; else the name of the --out directory, else protocol and seed.")
+]
 Speed = Annotated[str, typer.Option(help="realtime, max, a factor of real time such as 10, or lockstep.")]
 Serve = Annotated[bool, typer.Option("--serve", help="Give the session its two sockets.")]
 Stream = Annotated[str, typer.Option(help="Where to publish; port * for a free one.")]
@@ -80,6 +84,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Directory to record the session in; without it nothing is kept.")
     ] = None,
+    name: Name = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the protocol's seed.")] = None,
     speed: Speed = "realtime",
     days: Annotated[int | None, typer.Option(help="Instead of the protocol's number of days.")] = None,
@@ -102,7 +107,8 @@ def run(
     from decoderd.protocol import protocol as protocols
     from decoderd.recording import session_file
     from decoderd.run import realtime
-    from decoderd.run.runner import Interrupt, clock_for, drive
+    from decoderd.run.runner import Begun, clock_for, drive
+    from decoderd.run.signals import Interrupt
     from decoderd.session.assembly import assemble
     from decoderd.session.step import initial
 
@@ -110,35 +116,34 @@ def run(
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += [f"schedule.days={days}"] if days is not None else []
     parsed = protocols.load(protocol, overrides)
+    named = _session_name(name, out, parsed.session)
     clock_for(speed, parsed.tick_s)
     source = _source(inputs)
     reaches = getattr(getattr(parsed.decoder, "calibration", None), "reaches", None)
 
-    def begin(directory: Path, interrupt: Interrupt) -> Any:
+    def begin(directory: Path, interrupt: Interrupt) -> Begun:
         def watch(done: int) -> None:
-            interrupt.heed()
+            interrupt.check()
             advance(done)
 
         with realtime.repeatable(), _bar("calibrating", reaches) as advance:
             parameters = prepare(parsed, watch)
-            session = assemble(parsed, parameters)
+            session = assemble(parsed, parameters, named)
             state = initial(session, parameters)
-        interrupt.heed()
-        return (*session_file.begin(directory, session, state), session, state)
+        interrupt.check()
+        return Begun(*session_file.begin(directory, session, state), session, state)
 
     terms = _terms(serve, speed, participant, silence, when_silent, inputs)
     with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as place:
         directory = Path(place)
         if serve:
             offer = (stream, control, keys, linger)
-            summary = _served(
-                parsed.session, directory, offer, speed, terms, lambda interrupt: begin(directory, interrupt)
-            )
+            summary = _served(named, directory, offer, speed, terms, lambda interrupt: begin(directory, interrupt))
         else:
-            with Interrupt().listening() as interrupt:
-                store, encoder, session, state = begin(directory, interrupt)
-                with store, _progress(session) as tell:
-                    summary = drive(store, encoder, session, state, speed, source, tell, interrupt=interrupt)
+            with Interrupt().handling() as interrupt:
+                begun = begin(directory, interrupt)
+                with begun.store, _progress(begun.session) as on_progress:
+                    summary = drive(*begun, speed, source, on_progress, interrupt=interrupt)
             _unheard(source, summary)
     _report(summary, json, out)
 
@@ -162,7 +167,7 @@ def resume(
     from decoderd.checkpoint import Encoder
     from decoderd.recording import session_file, store
     from decoderd.recording.summary import stored
-    from decoderd.run.runner import clock_for, drive
+    from decoderd.run.runner import Begun, clock_for, drive
 
     kept = store.open_store(directory, writing=True)
     with kept:
@@ -180,12 +185,12 @@ def resume(
             terms = _terms(serve, speed, participant, silence, when_silent, inputs)
         if serve:
             offer = (stream, control, keys, linger)
-            begun = (kept, Encoder(), session, state)
+            begun = Begun(kept, Encoder(), session, state)
             summary = _served(session.name, directory, offer, speed, terms, lambda interrupt: begun)
         else:
-            with _progress(session) as tell:
+            with _progress(session) as on_progress:
                 source = _source(inputs)
-                summary = drive(kept, Encoder(), session, state, speed, source, tell)
+                summary = drive(kept, Encoder(), session, state, speed, source, on_progress)
             _unheard(source, summary)
     _report(summary, json, directory)
 
@@ -254,16 +259,17 @@ def serve(
     linger: Linger = 10.0,
 ) -> None:
     """Start, find, resume and stop sessions on request, each in a process of its own."""
-    from decoderd.service import supervisor
+    from decoderd.service import supervisor_process
 
-    def tell(what: Any) -> None:
-        if isinstance(what, str):
-            text = f"control {what}, data {data}"
-        else:
-            text = f"gone; {len(what)} sessions go on by themselves" + (f": {', '.join(what)}" if what else "")
+    def on_bound(endpoint: str) -> None:
+        err_console.print(f"control {endpoint}, data {data}", markup=False, highlight=False, soft_wrap=True)
+
+    def on_end(sessions: list[str]) -> None:
+        names = f": {', '.join(sessions)}" if sessions else ""
+        text = f"supervisor stopped; {len(sessions)} sessions continue without it{names}"
         err_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    supervisor.serve(data, control, keys, linger, tell)
+    supervisor_process.serve(data, control, keys, linger, on_bound, on_end)
 
 
 @app.command()
@@ -352,6 +358,20 @@ def bench(
     out_console.print_json(jsonlib.dumps({name: value for name, value in found.items() if isinstance(value, dict)}))
 
 
+def _session_name(name: str | None, out: Path | None, otherwise: str) -> str:
+    """The name given, else that of the directory where it can be one, else `otherwise`. Raises ProtocolError."""
+    from decoderd.wire.control import NAME
+
+    if name is None:
+        folder = out.resolve().name if out is not None else ""
+        return folder if re.fullmatch(NAME, folder) else otherwise
+    if not re.fullmatch(NAME, name):
+        raise ProtocolError(
+            f"--name {name!r}: expected letters, digits and _ . - (at most 64, a letter or digit first)", "name"
+        )
+    return name
+
+
 def _terms(
     serve: bool, speed: str, participant: list[str] | None, silence: float, when_silent: str, inputs: Path | None
 ) -> Any:
@@ -377,9 +397,9 @@ def _terms(
 
 def _speed_before(kept: Any, directory: Path) -> str:
     """The speed that the session ran at last, or was to run at when its process died."""
-    from decoderd.service import entry
+    from decoderd.service import process_file
 
-    past, last = kept.incarnations(), entry.read(directory)
+    past, last = kept.incarnations(), process_file.read(directory)
     if past:
         return str(past[-1]["speed"])
     return last.speed if last is not None else "realtime"
@@ -387,10 +407,10 @@ def _speed_before(kept: Any, directory: Path) -> str:
 
 def _agreed(directory: Path) -> Any:
     """The terms of lockstep that the session ran under last."""
-    from decoderd.service import entry
+    from decoderd.service import process_file
     from decoderd.wire.control import Participants
 
-    last = entry.read(directory)
+    last = process_file.read(directory)
     return Participants.model_validate(last.lockstep) if last is not None and last.lockstep else None
 
 
@@ -399,15 +419,12 @@ def _served(
 ) -> dict[str, Any]:
     from decoderd.service import session_process
 
-    def told(endpoints: tuple[str, str]) -> None:
-        err_console.print(
-            f"serving {name}: stream {endpoints[0]}, control {endpoints[1]}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    def on_bound(stream: str, control: str) -> None:
+        text = f"serving {name}: stream {stream}, control {control}"
+        err_console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    return session_process.run(name, directory, session_process.Offer(*offer), speed, terms, begin, told, _progress)
+    options = session_process.ServeOptions(*offer)
+    return session_process.run(directory, options, speed, terms, begin, on_bound, _progress)
 
 
 def _source(path: Path | None) -> Any:
