@@ -11,7 +11,7 @@ from decoderd.api import Simulation, open_session, simulate
 from decoderd.errors import ProtocolError, Refused
 from decoderd.wire import codec
 from tests import running
-from tests.protocols import FROM_OUTSIDE, centre_out, of_every_kind, outside, toml
+from tests.protocols import centre_out, of_every_kind, toml
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.7}
 
@@ -36,24 +36,17 @@ def assert_equal(one, other):
     assert one.journal() == other.journal()
 
 
-@pytest.mark.parametrize("kind", ["kalman", "days", "replay", "perturbed", "reinforce"])
+@pytest.mark.parametrize("kind", ["kalman", "days", "replay", "outside", "perturbed", "reinforce"])
 def test_a_simulation_records_what_a_session_in_a_file_does(tmp_path, kind):
     data, at = of_every_kind(tmp_path)[kind]
-    assert not at
-    running.record(tmp_path / "session", data)
-    with open_session(tmp_path / "session") as stored:
-        assert_equal(simulate(data), stored)
-
-
-def test_inputs_given_by_hand_are_those_of_a_file(tmp_path):
-    running.record(tmp_path, outside(), FROM_OUTSIDE)
-    simulation = Simulation(outside())
+    running.record(tmp_path / "session", data, at)
+    simulation = Simulation(data)
     while not simulation.done:
-        for given in FROM_OUTSIDE.get(simulation.state.tick, ()):
+        for given in at.get(simulation.state.tick, ()):
             simulation.give(given)
         simulation.step()
-    with open_session(tmp_path) as stored:
-        assert stored.journal()
+    with open_session(tmp_path / "session") as stored:
+        assert len(stored.journal()) == sum(map(len, at.values()))
         assert_equal(simulation.recorded, stored)
 
 
