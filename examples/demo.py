@@ -228,7 +228,7 @@ def draw(reaching: RecordedSession, days: RecordedSession, folder: Path, path: P
     draw_reaches(figure, [grid[0, :4], grid[0, 4:8], grid[0, 8:]], reaching)
     draw_learning(figure.add_subplot(grid[1, :9]), days)
     draw_dimensions(figure.add_subplot(grid[1, 9:]), folder)
-    figure.suptitle("Above, in real time: a client rotates the cursor, then removes the rotation. Below, thirty times as fast:")
+    figure.suptitle("Above: reaching in real time; a client rotates the cursor. Below: four days of learning")
     figure.savefig(path, dpi=110)
 
 
