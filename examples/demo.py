@@ -77,11 +77,14 @@ def run(console: Console, daemon: Daemon, name: str, speed: str, *plugins: list[
     with Supervisor(daemon.control, timeout_s=90.0) as supervisor, ExitStack() as stack:
         console.print(f"decoderd ctl start {name} protocols/experiments/{name}.toml --speed {speed}", style="bold")
         supervisor.start(name, tomllib.loads((PROTOCOLS / f"{name}.toml").read_text()), speed)
+        with console.status("preparing: the network is pretrained, the decoder calibrated"):
+            while supervisor.find(name)["state"] == "preparing":  # requests are answered once it runs
+                time.sleep(0.1)
         clients = []
         for plugin in plugins:
-            told = ["run", plugin[0], "--session", name, *plugin[1:]]
-            console.print(" ".join(["decoderd-client", *told]), style="bold")
-            command = beside("-m", "decoderd_client", *told, "--supervisor", daemon.control)
+            arguments = ["run", plugin[0], "--session", name, *plugin[1:]]
+            console.print(" ".join(["decoderd-client", *arguments]), style="bold")
+            command = beside("-m", "decoderd_client", *arguments, "--supervisor", daemon.control)
             clients.append(stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)))
         with supervisor.session(name) as session, session.subscribe(["trial"], from_start=True) as messages:
             follow(console, messages)
