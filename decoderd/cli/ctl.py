@@ -93,7 +93,7 @@ def list_(control: Control = AT, keys: Keys = None) -> None:
     with _plainly(), _supervisor(control, keys) as supervisor:
         sessions = supervisor.sessions()["sessions"]
     table = Table()
-    for column in ("session", "name", "state", "incarnation", "stream", "control", "why"):
+    for column in ("session", "state", "incarnation", "stream", "control", "why"):
         table.add_column(column, overflow="fold")
     for one in sessions:
         table.add_row(*(str(one[key] if one[key] is not None else "") for key in (c.header for c in table.columns)))
