@@ -64,8 +64,11 @@ class Session(NamedTuple):
         return SessionInfo(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
 
 
-def assemble(protocol: Protocol, parameters: Parameters) -> Session:
-    """Put a session together. Raises ProtocolError where its components do not fit."""
+def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None) -> Session:
+    """Put a session together. Raises ProtocolError where its components do not fit.
+
+    `name`: the session's, in all its messages; by default that of protocol and seed.
+    """
     task = registry.find("tasks", protocol.task.kind)
     effector = registry.find("effectors", protocol.effector.kind)
     population = registry.find("populations", protocol.population.kind)
@@ -98,7 +101,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
     )
     return Session(
         protocol=protocol,
-        name=protocol.session,
+        name=protocol.session if name is None else name,
         timing=timing,
         units=units,
         task=task,

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,40 +17,11 @@ from decoderd.wire import codec
 from decoderd_client import AsyncSession, ControlError, NoAnswer, Participant, Session
 from decoderd_client.plugins import installed
 from tests.protocols import lasting, outside
-from tests.running import TIMEOUT_S, end, environment, start, stored, write
-from tests.service.serving import wait_for
+from tests.running import TIMEOUT_S, environment, stored
+from tests.service.serving import lockstep, served, wait_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
-
-
-@contextmanager
-def served(folder, data, *options, name="run"):
-    """A session process of ours: (control endpoint, its directory, the process).
-
-    It is ended by a signal, so it lingers for as long as a slow machine may let its readers wait.
-    """
-    protocol = write(folder / f"{name}.toml", data)
-    out = folder / name
-    process = start("run", protocol, "--serve", "--out", out, "--linger", "60", *options)
-    try:
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if found := re.search(r"control (tcp://\S+?)[,\s]", line):
-                break
-        else:
-            raise AssertionError("".join(lines))
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
-        yield found.group(1), out, process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                end(process)
-        process.stdout.close()
 
 
 def example(name, *arguments):
@@ -110,10 +80,6 @@ def test_asyncio_controls_and_follows(tmp_path):
 
     with served(tmp_path, lasting(60.0)) as (control, _, _):
         assert asyncio.run(asyncio.wait_for(go(control), 30)) == ["added", "on", "removed"]
-
-
-def lockstep(*participants):
-    return ("--speed", "lockstep", *(word for one in participants for word in ("--participant", f"{one}=tick")))
 
 
 def test_a_participant_grants_every_tick(tmp_path):

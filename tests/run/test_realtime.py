@@ -1,4 +1,4 @@
-"""What is done to process and interpreter for the loop's sake: had or not had, said so, and undone."""
+"""Real-time conditions: granted or not, reported, and undone at the end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ from threadpoolctl import threadpool_info
 
 from decoderd.run import realtime
 
-PREAMBLE = """
-import gc, json, os, resource, subprocess, sys
-import numpy as np
-from threadpoolctl import threadpool_info
+HEAD = """import gc, json, os, subprocess, sys
 from decoderd.run import realtime
-from tests.run.surroundings import drop_rights, locked_kb, surroundings, timer_slack
+from tests.run.process_state import drop_rights, process_state
 """
 
 
 def in_child(body):
     """What `body`, run in a process of its own, prints as JSON."""
-    program = PREAMBLE + textwrap.dedent(body)
+    program = HEAD + textwrap.dedent(body)
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -40,14 +37,14 @@ def in_child(body):
 
 
 OBSERVED = """
-before = surroundings()
+before = process_state()
 with realtime.punctual() as report:
-    during = surroundings()
-print(json.dumps([report, before, during, surroundings()]))
+    during = process_state()
+print(json.dumps([report, before, during, process_state()]))
 """
 
 
-def test_what_is_reported_is_so_and_undone():
+def test_the_report_is_true_and_all_is_undone():
     report, before, during, after = in_child(OBSERVED)
     assert after == before
     assert set(report) == {"garbage_collection", "timer_slack", "memory_locked", "scheduler"}
@@ -65,13 +62,13 @@ def test_what_is_reported_is_so_and_undone():
 def test_undone_after_an_error_too():
     before, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         try:
             with realtime.punctual():
                 raise RuntimeError
         except RuntimeError:
             pass
-        print(json.dumps([before, surroundings()]))
+        print(json.dumps([before, process_state()]))
         """
     )
     assert before == after
@@ -81,7 +78,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be dr
 
 
 @needs_root
-def test_without_rights_the_report_says_what_is_missing():
+def test_without_rights_the_report_gives_the_reasons():
     report, before, during, after = in_child("drop_rights()\n" + OBSERVED)
     assert report["scheduler"] == "ordinary: Operation not permitted"
     assert report["memory_locked"] == "no: Operation not permitted"
@@ -93,21 +90,21 @@ def test_without_rights_the_report_says_what_is_missing():
 
 
 @needs_root
-def test_a_limit_on_locked_memory_is_said():
+def test_a_limit_on_locked_memory_is_reported():
     report, _, _, after = in_child("drop_rights(1 << 16)\n" + OBSERVED)
     assert report["memory_locked"] == "no: Cannot allocate memory"
     assert after["locked"] == 0
 
 
 @needs_root
-def test_who_may_raise_the_priority_but_not_clear_its_flag_still_leaves_it():
-    """As users do who were granted real-time priorities: RESET_ON_FORK is for the privileged to clear."""
+def test_the_priority_is_lowered_even_where_its_flag_cannot_be_cleared():
+    """As a user with real-time priorities: clearing RESET_ON_FORK takes a privilege of its own."""
     report, before, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         with realtime.punctual() as report:
             drop_rights()
-        print(json.dumps([report, before, surroundings()]))
+        print(json.dumps([report, before, process_state()]))
         """
     )
     if not report["scheduler"].startswith("FIFO"):
@@ -150,10 +147,10 @@ def test_garbage_collection_is_left_as_it_was(name, collecting):
 def test_unpaced_runs_stay_ordinary():
     before, during, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         with realtime.steady():
-            during = surroundings()
-        print(json.dumps([before, during, surroundings()]))
+            during = process_state()
+        print(json.dumps([before, during, process_state()]))
         """
     )
     assert after == before

@@ -11,7 +11,7 @@ import pytest
 from decoderd import registry
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
-from decoderd.service.hosting import LONGEST
+from decoderd.service.live_session import LONGEST
 from decoderd.wire import control, envelope, inputs, replies, topics
 from decoderd.wire.message import Message, keys_of
 from tests.wire.spec import README, frames_of, schema, vectors

@@ -1,4 +1,4 @@
-"""The entry of a session process in its directory: who runs it and where its sockets are; how others find it again."""
+"""The process file of a session's folder: number, state and endpoints of its process, by which others find it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,51 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from decoderd.errors import ServiceError
+from decoderd.service.lifecycle import FIRST, Event, next_state
 from decoderd.wire import control
 
 FILE = "service.json"
 LOCK = "service.lock"
 
 
-class Entry(NamedTuple):
-    """What a session process says of itself."""
+class ProcessRecord(NamedTuple):
+    """What the process file holds."""
 
-    pid: int
-    state: control.State
-    stream: str | None
-    control: str | None
-    speed: str
-    lockstep: dict[str, Any] | None
+    pid: int = 0  # 0: of a process that ended before it wrote the file
+    state: control.State = FIRST
+    stream: str | None = None  # endpoint
+    control: str | None = None  # endpoint
+    speed: str = "realtime"
+    lockstep: dict[str, Any] | None = None
     incarnation: int = 0
     from_tick: int = 0
-    why: str | None = None
+    why: str | None = None  # it failed; with the code of the error and the field that it names
     code: str | None = None
     field: str | None = None
-    name: str | None = None  # the session's own
+
+    def after(self, event: Event) -> ProcessRecord:
+        """The record once `event` has happened. Raises IllegalTransition."""
+        return self._replace(state=next_state(self.state, event))
 
 
-def write(directory: Path, entry: Entry) -> None:
-    """Put the entry in place, whole or not at all."""
+def write(directory: Path, record: ProcessRecord) -> None:
+    """Put the file in place, whole or not at all."""
     fresh = directory / f"{FILE}.{os.getpid()}"
-    fresh.write_text(json.dumps(entry._asdict()), encoding="utf-8")
+    fresh.write_text(json.dumps(record._asdict()), encoding="utf-8")
     os.replace(fresh, directory / FILE)
 
 
-def read(directory: Path) -> Entry | None:
-    """The entry; None where no process was ever started, or what is there is no entry."""
+def read(directory: Path) -> ProcessRecord | None:
+    """The record; None where no process was ever started, or the file cannot be read."""
     try:
-        return Entry(**json.loads((directory / FILE).read_text(encoding="utf-8")))
+        return ProcessRecord(**json.loads((directory / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Hold the directory for the life of a session process. Raises ServiceError if another process does."""
+def locked(directory: Path) -> Iterator[None]:
+    """Lock the folder for the life of a session process. Raises ServiceError if another process has locked it."""
     directory.mkdir(parents=True, exist_ok=True)
     handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -72,7 +76,7 @@ def held(directory: Path) -> Iterator[None]:
 
 
 def alive(directory: Path) -> bool:
-    """Whether a process holds the directory. The kernel lets go of the lock whatever ends the process."""
+    """Whether a process has locked the folder. The kernel removes the lock whatever ends the process."""
     try:
         handle = os.open(directory / LOCK, os.O_RDWR)
     except OSError:
