@@ -12,7 +12,7 @@ from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import report
 from decoderd.experiments.bias import experiment
 from decoderd.protocol import protocol
-from tests.experiments.test_session_batch import small
+from tests.experiments.small import small
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from decoderd.cli.reproduce import reproduce
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import schedules
 from decoderd.protocol import protocol
-from tests.experiments.test_session_batch import small
+from tests.experiments.small import small
 
 SHIPPED = Path(__file__).parents[3] / "protocols" / "experiments"
 

@@ -13,7 +13,7 @@ from decoderd.preparation.calibration import calibrate
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol
 from tests import protocols
-from tests.experiments.test_session_batch import small
+from tests.experiments.small import small
 
 UPDATES = 30
 
