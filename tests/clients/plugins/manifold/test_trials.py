@@ -1,11 +1,11 @@
-"""Trials and their bins out of messages, in whatever order their topics come."""
+"""Trials and their bins from messages, in whatever order topics arrive."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from decoderd_plugins.manifold.gathering import CENTRE, REACH, Gathering, pooled, recorded
+from decoderd_plugins.manifold.trials import CENTRE, REACH, TrialAssembler, outward_bins, pooled
 
 TICK_S, BIN = 0.01, 3
 # Phases of the ticks of one trial after another: rest, centre, centre hold, reach, hold.
@@ -22,8 +22,17 @@ def session():
             tick = begin + offset
             goal = {0: None, 1: (0.0, 0.0), 2: (0.0, 0.0)}.get(phase, (0.05, 0.1 * number))
             place = (0.001 * (tick + 1), 0.002 * (tick + 1), 0.1, 0.2)
-            told = {"k": tick, "d": 1, "r": number, "p": phase, "t": goal, "c": place, "v": (0.0, tick), "i": (tick, 0)}
-            messages.append(("tick", told))
+            payload = {
+                "k": tick,
+                "d": 1,
+                "r": number,
+                "p": phase,
+                "t": goal,
+                "c": place,
+                "v": (0.0, tick),
+                "i": (tick, 0),
+            }
+            messages.append(("tick", payload))
             if (tick + 1) % BIN == 0:
                 part = counts[tick + 1 - BIN : tick + 1]
                 messages.append(("counts", {"k": tick, "n": list(part.shape), "e": "<u2", "y": part.tobytes()}))
@@ -34,17 +43,17 @@ def session():
     return counts, phases, messages
 
 
-def gathered(messages, readouts=None):
-    gathering = Gathering(TICK_S, BIN, 4, readouts)
-    return [trial for message in messages for trial in gathering.hear(*message)]
+def assembled(messages, readouts=None):
+    assembler = TrialAssembler(TICK_S, BIN, 4, readouts)
+    return [trial for message in messages for trial in assembler.receive(*message)]
 
 
 @pytest.mark.parametrize("late", [None, "tick", "counts", "trial"])
-def test_trials_come_out_whole_in_any_order_of_topics(late):
+def test_trials_are_whole_in_any_order_of_topics(late):
     counts, phases, messages = session()
     if late is not None:  # as when a topic's messages have to be fetched
         messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
-    found = gathered(messages)
+    found = assembled(messages)
     assert [trial.number for trial in found] == [1, 2, 3]
     bounds = np.cumsum([0, *map(len, TRIALS)])
     for trial, low, high in zip(found, bounds, bounds[1:], strict=False):
@@ -54,51 +63,51 @@ def test_trials_come_out_whole_in_any_order_of_topics(late):
             if low <= tick and tick + BIN <= high and set(phases[tick : tick + BIN]) in ({CENTRE}, {REACH})
         ]
         expected = np.array([counts[tick : tick + BIN].sum(axis=0) for tick in begins])
-        np.testing.assert_array_equal(trial.moved.counts, expected)
-        np.testing.assert_array_equal(trial.moved.outward, [phases[tick] == REACH for tick in begins])
+        np.testing.assert_array_equal(trial.bins.counts, expected)
+        np.testing.assert_array_equal(trial.bins.outward, [phases[tick] == REACH for tick in begins])
         before = np.outer(begins, (0.001, 0.002))
         goals = [(0.05, 0.1 * trial.number) if phases[tick] == REACH else (0, 0) for tick in begins]
-        np.testing.assert_allclose(trial.moved.away, goals - before, atol=1e-12)
-        np.testing.assert_allclose(trial.moved.decoded[:, 1], np.array(begins) + BIN - 1)
-        np.testing.assert_allclose(trial.moved.told[:, 0], np.array(begins) + 1)
+        np.testing.assert_allclose(trial.bins.to_goal, goals - before, atol=1e-12)
+        np.testing.assert_allclose(trial.bins.decoded[:, 1], np.array(begins) + BIN - 1)
+        np.testing.assert_allclose(trial.bins.intended[:, 0], np.array(begins) + 1)
     assert [trial.ticks for trial in found] == [9, 9, 9]  # from the go cue, or the beginning, to the end
-    assert sum(len(trial.moved.counts) for trial in found) > 5
+    assert sum(len(trial.bins.counts) for trial in found) > 5
 
 
-def test_what_had_begun_before_is_left_out():
+def test_trials_that_began_before_the_first_tick_are_left_out():
     _, _, messages = session()
     at = next(i for i, (topic, payload) in enumerate(messages) if topic == "tick" and payload["k"] == 4)
-    late = gathered(messages[at:])
+    late = assembled(messages[at:])
     assert [trial.number for trial in late] == [2, 3]
-    for one, whole in zip(late, gathered(messages)[1:], strict=True):
-        np.testing.assert_array_equal(one.moved.counts, whole.moved.counts)
+    for one, whole in zip(late, assembled(messages)[1:], strict=True):
+        np.testing.assert_array_equal(one.bins.counts, whole.bins.counts)
 
 
-def test_a_day_that_ends_within_a_bin_begins_bins_anew():
+def test_a_short_bin_at_the_end_of_a_day():
     _, _, messages = session()
     short = {"k": 43, "n": [1, 4], "e": "<u2", "y": bytes(8)}
-    found = gathered([*messages, ("counts", short)])
+    found = assembled([*messages, ("counts", short)])
     assert [trial.number for trial in found] == [1, 2, 3]
 
 
-def test_only_units_that_are_read_count():
+def test_only_readouts_are_kept():
     _, _, messages = session()
-    whole, some = gathered(messages), gathered(messages, [2, 0])
-    np.testing.assert_array_equal(some[0].moved.counts, whole[0].moved.counts[:, [2, 0]])
+    whole, some = assembled(messages), assembled(messages, [2, 0])
+    np.testing.assert_array_equal(some[0].bins.counts, whole[0].bins.counts[:, [2, 0]])
 
 
-def test_targets_are_numbered_and_the_centre_is_none():
+def test_targets_are_numbered_and_the_centre_is_minus_one():
     _, _, messages = session()
-    bins = pooled(gathered(messages))
+    bins = pooled(assembled(messages))
     assert set(bins.target.tolist()) == {-1, 1, 2}
     np.testing.assert_allclose(np.linalg.norm(bins.towards, axis=1), 1)
-    found = recorded(bins, np.array([1, 2]), 0.03)
+    found = outward_bins(bins, np.array([1, 2]), 0.03)
     assert len(found.counts) == (bins.target > 0).sum()
     assert set(found.target.tolist()) == {0, 1}
 
 
-def test_where_targets_have_no_numbers_the_direction_tells():
-    trials = [trial._replace(target=-1) for trial in gathered(session()[2])]
+def test_without_target_numbers_the_sector_of_direction_is_the_target():
+    trials = [trial._replace(target=-1) for trial in assembled(session()[2])]
     bins = pooled(trials)
     outward = bins.target >= 0
     turn = np.degrees(np.arctan2(bins.towards[outward, 1], bins.towards[outward, 0]))

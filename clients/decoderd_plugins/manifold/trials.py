@@ -1,7 +1,8 @@
-"""Messages gathered into trials: topics are independent, so a trial is whole once its ticks and bins are there.
+"""Puts the messages of a session together into whole trials with their bins, in whatever order topics arrive.
 
-Kept are the bins that lie wholly in one trial's reach to the centre or to its target. What a bin was aimed at is worked
-out from the cursor as it was when the bin began, so a reach of a single bin has a direction, too.
+A trial is whole once its last tick and bin have arrived. Kept are the bins that lie wholly in one trial's reach to the
+centre or to its target. The direction to the goal is taken from the cursor as it was when the bin began, so a reach of
+a single bin has a direction as well.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from decoderd.analysis.open_loop import Calibration
 from decoderd.arrays import Array
 
 TOPICS = ("tick", "counts", "trial", "day")
-CENTRE, REACH = 1, 3  # of phases
+CENTRE, REACH = 1, 3  # phases of a trial
 
 
-class Moved(NamedTuple):
-    """B bins in which a goal was to be reached, of N units."""
+class ReachBins(NamedTuple):
+    """B bins of a trial in which a goal was to be reached, of N units."""
 
     counts: Array  # (B, N)
     outward: Array  # (B,) 1 if the goal was the trial's target, 0 if it was the centre
-    away: Array  # (B, 2) m, from the cursor at the bin's beginning to the goal
+    to_goal: Array  # (B, 2) m, from the cursor at the bin's beginning to the goal
     decoded: Array  # (B, 2) m/s, decoded from the bin
-    told: Array  # (B, 2) m/s, intended as the population tells it
+    intended: Array  # (B, 2) m/s, intended as the population reports it
 
 
 class Trial(NamedTuple):
@@ -40,7 +41,7 @@ class Trial(NamedTuple):
     end_tick: int
     ticks: int  # from the go cue to the end; from the beginning, if it never came
     outcome: str
-    moved: Moved
+    bins: ReachBins
 
 
 class _Tick(NamedTuple):
@@ -49,51 +50,60 @@ class _Tick(NamedTuple):
     goal: tuple[float, float] | None
     before: tuple[float, float]  # m, where the cursor was before this tick moved it
     decoded: tuple[float, float]
-    told: tuple[float, float]
+    intended: tuple[float, float]
 
 
-class Gathering:
-    """Hears a session from any tick on. Trials that had begun by then, and bins, are left out."""
+class TrialAssembler:
+    """Assembles trials from messages of TOPICS, from any tick of a session on.
+
+    Trials and bins that had begun before the first tick received are left out.
+
+    Args:
+        tick_s: length of a tick, s.
+        bin_ticks: ticks of a bin.
+        units: units of the population.
+        readouts: the units that are read, or None for all.
+    """
 
     def __init__(self, tick_s: float, bin_ticks: int, units: int, readouts: list[int] | None) -> None:
         self._tick_s, self._bin_ticks = tick_s, bin_ticks
         self._read = np.arange(units) if readouts is None else np.array(readouts)
         self._first: int | None = None
-        self._heard = self._covered = -1  # the last tick that was heard, and the last whose bin is known
+        self._last_tick = self._covered = -1  # the last tick received, and the last whose bin is known
         self._ticks: dict[int, _Tick] = {}
         self._waiting: deque[dict[str, Any]] = deque()
         self._bins: dict[int, list[tuple[Any, ...]]] = {}
         self._ended: deque[dict[str, Any]] = deque()
 
-    def hear(self, topic: str, payload: dict[str, Any]) -> list[Trial]:
-        """Take a message of TOPICS in; the trials that it made whole, in order."""
+    def receive(self, topic: str, payload: dict[str, Any]) -> list[Trial]:
+        """Take in a message of TOPICS; returns the trials that are whole with it, in order."""
         if topic == "tick":
-            self._hear_tick(payload)
+            self._receive_tick(payload)
         elif topic == "counts":
             self._waiting.append(payload)
         elif topic == "trial":
             self._ended.append(payload)
-        while self._waiting and self._waiting[0]["k"] <= self._heard:
-            self._sort(self._waiting.popleft())
+        while self._waiting and self._waiting[0]["k"] <= self._last_tick:
+            self._assign(self._waiting.popleft())
         found = []
         while self._ended and self._whole(self._ended[0]["k"]):
             ended = self._ended.popleft()
-            moved = self._taken(ended["r"])
+            bins = self._bins_of(ended["r"])
             if self._first is not None and ended["a"] >= self._first:
-                found.append(_trial(ended, moved))
+                found.append(_trial(ended, bins))
         return found
 
-    def _hear_tick(self, payload: dict[str, Any]) -> None:
+    def _receive_tick(self, payload: dict[str, Any]) -> None:
         tick, (x, y, vx, vy) = payload["k"], payload["c"]
         if self._first is None:
             self._first, self._covered = tick, tick - 1
         before = (x - vx * self._tick_s, y - vy * self._tick_s)
         goal = None if payload["t"] is None else tuple(payload["t"])
         self._ticks[tick] = _Tick(payload["r"], payload["p"], goal, before, payload["v"], payload["i"])
-        self._heard = tick
+        self._last_tick = tick
 
-    def _sort(self, payload: dict[str, Any]) -> None:
-        """A bin whose ticks are all known goes to its trial, or is left out."""
+    def _assign(self, payload: dict[str, Any]) -> None:
+        """Assign a bin whose ticks are all known to its trial, or leave it out."""
         ticks = [self._ticks.pop(tick, None) for tick in range(payload["k"] - payload["n"][0] + 1, payload["k"] + 1)]
         self._covered = max(self._covered, payload["k"])
         known = [tick for tick in ticks if tick is not None]
@@ -105,25 +115,25 @@ class Gathering:
         if any((tick.trial, tick.phase) != (first.trial, first.phase) for tick in known):
             return
         counts = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"]).sum(axis=0, dtype=np.float64)
-        away = np.subtract(first.goal, first.before)
-        told = np.mean([tick.told for tick in known], axis=0)
+        to_goal = np.subtract(first.goal, first.before)
+        intended = np.mean([tick.intended for tick in known], axis=0)
         self._bins.setdefault(first.trial, []).append(
-            (counts[self._read], float(first.phase == REACH), away, last.decoded, told)
+            (counts[self._read], float(first.phase == REACH), to_goal, last.decoded, intended)
         )
 
     def _whole(self, end: int) -> bool:
-        return self._heard >= end and self._covered + self._bin_ticks > end
+        return self._last_tick >= end and self._covered + self._bin_ticks > end
 
-    def _taken(self, number: int) -> Moved:
+    def _bins_of(self, number: int) -> ReachBins:
         bins = self._bins.pop(number, [])
         if not bins:
-            return Moved(np.zeros((0, len(self._read))), np.zeros(0), *(np.zeros((0, 2)) for _ in range(3)))
-        return Moved(*(np.array(column, dtype=np.float64) for column in zip(*bins, strict=True)))
+            return ReachBins(np.zeros((0, len(self._read))), np.zeros(0), *(np.zeros((0, 2)) for _ in range(3)))
+        return ReachBins(*(np.array(column, dtype=np.float64) for column in zip(*bins, strict=True)))
 
 
-def _trial(ended: dict[str, Any], moved: Moved) -> Trial:
+def _trial(ended: dict[str, Any], bins: ReachBins) -> Trial:
     ticks = ended["k"] - (ended["o"] if ended["o"] >= 0 else ended["a"])
-    return Trial(ended["r"], ended["d"], ended["g"], ended["a"], ended["k"], ticks, ended["x"], moved)
+    return Trial(ended["r"], ended["d"], ended["g"], ended["a"], ended["k"], ticks, ended["x"], bins)
 
 
 class Bins(NamedTuple):
@@ -132,29 +142,32 @@ class Bins(NamedTuple):
     counts: Array  # (T, N)
     towards: Array  # (T, 2) unit vectors
     target: NDArray[np.int64]  # (T,) number of the target, -1 for the centre
-    away: Array  # (T, 2) m
+    to_goal: Array  # (T, 2) m
     decoded: Array  # (T, 2) m/s
-    told: Array  # (T, 2) m/s
+    intended: Array  # (T, 2) m/s
 
 
 SECTORS = 8
 
 
 def pooled(trials: Sequence[Trial]) -> Bins:
-    """All bins of at least one trial. Where a task numbers no targets, the target is the sector of the direction."""
-    whole = Moved(*(np.concatenate(parts) for parts in zip(*(trial.moved for trial in trials), strict=True)))
-    distance = np.linalg.norm(whole.away, axis=1, keepdims=True)
-    towards = np.divide(whole.away, distance, out=np.zeros_like(whole.away), where=distance > 0)
-    target = np.repeat([trial.target for trial in trials], [len(trial.moved.counts) for trial in trials])
+    """All bins of one or more trials.
+
+    Where a task does not number its targets, the target of a bin is the sector of its direction, of SECTORS.
+    """
+    whole = ReachBins(*(np.concatenate(parts) for parts in zip(*(trial.bins for trial in trials), strict=True)))
+    distance = np.linalg.norm(whole.to_goal, axis=1, keepdims=True)
+    towards = np.divide(whole.to_goal, distance, out=np.zeros_like(whole.to_goal), where=distance > 0)
+    target = np.repeat([trial.target for trial in trials], [len(trial.bins.counts) for trial in trials])
     if (target < 0).any():
         turn = np.arctan2(towards[:, 1], towards[:, 0]) / (2 * np.pi)
         target = np.rint(turn * SECTORS).astype(np.int64) % SECTORS
     target = np.where(whole.outward > 0, target, -1)
-    return Bins(whole.counts, towards, target, whole.away, whole.decoded, whole.told)
+    return Bins(whole.counts, towards, target, whole.to_goal, whole.decoded, whole.intended)
 
 
-def recorded(bins: Bins, labels: NDArray[np.int64], bin_s: float) -> Calibration:
-    """The bins of the targets in `labels` (sorted), which are numbered from 0 in that order."""
+def outward_bins(bins: Bins, labels: NDArray[np.int64], bin_s: float) -> Calibration:
+    """The bins of reaches to the targets in `labels` (sorted), with targets numbered from 0 in that order."""
     used = np.isin(bins.target, labels)
     numbers = np.searchsorted(labels, bins.target[used])
     return Calibration(bins.counts[used], bins.towards[used], numbers, bin_s)

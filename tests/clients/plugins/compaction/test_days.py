@@ -1,11 +1,11 @@
-"""Whole days out of messages, in whatever order their topics come."""
+"""Whole days from messages, in whatever order topics arrive."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from decoderd_plugins.compaction.gathering import Gathering, swaps
+from decoderd_plugins.compaction.days import DayAssembler, swaps
 
 
 def session(generator):
@@ -29,12 +29,12 @@ def session(generator):
 
 
 @pytest.mark.parametrize("late", [None, "counts", "trial", "day"])
-def test_days_come_out_whole(late):
+def test_days_are_whole_in_any_order_of_topics(late):
     days, messages = session(np.random.default_rng(1))
     if late is not None:  # as when a topic's messages have to be fetched
         messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
-    gathering = Gathering()
-    found = [day for message in messages for day in gathering.hear(*message)]
+    assembler = DayAssembler()
+    found = [day for message in messages for day in assembler.receive(*message)]
     assert [day.day for day in found] == [1, 2, 3]
     assert [day.first_tick for day in found] == [0, 5, 13]
     for day, counts in zip(found, days, strict=True):
@@ -43,16 +43,16 @@ def test_days_come_out_whole(late):
     assert found[1].trials[0].tolist() == (3, 1, 5, 6, "success")
 
 
-def test_a_day_under_way_is_kept_back():
+def test_an_unfinished_day_is_not_returned():
     _, messages = session(np.random.default_rng(1))
-    gathering = Gathering()
-    found = [day for message in messages[:-1] for day in gathering.hear(*message)]
+    assembler = DayAssembler()
+    found = [day for message in messages[:-1] for day in assembler.receive(*message)]
     assert [day.day for day in found] == [1, 2]
 
 
 @pytest.mark.parametrize("late", [None, "counts", "decoder", "day"])
-def test_readouts_are_those_of_the_day(late):
-    """A message of the night says which they are from the next tick on; a day waits for that of its own night."""
+def test_a_day_has_the_readouts_of_the_night_before(late):
+    """The decoder message of a night gives the readouts from the next tick on; a day is not whole before it."""
     _, messages = session(np.random.default_rng(1))
     night = [m for m in messages if m[0] == "day" and m[1]["x"] == "end"]
     swapped = [("decoder", {"k": m[1]["k"], "u": [m[1]["d"], 9]}) for m in night[:2]]
@@ -64,8 +64,8 @@ def test_readouts_are_those_of_the_day(late):
         )
     if late is not None:
         messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
-    gathering = Gathering(swaps({"swap": 1, "after_days": [1, 2]}))
-    found = [day for message in messages for day in gathering.hear(*message)]
+    assembler = DayAssembler(swaps({"swap": 1, "after_days": [1, 2]}))
+    found = [day for message in messages for day in assembler.receive(*message)]
     assert [day.readouts for day in found] == [None, (1, 9), (2, 9)]
 
 
