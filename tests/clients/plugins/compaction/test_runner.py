@@ -14,7 +14,7 @@ import pytest
 from decoderd_client import Participant, Session
 from decoderd_client.plugins import Unable
 from decoderd_plugins.compaction import Config, runner
-from tests.clients.test_live import served
+from tests.clients.serving import served
 from tests.protocols import centre_out
 from tests.running import environment, record
 

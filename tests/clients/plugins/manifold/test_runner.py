@@ -17,7 +17,7 @@ from decoderd.recording.reader import open_session
 from decoderd_client import ControlError, Participant, Session
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config, runner
-from tests.clients.test_live import served
+from tests.clients.serving import served
 from tests.protocols import EASY, centre_out, lasting, perturbation
 from tests.running import TIMEOUT_S, environment, record, stored
 from tests.service.serving import replayed, wait_for

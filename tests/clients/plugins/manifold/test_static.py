@@ -13,7 +13,7 @@ from decoderd.experiments.manifold.static_network import Rates
 from decoderd.recording.reader import open_session
 from decoderd_client import Session
 from decoderd_plugins.manifold import Config, runner
-from tests.clients.test_live import served
+from tests.clients.serving import served
 from tests.learners import reaching
 from tests.service.serving import replayed, wait_for
 from tests.session.test_static_session import SCALE, K, files
