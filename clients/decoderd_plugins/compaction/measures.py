@@ -208,7 +208,7 @@ def changes_between(early: DayMeasures, late: DayMeasures, plan: MeasurementPlan
         if early.readouts == late.readouts:
             numbers = (len(then.sums.number), len(now.sums.number))
             labels = resampling.permuted_labels(*numbers, config.permutations, generator)
-            p = resampling.against(change, dimensionality.relabelled(then.sums, now.sums, labels), "greater").p
+            p = resampling.permutation_test(change, dimensionality.relabelled(then.sums, now.sums, labels), "greater").p
         estimates["pr_norm_change"] = Estimate(change, *resampling.interval(spread), p)
     if early.readouts == late.readouts:
         estimates["coefficients_r"] = Estimate(classification.correlation(then.coefficients, now.coefficients))
@@ -225,4 +225,4 @@ def _change_of_n_c(before: Array, after: Array, config: Config, generator: np.ra
     labels = resampling.permuted_labels(*numbers, config.permutations, generator)
     null = neuron_adding.resampled(pooled, labels) - neuron_adding.resampled(pooled, ~labels)
     change = float(neuron_adding.n_c(after.mean(axis=1)) - neuron_adding.n_c(before.mean(axis=1)))
-    return Estimate(change, *resampling.interval(spread[1] - spread[0]), resampling.against(change, null, "less").p)
+    return Estimate(change, *resampling.interval(spread[1] - spread[0]), resampling.permutation_test(change, null, "less").p)

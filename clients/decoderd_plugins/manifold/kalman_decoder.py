@@ -115,7 +115,7 @@ def arrays(found: KalmanFit, side: Side, order: Any, blend: float) -> Arrays:
     Raises ArrayError for an order that is no permutation, NumericalError for a blend that loses a factor.
     """
     parameters, size = found.parameters, found.parameters.posterior.shape[0 if side == "wmp" else 1]
-    (order,) = candidates.checked(order, size)
+    (order,) = candidates.check_orders(order, size)
     if found.kind == "intrinsic_manifold" and blend in (0.0, 1.0):
         if blend:
             permute = intrinsic_manifold.permute_factors if side == "wmp" else intrinsic_manifold.permute_units

@@ -70,9 +70,9 @@ def test_losses_are_those_of_the_network_in_process(run, kind):
         trials = {trial["r"]: trial for trial in recorded.messages("trial")}
         losses = [payload["l"] for payload in recorded.messages("plasticity")]
     assert trials[INJECT - 1]["k"] < tick <= trials[INJECT]["a"] + 1
-    course = training.follow(network._replace(V=perturbed[np.newaxis] / SCALE), Rates(np.array([RATE])), UPDATES)
-    np.testing.assert_allclose(losses, course.losses[0, :-1], rtol=0, atol=1e-9)
-    before = training.follow(network._replace(V=intuitive[np.newaxis] / SCALE), Rates(np.array([RATE])), 1)
+    trained = training.train(network._replace(V=perturbed[np.newaxis] / SCALE), Rates(np.array([RATE])), UPDATES)
+    np.testing.assert_allclose(losses, trained.losses[0, :-1], rtol=0, atol=1e-9)
+    before = training.train(network._replace(V=intuitive[np.newaxis] / SCALE), Rates(np.array([RATE])), 1)
     assert losses[0] > 2 * before.losses[0, 0]  # it was perturbed
     assert losses[-1] < 0.7 * losses[0]  # and the loss fell by learning
 
