@@ -16,7 +16,7 @@ from decoderd.errors import ArrayError
 Array = NDArray[np.floating[Any]]
 
 
-def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
+def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     """`value` as a read-only float64 array of `shape` (None: any length above 0).
 
     Raises ArrayError, naming the array, if it is not numeric, has another shape, is empty, or holds NaN or infinity.
@@ -45,14 +45,14 @@ def finite(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     return array
 
 
-def vector(name: str, value: Any, length: int) -> Array:
+def check_vector(name: str, value: Any, length: int) -> Array:
     """`value` as a read-only float64 array (length,); a column or a row of that length will do. Raises ArrayError."""
     with contextlib.suppress(ValueError):  # rows of different lengths, of which `finite` tells
         value = np.ravel(value) if np.shape(value) in ((length, 1), (1, length)) else value
-    return finite(name, value, (length,))
+    return check_array(name, value, (length,))
 
 
-def need(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
+def require_arrays(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
     """Raise ArrayError unless all `names` are among `arrays`; the message lists what is missing."""
     missing = [name for name in names if name not in arrays]
     if missing:

@@ -155,8 +155,9 @@ class Parameters(NamedTuple):
 class BinCounts(NamedTuple):
     """Spike counts of the decoder's bin under way."""
 
-    ticks: tuple[NDArray[Any], ...]  # (B, N) each
-    # Kept up to date tick by tick, so that the tick that ends a bin has no more to do than others.
+    ticks: tuple[Mapping[str, NDArray[Any]], ...]  # (B, N) by channel, a tick each
+    # Of the channel that the decoder reads. Kept up to date tick by tick, so that the tick that ends a bin has no more
+    # to do than others.
     total: Array  # (B, N); (1, 1) before the first tick
 
 
@@ -175,7 +176,7 @@ class SessionState(NamedTuple):
     decoder: Any
     effector: Any
     plasticity: Any
-    trajectory: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
+    trace: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
     readout: Readout
     command: Command
     bin: BinCounts
@@ -189,3 +190,9 @@ def still(batch: int) -> Command:
     """The command of a decoder that has not yet decoded: no movement."""
     velocity = np.zeros((batch, 2))
     return Command(velocity, None)
+
+
+def time_index(state: SessionState) -> TimeIndex:
+    """Where in time the next tick of a session is."""
+    tick, progress = state.tick, state.progress
+    return TimeIndex(tick, progress.day, tick - progress.day_tick, len(state.bin.ticks))

@@ -103,9 +103,9 @@ class Run(NamedTuple):
         """One key of all ticks; NaN where it is None."""
         return np.array([(np.nan, np.nan) if tick[key] is None else tick[key] for tick in self.of("tick")])
 
-    def counts(self) -> np.ndarray:
-        """Spike counts, ticks x units."""
-        return np.concatenate([counts_of(payload) for payload in self.of("counts")])
+    def counts(self, channel: str = "counts") -> np.ndarray:
+        """Counts of a channel, ticks x units."""
+        return np.concatenate([counts_of(payload) for payload in self.of("counts") if payload["c"] == channel])
 
 
 def counts_of(payload: Mapping[str, Any]) -> np.ndarray:

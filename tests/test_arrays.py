@@ -6,13 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from decoderd.arrays import finite, load_npy, load_npz, need, vector
+from decoderd.arrays import check_array, check_vector, load_npy, load_npz, require_arrays
 from decoderd.errors import ArrayError
 
 
 def test_passes_numbers_as_float64_in_rows():
     given = np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3))
-    out = finite("x", given, (2, None))
+    out = check_array("x", given, (2, None))
     assert out.dtype == np.float64
     assert out.flags.c_contiguous
     np.testing.assert_array_equal(out, [[0, 1, 2], [3, 4, 5]])
@@ -40,25 +40,25 @@ def test_passes_numbers_as_float64_in_rows():
 )
 def test_refuses_and_says_why(value, shape, says):
     with pytest.raises(ArrayError, match=says) as caught:
-        finite("x", value, shape)
+        check_array("x", value, shape)
     assert caught.value.field == "x"
 
 
 @pytest.mark.parametrize("value", [[1, 2, 3], [[1], [2], [3]], [[1, 2, 3]]])
 def test_a_row_or_a_column_is_a_vector(value):
-    np.testing.assert_array_equal(vector("x", value, 3), [1, 2, 3])
+    np.testing.assert_array_equal(check_vector("x", value, 3), [1, 2, 3])
 
 
 @pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3, 4]], [[[1, 2, 3]]], [[1], [1, 2]], 3.0, ["a", "b", "c"]])
 def test_other_shapes_are_no_vector(value):
     with pytest.raises(ArrayError, match="x: "):
-        vector("x", value, 3)
+        check_vector("x", value, 3)
 
 
 def test_need_lists_what_is_missing():
-    need({"a": 1, "b": 2}, ("a",), "a decoder")
+    require_arrays({"a": 1, "b": 2}, ("a",), "a decoder")
     with pytest.raises(ArrayError, match="a decoder needs the arrays a, b, c; missing: b, c") as caught:
-        need({"a": 1}, ("a", "b", "c"), "a decoder")
+        require_arrays({"a": 1}, ("a", "b", "c"), "a decoder")
     assert caught.value.field == "b"
 
 

@@ -160,7 +160,7 @@ def perturbed(**fields):
         (
             spoilt(perturbations=[{"name": "s", "kind": "silence"}]),
             "perturbations.0",
-            "perturbations.0: say which units, or what fraction of them",
+            "perturbations.0: give either units or fraction",
         ),
         (
             spoilt(perturbations=[{"name": "g", "kind": "gain", "site": "cursor", "factor": "big"}]),

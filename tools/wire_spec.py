@@ -22,7 +22,9 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from decoderd import registry
 from decoderd.perturbations import envelope
-from decoderd.wire import codec, control, inputs, messages
+from decoderd.wire import codec, control, inputs, topics
+from decoderd.wire.message import Message, keys_of
+from decoderd.wire.replies import Code, State
 
 HERE = Path(__file__).resolve().parents[1] / "protocols" / "wire"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -120,7 +122,11 @@ def _open(schema: Any) -> Any:
 
 
 def _model(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(schema_generator=_Schema)
+    schema = model.model_json_schema(schema_generator=_Schema)
+    if issubclass(model, Message):
+        for name, key in keys_of(model).items():
+            schema["properties"][key] = {"title": name, **schema["properties"][key]}
+    return schema
 
 
 def _adapted(adapter: TypeAdapter[Any]) -> dict[str, Any]:
@@ -129,8 +135,8 @@ def _adapted(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 
 def operations(adapter: TypeAdapter[Any]) -> dict[str, type[control.Request]]:
     """{op: its request} of the session or of the supervisor, in the order of wire.control."""
-    union = control.SessionRequest if adapter is control.OF_SESSION else control.SupervisorRequest
-    return {request.model_fields["op"].annotation.__args__[0]: request for request in union.__args__}
+    who: Any = "session" if adapter is control.OF_SESSION else "supervisor"
+    return {name: operation.request for name, operation in control.of(who).items()}
 
 
 def _replies(adapter: TypeAdapter[Any]) -> dict[str, Any]:
@@ -169,7 +175,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     """{file name: schema}."""
     given: TypeAdapter[Any] = TypeAdapter(Annotated[inputs.AnyInput, Field(discriminator="op")])
     found = {
-        **{f"topic.{topic}.json": _open(_model(model)) for topic, model in messages.MODELS.items()},
+        **{f"topic.{topic}.json": _open(_model(model)) for topic, model in topics.MODELS.items()},
         "stamp.json": STAMP,
         "inputs.json": _adapted(given),
         "session.requests.json": _adapted(control.OF_SESSION),
@@ -183,7 +189,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 # --- vectors: what frames must decode to, stated by hand
 
 AT_REST = {
-    "s": "demo-1",
+    "s": "demo",
     "q": 0,
     "k": 0,
     "d": 1,
@@ -196,7 +202,7 @@ AT_REST = {
     "i": [0.0, 0.0],
 }
 REACHING = {
-    "s": "demo-1",
+    "s": "demo",
     "q": 300,
     "k": 300,
     "d": 1,
@@ -241,34 +247,34 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
     (
         "two ticks of three units, a byte each",
         "counts",
-        {"s": "demo-1", "q": 0, "k": 1, "n": [2, 3], "e": "|u1", "y": {"$hex": "0001020300ff"}},
+        {"s": "demo", "q": 0, "k": 1, "c": "counts", "n": [2, 3], "e": "|u1", "y": {"$hex": "0001020300ff"}},
         STAMPED,
     ),
     (
         "two bytes each: 1, 256, 65535",
         "counts",
-        {"s": "demo-1", "q": 1, "k": 2, "n": [1, 3], "e": "<u2", "y": {"$hex": "01000001ffff"}},
+        {"s": "demo", "q": 1, "k": 2, "c": "counts", "n": [1, 3], "e": "<u2", "y": {"$hex": "01000001ffff"}},
         STAMPED,
     ),
     (
         "floats of four bytes: 1, -2",
         "counts",
-        {"s": "demo-1", "q": 2, "k": 3, "n": [1, 2], "e": "<f4", "y": {"$hex": "0000803f000000c0"}},
+        {"s": "demo", "q": 2, "k": 3, "c": "counts", "n": [1, 2], "e": "<f4", "y": {"$hex": "0000803f000000c0"}},
         STAMPED,
     ),
     (
         "floats of eight bytes: 0.5",
         "counts",
-        {"s": "demo-1", "q": 3, "k": 4, "n": [1, 1], "e": "<f8", "y": {"$hex": "000000000000e03f"}},
+        {"s": "demo", "q": 3, "k": 4, "c": "counts", "n": [1, 1], "e": "<f8", "y": {"$hex": "000000000000e03f"}},
         STAMPED,
     ),
-    ("a trial begins", "task", {"s": "demo-1", "q": 0, "k": 10, "r": 1, "p": 1, "g": 3, "t": [0.0, 0.0]}, STAMPED),
-    ("no target", "task", {"s": "demo-1", "q": 1, "k": 90, "r": 1, "p": 0, "g": -1, "t": None}, STAMPED),
+    ("a trial begins", "task", {"s": "demo", "q": 0, "k": 10, "r": 1, "p": 1, "g": 3, "t": [0.0, 0.0]}, STAMPED),
+    ("no target", "task", {"s": "demo", "q": 1, "k": 90, "r": 1, "p": 0, "g": -1, "t": None}, STAMPED),
     (
         "a success",
         "trial",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 0,
             "k": 90,
             "d": 1,
@@ -287,7 +293,7 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         "there never was a go",
         "trial",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 1,
             "k": 400,
             "d": 2,
@@ -302,12 +308,12 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         },
         STAMPED,
     ),
-    ("an update", "plasticity", {"s": "demo-1", "q": 0, "k": 807, "n": 1, "l": 22.25, "z": 0.00125, "m": ""}, STAMPED),
+    ("an update", "plasticity", {"s": "demo", "q": 0, "k": 807, "n": 1, "l": 22.25, "z": 0.00125, "m": ""}, STAMPED),
     (
         "an update that the population refuses",
         "plasticity",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 33,
             "k": 203,
             "n": 34,
@@ -321,13 +327,14 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         "exchanged",
         "decoder",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 0,
             "k": 50,
             "w": "input",
             "x": "installed",
             "m": "",
             "f": {"M1": [2, 2], "M2": [2, 12], "m0": [2]},
+            "u": None,
         },
         STAMPED,
     ),
@@ -335,28 +342,29 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
         "kept by an updater",
         "decoder",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 1,
             "k": 99,
             "w": "smooth_batch",
             "x": "kept",
             "m": "2 bins are too few to fit 3 coefficients a unit",
             "f": {},
+            "u": None,
         },
         STAMPED,
     ),
-    ("added", "perturbation", {"s": "demo-1", "q": 0, "k": 40, "w": "turn", "x": "added", "f": ROTATION}, STAMPED),
+    ("added", "perturbation", {"s": "demo", "q": 0, "k": 40, "w": "turn", "x": "added", "f": ROTATION}, STAMPED),
     (
         "text is UTF-8",
         "perturbation",
-        {"s": "demo-1", "q": 1, "k": 41, "w": "Störung ↻", "x": "on", "f": {**ROTATION, "name": "Störung ↻"}},
+        {"s": "demo", "q": 1, "k": 41, "w": "Störung ↻", "x": "on", "f": {**ROTATION, "name": "Störung ↻"}},
         STAMPED,
     ),
     (
         "numbers at the edges; some have no fraction",
         "metrics",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 0,
             "k": 70,
             "w": "fit.v2",
@@ -368,20 +376,20 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
     (
         "a block begins",
         "day",
-        {"s": "demo-1", "q": 0, "k": 0, "d": 1, "b": 1, "x": "block", "w": "baseline", "n": 0, "u": 0},
+        {"s": "demo", "q": 0, "k": 0, "d": 1, "b": 1, "x": "block", "w": "baseline", "n": 0, "u": 0},
         STAMPED,
     ),
     (
         "a day ends",
         "day",
-        {"s": "demo-1", "q": 1, "k": 999, "d": 1, "b": 1, "x": "end", "w": "baseline", "n": 20, "u": 17},
+        {"s": "demo", "q": 1, "k": 999, "d": 1, "b": 1, "x": "end", "w": "baseline", "n": 20, "u": 17},
         STAMPED,
     ),
     (
         "with deadlines",
         "health",
         {
-            "s": "demo-1",
+            "s": "demo",
             "q": 0,
             "k": 24,
             "n": 25,
@@ -395,31 +403,31 @@ MESSAGES: list[tuple[str, str, Json, Json]] = [
     (
         "without deadlines",
         "health",
-        {"s": "demo-1", "q": 1, "k": 4119, "n": 4095, "z": 0.5, "l": None, "u": None, "m": 0},
+        {"s": "demo", "q": 1, "k": 4119, "n": 4095, "z": 0.5, "l": None, "u": None, "m": 0},
         STAMPED,
     ),
     (
         "the first incarnation begins",
         "session",
-        {"s": "demo-1", "q": 0, "k": 0, "x": "began", "i": 1, "f": 0, "w": "tcp://127.0.0.1:5571"},
+        {"s": "demo", "q": 0, "k": 0, "x": "began", "i": 1, "f": 0, "w": "tcp://127.0.0.1:5571"},
         STAMPED,
     ),
     (
         "the second one goes on from tick 250",
         "session",
-        {"s": "demo-1", "q": 1, "k": 250, "x": "resumed", "i": 2, "f": 250, "w": "tcp://127.0.0.1:5571"},
+        {"s": "demo", "q": 1, "k": 250, "x": "resumed", "i": 2, "f": 250, "w": "tcp://127.0.0.1:5571"},
         {"i": 2, "t": 223456789},
     ),
     (
         "of a later minor version: a value that is not listed is no error",
         "session",
-        {"s": "demo-1", "q": 3, "k": 270, "x": "moved", "i": 2, "f": 250, "w": ""},
+        {"s": "demo", "q": 3, "k": 270, "x": "moved", "i": 2, "f": 250, "w": ""},
         {"i": 2, "t": 423456789},
     ),
     (
         "waits for two",
         "session",
-        {"s": "demo-1", "q": 2, "k": 260, "x": "waiting", "i": 2, "f": 250, "w": "decoder, task"},
+        {"s": "demo", "q": 2, "k": 260, "x": "waiting", "i": 2, "f": 250, "w": "decoder, task"},
         {"i": 2, "t": 323456789},
     ),
 ]
@@ -435,8 +443,8 @@ _SHORT = "86a173a178a17100a16b0aa17201a17001a16703"
 SPOILT_MESSAGES: list[tuple[str, str, list[str]]] = [
     ("no stamp", "frames", [codec.topic("task").hex(), _TASK]),
     ("four frames", "frames", [codec.topic("task").hex(), _TASK, _STAMP, ""]),
-    ("of another major version", "topic", [b"decoderd.2.task".hex(), _TASK, _STAMP]),
-    ("a topic that begins like one of this version", "topic", [b"decoderd.1.tasks".hex(), _TASK, _STAMP]),
+    ("of another major version", "topic", [b"decoderd.1.task".hex(), _TASK, _STAMP]),
+    ("a topic that begins like one of this version", "topic", [b"decoderd.2.tasks".hex(), _TASK, _STAMP]),
     ("empty payload", "malformed", [codec.topic("task").hex(), "", _STAMP]),
     ("a list", "malformed", [codec.topic("task").hex(), "93010203", _STAMP]),
     ("half a map", "malformed", [codec.topic("task").hex(), _TASK[:-4], _STAMP]),
@@ -455,7 +463,7 @@ SPOILT_MESSAGES: list[tuple[str, str, list[str]]] = [
 
 
 def _ask(id: str, op: str, **fields: Json) -> dict[str, Json]:
-    return {"v": 1, "id": id, "op": op, **fields}
+    return {"v": codec.VERSION, "id": id, "op": op, **fields}
 
 
 def _give(id: str, **given: Json) -> dict[str, Json]:
@@ -564,14 +572,14 @@ SESSION_REQUESTS: list[tuple[str, Json, list[str], Hex | None]] = [
         "wide encodings: v as uint 64, text as str 8 and str 32, the map as map 16",
         _ask("x", "pause"),
         [],
-        Hex("de0003" + "d90176" + "cf0000000000000001" + "a26964" + "db0000000178" + "a26f70" + "d9057061757365"),
+        Hex("de0003" + "d90176" + "cf0000000000000002" + "a26964" + "db0000000178" + "a26f70" + "d9057061757365"),
     ),
     (
         "a float of four bytes",
         _give("x", op="kinematics", velocity=[0.5, 0]),
         [],
         Hex(
-            "84a17601a26964a178a26f70a5696e707574a5696e707574"
+            "84a17602a26964a178a26f70a5696e707574a5696e707574"
             "82a26f70aa6b696e656d6174696373a876656c6f6369747992ca3f00000000"
         ),
     ),
@@ -607,15 +615,15 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
     ("nothing but a delimiter", "session", Hex(""), [], "malformed", None, ""),
     ("a delimiter and an empty map", "session", {}, [], "bad_version", "v", ""),
     ("a list", "session", Hex("93010203"), [], "malformed", None, ""),
-    ("half a map", "session", Hex("83a17601a269"), [], "malformed", None, ""),
-    ("something after the map", "session", Hex("83a17601a26964a178a26f70a5706175736500"), [], "malformed", None, ""),
+    ("half a map", "session", Hex("83a17602a269"), [], "malformed", None, ""),
+    ("something after the map", "session", Hex("83a17602a26964a178a26f70a5706175736500"), [], "malformed", None, ""),
     ("a number as key", "session", Hex("810102"), [], "malformed", None, ""),
     ("text that is not UTF-8", "session", Hex("81a26964a1ff"), [], "malformed", None, ""),
     ("JSON instead of msgpack", "session", Hex(b'{"v":1}'.hex()), [], "malformed", None, ""),
     (
         "lists in lists, 5000 deep",
         "session",
-        Hex("84a17601a26964a178a26f70a86465736372696265a17a" + "91" * 5000 + "90"),
+        Hex("84a17602a26964a178a26f70a86465736372696265a17a" + "91" * 5000 + "90"),
         [],
         "malformed",
         None,
@@ -626,7 +634,7 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
     (
         "an extension type",
         "session",
-        Hex("85a17601a26964a178a26f70a66d6973736564a5746f706963a47469636ba56669727374d40100"),
+        Hex("85a17602a26964a178a26f70a66d6973736564a5746f706963a47469636ba56669727374d40100"),
         [],
         "invalid",
         "first",
@@ -634,12 +642,12 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
     ),
     ("65 frames after the map", "session", _ask("x", "describe"), [""] * 65, "too_large", None, ""),
     ("no version", "session", {"id": "x", "op": "describe"}, [], "bad_version", "v", "x"),
-    ("version 2", "session", {"v": 2, "id": "x", "op": "describe"}, [], "bad_version", "v", "x"),
+    ("version 1", "session", {"v": 1, "id": "x", "op": "describe"}, [], "bad_version", "v", "x"),
     ("version true", "session", {"v": True, "id": "x", "op": "describe"}, [], "bad_version", "v", "x"),
     ("version as text", "supervisor", {"v": "1", "id": "x", "op": "list"}, [], "bad_version", "v", "x"),
-    ("no operation", "session", {"v": 1, "id": "x"}, [], "unknown_operation", "op", "x"),
+    ("no operation", "session", {"v": 2, "id": "x"}, [], "unknown_operation", "op", "x"),
     ("an unknown operation", "session", _ask("x", "dance"), [], "unknown_operation", "op", "x"),
-    ("an operation that is a number", "session", {"v": 1, "id": "x", "op": 7}, [], "unknown_operation", "op", "x"),
+    ("an operation that is a number", "session", {"v": 2, "id": "x", "op": 7}, [], "unknown_operation", "op", "x"),
     (
         "the supervisor's operation, asked of a session",
         "session",
@@ -658,9 +666,9 @@ SPOILT_REQUESTS: list[tuple[str, str, Json | Hex, list[str], str, str | None, st
         "op",
         "x",
     ),
-    ("no id", "session", {"v": 1, "op": "describe"}, [], "invalid", "id", ""),
+    ("no id", "session", {"v": 2, "op": "describe"}, [], "invalid", "id", ""),
     ("an empty id", "session", _ask("", "describe"), [], "invalid", "id", ""),
-    ("an id that is a number", "session", {"v": 1, "id": 5, "op": "describe"}, [], "invalid", "id", ""),
+    ("an id that is a number", "session", {"v": 2, "id": 5, "op": "describe"}, [], "invalid", "id", ""),
     ("an id of 65 characters", "session", _ask("y" * 65, "describe"), [], "invalid", "id", ""),
     ("an unknown field", "session", _ask("x", "describe", colour="red"), [], "invalid", "colour", "x"),
     ("a field is missing", "session", _ask("x", "missed", topic="tick"), [], "invalid", "first", "x"),
@@ -948,16 +956,17 @@ BEYOND_SCHEMA = {
 
 
 def _ok(id: str, **fields: Json) -> dict[str, Json]:
-    return {"v": 1, "id": id, "ok": True, **fields}
+    return {"v": codec.VERSION, "id": id, "ok": True, **fields}
 
 
 def _failed(id: str, code: str, message: str, field: str | None = None) -> dict[str, Json]:
-    return {"v": 1, "id": id, "ok": False, "error": {"code": code, "message": message, "field": field}}
+    return {"v": codec.VERSION, "id": id, "ok": False, "error": {"code": code, "message": message, "field": field}}
 
 
 DESCRIPTION = {
     "decoderd": "0.1.0",
-    "session": "demo-1",
+    "session": "demo",
+    "seed": 1,
     "state": "running",
     "incarnation": 1,
     "from_tick": 0,
@@ -969,6 +978,7 @@ DESCRIPTION = {
     "day": 1,
     "days": 1,
     "readouts": [0, 3, 11],
+    "first_readouts": [0, 3, 11],
     "block": "only",
     "trial": 3,
     "trials": 2,
@@ -998,17 +1008,16 @@ DESCRIPTION = {
     "protocol": PROTOCOL,
 }
 _WHERE = {"stream": "tcp://127.0.0.1:40001", "control": "tcp://127.0.0.1:40002"}
-RUNNING = {"session": "demo", "name": "demo-1", "state": "running", "incarnation": 1, **_WHERE, "why": None}
+RUNNING = {"session": "demo", "state": "running", "incarnation": 1, **_WHERE, "why": None}
 CRASHED = {
     "session": "old",
-    "name": "demo-2",
     "state": "failed",
     "incarnation": 4,
     "stream": None,
     "control": None,
     "why": "the disk is full",
 }
-_NEWS = "87a173a664656d6f2d31a17101a16b5aa17201a17000a167ffa174c0"  # the message of task "no target" above
+_NEWS = "87a173a464656d6fa17101a16b5aa17201a17000a167ffa174c0"  # the message of task "no target" above
 
 # (name, from, the operation that it replies to, reply, frames after the map as hex)
 REPLIES: list[tuple[str, str, str, Json, list[str]]] = [
@@ -1208,9 +1217,9 @@ _NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _GIVEN = {model.__name__ for model in inputs.AnyInput.__args__}
 # Long lists that the prose explains.
 _LISTED = {
-    get_args(control.State): "[state](#states)",
-    get_args(control.Topic): "[topic](#the-stream)",
-    get_args(control.Code): "[code](#errors)",
+    get_args(State): "[state](#states)",
+    topics.NAMES: "[topic](#the-stream)",
+    get_args(Code): "[code](#errors)",
 }
 # Parts that have tables of their own.
 _SHOWN = {"PerturbationState", "ArrayFrame", "Refusal", "SessionState", "Participants"}
@@ -1229,11 +1238,17 @@ def _length(schema: Mapping[str, Any]) -> str:
 
 def _table(schema: Mapping[str, Any], defs: Mapping[str, Any], left_out: set[str], key: str = "field") -> list[str]:
     rows = [
-        f"| `{name}` | {_words(field, defs)}{_default(schema, name, field)} | {_meaning(name, field)} |"
+        f"| `{name}` |{_whole(field, key)} {_words(field, defs)}{_default(schema, name, field)} | {_meaning(field)} |"
         for name, field in schema.get("properties", {}).items()
         if name not in left_out
     ]
+    if key == "key":
+        return ["| key | name | type | meaning |", "|---|---|---|---|", *rows, ""]
     return [f"| {key} | type | meaning |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def _whole(field: Mapping[str, Any], key: str) -> str:
+    return f" `{field['title']}` |" if key == "key" else ""
 
 
 def _default(schema: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> str:
@@ -1243,79 +1258,8 @@ def _default(schema: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> 
     return "; may be absent" if plain in (None, []) else f"; if absent `{json.dumps(plain)}`"
 
 
-# A one-letter key is explained where it is new; later topics use it in the same sense.
-_KEYS: dict[str, str] = {}
-for _known in messages.MODELS.values():
-    for _name, _field in _known.model_fields.items():
-        if _field.description and _name not in "xf":
-            _KEYS.setdefault(_name, _field.description)
-
-
-# What the models leave to the field's name.
-SAID = {
-    "bin_ticks": "ticks of a decoder bin",
-    "block": "name of the block under way",
-    "changed": "false if it was so already",
-    "code": "why not",
-    "committed": "ticks below this one are on the disk",
-    "config": "its fields, as in a protocol's [[perturbations]]",
-    "control": "endpoint of the ROUTER socket",
-    "count": "how many; in the reply, how many frames follow",
-    "cursor": "x y (m), vx vy (m/s)",
-    "day": "under way, from 1",
-    "days": "of the protocol; in the reply to a grant, days that are over",
-    "decoder": "its `kind`, and the shapes of its `arrays` by name",
-    "dropped": "requests that could not even be answered",
-    "errors": "requests answered with an error",
-    "event": "what happens to the trial",
-    "field": "the path to the culprit within the request, such as `inputs.1.velocity.0`",
-    "first": "sequence number of the first message",
-    "goal": "m; nil at rest",
-    "incarnation": "counted from 1; 0 while it is not known yet",
-    "index": "which one, from 0",
-    "input": "see [inputs](#inputs)",
-    "inputs": "see [inputs](#inputs), consumed in this order",
-    "kind": "of the decoder, as in its protocol",
-    "lockstep": "who grants; needed at speed `lockstep`, and only there",
-    "message": "for people",
-    "name": "of the perturbation",
-    "next": "see above",
-    "outcome": "`success` if absent; lower-case letters, digits, _; at most 32",
-    "arrays": "by name",
-    "participant": "one of those that the session was started with",
-    "participants": "in lockstep, by name: `unit`, `until`, `taking_part`",
-    "perturbation": "as in a protocol's [[perturbations]]",
-    "perturbations": "those added so far and not removed",
-    "phase": "as `p` of a tick",
-    "protocol": "what would stand in the TOML file",
-    "radius_m": "of the target, m",
-    "refused": "inputs of the grant that were not consumed",
-    "session": "the name that it was, or is to be, started by",
-    "sessions": "one entry each; in the reply to `health`, how many are in each state",
-    "shape": "rows, columns",
-    "speed": "`realtime`, `max`, `lockstep`, or a factor as text",
-    "state": "how it is",
-    "stream": "endpoint of the PUB socket",
-    "successes": "among the trials finished",
-    "target": "m",
-    "tick": "the next one to come",
-    "tick_s": "length of a tick, s",
-    "topic": "whose messages",
-    "topics": "of the frames that follow, in order",
-    "trial": "under way or the last, from 1; 0 before the first",
-    "trials": "finished",
-    "units": "neurons",
-    "until": "so many ticks, trials or days since the session began",
-    "values": "by name, 1 to 64 of them, finite",
-    "velocity": "m/s",
-    "why": "for people, if it failed",
-    "x": "what happened",
-}
-
-
-def _meaning(name: str, field: Mapping[str, Any]) -> str:
-    known = _KEYS.get(name) if len(name) == 1 else None
-    return str(field.get("description") or known or SAID[name]).replace("|", "\\|")
+def _meaning(field: Mapping[str, Any]) -> str:
+    return str(field["description"]).replace("|", "\\|")
 
 
 def _doc(schema: Mapping[str, Any]) -> list[str]:
@@ -1323,11 +1267,11 @@ def _doc(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _topics() -> list[str]:
-    common = _model(messages.Message)
+    common = _model(Message)
     lines = ["Every payload has:", "", *_table(common, {}, set(), "key")]
-    for topic, model in messages.MODELS.items():
+    for topic, model in topics.MODELS.items():
         schema = _model(model)
-        lines += [f"#### {topic}", "", *_doc(schema), *_table(schema, {}, {"s", "q", "k"}, "key")]
+        lines += [f"#### {topic}", "", *_doc(schema), *_table(schema, {}, {*keys_of(Message).values()}, "key")]
     return lines
 
 
@@ -1381,7 +1325,7 @@ def _perturbations() -> list[str]:
 SECTIONS: dict[str, tuple[str | None, str]] = {
     "name": (
         None,
-        "small letters, digits and -, at most 64; with the seed it makes the session's own name, `name-seed`",
+        "small letters, digits and -, at most 64",
     ),
     "seed": (None, "of everything random"),
     "tick_s": (None, "length of a tick, s"),

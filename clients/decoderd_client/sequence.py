@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from decoderd.wire import codec
 
-_NAMES = {codec.topic(name): name for name in (*codec.TOPICS, *codec.OBSERVED)}
+_NAMES = {frame: name for name, frame in codec.FRAMES.items()}
 
 
 class Message(NamedTuple):

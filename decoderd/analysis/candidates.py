@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
 
 Orders = NDArray[np.int64]
@@ -73,7 +73,7 @@ def outside_by_groups(groups: Any, generator: np.random.Generator, many: int = M
 
     Raises ArrayError unless groups have equal size.
     """
-    of_unit = finite("groups", groups, (None,)).astype(np.int64)
+    of_unit = check_array("groups", groups, (None,)).astype(np.int64)
     numbers = np.unique(of_unit[of_unit >= 0])
     members = [np.flatnonzero(of_unit == g) for g in numbers]
     sizes = sorted({len(m) for m in members})

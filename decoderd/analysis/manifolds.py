@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError, NumericalError
 
 # Variance along a direction, over the largest, below which it is rounding error.
@@ -32,7 +32,7 @@ class Dimension(NamedTuple):
 
 def covariance_of(counts: Any) -> Array:
     """Sample covariance (N, N) of counts (T, N). Raises ArrayError unless there are more bins than units."""
-    array = finite("counts", counts, (None, None))
+    array = check_array("counts", counts, (None, None))
     bins, units = array.shape
     if bins <= units:
         raise ArrayError(
@@ -48,7 +48,7 @@ def principal(covariance: Any, dimension: int) -> Array:
 
     Raises ArrayError for an impossible dimension and NumericalError if the covariance has a lower rank than that.
     """
-    matrix = finite("covariance", covariance, (None, None))
+    matrix = check_array("covariance", covariance, (None, None))
     if matrix.shape[0] != matrix.shape[1]:
         raise ArrayError(f"covariance: has shape {matrix.shape}, expected a square matrix", "covariance")
     if not 1 <= dimension <= len(matrix):
@@ -85,7 +85,7 @@ def dimension_of(counts: Any, dimensions: Sequence[int], folds: int = 4) -> Dime
     from sklearn.decomposition import FactorAnalysis
     from sklearn.model_selection import KFold, cross_val_score
 
-    array = finite("counts", counts, (None, None))
+    array = check_array("counts", counts, (None, None))
     bins, units = array.shape
     kept = bins - -(-bins // folds)
     if kept <= units:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.analysis import candidates, manifolds
-from decoderd.arrays import Array, finite, vector
+from decoderd.arrays import Array, check_array, check_vector
 from decoderd.errors import ArrayError, NumericalError
 
 
@@ -47,15 +47,15 @@ class Prediction(NamedTuple):
 
 def calibration(counts: Any, towards: Any, target: Any, bin_s: float) -> Calibration:
     """A checked Calibration. Raises ArrayError for shapes that do not match, or a target of 0..K-1 without a bin."""
-    u = finite("counts", counts, (None, None))
-    of_bin = vector("target", target, len(u))
+    u = check_array("counts", counts, (None, None))
+    of_bin = check_vector("target", target, len(u))
     if (of_bin != np.round(of_bin)).any() or of_bin.min() < 0:
         raise ArrayError("target: must be the number of a target, 0 or above, for every bin", "target")
     numbers = of_bin.astype(np.int64)
     empty = np.flatnonzero(np.bincount(numbers) == 0)
     if len(empty):
         raise ArrayError(f"target: target {empty[0]} occurs in no bin; number those that do from 0", "target")
-    return Calibration(u, finite("cursor_to_target", towards, (len(u), 2)), numbers, float(bin_s))
+    return Calibration(u, check_array("cursor_to_target", towards, (len(u), 2)), numbers, float(bin_s))
 
 
 def within_manifold(given: Mapping[str, Any], gain: Array, posterior: Array, orders: Any) -> Mappings:

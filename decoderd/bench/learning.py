@@ -74,7 +74,7 @@ class Learning:
             self._people,
             trajectory,
             self._config.objective,
-            self._rule.credit,
+            self._rule.learns_from,
             ("U", "W", "b"),
             np.arange(TARGETS),
         )

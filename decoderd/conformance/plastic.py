@@ -54,6 +54,7 @@ class Watched(NamedTuple):
     rates: Array  # (T, ..., B, N)
     trace: Any
     read: list[set[str]]  # streams that were read, by tick
+    states: list[Any]  # after each tick's rates
 
 
 class PlasticContract(ComponentContract):
@@ -111,8 +112,8 @@ class PlasticContract(ComponentContract):
             read.append(draws.noted)
         plastic = self.plastic()
         trace = plastic.trace(states)
-        same(trace, plastic.trace([pure(plastic.kept, state) for state in states]), where="trace")
-        return Watched(np.stack(rates), trace, read)
+        same(trace, plastic.trace([pure(plastic.keep, state) for state in states]), where="trace")
+        return Watched(np.stack(rates), trace, read, states)
 
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
         """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
@@ -120,18 +121,18 @@ class PlasticContract(ComponentContract):
         ahead: Any = None
         each: list[Array] = []
         for t in reversed(range(TICKS)):
-            ahead, push = pure(plastic.back, plan, parameters, trace, t, on_rates[t], ahead)
+            ahead, push = pure(plastic.backward, plan, parameters, trace, t, on_rates[t], ahead)
             each.insert(0, push)
-        pushed = np.stack(each, axis=-3)
+        input_gradient = np.stack(each, axis=-3)
         fields = tuple(plastic.fields.values())
-        seen = pure(plastic.seen, plan, parameters, trace, 0, pushed)
+        seen = pure(plastic.feedback_gradient, plan, parameters, trace, 0, input_gradient)
         same(
             seen[3:5],
-            pure(plastic.seen, plan, parameters, trace, 3, pushed[..., 3:5, :, :]),
+            pure(plastic.feedback_gradient, plan, parameters, trace, 3, input_gradient[..., 3:5, :, :]),
             SUMS,
             "seen in two ticks alone",
         )
-        return pure(plastic.gather, plan, parameters, trace, pushed, fields), seen
+        return pure(plastic.parameter_gradient, plan, parameters, trace, input_gradient, fields), seen
 
     def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:
         """Eligibility of every plastic field."""
@@ -241,15 +242,17 @@ class PlasticContract(ComponentContract):
         left = np.einsum("t...bin,t...bn->...bi", weights, watched.rates) - np.array([1.0, 0.0])
         rows = []
         for axis in (0, 1):
-            ahead, pushed = None, []
+            ahead, input_gradient = None, []
             for t in reversed(range(TICKS)):
-                ahead, push = self.plastic().back(
+                ahead, push = self.plastic().backward(
                     self.planned(), parameters, watched.trace, t, weights[t][..., axis, :], ahead
                 )
-                pushed.append(push)
-            rows.append(np.stack(pushed[::-1]))
+                input_gradient.append(push)
+            rows.append(np.stack(input_gradient[::-1]))
         Z, fields = np.stack(rows, axis=-2), tuple(self.plastic().fields.values())
-        found: tuple[Array, Any] = self.plastic().expected(self.planned(), parameters, watched.trace, Z, left, fields)
+        found: tuple[Array, Any] = self.plastic().expected_loss(
+            self.planned(), parameters, watched.trace, Z, left, fields
+        )
         return found
 
     def weighed(self, parameters: Any) -> Array:
@@ -258,7 +261,7 @@ class PlasticContract(ComponentContract):
         return sample(18).normal(size=shape) * TIMING.tick_s / np.sqrt(shape[-1] * TICKS)
 
     def test_what_is_expected_does_not_depend_on_what_noise_did(self) -> None:
-        if self.plastic().expected is None:
+        if self.plastic().expected_loss is None:
             pytest.skip("what is to be expected of this kind is not known")
         parameters, trials = self.loaded(), self.trials(self.loaded())
         weights = self.weighed(parameters)
@@ -278,7 +281,7 @@ class PlasticContract(ComponentContract):
         assert abs(squares.mean() - expected[0]) < 4 * squares.std() / np.sqrt(many)
 
     def test_the_gradient_of_what_is_expected_is_that_of_central_differences(self) -> None:
-        if self.plastic().expected is None:
+        if self.plastic().expected_loss is None:
             pytest.skip("what is to be expected of this kind is not known")
         parameters, draw = self.loaded(), sample(20)
         trials, weights, amounts = self.trials(parameters), self.weighed(parameters), draw.normal(size=TRIALS)
@@ -295,9 +298,9 @@ class PlasticContract(ComponentContract):
             same(expected, float((found * way).sum()), DIFFERENCES, f"along {name}")
 
     def test_what_is_there_is_not_refused(self) -> None:
-        if self.plastic().refuses is None:
+        if self.plastic().reject is None:
             pytest.skip("this kind takes whatever is learned")
-        assert pure(self.plastic().refuses, self.loaded()) == ""
+        assert pure(self.plastic().reject, self.loaded()) == ""
 
     def test_individuals_at_once_are_individuals_one_by_one(self) -> None:
         """Parameters with an axis of seeds in front, trials with the same."""
@@ -336,8 +339,8 @@ class PlasticContract(ComponentContract):
         batch_rollout = plastic.rollout(plan, several, reaches, tables)
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
-            expected = self.component.counts(plan, watched.rates[t], draws)
-            same(expected, batch_rollout.counts(t, cursors), SUMS, f"counts of tick {t}")
+            _, expected = self.component.spikes(plan, several, watched.states[t], watched.rates[t], draws)
+            same(expected, batch_rollout.spikes(t, cursors), SUMS, f"counts of tick {t}")
         amounts = sample(18).normal(size=(2, TRIALS))
         for name, credit in self.eligible(several, watched.trace, amounts).items():
             same(credit, self.eligible(several, batch_rollout.trace(), amounts)[name], SUMS, f"eligibility, {name}")

@@ -32,7 +32,7 @@ class PlasticityContract(ComponentContract):
 
     def learns_or_skip(self) -> None:
         """Some rules learn nothing."""
-        if self.component.credit is None:
+        if self.component.learns_from is None:
             pytest.skip("this kind learns nothing")
 
     def values(self, *lead: int) -> dict[str, Array]:
@@ -64,8 +64,8 @@ class PlasticityContract(ComponentContract):
     # --- the rule -----------------------------------------------------------------------------------------------
 
     def test_credit_is_one_of_four(self) -> None:
-        assert self.component.credit in ("eligibility", "gradient", "expectation", None)
-        if self.component.credit is not None:
+        assert self.component.learns_from in ("eligibility", "gradient", "expectation", None)
+        if self.component.learns_from is not None:
             assert isinstance(self.config(), PlasticityConfig), "a rule that learns is told what and when"
 
     def test_init_and_learn_are_pure(self) -> None:
@@ -147,7 +147,7 @@ class PlasticityContract(ComponentContract):
                 one, values = self.component.learn(self.few(), one, values, of_seed(trial_batch, seed))
             same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
             told, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
-            if self.component.credit is not None:
+            if self.component.learns_from is not None:
                 same(told[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
 
 
@@ -172,7 +172,7 @@ def one_by_one(trial_batch: TrialBatch) -> list[TrialBatch]:
         return TrialBatch(
             trial_batch.losses[k : k + 1],
             trial_batch.targets[k : k + 1],
-            lambda amount: trial_batch.credit(amount * others),
+            lambda amount: trial_batch.weighted_sum(amount * others),
         )
 
     return [single(k) for k in range(len(trial_batch.targets))]
@@ -184,6 +184,6 @@ def of_seed(trial_batch: TrialBatch, seed: int) -> TrialBatch:
     def credit(amounts: Array) -> dict[str, Array]:
         everybody = np.zeros_like(trial_batch.losses)
         everybody[seed] = amounts
-        return {name: each[seed] for name, each in trial_batch.credit(everybody).items()}
+        return {name: each[seed] for name, each in trial_batch.weighted_sum(everybody).items()}
 
     return TrialBatch(trial_batch.losses[seed], trial_batch.targets, credit)

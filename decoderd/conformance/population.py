@@ -13,6 +13,7 @@ from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, 
 from decoderd.conformance.component import TIMING, sample, valid_streams
 from decoderd.conformance.plastic import PlasticContract
 from decoderd.errors import ArrayError
+from decoderd.populations import COUNTS
 from decoderd.rng import Draws, generator, open_streams
 from decoderd.state import POSITION, Cue, TimeIndex
 from decoderd.tasks.trial import REACH
@@ -62,7 +63,8 @@ class PopulationContract(PlasticContract):
             moment = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks)
             cue = self.cue(len(seeds), goal)
             state, rates, intent = self.component.rates(plan, parameters, state, cue, cursor, moment, draws)
-            counts = self.component.counts(plan, rates, draws)
+            state, spikes = self.component.spikes(plan, parameters, state, rates, draws)
+            counts = spikes[COUNTS]
             cursor = np.hstack([cursor[:, POSITION] + intent * TIMING.tick_s, intent])
             for column, value in zip(columns, (rates, counts, intent), strict=True):
                 column.append(value)
@@ -119,6 +121,10 @@ class PopulationContract(PlasticContract):
             assert counts.dtype.kind == "u"
         assert expected or (counts == np.floor(counts)).all()
 
+    def test_the_channel_counts_comes_first(self) -> None:
+        assert self.component.channels[0] == COUNTS
+        assert len(set(self.component.channels)) == len(self.component.channels)
+
     def test_streams(self) -> None:
         parameters = self.loaded()
         valid_streams(pure(self.component.streams, self.config(), parameters))
@@ -136,7 +142,12 @@ class PopulationContract(PlasticContract):
                 self.component.rates, plan, parameters, state, self.cue(2, tick > 3), seen, moment, draws
             )
             storable(state)
-            pure(self.component.counts, plan, rates, draws)
+            state, spikes = pure(self.component.spikes, plan, parameters, state, rates, draws)
+            storable(state)
+            assert tuple(spikes) == self.component.channels, "the channels that the kind names, in this order"
+            for channel, counts in spikes.items():
+                assert counts.shape == rates.shape, channel
+                finite(counts)
 
     def test_a_resumed_population_goes_on_bit_for_bit(self) -> None:
         parameters = self.loaded()
@@ -159,8 +170,11 @@ class PopulationContract(PlasticContract):
         rates = sample(7).integers(0, 4, (1, self.component.units(parameters))) / TIMING.tick_s
         silenced = rates.copy()
         silenced[:, 0] = 0.0
+        state = self.component.init(plan, parameters, np.zeros((1, 4)))
         for tick in range(20):
             draws = Draws(streams, 1, tick)
-            counts, fewer = (self.component.counts(plan, r, draws) for r in (rates, silenced))
+            counts, fewer = (
+                self.component.spikes(plan, parameters, state, r, draws)[1][COUNTS] for r in (rates, silenced)
+            )
             assert not fewer[:, 0].any()
             same(counts[:, 1:], fewer[:, 1:], ROUNDING, "counts of the other units")

@@ -42,6 +42,9 @@ class DecoderConfig(ComponentConfig):
     """`file` is an .npz with the arrays of the kind; without one the decoder is fitted to a calibration."""
 
     file: Path | None = None
+    channel: Annotated[
+        str, Field(min_length=1, max_length=64, description="channel of the population that is decoded")
+    ] = "counts"
     calibration: Calibration = Calibration()
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, vector
+from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig
 from decoderd.decoders import Decoder
@@ -75,7 +75,7 @@ def row(state: State) -> Array:
 
 def start(parameters: Parameters, state: State, initial: NDArray[Any]) -> State:
     """Begin from velocity `initial` (2,)."""
-    first = vector("initial", initial, 2)
+    first = check_vector("initial", initial, 2)
     return state._replace(velocity=np.repeat(first[np.newaxis], len(state.velocity), axis=0))
 
 

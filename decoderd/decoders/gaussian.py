@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky
 from scipy.linalg.lapack import dgesv, dpocon
 
-from decoderd.arrays import Array, finite, need, vector
+from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.errors import ArrayError, NumericalError
 
@@ -57,7 +57,7 @@ class Model(NamedTuple):
 
 def covariance(name: str, value: Any, n: int) -> Array:
     """A finite, symmetric, positive semi-definite n x n matrix, made exactly symmetric. Raises otherwise."""
-    matrix = finite(name, value, (n, n))
+    matrix = check_array(name, value, (n, n))
     scale = float(np.abs(matrix).max(initial=0.0))
     off = float(np.abs(matrix - matrix.T).max(initial=0.0))
     if off > 1e-8 * scale:
@@ -138,18 +138,18 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     x0 defaults to zeros, with a 1 where the last state is a constant; P0 defaults to zeros. Raises ArrayError for
     missing, misshapen or non-finite arrays and NumericalError for covariances that are none, or a singular Q.
     """
-    need(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
+    require_arrays(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
     n = np.asarray(arrays["A"]).shape[0] if np.ndim(arrays["A"]) else 0
     if n == 0:
         raise ArrayError("A: is empty, expected a square matrix", "A")
-    A = finite("A", arrays["A"], (n, n))
+    A = check_array("A", arrays["A"], (n, n))
     W = covariance("W", arrays["W"], n)
-    C = finite("C", arrays["C"], (None, n))
+    C = check_array("C", arrays["C"], (None, n))
     Q, factor = factorised("Q", arrays["Q"], len(C))
     x0: Array = np.zeros(n)
     if constant_last(A, W):
         x0[-1] = 1.0
-    x0 = vector("x0", arrays.get("x0", x0), n)
+    x0 = check_vector("x0", arrays.get("x0", x0), n)
     _detectable(A, C)
     P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
     return observing(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
     AffineStep,
@@ -68,10 +68,10 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     eta[i, permutation[i]] = 1; what unit i contributes to the velocity is turned by unit_turn[i] rad. M1, M2, m0, kf_K
     and fa_posterior are worked out, never read. Raises ArrayError or NumericalError naming the array.
     """
-    need(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
-    loadings = finite("fa_loadings", arrays["fa_loadings"], (None, None))
+    require_arrays(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
+    loadings = check_array("fa_loadings", arrays["fa_loadings"], (None, None))
     n, q = loadings.shape
-    vectors = {name: finite(name, arrays[name], (n,)) for name in ("count_mean", "count_scale", "fa_private_var")}
+    vectors = {name: check_array(name, arrays[name], (n,)) for name in ("count_mean", "count_scale", "fa_private_var")}
     if (vectors["fa_private_var"] <= 0).any():
         i = int(np.argmin(vectors["fa_private_var"]))
         raise NumericalError(
@@ -81,22 +81,22 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     given: dict[str, NDArray[Any]] = {
         "fa_loadings": loadings,
         **vectors,
-        "factor_scale": finite("factor_scale", arrays["factor_scale"], (q,)),
-        "factor_mean": finite("factor_mean", arrays.get("factor_mean", np.zeros(q)), (q,)),
-        "kf_A": finite("kf_A", arrays["kf_A"], (2, 2)),
-        "kf_b": finite("kf_b", arrays["kf_b"], (2,)),
+        "factor_scale": check_array("factor_scale", arrays["factor_scale"], (q,)),
+        "factor_mean": check_array("factor_mean", arrays.get("factor_mean", np.zeros(q)), (q,)),
+        "kf_A": check_array("kf_A", arrays["kf_A"], (2, 2)),
+        "kf_b": check_array("kf_b", arrays["kf_b"], (2,)),
         "kf_Q": gaussian.covariance("kf_Q", arrays["kf_Q"], 2),
-        "kf_C": finite("kf_C", arrays["kf_C"], (q, 2)),
-        "kf_d": finite("kf_d", arrays["kf_d"], (q,)),
-        "kf_R": finite("kf_R", arrays["kf_R"], (q, q)),
+        "kf_C": check_array("kf_C", arrays["kf_C"], (q, 2)),
+        "kf_d": check_array("kf_d", arrays["kf_d"], (q,)),
+        "kf_R": check_array("kf_R", arrays["kf_R"], (q, q)),
         "permutation": _permutation(arrays.get("permutation", np.arange(q)), q),
-        "unit_turn": finite("unit_turn", arrays.get("unit_turn", np.zeros(n)), (n,)),
+        "unit_turn": check_array("unit_turn", arrays.get("unit_turn", np.zeros(n)), (n,)),
     }
     return _mapped(given)
 
 
 def _permutation(value: Any, q: int) -> NDArray[np.int64]:
-    order = finite("permutation", value, (q,))
+    order = check_array("permutation", value, (q,))
     if not np.array_equal(np.sort(order), np.arange(q)):
         raise ArrayError(f"permutation: must hold each of 0..{q - 1} once, not {order.tolist()}", "permutation")
     return order.astype(np.int64)

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, vector
+from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
     AffineStep,
@@ -98,7 +98,7 @@ def row(state: State) -> Array:
 
 def start(model: Model, state: State, initial: NDArray[Any]) -> State:
     """Begin from `initial` (n,) instead of x0."""
-    x = vector("initial", initial, len(model.A))
+    x = check_vector("initial", initial, len(model.A))
     return state._replace(x=np.repeat(x[np.newaxis], len(state.x), axis=0))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need, vector
+from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.decoders import AffineStep, Calibration, Decoder, DecoderConfig, Observing, Recorded, fitting, gaussian
 from decoderd.errors import ArrayError
@@ -34,14 +34,14 @@ class Parameters(NamedTuple):
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Arrays M2 (2 x N) and optionally M1 (2 x 2), m0 (2), count_mean (N), zeros where absent, and Q (2 x 2)."""
-    need(arrays, ("M2",), "a linear decoder")
-    M2 = finite("M2", arrays["M2"], (2, None))
+    require_arrays(arrays, ("M2",), "a linear decoder")
+    M2 = check_array("M2", arrays["M2"], (2, None))
     n = M2.shape[1]
     return Parameters(
-        finite("M1", arrays.get("M1", np.zeros((2, 2))), (2, 2)),
+        check_array("M1", arrays.get("M1", np.zeros((2, 2))), (2, 2)),
         M2,
-        finite("m0", arrays.get("m0", np.zeros(2)), (2,)),
-        finite("count_mean", arrays.get("count_mean", np.zeros(n)), (n,)),
+        check_array("m0", arrays.get("m0", np.zeros(2)), (2,)),
+        check_array("count_mean", arrays.get("count_mean", np.zeros(n)), (n,)),
         gaussian.factorised("Q", arrays.get("Q", np.eye(2)), 2)[0],
     )
 
@@ -101,7 +101,7 @@ def row(v: Array) -> Array:
 
 def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     """Begin from velocity `initial` (2,)."""
-    return np.repeat(vector("initial", initial, 2)[np.newaxis], len(v), axis=0)
+    return np.repeat(check_vector("initial", initial, 2)[np.newaxis], len(v), axis=0)
 
 
 def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:

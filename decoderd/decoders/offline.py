@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd import registry
-from decoderd.arrays import Array, finite, load_npy, load_npz
+from decoderd.arrays import Array, check_array, load_npy, load_npz
 from decoderd.errors import ArrayError
 
 Watch = Callable[[int], None]
@@ -30,7 +30,7 @@ def decode(
     if decoder.take is not None:
         raise ArrayError(f"a decoder of kind {kind!r} takes its kinematics from outside: there is nothing to decode")
     parameters = decoder.load(arrays)
-    observed = finite("counts", counts, (None, decoder.units(parameters)))
+    observed = check_array("counts", counts, (None, decoder.units(parameters)))
     state = decoder.init(parameters, 1)
     if initial is not None:
         state = decoder.start(parameters, state, initial)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, vector
+from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
 from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
@@ -104,7 +104,7 @@ def row(x: Array) -> Array:
 
 def start(parameters: Parameters, x: Array, initial: NDArray[Any]) -> Array:
     """Begin from `initial` (n,) instead of x0."""
-    first = vector("initial", initial, len(parameters.model.A))
+    first = check_vector("initial", initial, len(parameters.model.A))
     return np.repeat(first[np.newaxis], len(x), axis=0)
 
 

@@ -249,7 +249,7 @@ def apply_overnight(batch: SessionBatch, day: int) -> SessionBatch:
         protocol = batch.protocol.model_copy(update={"seed": batch.seeds[place]})
         population = type(batch.population)(*(field[s] for field in batch.population))
         before = Parameters(population, batch.decoders[s], readouts=batch.readouts[s])
-        after = overnight.slept(how, before, batch.loop.population.units(population), protocol.seed, day)
+        after = overnight.apply_overnight(how, before, batch.loop.population.units(population), protocol.seed, day)
         if how.decoder != "carried":
             after = after._replace(decoder=refitted(protocol, after, day + 1, how.decoder == "arbitrary"))
         decoders.append(after.decoder)

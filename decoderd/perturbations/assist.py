@@ -1,4 +1,4 @@
-"""Assist: the cursor's movement is blended with one straight to the target."""
+"""Assist: the decoded movement is blended with a straight movement to the target."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class AssistConfig(PerturbationConfig):
     speed_m_s: Speed = 0.1
 
 
-def begin(config: AssistConfig, host: SessionInfo) -> None:
-    """Possible in every session: without a target there is nothing to blend."""
+def begin(config: AssistConfig, session: SessionInfo) -> None:
+    """Nothing to prepare; possible in every session. While there is no target, the movement stays as decoded."""
     return
 
 
 def cursor(
     config: AssistConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Any, Command]:
-    """Blend."""
+    """The decoded movement, blended with the ideal one."""
     if context.goal is None:
         return memory, command
     w = config.weight * amount

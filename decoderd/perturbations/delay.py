@@ -1,4 +1,4 @@
-"""Delay of the cursor behind the decoder, or of the display behind the cursor."""
+"""Delay: the cursor follows the decoder later, or the display follows the cursor later."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from decoderd.state import Command
 
 
 class DelayConfig(PerturbationConfig):
-    """By `delay_s` times the envelope, to the nearest tick."""
+    """The delay is `delay_s` times the envelope, rounded to a tick."""
 
     kind: Literal["delay"] = "delay"
     site: Literal["cursor", "feedback"]
     delay_s: Annotated[float, Field(strict=True, gt=0, le=2)]
 
 
-# Ticks of the full delay, and what passed by so far (None before the onset).
+# Ticks of the full delay, and the values of the last ticks (None before the onset).
 Memory = tuple[int, DelayLine | None]
 
 
-def begin(config: DelayConfig, host: SessionInfo) -> Memory:
-    """The line begins with the first value that passes."""
-    if config.delay_s < 0.5 * host.timing.tick_s:
-        raise Refused(f"delay_s = {config.delay_s}: is less than half a tick ({host.timing.tick_s} s)", "delay_s")
-    return ticks(config.delay_s, host.timing.tick_s), None
+def begin(config: DelayConfig, session: SessionInfo) -> Memory:
+    """Ticks of the full delay. The delay line is filled at the onset, with the first value."""
+    if config.delay_s < 0.5 * session.timing.tick_s:
+        raise Refused(f"delay_s = {config.delay_s}: is less than half a tick ({session.timing.tick_s} s)", "delay_s")
+    return ticks(config.delay_s, session.timing.tick_s), None
 
 
 def delayed(memory: Memory, amount: float, value: Array) -> tuple[Memory, Array]:
@@ -47,7 +47,7 @@ def delayed(memory: Memory, amount: float, value: Array) -> tuple[Memory, Array]
 def cursor(
     config: DelayConfig, memory: Memory, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Memory, Command]:
-    """Carry out what was decoded earlier."""
+    """The command that was decoded earlier."""
     jump = np.zeros_like(command.velocity) if command.correction is None else command.correction
     memory, late = delayed(memory, amount, np.hstack([command.velocity, jump]))
     return memory, Command(late[:, :2], late[:, 2:])
@@ -56,7 +56,7 @@ def cursor(
 def feedback(
     config: DelayConfig, memory: Memory, amount: float, seen: Array, context: PerturbationContext
 ) -> tuple[Memory, Array]:
-    """Show where the cursor was earlier."""
+    """The cursor as it was earlier."""
     return delayed(memory, amount, seen)
 
 

@@ -1,4 +1,4 @@
-"""When, and how strongly: envelopes are functions of the tick alone, so a resumed session cannot forget one.
+"""Envelopes: when a perturbation is on, and how strongly, as a function of the tick alone.
 
 step   0 until the start, then 1
 ramp   rises linearly over `rise_s` from the start, then stays at 1
@@ -16,10 +16,10 @@ from decoderd.trigger import Trigger
 
 
 def _in_order(start: Trigger, stop: Trigger) -> None:
-    """Raise ValueError where it is plain that the stop does not come after the start.
+    """Raise ValueError where the stop cannot come after the start.
 
-    It is plain only among ticks, among trials of the session, and among days and their trials: which of a trial of
-    the session and a trial of a day comes first is not known before.
+    Only triggers of the same kind can be compared: two ticks, two trials of the session, or two days (and trials of
+    days). Whether a trial of the session comes before a trial of a day is not known in advance.
     """
     (kind, first), (other, last) = _place(start), _place(stop)
     if kind == other and last == first:
@@ -30,7 +30,7 @@ def _in_order(start: Trigger, stop: Trigger) -> None:
 
 
 def _place(trigger: Trigger) -> tuple[str, tuple[int, ...]]:
-    """What a trigger counts in, and its place there; a day begins before its trial 1."""
+    """(what a trigger counts: "tick", "trial" or "day", its number); a day begins before its trial 1."""
     if trigger.tick is not None:
         return "tick", (trigger.tick,)
     if trigger.day is None:
@@ -39,14 +39,14 @@ def _place(trigger: Trigger) -> tuple[str, tuple[int, ...]]:
 
 
 class Step(Config):
-    """On from the start, until removed."""
+    """1 from `start` on, until removed."""
 
     shape: Literal["step"] = "step"
     start: Trigger = Trigger(tick=0)
 
 
 class Ramp(Config):
-    """Rises over `rise_s`; ends at `stop` if there is one."""
+    """Rises from 0 to 1 over `rise_s`, from `start` on; ends at `stop` if there is one."""
 
     shape: Literal["ramp"] = "ramp"
     start: Trigger = Trigger(tick=0)
@@ -61,7 +61,7 @@ class Ramp(Config):
 
 
 class Block(Config):
-    """On from `start` until `stop`."""
+    """1 from `start` until `stop`."""
 
     shape: Literal["block"] = "block"
     start: Trigger
@@ -77,7 +77,7 @@ Envelope = Annotated[Step | Ramp | Block, Field(discriminator="shape")]
 
 
 def stop_of(envelope: Step | Ramp | Block) -> Trigger | None:
-    """When the envelope ends, None for never."""
+    """The trigger that ends the envelope, None where it does not end."""
     return None if isinstance(envelope, Step) else envelope.stop
 
 

@@ -1,4 +1,4 @@
-"""Gain of the cursor's movement, of the display, or of the firing rates of some or all units."""
+"""Gain: the cursor's movement, the display, or the firing rates of some or all units are multiplied by a factor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from decoderd.arrays import Array
 from decoderd.config import UnitIndices
 from decoderd.errors import Refused
 from decoderd.perturbations import Perturbation, PerturbationConfig, PerturbationContext, SessionInfo, chosen
+from decoderd.rng import Draws
 from decoderd.state import Command
 
 Factor = Annotated[float, Field(strict=True, ge=-10, le=10)]
 
 
 class GainConfig(PerturbationConfig):
-    """Multiplies by `factor` at full envelope, by 1 at none; a pair is for x and y."""
+    """Multiplies by `factor` where the envelope is 1, by 1 where it is 0. A pair of factors is for x and y."""
 
     kind: Literal["gain"] = "gain"
     site: Literal["cursor", "feedback", "neural"]
@@ -25,28 +26,28 @@ class GainConfig(PerturbationConfig):
     units: UnitIndices | None = None
 
 
-def begin(config: GainConfig, host: SessionInfo) -> Any:
-    """The units meant, for rates."""
+def begin(config: GainConfig, session: SessionInfo) -> Any:
+    """Indices of the units for site `neural`, None for other sites."""
     if config.site != "neural":
         if config.units is not None:
             raise Refused(f"units: a gain of the {config.site} has no units; use site = 'neural'", "units")
         return None
-    if not host.drawn:
+    if not session.drawn:
         raise Refused("recorded counts have no rates to multiply; only silencing applies to them", "site")
     if isinstance(config.factor, tuple) or config.factor < 0:
         raise Refused(f"factor = {config.factor}: firing rates are multiplied by one factor of at least 0", "factor")
-    return chosen(config.units, host.units)
+    return chosen(config.units, session.units)
 
 
 def effective(config: GainConfig, amount: float) -> Array:
-    """The factor under the envelope, scalar or (2,)."""
+    """The factor at this amount of the envelope, scalar or (2,)."""
     return 1.0 + (np.array(config.factor) - 1.0) * amount
 
 
 def cursor(
     config: GainConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Any, Command]:
-    """Scale the decoded movement."""
+    """The decoded movement times the factor."""
     factor = effective(config, amount)
     correction = None if command.correction is None else command.correction * factor
     return memory, Command(command.velocity * factor, correction)
@@ -55,13 +56,13 @@ def cursor(
 def feedback(
     config: GainConfig, memory: Any, amount: float, seen: Array, context: PerturbationContext
 ) -> tuple[Any, Array]:
-    """Scale the display about the centre."""
+    """The display scaled about the centre."""
     factor = np.broadcast_to(effective(config, amount), 2)
     return memory, seen * np.tile(factor, 2)
 
 
-def neural(config: GainConfig, memory: Any, amount: float, rates: Array, rows: Any) -> tuple[Any, Array]:
-    """Scale firing rates."""
+def neural(config: GainConfig, memory: Any, amount: float, rates: Array, draws: Draws) -> tuple[Any, Array]:
+    """The rates of the chosen units times the factor."""
     scaled = rates.copy()
     scaled[:, memory] *= effective(config, amount)
     return memory, scaled

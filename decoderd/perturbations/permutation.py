@@ -1,4 +1,4 @@
-"""Permutation of the readout: of units (outside the manifold) or of factors (within it)."""
+"""Permutation of the readout: units (outside the manifold) or factors (within it) take one another's place."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class PermutationConfig(PerturbationConfig):
     among: UnitIndices | None = None
 
 
-def begin(config: PermutationConfig, host: SessionInfo) -> NDArray[np.int64]:
-    """The whole order, drawn from (seed, the perturbation's name) where none is given."""
-    kind = host.decoder.Config.model_fields["kind"].default
-    if config.of == "factors" and host.decoder.permute_factors is None:
+def begin(config: PermutationConfig, session: SessionInfo) -> NDArray[np.int64]:
+    """The order of all units or factors: the one given, or a random one drawn from seed and name."""
+    kind = session.decoder.Config.model_fields["kind"].default
+    if config.of == "factors" and session.decoder.permute_factors is None:
         raise Refused(f"a decoder of kind {kind!r} has no factors to permute; use of = 'units'", "of")
-    if config.of == "units" and host.decoder.permute_units is None:
-        raise Refused(f"a decoder of kind {kind!r} reads no units that could be permuted", "site")
+    if config.of == "units" and session.decoder.permute_units is None:
+        raise Refused(f"a decoder of kind {kind!r} reads no units that can be permuted", "site")
     if isinstance(config.envelope, Ramp):
-        raise Refused("a permutation has nothing in between: use a step or a block, not a ramp", "envelope")
-    size = host.reads if config.of == "units" else host.decoder.factors(host.decoder_parameters)
+        raise Refused("a permutation cannot be applied in part: use a step or a block, not a ramp", "envelope")
+    size = session.reads if config.of == "units" else session.decoder.factors(session.decoder_parameters)
     if config.order is None:
         members = chosen(config.among, size, config.of)
         order = np.arange(size)
-        order[members] = generator(host.seed, f"perturbations/{config.name}").permutation(members)
+        order[members] = generator(session.seed, f"perturbations/{config.name}").permutation(members)
         return order
     order = np.array(config.order)
     if config.among is not None:
@@ -52,7 +52,7 @@ def begin(config: PermutationConfig, host: SessionInfo) -> NDArray[np.int64]:
 
 
 def readout(config: PermutationConfig, memory: NDArray[Any], amount: float, decoder: Any, parameters: Any) -> Any:
-    """Permute."""
+    """The decoder with its units or factors permuted."""
     permute = decoder.permute_units if config.of == "units" else decoder.permute_factors
     return permute(parameters, memory)
 

@@ -1,4 +1,4 @@
-"""Rotation of what the cursor does, of what the subject sees, or of what units contribute to the readout."""
+"""Rotation: of the decoded movement, of the display, or of the preferred directions that the decoder assumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decoderd.state import POSITION, VELOCITY, Command
 
 
 class RotationConfig(PerturbationConfig):
-    """Counter-clockwise by `angle_rad` times the envelope. `units` restricts a rotated readout (Jarosiewicz 2008)."""
+    """Counter-clockwise by `angle_rad` times the envelope, of the given `units` only (Jarosiewicz et al. 2008)."""
 
     kind: Literal["rotation"] = "rotation"
     site: Literal["cursor", "feedback", "readout"]
@@ -22,28 +22,28 @@ class RotationConfig(PerturbationConfig):
     units: UnitIndices | None = None
 
 
-def begin(config: RotationConfig, host: SessionInfo) -> Any:
-    """The units meant, for a readout."""
+def begin(config: RotationConfig, session: SessionInfo) -> Any:
+    """Indices of the units for site `readout`, None for other sites."""
     if config.site != "readout":
         if config.units is not None:
             raise Refused(f"units: a rotation of the {config.site} has no units; use site = 'readout'", "units")
         return None
-    if host.decoder.rotate is None:
-        raise Refused(f"a decoder of kind {_kind(host)!r} has no readout that could be rotated", "site")
-    units = chosen(config.units, host.reads)
+    if session.decoder.rotate is None:
+        raise Refused(f"a decoder of kind {_kind(session)!r} has no readout that can be rotated", "site")
+    units = chosen(config.units, session.reads)
     try:  # now rather than at the onset
-        host.decoder.rotate(host.decoder_parameters, config.angle_rad, units)
+        session.decoder.rotate(session.decoder_parameters, config.angle_rad, units)
     except (ArrayError, NumericalError) as error:
         raise Refused(f"the decoder cannot be rotated: {error}", "site") from None
     return units
 
 
-def _kind(host: SessionInfo) -> str:
-    return str(host.decoder.Config.model_fields["kind"].default)
+def _kind(session: SessionInfo) -> str:
+    return str(session.decoder.Config.model_fields["kind"].default)
 
 
-def turning(angle: float) -> Array:
-    """(2, 2) R such that row vectors v @ R are turned counter-clockwise by `angle` rad."""
+def rotation_matrix(angle: float) -> Array:
+    """(2, 2) R such that row vectors v @ R are rotated counter-clockwise by `angle` rad."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, s], [-s, c]])
 
@@ -51,8 +51,8 @@ def turning(angle: float) -> Array:
 def cursor(
     config: RotationConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Any, Command]:
-    """Turn the decoded movement."""
-    R = turning(config.angle_rad * amount)
+    """The decoded movement, rotated."""
+    R = rotation_matrix(config.angle_rad * amount)
     correction = None if command.correction is None else command.correction @ R
     return memory, Command(command.velocity @ R, correction)
 
@@ -60,13 +60,13 @@ def cursor(
 def feedback(
     config: RotationConfig, memory: Any, amount: float, seen: Array, context: PerturbationContext
 ) -> tuple[Any, Array]:
-    """Turn the display about the centre."""
-    R = turning(config.angle_rad * amount)
+    """The display, rotated about the centre."""
+    R = rotation_matrix(config.angle_rad * amount)
     return memory, np.hstack([seen[:, POSITION] @ R, seen[:, VELOCITY] @ R])
 
 
 def readout(config: RotationConfig, memory: Any, amount: float, decoder: Any, parameters: Any) -> Any:
-    """Turn the decoder's preferred directions."""
+    """The decoder with the preferred directions of the chosen units rotated."""
     return decoder.rotate(parameters, config.angle_rad * amount, memory)
 
 

@@ -13,11 +13,11 @@ from decoderd.config import Fraction, UnitIndices
 from decoderd.errors import Refused
 from decoderd.perturbations import Perturbation, PerturbationConfig, SessionInfo, chosen
 from decoderd.perturbations.envelope import Ramp
-from decoderd.rng import generator
+from decoderd.rng import Draws, generator
 
 
 class SilenceConfig(PerturbationConfig):
-    """Either the `units` themselves, or a `fraction` of all, drawn at random. Rates fall to 1 - envelope."""
+    """Silences the `units`, or a `fraction` of all units drawn at random. Rates are multiplied by 1 - envelope."""
 
     kind: Literal["silence"] = "silence"
     site: Literal["neural"] = "neural"
@@ -27,23 +27,23 @@ class SilenceConfig(PerturbationConfig):
     @model_validator(mode="after")
     def _either(self) -> SilenceConfig:
         if (self.units is None) == (self.fraction is None):
-            raise ValueError("say which units, or what fraction of them (one of the two)")
+            raise ValueError("give either units or fraction, not both and not neither")
         return self
 
 
-def begin(config: SilenceConfig, host: SessionInfo) -> NDArray[np.int64]:
-    """The units meant."""
-    if isinstance(config.envelope, Ramp) and not host.drawn:
+def begin(config: SilenceConfig, session: SessionInfo) -> NDArray[np.int64]:
+    """Indices of the units to silence."""
+    if isinstance(config.envelope, Ramp) and not session.drawn:
         raise Refused("recorded counts can be left out but not thinned: use a step or a block", "envelope")
     if config.units is not None:
-        return chosen(config.units, host.units)
+        return chosen(config.units, session.units)
     assert config.fraction is not None
-    order = generator(host.seed, f"perturbations/{config.name}").permutation(host.units)
-    return np.sort(order[: round(config.fraction * host.units)])
+    order = generator(session.seed, f"perturbations/{config.name}").permutation(session.units)
+    return np.sort(order[: round(config.fraction * session.units)])
 
 
-def neural(config: SilenceConfig, memory: NDArray[Any], amount: float, rates: Array, rows: Any) -> tuple[Any, Array]:
-    """Lower the rates."""
+def neural(config: SilenceConfig, memory: NDArray[Any], amount: float, rates: Array, draws: Draws) -> tuple[Any, Array]:
+    """Rates with those of the chosen units multiplied by 1 - amount."""
     lowered = rates.copy()
     lowered[:, memory] *= 1.0 - amount
     return memory, lowered

@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) as a pair of pure functions over arrays by name.
+"""The optimiser Adam (Kingma & Ba 2015), as pure functions over arrays by name.
 
 m <- beta1 m + (1 - beta1) g,    v <- beta2 v + (1 - beta2) g^2,    step = -rate m^ / (sqrt(v^) + eps)
 
@@ -18,12 +18,12 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Config
 
-# Of a running mean: with 1 it would never begin.
+# The weight that a running mean gives to its past. With 1 the mean would never change.
 Memory = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
 
 class Adam(Config):
-    """`rate` falls by the factor `decay` with every update, down to `lowest_rate`."""
+    """Settings of Adam. The learning rate falls by the factor `decay` with every update, down to `lowest_rate`."""
 
     rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 2e-5
     decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
@@ -43,7 +43,7 @@ class Moments(NamedTuple):
 
 
 def init(values: Mapping[str, Array]) -> Moments:
-    """Before the first update."""
+    """Moments before the first update: zero."""
     zeros = {name: np.zeros_like(value) for name, value in values.items()}
     return Moments(0, zeros, zeros)
 
@@ -51,7 +51,7 @@ def init(values: Mapping[str, Array]) -> Moments:
 def step(
     config: Adam, moments: Moments, gradient: Mapping[str, Array], values: Mapping[str, Array]
 ) -> tuple[Moments, dict[str, Array]]:
-    """One update down the gradient; arrays by the names of `values`."""
+    """One update of `values` down `gradient`, which has the same names and shapes; returns (moments, values)."""
     t = moments.updates + 1
     rate = max(config.rate * config.decay**moments.updates, config.lowest_rate)
     size, shrink = rate / (1 - config.beta1**t), 1 / math.sqrt(1 - config.beta2**t)

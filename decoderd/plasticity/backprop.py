@@ -1,4 +1,4 @@
-"""Backpropagation: Adam goes down the exact gradient of the mean loss, through effector, feedback delay and decoder."""
+"""Backpropagation: Adam on the exact gradient of the mean loss, through effector, feedback delay and decoder."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from decoderd.plasticity.adam import Adam
 
 
 class BackpropConfig(PlasticityConfig):
-    """Defaults are those of brain control in the published model's first version."""
+    """Defaults are those of brain control in the first version of the published model."""
 
     kind: Literal["backprop"] = "backprop"
     adam: Adam = Adam(rate=1e-4, epsilon=1e-8)
 
 
 class BiasConfig(PlasticityConfig):
-    """Only biases learn; weights stay as they are, bit for bit (Williams et al. 2025)."""
+    """Only biases learn; weights do not change (Williams et al. 2025)."""
 
     kind: Literal["bias"] = "bias"
     adam: Adam = Adam(rate=1e-2, epsilon=1e-8)
-    plastic: Annotated[tuple[Literal["bias"]], Field(description="nothing else")] = ("bias",)
+    plastic: Annotated[tuple[Literal["bias"]], Field(description="biases alone")] = ("bias",)
 
 
 @stored("plasticity.backprop.state")
 class State(NamedTuple):
-    """Of a day."""
+    """State of the rule within a day."""
 
     moments: adam.Moments
     collected: updates.Collected
 
 
 def init(config: Any, values: Mapping[str, Array], targets: int, lead: tuple[int, ...] = ()) -> State:
-    """Moments and what was collected at zero."""
-    return State(adam.init(values), updates.nothing(values, lead))
+    """State at the beginning of a day: everything at zero."""
+    return State(adam.init(values), updates.empty(values, lead))
 
 
 def learn(
     config: Any, state: State, values: dict[str, Array], trial_batch: TrialBatch
 ) -> tuple[State, dict[str, Array]]:
-    """Collect the gradients of these trials; with the last of an update, step."""
+    """Add the gradients of these trials; after the last trial of an update, make a step of Adam."""
     share = np.full_like(trial_batch.losses, 1 / config.trials_per_update)
-    collected = updates.collect(state.collected, trial_batch.credit(share), trial_batch.losses)
-    moments, collected, values = updates.apply(config, state.moments, collected, values)
+    collected = updates.add(state.collected, trial_batch.weighted_sum(share), trial_batch.losses)
+    moments, collected, values = updates.adam_update(config, state.moments, collected, values)
     return State(moments, collected), values
 
 
 def progress(state: State) -> Progress:
-    """Of the day."""
+    """Updates of the day and the loss of the last one."""
     return updates.progress(state.collected)
 
 

@@ -1,4 +1,4 @@
-"""No plasticity: the population stays as it is."""
+"""No plasticity: the population does not learn."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from decoderd.plasticity import Plasticity, Progress
 
 
 class NoneConfig(ComponentConfig):
-    """Nothing to set."""
+    """No settings."""
 
     kind: Literal["none"] = "none"
 
 
 def init(config: Any, values: Any, targets: int, lead: tuple[int, ...] = ()) -> None:
-    """No state."""
+    """There is no state."""
 
 
 def learn(config: Any, state: None, values: Any, trial_batch: Any) -> tuple[None, Any]:
-    """Nothing is learned."""
+    """The values, unchanged."""
     return None, values
 
 
 def progress(state: None) -> Progress:
-    """None is made."""
+    """No updates."""
     return Progress(0, np.array(np.nan))
 
 

@@ -1,10 +1,10 @@
-"""What a trial is judged by: where the effector is in the end, how fast it still moves, and what it took.
+"""The loss of a trial: distance to the goal, speed and acceleration at its end, and control effort.
 
     L = [ |p - d|^2 / position_scale^2 + g_v |p'|^2 / velocity_scale^2 + g_a |p''|^2 / acceleration_scale^2 ]
         + effort / 2 mean_t |u_t|^2
 
 over the last tick, or as a mean over those of the last `hold_s` (Rajeswaran, Payeur, Orsborn & Lajoie 2024); u is the
-control that the effector is given. Squares are summed over the two axes, or averaged. Acceleration is the change of
+command to the effector. Squares are summed over the two axes, or averaged. Acceleration is the change of
 velocity from the tick before.
 """
 
@@ -23,7 +23,7 @@ Weight = Annotated[float, Field(strict=True, ge=0, le=1e6)]
 
 
 class Objective(Config):
-    """Scales and weights; defaults are those of brain control in the published model."""
+    """Scales and weights of the loss. Defaults are those of brain control in the published model."""
 
     position_scale_m: Metres = 0.01
     velocity_scale_m_s: Speed = 0.02
@@ -36,7 +36,7 @@ class Objective(Config):
 
 
 class Judged(NamedTuple):
-    """Losses of trials, and how they depend on what was done. T ticks; cursors have T + 1, the first before them."""
+    """Losses of trials of T ticks, and their gradients. Cursors have T + 1 entries, the first before tick 0."""
 
     losses: Array  # (..., B)
     cursors: Array  # (T + 1, ..., B, 4) gradient
@@ -44,29 +44,29 @@ class Judged(NamedTuple):
 
 
 def judge(objective: Objective, cursors: Array, controls: Array, goal: Array, tick_s: float) -> Judged:
-    """Judge trials by cursors (T + 1, ..., B, 4), controls (T, ..., B, 2) and their goals (..., B, 2) m."""
+    """Losses and gradients of trials with cursors (T + 1, ..., B, 4), controls (T, ..., B, 2), goals (..., B, 2) m."""
     share = 1.0 if objective.axes == "sum" else 0.5
     window = slice(-min(max(1, ticks(objective.hold_s, tick_s)), len(controls)), None)
     count = len(cursors[window])
     error = (cursors[window][..., POSITION] - goal) / objective.position_scale_m
     speed = cursors[window][..., VELOCITY] / objective.velocity_scale_m_s
     losses = (error**2).sum((0, -1)) + objective.velocity_weight * (speed**2).sum((0, -1))
-    slopes = np.zeros_like(cursors)
-    slopes[window][..., POSITION] = (2 * share / count / objective.position_scale_m) * error
-    slopes[window][..., VELOCITY] = (
+    gradient = np.zeros_like(cursors)
+    gradient[window][..., POSITION] = (2 * share / count / objective.position_scale_m) * error
+    gradient[window][..., VELOCITY] = (
         2 * share / count * objective.velocity_weight / objective.velocity_scale_m_s
     ) * speed
     if objective.acceleration_weight:
         velocity = cursors[..., VELOCITY]
         change = (velocity[1:] - velocity[:-1])[window] / (tick_s * objective.acceleration_scale_m_s2)
         losses = losses + objective.acceleration_weight * (change**2).sum((0, -1))
-        slope = (
+        change_gradient = (
             2 * share / count * objective.acceleration_weight / (tick_s * objective.acceleration_scale_m_s2)
         ) * change
-        slopes[1:][window][..., VELOCITY] += slope
-        slopes[:-1][window][..., VELOCITY] -= slope
+        gradient[1:][window][..., VELOCITY] += change_gradient
+        gradient[:-1][window][..., VELOCITY] -= change_gradient
     losses = losses * (share / count)
     if not objective.effort_weight:
-        return Judged(losses, slopes, None)
+        return Judged(losses, gradient, None)
     losses = losses + objective.effort_weight / 2 * share * (controls**2).sum((0, -1)) / len(controls)
-    return Judged(losses, slopes, controls * (objective.effort_weight * share / len(controls)))
+    return Judged(losses, gradient, controls * (objective.effort_weight * share / len(controls)))

@@ -4,7 +4,7 @@
     g = sum_trials (R - Rbar_k) e             R = -L, k the trial's target
     Rbar_k <- keep Rbar_k + (1 - keep) R
 
-and Adam goes up g. Noise that went with more reward than usual is followed.
+and Adam ascends g: parameters follow the noise of trials with more reward than the baseline.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ class ReinforceConfig(PlasticityConfig):
 
     kind: Literal["reinforce"] = "reinforce"
     adam: Adam = Adam()
-    baseline_keep: Annotated[Fraction, Field(description="how much of its baseline a target keeps")] = 0.3
+    baseline_keep: Annotated[Fraction, Field(description="weight of the old baseline when a trial updates it")] = 0.3
 
 
 @stored("plasticity.reinforce.state")
 class State(NamedTuple):
-    """Of a day."""
+    """State of the rule within a day."""
 
     moments: adam.Moments
     collected: updates.Collected
-    baseline: Array  # (..., targets + 1) reward expected of each target; the last is for trials without an index
+    baseline: Array  # (..., targets + 1) running mean of each target's rewards; the last: trials without an index
 
 
 def init(config: ReinforceConfig, values: Mapping[str, Array], targets: int, lead: tuple[int, ...] = ()) -> State:
-    """Moments, baselines and what was collected at zero."""
-    return State(adam.init(values), updates.nothing(values, lead), np.zeros((*lead, targets + 1)))
+    """State at the beginning of a day: everything at zero."""
+    return State(adam.init(values), updates.empty(values, lead), np.zeros((*lead, targets + 1)))
 
 
 def learn(
     config: ReinforceConfig, state: State, values: dict[str, Array], trial_batch: TrialBatch
 ) -> tuple[State, dict[str, Array]]:
-    """Collect these trials; with the last of an update, step."""
+    """Add the eligibilities of these trials, weighted by reward minus baseline; after the last of an update, step."""
     reward = -trial_batch.losses
-    surprise = reward - state.baseline[..., trial_batch.targets]
+    advantage = reward - state.baseline[..., trial_batch.targets]
     baseline = state.baseline.copy()
-    baseline[..., trial_batch.targets] += (1 - config.baseline_keep) * surprise
-    collected = updates.collect(state.collected, trial_batch.credit(-surprise), trial_batch.losses)
-    moments, collected, values = updates.apply(config, state.moments, collected, values)
+    baseline[..., trial_batch.targets] += (1 - config.baseline_keep) * advantage
+    collected = updates.add(state.collected, trial_batch.weighted_sum(-advantage), trial_batch.losses)
+    moments, collected, values = updates.adam_update(config, state.moments, collected, values)
     return State(moments, collected, baseline), values
 
 
 def progress(state: State) -> Progress:
-    """Of the day."""
+    """Updates of the day and the loss of the last one."""
     return updates.progress(state.collected)
 
 

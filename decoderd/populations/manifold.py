@@ -19,11 +19,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Speed
 from decoderd.errors import ArrayError
-from decoderd.populations import Population, subject
+from decoderd.populations import COUNTS, Population, Spikes, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
@@ -70,22 +70,22 @@ class State(NamedTuple):
 
 def load(config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """The fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
-    need(arrays, Parameters._fields, "a manifold population")
-    loadings = finite("loadings", arrays["loadings"], (None, None))
+    require_arrays(arrays, Parameters._fields, "a manifold population")
+    loadings = check_array("loadings", arrays["loadings"], (None, None))
     n, q = loadings.shape
-    tuning = finite("tuning", arrays["tuning"], (None, q))
+    tuning = check_array("tuning", arrays["tuning"], (None, q))
     if len(tuning) % 2 or not len(tuning):
         raise ArrayError(f"tuning: has {len(tuning)} rows, expected a cosine and a sine for every harmonic", "tuning")
-    private, bin_s = finite("private", arrays["private"], (n,)), finite("bin_s", arrays["bin_s"], ())
+    private, bin_s = check_array("private", arrays["private"], (n,)), check_array("bin_s", arrays["bin_s"], ())
     if (private < 0).any() or bin_s <= 0:
         name = "bin_s" if bin_s <= 0 else "private"
         raise ArrayError(f"{name}: must be positive", name)
     return Parameters(
-        finite("baseline", arrays["baseline"], (n,)),
+        check_array("baseline", arrays["baseline"], (n,)),
         loadings,
-        finite("resting", arrays["resting"], (q,)),
+        check_array("resting", arrays["resting"], (q,)),
         tuning,
-        finite("shared", arrays["shared"], (q, q)),
+        check_array("shared", arrays["shared"], (q, q)),
         private,
         bin_s,
     )
@@ -149,9 +149,9 @@ def rates(
     return State(inner, fresh), fresh, u
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return poisson(rates * plan.tick_s, draws.row("spikes"))
+    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
 
 
 def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -159,4 +159,4 @@ def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.rand
     return parameters
 
 
-MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, counts, overnight)
+MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight)

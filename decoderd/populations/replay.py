@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig
 from decoderd.errors import ArrayError
-from decoderd.populations import Population
+from decoderd.populations import COUNTS, Population, Spikes
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, TimeIndex, Timing
 
@@ -41,8 +41,8 @@ class Plan(NamedTuple):
 
 def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
-    need(arrays, ("counts",), "a replayed population")
-    recorded = finite("counts", arrays["counts"], (None, None))
+    require_arrays(arrays, ("counts",), "a replayed population")
+    recorded = check_array("counts", arrays["counts"], (None, None))
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
     if len(bad):
         at = tuple(bad[0])
@@ -84,10 +84,10 @@ def rates(
     return (state + 1) % len(parameters.recorded), row / plan.tick_s, unknown
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(plan: Plan, parameters: Parameters, state: int, rates: Array, draws: Draws) -> tuple[int, Spikes]:
     """The recorded counts (B, N) again."""
     recorded = np.rint(rates * plan.tick_s)
-    return recorded.astype(np.uint8 if recorded.max() < 256 else np.uint16)
+    return state, {COUNTS: recorded.astype(np.uint8 if recorded.max() < 256 else np.uint16)}
 
 
 def overnight(config: ReplayConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -95,4 +95,4 @@ def overnight(config: ReplayConfig, parameters: Parameters, generator: np.random
     return parameters
 
 
-REPLAY = Population(ReplayConfig, load, units, plan, streams, init, rates, counts, overnight, drawn=False)
+REPLAY = Population(ReplayConfig, load, units, plan, streams, init, rates, spikes, overnight, drawn=False)

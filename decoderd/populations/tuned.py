@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
-from decoderd.populations import Population, subject
+from decoderd.populations import COUNTS, Population, Spikes, subject
 from decoderd.populations.spikes import poisson
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
@@ -130,9 +130,11 @@ def tuning(weights: Array, velocity: Array) -> Array:
     return np.maximum(rates, _ZERO, out=rates)
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(
+    plan: Plan, parameters: Parameters, state: subject.State, rates: Array, draws: Draws
+) -> tuple[subject.State, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return poisson(rates * plan.tick_s, draws.row("spikes"))
+    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
 
 
 def overnight(config: TunedConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -146,4 +148,4 @@ def overnight(config: TunedConfig, parameters: Parameters, generator: np.random.
     return Parameters(np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)]))
 
 
-TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, counts, overnight)
+TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, spikes, overnight)

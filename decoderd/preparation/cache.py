@@ -18,7 +18,7 @@ import msgpack
 import numpy as np
 
 from decoderd import checkpoint
-from decoderd.arrays import Array, finite, load_npz
+from decoderd.arrays import Array, check_array, load_npz
 from decoderd.errors import ArrayError, StoreError
 from decoderd.populations import Population
 from decoderd.rng import generator
@@ -53,7 +53,7 @@ def found(name: str, kind: Population, config: Any, updates: int) -> tuple[Any, 
     """The individual of this fingerprint and the loss of each update, or None."""
     try:
         arrays = load_npz(folder() / f"{name}.npz")
-        losses = finite("losses", arrays.pop("losses", None), (updates,))
+        losses = check_array("losses", arrays.pop("losses", None), (updates,))
         return kind.load(config, generator(0, "nothing is drawn"), arrays), losses
     except ArrayError:  # absent, cut short by a full disk, or something else
         return None

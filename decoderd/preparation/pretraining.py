@@ -17,7 +17,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import ticks
 from decoderd.decoders import AffineStep, Recorded
 from decoderd.errors import ProtocolError
-from decoderd.populations import Population
+from decoderd.populations import COUNTS, Population, Spikes
 from decoderd.preparation import cache
 from decoderd.protocol.pretraining import Pretraining
 from decoderd.rng import open_streams
@@ -85,7 +85,7 @@ def manual(
     return Manual(loop, [step] * length, reaches)
 
 
-def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Array] | None = None) -> Trajectory:
+def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Spikes] | None = None) -> Trajectory:
     """The reaches of manual control, the trials from `first` on as the noise counts them; `fired` as in `run`."""
     rest = np.zeros((len(control.reaches.goal), 2))
     tables = noise.tables(first, control.reaches.goal.shape[1], control.reaches.ticks)
@@ -146,7 +146,7 @@ def train(
         losses[:, :done] = left.losses
     for update in range(done, settings.updates):
         trajectory = reach(control, population, noise, update * settings.targets)
-        given = trial_batch(control.loop, population, trajectory, learning.objective, rule.credit, fields, targets)
+        given = trial_batch(control.loop, population, trajectory, learning.objective, rule.learns_from, fields, targets)
         state, values = rule.learn(learning, state, _values(population, fields), given)
         population = population._replace(**values)
         losses[:, update] = given.losses.mean(axis=-1)
@@ -169,6 +169,7 @@ def recorded(
     seed: int,
     trials: int,
     day: int = 0,
+    channel: str = COUNTS,
 ) -> Recorded:
     """Reaches of one individual under manual control as a recording, a row a decoder's bin, trial after trial.
 
@@ -176,7 +177,7 @@ def recorded(
     """
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
-    fired: list[Array] = []
+    fired: list[Spikes] = []
     trajectory = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
     bins = control.reaches.ticks // timing.bin_ticks
 
@@ -185,7 +186,7 @@ def recorded(
         return rows.reshape(trials * bins, timing.bin_ticks, rows.shape[-1])
 
     cursor = binned(trajectory.cursors[1:, 0])
-    counts = binned(np.stack(fired)[:, 0].astype(np.float64))
+    counts = binned(np.stack([tick[channel] for tick in fired])[:, 0].astype(np.float64))
     return Recorded(
         counts.sum(axis=1),
         cursor[:, -1, POSITION],

@@ -67,7 +67,7 @@ def check(config: Overnight, days: int, units: int, readouts: Index | None) -> N
         )
 
 
-def slept(config: Overnight, parameters: Parameters, units: int, seed: int, day: int) -> Parameters:
+def apply_overnight(config: Overnight, parameters: Parameters, units: int, seed: int, day: int) -> Parameters:
     """Parameters with units lost and readouts swapped in the night after `day`; the decoder as it was."""
     draw = generator(seed, "overnight", day)
     lost, readouts = parameters.lost, parameters.readouts

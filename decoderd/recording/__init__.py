@@ -1,1 +1,1 @@
-"""What is kept of a session: the store it is written to, the replay that checks it, the reader that gives arrays."""
+"""Recorded sessions: the file of a session, the recorder that writes it, its reader, and the replay that checks it."""

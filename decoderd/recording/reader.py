@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
-from decoderd.recording.store import TRIAL_COLUMNS, Store, open_store
+from decoderd.recording.schema import TRIAL_COLUMNS
+from decoderd.recording.store import Store, open_store
 from decoderd.wire import codec
 
 _TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
 
 
 class RecordedSession:
-    """Read-only view of a session file; a context manager."""
+    """A stored session, read-only; a context manager that closes its file."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -39,12 +41,12 @@ class RecordedSession:
 
     @property
     def protocol(self) -> Protocol:
-        """What was run."""
+        """The protocol that was run."""
         return parse(self.store.manifest()["protocol"])
 
     @property
     def readouts(self) -> list[int] | None:
-        """The units that the decoder read when the session began; None: all."""
+        """Indices of the units that the decoder read when the session began; None: all."""
         found: list[int] | None = self.store.manifest()["readouts"]
         return found
 
@@ -73,16 +75,26 @@ class RecordedSession:
             out[name] = np.array(rows, dtype=np.float64).reshape(len(rows), 4 if name == "cursor" else 2)
         return out
 
-    def counts(self, per_bin: bool = False) -> NDArray[Any]:
-        """Spike counts, ticks x units, or bins x units."""
-        parts = []
+    def counts(self, per_bin: bool = False, channel: str = "counts") -> NDArray[Any]:
+        """Counts of a channel of the population, ticks x units, or bins x units.
+
+        Raises StoreError, naming the channels that were recorded, for one that was not.
+        """
+        parts, channels = [], set()
         for payload in self.messages("counts"):
+            channels.add(payload["c"])
+            if payload["c"] != channel:
+                continue
             part = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"])
             parts.append(part.sum(axis=0, keepdims=True) if per_bin else part)
+        if not parts and channels:
+            raise StoreError(
+                f"no channel {channel!r} was recorded; there are: {', '.join(sorted(channels))}", "channel"
+            )
         return np.concatenate(parts) if parts else np.zeros((0, 0))
 
     def trials(self) -> NDArray[Any]:
-        """The trial table, one record a trial: the columns of store.TRIAL_COLUMNS; `perturbations` are tuples of
+        """The trial table, one record a trial: the columns of schema.TRIAL_COLUMNS; `perturbations` are tuples of
         names."""
         rows = []
         for row in self.store.trials():

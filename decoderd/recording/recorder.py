@@ -1,5 +1,7 @@
-"""The recorder takes the messages of a tick as they come, answers for their digest, and has them written to the store
-on a thread of its own behind a bounded queue. What it observes of the loop's punctuality it records as messages too."""
+"""The recorder of a running session: it collects messages and inputs, and a thread of its own writes them to the file.
+
+It also computes the digest of the tick messages, and measures how punctual the loop is, in messages of topic `health`.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +18,26 @@ import numpy as np
 from decoderd.checkpoint import Encoder
 from decoderd.clock import now_ns
 from decoderd.errors import StoreError
-from decoderd.recording.store import Chunk, Messages, Store
+from decoderd.recording.store import Chunk, MessageRun, Store
 from decoderd.state import SessionState
 from decoderd.wire.codec import OBSERVED, encode
 
 # A crash loses at most what came after the last commit.
 COMMIT_EVERY_NS = 250_000_000
-# Chunks in memory at most; when the disk is slower than the loop, the loop waits for it here.
+# Chunks that may wait to be written; when they are that many, the loop waits for the disk.
 QUEUE = 4
-# A paced loop hands over at the end of a tick, whose message is just then on its way to subscribers, and the writing
-# thread, which keeps the interpreter to itself for a good part of a millisecond, would slow the next tick down. So it
-# does each piece of its work in a lull: a while after the end of a tick, long enough before the next, as far as there
-# is such a time.
+# The writing thread holds the interpreter for up to a millisecond, in which the publisher cannot send the tick's
+# message and the next tick cannot begin. So each piece of its work waits for a lull: some time after a tick has ended,
+# and long enough before the next is due. See docs/decisions/0010-the-recorder-writes-in-the-lull.md.
 LULL_OF_PERIOD, LULL_S = 0.25, 0.002
 PIECE_OF_PERIOD = 0.5
 LULLS = 8
-# Ticks in a chunk at most, so that memory stays flat however fast the loop is.
+# Most ticks in a chunk, so that memory does not grow when the loop is fast.
 CHUNK_TICKS = 20_000
 
 
 class _Batch(NamedTuple):
-    """What the writing thread gets: everything in it is immutable or its own."""
+    """What is handed to the writing thread: everything in it is immutable, or no longer used by the loop."""
 
     buffers: dict[str, tuple[int, int, int, list[bytes]]]
     trials: list[dict[str, Any]]
@@ -50,8 +51,8 @@ class _Batch(NamedTuple):
 class Recorder:
     """Records one incarnation of a session called `name`.
 
-    `committed(tick, health)` is told, in the writing thread, of every commit: ticks below `tick` are on the disk, and
-    `health` is the message that says so.
+    `on_commit(tick, health)` is called by the writing thread after every commit: ticks below `tick` are on the disk,
+    `health` is the message about them.
     """
 
     def __init__(
@@ -62,10 +63,10 @@ class Recorder:
         encoder: Encoder,
         period_ns: int,
         name: str,
-        committed: Callable[[int, bytes], None] | None = None,
+        on_commit: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self._store, self._incarnation, self._encoder = store, incarnation, encoder
-        self._name, self._period_ns, self._tell = name, period_ns, committed
+        self._name, self._period_ns, self._on_commit = name, period_ns, on_commit
         self._lull_s = min(LULL_OF_PERIOD * period_ns * 1e-9, LULL_S)
         self._next_due = 0
         self._observed = {topic: store.next_number(topic) for topic in OBSERVED}
@@ -89,7 +90,7 @@ class Recorder:
         self._late, self._busy = array("i"), array("i")
 
     def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None:
-        """The messages of one tick and their bytes, the tick's own first."""
+        """Record the messages of one tick, (topic, payload, bytes) each; the first is of topic `tick`."""
         self._ticks.append(messages[0][2])
         for topic, payload, body in messages[1:]:
             self._keep(topic, payload["q"], body, tick)
@@ -97,7 +98,7 @@ class Recorder:
                 self._trials.append(payload)
 
     def observe(self, topic: str, fields: dict[str, Any], tick: int) -> bytes:
-        """Record what happened to this run of the session before `tick`; returns the message, numbered."""
+        """Record a message about this run rather than the session (topics codec.OBSERVED); returns its bytes."""
         payload = {"s": self._name, "q": self._observed[topic], "k": tick, **fields}
         self._observed[topic] += 1
         body = encode(payload)
@@ -113,29 +114,29 @@ class Recorder:
             run[3].append(body)
 
     def journal(self, tick: int, place: int, body: bytes) -> None:
-        """An input that was consumed."""
+        """Record an input that tick `tick` consumed, the `place`-th of that tick."""
         self._journal.append((tick, place, body))
 
     def timed(self, late_ns: int, busy_ns: int) -> None:
-        """How late the tick began, and how long it took."""
+        """Record how late a tick began and how long it took, ns."""
         self._next_due = now_ns() + self._period_ns - late_ns - busy_ns
         self._late.append(min(late_ns, 2**31 - 1))
         self._busy.append(min(busy_ns, 2**31 - 1))
 
     def settle(self, state: SessionState) -> None:
-        """Commit if it is time to. Raises StoreError if an earlier commit failed."""
+        """Commit if the last commit was long enough ago. Raises StoreError if an earlier one failed."""
         if self._failure is not None:
             raise self._failure
         if now_ns() - self._committed >= COMMIT_EVERY_NS or len(self._ticks) >= CHUNK_TICKS:
             self._hand_over(state)
 
     def flush(self, state: SessionState) -> None:
-        """Have everything so far committed, if there is anything."""
+        """Commit everything recorded so far, without waiting for the disk."""
         if (self._ticks or self._rare) and self._failure is None:
             self._hand_over(state)
 
     def close(self, state: SessionState) -> None:
-        """Commit what is left, and wait until it is on the disk. Raises StoreError if that failed."""
+        """Commit everything and wait until it is on the disk. Raises StoreError if that failed."""
         self.flush(state)
         self._queue.put(None)
         self._thread.join()
@@ -143,12 +144,12 @@ class Recorder:
             raise self._failure
 
     def abandon(self) -> None:
-        """End the writing thread after what was handed over; what came since is lost, as in a crash."""
+        """End the writing thread without committing what was recorded since the last commit, as in a crash."""
         self._queue.put(None)
         self._thread.join()
 
     def digest(self) -> str:
-        """SHA-256 over the tick messages of the session, all incarnations, once closed."""
+        """SHA-256 over the tick messages of all incarnations of the session; call it after `close`."""
         return self._digest.hexdigest()
 
     def _hand_over(self, state: SessionState) -> None:
@@ -167,22 +168,22 @@ class Recorder:
         while (batch := self._queue.get()) is not None:
             self._wait_for_lull()
             if self._failure is not None:
-                continue  # the loop is about to stop; nothing may be committed after a gap
+                continue  # the loop is about to stop, and a later commit would leave a gap
             try:
                 health = self._health(batch)
                 self._wait_for_lull()
                 chunk = self._chunk(batch)
                 self._wait_for_lull()
                 self._store.commit(chunk)
-                if self._tell is not None:
-                    self._tell(batch.state.tick, health)
+                if self._on_commit is not None:
+                    self._on_commit(batch.state.tick, health)
             except StoreError as error:
                 self._failure = error
             except Exception as error:
                 self._failure = StoreError(f"{self._store.path}: writing: {error}")
 
     def _wait_for_lull(self) -> None:
-        """Until a piece of work fits between two ticks, or two ticks have passed without such a moment."""
+        """Wait until a piece of work fits between two ticks, but not for more than `LULLS` naps."""
         for _ in range(LULLS):
             time.sleep(self._lull_s)
             left = self._next_due - now_ns()
@@ -190,7 +191,7 @@ class Recorder:
                 break
 
     def _health(self, batch: _Batch) -> bytes:
-        """The message about the ticks of a batch; it is committed with them."""
+        """The `health` message about the ticks of a batch; it is committed with them."""
         ticks = len(batch.buffers["tick"][3]) if "tick" in batch.buffers else 0
         late = busy = None
         missed = 0
@@ -209,7 +210,7 @@ class Recorder:
     def _chunk(self, batch: _Batch) -> Chunk:
         runs = []
         for topic, (number, first, last, bodies) in batch.buffers.items():
-            runs.append(Messages(topic, number, len(bodies), first, last, b"".join(bodies)))
+            runs.append(MessageRun(topic, number, len(bodies), first, last, b"".join(bodies)))
             if topic == "tick":
                 self._digest.update(runs[-1].data)
         state = batch.state
@@ -227,7 +228,7 @@ class Recorder:
 
 
 def _spread(nanoseconds: np.ndarray) -> list[float]:
-    """Median, 99th percentile and maximum in us: what a `health` message says of a stretch."""
+    """Median, 99th percentile and maximum in us, as a `health` message gives them."""
     ordered = np.sort(nanoseconds)
     last = len(ordered) - 1
     return [float(ordered[place]) / 1e3 for place in (last // 2, -(-99 * last // 100), last)]

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from decoderd.checkpoint import Encoder
 from decoderd.errors import Refused
+from decoderd.recording.schema import trial_row
 from decoderd.recording.session_file import restore
-from decoderd.recording.store import Store, trial_row
+from decoderd.recording.store import Store
 from decoderd.session.step import step
 from decoderd.wire import codec, inputs
 
 
 class Difference(NamedTuple):
-    """The first that is not the same: a topic, the journal or the trial table."""
+    """The first difference that a replay found. `topic` may also be the journal or the trial table."""
 
     topic: str
     tick: int
@@ -22,7 +23,7 @@ class Difference(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a replay found."""
+    """The result of a replay."""
 
     identical: bool
     ticks: int  # compared
@@ -30,35 +31,35 @@ class Verdict(NamedTuple):
 
 
 class _Recorded:
-    """The recorded bytes of a topic, taken from the front."""
+    """The recorded bytes of a topic, read from the beginning."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._data, self._at = chunks, b"", 0
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         while len(self._data) - self._at < count:
             more = next(self._chunks, b"")
             if not more:
                 break
             self._data, self._at = self._data[self._at :] + more, 0
-        taken = self._data[self._at : self._at + count]
+        found = self._data[self._at : self._at + count]
         self._at += count
-        return taken
+        return found
 
-    def over(self) -> bool:
-        return not self.take(1)
+    def at_end(self) -> bool:
+        return not self.read(1)
 
 
-def verify(store: Store, watch: Callable[[int], None] | None = None) -> Verdict:
-    """Compare a stored session with its own repetition; `watch(ticks)` is told how far it has come.
+def verify(store: Store, on_progress: Callable[[int], None] | None = None) -> Verdict:
+    """Run a stored session again and compare every byte; `on_progress(tick)` is called after every tick.
 
     Raises StoreError where the file itself cannot be read.
     """
     with store.snapshot():
-        return _compared(store, watch)
+        return _compared(store, on_progress)
 
 
-def _compared(store: Store, watch: Callable[[int], None] | None) -> Verdict:
+def _compared(store: Store, on_progress: Callable[[int], None] | None) -> Verdict:
     recorded = {topic: _Recorded(chunk.data for chunk in store.chunks(topic)) for topic in codec.TOPICS}
     session, state = restore(store, newest=False)
     last, _ = store.checkpoint()
@@ -75,24 +76,24 @@ def _compared(store: Store, watch: Callable[[int], None] | None) -> Verdict:
         try:
             state, messages = step(session, state, given)
         except Refused as refusal:
-            return _differs("journal", tick, f"an input is refused that was consumed: {refusal}")
+            return _differs("journal", tick, f"an input that was consumed is refused now: {refusal}")
         for topic, payload in messages:
             body = codec.encode(payload)
-            if recorded[topic].take(len(body)) != body:
+            if recorded[topic].read(len(body)) != body:
                 return _differs(topic, tick, "the bytes differ")
             if topic == "trial" and next(trials, None) != trial_row(payload):
                 return _differs("trial table", tick, f"the row of trial {payload['r']} differs")
-        if watch is not None:
-            watch(tick)
+        if on_progress is not None:
+            on_progress(tick)
     for topic, rest in recorded.items():
-        if not rest.over():
-            return _differs(topic, last, "more was recorded than the replay gives")
+        if not rest.at_end():
+            return _differs(topic, last, "more messages were recorded than the replay gives")
     if due is not None:
-        return _differs("journal", due[0], "an input is there that no tick consumed")
+        return _differs("journal", due[0], "it holds an input that no tick consumed")
     if next(trials, None) is not None:
         return _differs("trial table", last, "it has more rows than the replay gives")
     if Encoder().encode(state).body != store.checkpoint()[1]:
-        return _differs("checkpoint", last, "the newest checkpoint is not the state that the replay comes to")
+        return _differs("checkpoint", last, "the newest checkpoint differs from the state at the end of the replay")
     return Verdict(True, last, None)
 
 

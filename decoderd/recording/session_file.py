@@ -1,4 +1,4 @@
-"""Sessions in files: begun, resumed, opened for replay. The meeting point of state, protocol and store."""
+"""Begin a session in a new file, and restore a session from its file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decoderd.state import SessionState
 
 
 def versions() -> dict[str, str]:
-    """What the bits of a session depend on besides its protocol and inputs."""
+    """Versions of the software and the machine, on which the exact numbers of a session depend: {name: version}."""
     packages = {name: version(name) for name in ("numpy", "scipy", "msgpack")}
     return {
         "decoderd": __version__,
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def begin(directory: Path, session: Session, state: SessionState) -> tuple[Store, Encoder]:
-    """A new session file with its first checkpoint. Raises StoreError."""
+    """Create the file of a session with its first checkpoint; returns the store and its encoder. Raises StoreError."""
     encoder = Encoder()
     read = state.parameters.readouts
     manifest = {
@@ -49,6 +49,6 @@ def restore(store: Store, newest: bool = True) -> tuple[Session, SessionState]:
 
 
 def differences(store: Store) -> dict[str, tuple[str, str]]:
-    """{what: (then, now)} where versions differ from those the session began with."""
+    """{name: (then, now)} of versions that differ from those with which the session began."""
     then, now = store.manifest()["versions"], versions()
     return {key: (then.get(key, "none"), now[key]) for key in now if then.get(key) != now[key]}

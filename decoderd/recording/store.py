@@ -1,12 +1,12 @@
-"""The file of a session: SQLite, one transaction for a chunk of messages, the inputs it consumed and its checkpoint.
+"""The file of a session (SQLite): reading it, and writing it in transactions.
 
+A transaction holds a chunk of messages, the inputs consumed with them, and the checkpoint after them.
 What was committed is never lost or changed, whatever ends the process: SQLite's write-ahead log is synchronised to the
 disk at every commit.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,80 +21,32 @@ import numpy as np
 
 from decoderd.checkpoint import Encoded
 from decoderd.errors import StoreError
-
-FILE = "session.sqlite"
-LOCK = "session.lock"
-# "dcdr": tells a session file from any other SQLite file.
-APPLICATION_ID = 0x64636472
-FORMAT = 2
-
-_SCHEMA = """
-CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE incarnation (
-    number INTEGER PRIMARY KEY, from_tick INTEGER NOT NULL, speed TEXT NOT NULL, conditions TEXT NOT NULL,
-    versions TEXT NOT NULL, wall_s REAL NOT NULL, period_ns INTEGER NOT NULL
-);
-CREATE TABLE message (
-    topic TEXT NOT NULL, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
-    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (topic, first_number)
-) WITHOUT ROWID;
-CREATE TABLE journal (tick INTEGER NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tick, place));
-CREATE TABLE checkpoint (tick INTEGER PRIMARY KEY, day INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE array (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE uses (tick INTEGER NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (tick, hash)) WITHOUT ROWID;
-CREATE TABLE timing (
-    first_tick INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, lateness_ns BLOB NOT NULL, busy_ns BLOB NOT NULL
-);
-CREATE TABLE trial (
-    trial INTEGER PRIMARY KEY, day INTEGER NOT NULL, block INTEGER NOT NULL, target INTEGER NOT NULL,
-    target_x_m REAL, target_y_m REAL, start_tick INTEGER NOT NULL, go_tick INTEGER NOT NULL,
-    end_tick INTEGER NOT NULL, outcome TEXT NOT NULL, perturbations TEXT NOT NULL
-);
-"""
+from decoderd.recording import database, schema
 
 
-class Messages(NamedTuple):
-    """A run of messages of one topic."""
+class MessageRun(NamedTuple):
+    """Consecutive messages of one topic."""
 
     topic: str
     first_number: int
     length: int
     first_tick: int
     last_tick: int
-    data: bytes  # concatenated
+    data: bytes  # the messages, concatenated
 
 
 class Chunk(NamedTuple):
-    """What commits together."""
+    """All that is committed in one transaction."""
 
-    messages: list[Messages]
+    messages: list[MessageRun]
     trials: list[dict[str, Any]]  # payloads of trial messages
-    journal: list[tuple[int, int, bytes]]
-    tick: int  # the next one: the checkpoint's
+    journal: list[tuple[int, int, bytes]]  # (tick, place among the inputs of the tick, input)
+    tick: int  # the next tick: that of the checkpoint
     day: int
     checkpoint: Encoded
     incarnation: int
     wall_s: float
     timing: tuple[int, bytes, bytes] | None  # first tick, lateness and busy time (int32 ns)
-
-
-@contextmanager
-def _plainly(path: Path, doing: str) -> Iterator[None]:
-    """Say in plain words what SQLite could not do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        reason = str(error)
-        if "full" in reason or ("disk I/O" in reason and doing in ("writing", "creating")):
-            reason = f"no room left to write ({error}); what was committed before is intact"
-        elif any(word in reason for word in ("malformed", "not a database", "decode")):
-            reason = f"the file is corrupt ({error})"
-        elif "locked" in reason:
-            reason = f"another process is using it ({error})"
-        elif "readonly" in reason or "unable to open" in reason:
-            reason = f"no permission to open or write it ({error})"
-        raise StoreError(f"{path}: {doing}: {reason}") from None
 
 
 class Store:
@@ -104,7 +56,7 @@ class Store:
         self.path, self._db, self._lock = path, connection, lock
 
     def close(self) -> None:
-        """Let go of file and lock."""
+        """Close the file and release the lock."""
         self._db.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -120,12 +72,14 @@ class Store:
 
     def commit(self, chunk: Chunk) -> None:
         """Write a chunk as one transaction. Raises StoreError, with nothing written, if it cannot be."""
-        with _plainly(self.path, "writing"), self._db:
+        with database.plain_errors(self.path, "writing"), self._db:
             self._db.executemany(
                 "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
                 [(*m[:5], zlib.compress(m.data, 1)) for m in chunk.messages],
             )
-            self._db.executemany("INSERT INTO trial VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(trial_row, chunk.trials))
+            self._db.executemany(
+                "INSERT INTO trial VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(schema.trial_row, chunk.trials)
+            )
             self._db.executemany("INSERT INTO journal VALUES (?, ?, ?)", chunk.journal)
             # Of a day under way only the newest checkpoint is kept; of days past, the one nearest their end.
             old = (chunk.day, chunk.tick)
@@ -142,8 +96,8 @@ class Store:
             self._db.execute("UPDATE incarnation SET wall_s = ? WHERE number = ?", (chunk.wall_s, chunk.incarnation))
 
     def begin_incarnation(self, from_tick: int, speed: str, period_ns: int, versions: dict[str, str]) -> int:
-        """Open the next incarnation; returns its number, 1 for the first."""
-        with _plainly(self.path, "writing"), self._db:
+        """Add an incarnation, whose first tick is `from_tick`; returns its number, 1 for the first."""
+        with database.plain_errors(self.path, "writing"), self._db:
             row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM incarnation").fetchone()
             self._db.execute(
                 "INSERT INTO incarnation VALUES (?, ?, ?, '{}', ?, 0, ?)",
@@ -152,8 +106,8 @@ class Store:
         return int(row[0])
 
     def note_conditions(self, incarnation: int, conditions: dict[str, str]) -> None:
-        """Keep under what conditions an incarnation ran."""
-        with _plainly(self.path, "writing"), self._db:
+        """Store under what conditions an incarnation ran: {condition: what was granted or refused}."""
+        with database.plain_errors(self.path, "writing"), self._db:
             self._db.execute(
                 "UPDATE incarnation SET conditions = ? WHERE number = ?", (json.dumps(conditions), incarnation)
             )
@@ -161,13 +115,13 @@ class Store:
     # --- reading
 
     def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with _plainly(self.path, "reading"):
+        with database.plain_errors(self.path, "reading"):
             # Not `yield from`: a generator that outlives the file would then close its cursor, and fail.
             for row in self._db.execute(query, values):  # noqa: UP028
                 yield row
 
     def manifest(self) -> dict[str, Any]:
-        """What the session is: its name, protocol and versions."""
+        """The session's name, protocol, readouts at its beginning, and versions of what it ran on."""
         found = {key: self._parsed(value) for key, value in self._rows("SELECT key, value FROM manifest")}
         if not found.keys() >= {"session", "protocol", "versions"}:
             raise StoreError(f"{self.path}: the file is corrupt (its manifest is incomplete)")
@@ -181,8 +135,8 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read the session as it is now, whatever its writer commits meanwhile."""
-        with _plainly(self.path, "reading"):
+        """Context in which all reads see the session as it was on entry, though another process goes on writing."""
+        with database.plain_errors(self.path, "reading"):
             self._db.execute("BEGIN")
         try:
             yield
@@ -197,12 +151,12 @@ class Store:
             row["conditions"], row["versions"] = self._parsed(row["conditions"]), self._parsed(row["versions"])
         return rows
 
-    def chunks(self, topic: str, from_number: int = 0) -> Iterator[Messages]:
-        """Runs of messages of a topic, in order, the first holding `from_number`."""
+    def chunks(self, topic: str, from_number: int = 0) -> Iterator[MessageRun]:
+        """The messages of a topic in order, as runs; the first run is the one that holds `from_number`."""
         query = "SELECT * FROM message WHERE topic = ? AND first_number + count > ? ORDER BY first_number"
         for *head, data in self._rows(query, topic, from_number):
             topic, first_number, length, first_tick, last_tick = head
-            yield Messages(topic, first_number, length, first_tick, last_tick, _inflated(self.path, data))
+            yield MessageRun(topic, first_number, length, first_tick, last_tick, _inflated(self.path, data))
 
     def next_number(self, topic: str) -> int:
         """The sequence number that the topic's next message will have."""
@@ -211,18 +165,18 @@ class Store:
 
     def another(self) -> Store:
         """The same file opened once more, for a thread that only reads."""
-        with _plainly(self.path, "opening"):
-            return Store(self.path, _connect_reading(self.path), None)
+        with database.plain_errors(self.path, "opening"):
+            return Store(self.path, database.connect_reading(self.path), None)
 
     def checkpoint(self, newest: bool = True) -> tuple[int, bytes]:
         """(tick, bytes) of the newest or the first checkpoint. Raises StoreError if there is none."""
         order = "DESC" if newest else "ASC"
         for tick, body in self._rows(f"SELECT tick, body FROM checkpoint ORDER BY tick {order} LIMIT 1"):
             return tick, _inflated(self.path, body)
-        raise StoreError(f"{self.path}: holds no checkpoint: the session was never begun")
+        raise StoreError(f"{self.path}: holds no checkpoint: the session was never started")
 
     def array(self, digest: str) -> bytes:
-        """A large array's bytes, checked against their hash."""
+        """The bytes of a large array, checked against its hash. Raises StoreError."""
         for (body,) in self._rows("SELECT body FROM array WHERE hash = ?", digest):
             if hashlib.sha256(body).hexdigest() != digest:
                 raise StoreError(f"{self.path}: the file is corrupt (array {digest[:12]} does not match its hash)")
@@ -230,15 +184,15 @@ class Store:
         raise StoreError(f"{self.path}: the file is corrupt (array {digest[:12]} is missing)")
 
     def journal(self) -> Iterator[tuple[int, bytes]]:
-        """(tick, input) in the order consumed."""
+        """(tick, input) in the order in which inputs were consumed."""
         yield from self._rows("SELECT tick, body FROM journal ORDER BY tick, place")
 
     def trials(self) -> Iterator[tuple[Any, ...]]:
-        """Rows of the trial table."""
+        """Rows of the trial table, with the columns of schema.TRIAL_COLUMNS."""
         yield from self._rows("SELECT * FROM trial ORDER BY trial")
 
     def timing(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """(incarnation, lateness, busy time) of runs of paced ticks, int32 ns."""
+        """(incarnation, lateness, busy time) of paced ticks, chunk by chunk; arrays of int32, in ns."""
         for number, lateness, busy in self._rows(
             "SELECT incarnation, lateness_ns, busy_ns FROM timing ORDER BY first_tick"
         ):
@@ -247,29 +201,6 @@ class Store:
                 np.frombuffer(_inflated(self.path, lateness), dtype="<i4"),
                 np.frombuffer(_inflated(self.path, busy), dtype="<i4"),
             )
-
-
-TRIAL_COLUMNS = (
-    "trial",
-    "day",
-    "block",
-    "target",
-    "target_x_m",
-    "target_y_m",
-    "start_tick",
-    "go_tick",
-    "end_tick",
-    "outcome",
-    "perturbations",
-)
-
-
-def trial_row(payload: dict[str, Any]) -> tuple[Any, ...]:
-    """The row of the trial table that a trial message makes."""
-    x, y = payload["t"] or (None, None)
-    names = json.dumps(payload["w"])
-    times = (payload["a"], payload["o"], payload["k"])
-    return (payload["r"], payload["d"], payload["b"], payload["g"], x, y, *times, payload["x"], names)
 
 
 def _inflated(path: Path, data: bytes) -> bytes:
@@ -286,27 +217,27 @@ def _insert_checkpoint(db: sqlite3.Connection, tick: int, day: int, checkpoint: 
 
 
 def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> Store:
-    """A new session in `directory`, its manifest and first checkpoint committed at once.
+    """Create a session file in `directory`, with its manifest and first checkpoint.
 
     Raises StoreError if there is a session already, or the directory cannot be written.
     """
-    path = directory / FILE
+    path = directory / database.FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{directory}: cannot be made: {error.strerror}") from None
-    lock = _lock(directory)
+        raise StoreError(f"{directory}: cannot be created: {error.strerror}") from None
+    lock = database.lock(directory)
     connection = None
     try:
-        if path.exists() and _begun(path):
+        if path.exists() and database.has_tables(path):
             raise StoreError(f"{path}: there is a session already; resume it, or choose another directory")
-        with _plainly(path, "creating"):
-            connection = _connect(path)
+        with database.plain_errors(path, "creating"):
+            connection = database.connect(path)
             with connection:
                 connection.execute("BEGIN")
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
-                for statement in _SCHEMA.split(";"):
+                connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {schema.FORMAT}")
+                for statement in schema.TABLES.split(";"):
                     connection.execute(statement)
                 rows = [(key, json.dumps(value)) for key, value in manifest.items()]
                 connection.executemany("INSERT INTO manifest VALUES (?, ?)", rows)
@@ -320,20 +251,23 @@ def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> St
 
 
 def open_store(directory: Path, writing: bool = False) -> Store:
-    """The session in `directory`. Raises StoreError for what is not there, foreign, corrupt, or in use by a writer."""
-    path = directory / FILE
+    """Open the session in `directory`.
+
+    Raises StoreError for a file that is missing, foreign or corrupt; for writing, also for one that is being written.
+    """
+    path = directory / database.FILE
     if not path.is_file():
-        raise StoreError(f"{directory}: holds no session ({FILE} is not there)")
-    lock = _lock(directory) if writing else None
+        raise StoreError(f"{directory}: holds no session ({database.FILE} is not there)")
+    lock = database.lock(directory) if writing else None
     connection = None
     try:
-        with _plainly(path, "opening"):
-            # Opening for writing changes the file: what it is has to be known before.
-            connection = _connect_reading(path)
-            _recognise(path, connection)
+        with database.plain_errors(path, "opening"):
+            # Opening for writing changes the file, so its format is checked before.
+            connection = database.connect_reading(path)
+            database.check_format(path, connection)
             if writing:
                 connection.close()
-                connection = _connect(path)
+                connection = database.connect(path)
     except BaseException:
         if connection is not None:
             connection.close()
@@ -341,63 +275,3 @@ def open_store(directory: Path, writing: bool = False) -> Store:
             os.close(lock)
         raise
     return Store(path, connection, lock)
-
-
-def _recognise(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise StoreError unless this is a whole session file of our format."""
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        if not _tables(connection):
-            raise StoreError(f"{path}: is empty: the process was ended before the session began; run it again")
-        raise StoreError(f"{path}: is a database, but not a decoderd session")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != FORMAT:
-        raise StoreError(
-            f"{path}: has format {version}, and this decoderd reads format {FORMAT}: open it with the decoderd that "
-            f"wrote it, or run its protocol again"
-        )
-    fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if fault != "ok":
-        raise StoreError(f"{path}: the file is corrupt ({fault})")
-
-
-def _tables(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-
-
-def _begun(path: Path) -> bool:
-    """Whether a file holds anything: a process killed while creating it leaves an empty database behind."""
-    with _plainly(path, "opening"):
-        connection = _connect_reading(path)
-        try:
-            return bool(_tables(connection))
-        finally:
-            connection.close()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _connect_reading(path: Path) -> sqlite3.Connection:
-    # Where nothing can be written, as on a read-only medium, SQLite has to be told that nobody else writes either.
-    frozen = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.absolute().as_uri()}?{'immutable=1' if frozen else 'mode=rw'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=5, check_same_thread=False)
-    connection.execute("PRAGMA query_only = ON")
-    return connection
-
-
-def _lock(directory: Path) -> int:
-    try:
-        handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StoreError(f"{directory}: cannot be written: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(f"{directory}: another process is running this session") from None
-    return handle

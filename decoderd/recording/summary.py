@@ -1,4 +1,4 @@
-"""What came of a session, in the numbers a person asks for first."""
+"""The summary of a session: trials, success rate, speed, lateness and digest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decoderd.state import SessionState
 def summarise(
     session: Session, state: SessionState, digest: str, wall_s: float, lateness: dict[str, Any]
 ) -> dict[str, Any]:
-    """The object that `--json` prints."""
+    """The summary, as `--json` prints it."""
     progress = state.progress
     sim_s = state.tick * session.timing.tick_s
     return {
@@ -35,7 +35,7 @@ def summarise(
 
 
 def stored(store: Store, session: Session, state: SessionState) -> dict[str, Any]:
-    """The summary of a session that is not running, from its file alone."""
+    """The summary of a stored session, from its file."""
     digest = hashlib.sha256()
     for chunk in store.chunks("tick"):
         digest.update(chunk.data)
@@ -48,9 +48,9 @@ NOT_PACED = {"p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "m
 
 
 def lateness_of(late_ns: np.ndarray, busy_ns: np.ndarray, period_ns: np.ndarray) -> dict[str, Any]:
-    """How late ticks began, and how many had not ended when the next was due.
+    """Percentiles of how late ticks began, and how many had not ended when the next was due.
 
-    late_ns, busy_ns and period_ns have an entry a tick. Without ticks that had a deadline: None, and none missed.
+    `late_ns`, `busy_ns` and `period_ns` have one entry for each paced tick. Without paced ticks percentiles are None.
     """
     if not len(late_ns):
         return dict(NOT_PACED)
@@ -67,7 +67,7 @@ def lateness_of(late_ns: np.ndarray, busy_ns: np.ndarray, period_ns: np.ndarray)
 
 
 def lateness(store: Store) -> dict[str, Any]:
-    """Of all paced ticks that are stored."""
+    """`lateness_of` all paced ticks of a stored session."""
     periods = {row["number"]: row["period_ns"] for row in store.incarnations()}
     late, busy, period = [], [], []
     for number, late_ns, busy_ns in store.timing():
@@ -80,5 +80,5 @@ def lateness(store: Store) -> dict[str, Any]:
 
 
 def wall_s(store: Store) -> float:
-    """Time spent in loops, all incarnations, as of their last commits."""
+    """Seconds spent running, summed over incarnations, up to their last commits."""
     return float(sum(row["wall_s"] for row in store.incarnations()))

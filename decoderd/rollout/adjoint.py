@@ -20,7 +20,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.decoders import AffineStep
 from decoderd.effectors import Effector
-from decoderd.populations import Population
+from decoderd.populations import COUNTS, Population
 from decoderd.state import POSITION
 
 
@@ -59,13 +59,16 @@ class Loop(NamedTuple):
     effector_plan: Any
     tick_s: float
     readouts: Any  # index of the units read
+    channel: str = COUNTS  # of the population, that the decoder reads
 
 
-def pushed(loop: Loop, parameters: Any, trajectory: Trajectory, on_cursors: Array, on_controls: Array | None) -> Array:
-    """What `population.plastic.back` gave as `pushed` at each tick, (..., T, B, N).
+def input_gradient(
+    loop: Loop, parameters: Any, trajectory: Trajectory, on_cursors: Array, on_controls: Array | None
+) -> Array:
+    """What `population.plastic.backward` gave as `input_gradient` at each tick, (..., T, B, N).
 
     `on_cursors` (T + 1, ..., B, 4) and `on_controls` (T, ..., B, 2) or None are the loss's own gradients; see
-    `plasticity.objective`. The sum over the batch of the trials' gradients follows by `gather`.
+    `plasticity.objective`. The sum over the batch of the trials' gradients follows by `parameter_gradient`.
     """
     plastic, lag = loop.population.plastic, loop.population.lag
     back, cursor_back = loop.effector.back, loop.effector.cursor_back
@@ -106,14 +109,16 @@ def pushed(loop: Loop, parameters: Any, trajectory: Trajectory, on_cursors: Arra
             rates[..., loop.readouts] = on_counts * loop.tick_s
         if slope.rates is not None:
             rates *= slope.rates
-        ahead, push = plastic.back(plan, parameters, trajectory.trace, t, rates, ahead)
+        ahead, push = plastic.backward(plan, parameters, trajectory.trace, t, rates, ahead)
         if found is None:
             found = np.empty((*push.shape[:-2], T, *push.shape[-2:]), push.dtype)
         found[..., t, :, :] = push
         if (T - t) % together == 0 and t + together > late:
             came = max(t, late)  # what came in earlier was seen before the trial, or is the place where it began
             pushes = found[..., came : t + together, :, :]
-            for shown, seen in enumerate(plastic.seen(plan, parameters, trajectory.trace, came, pushes), came - late):
+            for shown, seen in enumerate(
+                plastic.feedback_gradient(plan, parameters, trajectory.trace, came, pushes), came - late
+            ):
                 feedback = trajectory.derivatives.get(shown, NO_DERIVATIVES).seen
                 if feedback is None:
                     cursors[shown][..., POSITION] += seen

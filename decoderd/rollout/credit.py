@@ -11,7 +11,7 @@ from decoderd.arrays import Array
 from decoderd.plasticity import TrialBatch
 from decoderd.plasticity.objective import Judged, Objective, judge
 from decoderd.populations import WeightedSum
-from decoderd.rollout.adjoint import Loop, Trajectory, pushed
+from decoderd.rollout.adjoint import Loop, Trajectory, input_gradient
 from decoderd.state import POSITION
 
 
@@ -37,8 +37,8 @@ def trial_batch(
 
     def by_gradient(amounts: Array) -> dict[str, Array]:
         cursors, controls = _weighted(judged, amounts)
-        pushes = pushed(loop, parameters, trajectory, cursors, controls)
-        return plastic.gather(loop.population_plan, parameters, trajectory.trace, pushes, fields)
+        pushes = input_gradient(loop, parameters, trajectory, cursors, controls)
+        return plastic.parameter_gradient(loop.population_plan, parameters, trajectory.trace, pushes, fields)
 
     return TrialBatch(judged.losses, targets, by_noise if credit == "eligibility" else by_gradient)
 
@@ -59,14 +59,14 @@ def _expected(
     """
     plastic = loop.population.plastic
     assert plastic is not None  # whoever learns has seen to it
-    assert plastic.expected is not None
+    assert plastic.expected_loss is not None
     rows = []
     for axis in (0, 1):
         on_cursors = np.zeros_like(trajectory.cursors)
         on_cursors[-1][..., axis] = 1 / objective.position_scale_m
-        rows.append(np.moveaxis(pushed(loop, parameters, trajectory, on_cursors, None), -3, 0))
+        rows.append(np.moveaxis(input_gradient(loop, parameters, trajectory, on_cursors, None), -3, 0))
     left = (trajectory.cursors[-1][..., POSITION] - trajectory.goal) / objective.position_scale_m
     Z, plan = np.stack(rows, axis=-2), loop.population_plan
-    square, gradient = plastic.expected(plan, parameters, trajectory.trace, Z, left, fields)
+    square, gradient = plastic.expected_loss(plan, parameters, trajectory.trace, Z, left, fields)
     share = 1.0 if objective.axes == "sum" else 0.5
     return share * square, lambda amounts: gradient(share * amounts)

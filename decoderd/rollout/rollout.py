@@ -1,5 +1,4 @@
-"""Many trials at once: the closed loop of a session, with the same component functions, run for a batch of trials and
-individuals at a time.
+"""Rollout: the closed loop of a session, with the same component functions, for a batch of trials and individuals.
 
 A session is a batch of one, tick after tick. Where only the trials matter, as in pretraining and in studies of learning
 over many seeds, this gives the same trials many times faster: arrays are (seeds, trials, .) throughout.
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.decoders import AffineStep
-from decoderd.populations import BatchRollout, Population
+from decoderd.populations import BatchRollout, Population, Spikes
 from decoderd.rollout.adjoint import Loop, Trajectory
 from decoderd.state import HOLD, POSITION, REACH, Command, Cue, Reaches, TimeIndex
 
@@ -41,29 +40,42 @@ def shared(table: Array, of: NDArray[np.int64]) -> Array:
 
 
 class TickByTick:
-    """The rehearsal of a population that has none of its own: its `rates` and `counts`, one tick after the other."""
+    """The rollout of any population: its `rates` and `spikes`, one tick after the other.
 
-    def __init__(self, population: Population, plan: Any, parameters: Any, reaches: Reaches, tables: Tables) -> None:
+    `intents` holds the velocity (..., B, 2) in m/s that the subject intended, a tick each.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        plan: Any,
+        parameters: Any,
+        reaches: Reaches,
+        tables: Tables,
+        bin_ticks: int = 1,
+    ) -> None:
         self._population, self._plan, self._parameters = population, plan, parameters
-        self._reaches, self._tables = reaches, tables
+        self._reaches, self._tables, self._bin_ticks = reaches, tables, bin_ticks
         self._states: list[Any] = []
+        self.intents: list[Array] = []
 
-    def counts(self, t: int, cursors: Array) -> NDArray[Any]:
-        """See `populations.BatchRollout`."""
+    def spikes(self, t: int, cursors: Array) -> Spikes:
+        """Counts of tick t by channel; see `populations.BatchRollout`."""
         population, (start, goal, ticks, hold_ticks) = self._population, self._reaches
         state = self._states[-1] if t else population.init(self._plan, self._parameters, cursors[0])
         phase = HOLD if t >= ticks - hold_ticks else REACH
         cue = Cue(goal, 0.0, phase, -1, 0, None if t else start, ())
+        time = TimeIndex(t, 0, t, t % self._bin_ticks)
         draws: Any = TrialDraws(self._tables, t)
-        state, rates, _ = population.rates(
-            self._plan, self._parameters, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws
-        )
+        state, rates, intent = population.rates(self._plan, self._parameters, state, cue, cursors[t], time, draws)
+        state, counts = population.spikes(self._plan, self._parameters, state, rates, draws)
         self._states.append(state)
-        return population.counts(self._plan, rates, draws)
+        self.intents.append(intent)
+        return counts
 
     def trace(self) -> Any:
-        """Of all ticks."""
-        assert self._population.plastic is not None  # whoever practises has seen to it
+        """The population's trace of all ticks."""
+        assert self._population.plastic is not None  # only learning asks for it
         return self._population.plastic.trace(self._states)
 
 
@@ -74,14 +86,14 @@ def run(
     decoded: Array,
     reaches: Reaches,
     tables: Tables,
-    fired: list[Array] | None = None,
+    fired: list[Spikes] | None = None,
 ) -> Trajectory:
     """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n).
 
-    Counts (..., B, N) of every tick are added to `fired`, where somebody wants them: they take most of the memory.
+    Counts (..., B, N) of every tick, by channel, are appended to `fired` if it is given: they take most of the memory.
     """
     population, effector = loop.population, loop.effector
-    assert population.plastic is not None  # whoever practises has seen to it
+    assert population.plastic is not None  # the caller's rule learns
     plan, T = loop.population_plan, reaches.ticks
     if population.plastic.rollout is None:
         batch_rollout: BatchRollout = TickByTick(population, plan, parameters, reaches, tables)
@@ -94,9 +106,10 @@ def run(
     bodies, commands = [body], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
     for t in range(T):
-        counts, step, before = batch_rollout.counts(t, cursors), steps[t], x
+        spikes, step, before = batch_rollout.spikes(t, cursors), steps[t], x
         if fired is not None:
-            fired.append(counts)
+            fired.append(spikes)
+        counts = spikes[loop.channel]
         x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)
         x += before @ step.F.swapaxes(-1, -2)
         x += step.c[..., np.newaxis, :]

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from decoderd.clock import Clock, now_ns
 from decoderd.errors import Refused
 from decoderd.session.assembly import Session
-from decoderd.session.inputs import check
-from decoderd.session.step import step
+from decoderd.session.inputs import consume
+from decoderd.session.messages import Message
+from decoderd.session.step import advance
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
 
@@ -56,8 +57,10 @@ def run(
         if late is None:
             break
         began = now_ns() if paced else 0
-        given = _admitted(session, state, source, sink) if source is not None else ()
-        state, messages = step(session, state, given)
+        earlier: list[Message] = []
+        if source is not None:
+            state, earlier = _consumed(session, state, source, sink)
+        state, messages = advance(session, state, earlier)
         sink.put([(topic, payload, codec.encode(payload)) for topic, payload in messages], tick)
         if paced:
             sink.timed(late, now_ns() - began)
@@ -67,15 +70,17 @@ def run(
     return state
 
 
-def _admitted(session: Session, state: SessionState, source: Source, sink: Sink) -> Sequence[inputs.AnyInput]:
-    """Inputs of this tick that the session can consume, journalled."""
-    admitted: list[inputs.AnyInput] = []
-    for given in source.due(state.tick):
+def _consumed(session: Session, state: SessionState, source: Source, sink: Sink) -> tuple[SessionState, list[Message]]:
+    """The state after the inputs of this tick that the session accepts, each journalled, and their messages."""
+    messages: list[Message] = []
+    tick, place = state.tick, 0
+    for given in source.due(tick):
         try:
-            check(session, state, (*admitted, given))
+            state, fresh = consume(session, state, given)
         except Refused as reason:
-            source.refused(given, state.tick, reason)
+            source.refused(given, tick, reason)
         else:
-            sink.journal(state.tick, len(admitted), codec.encode(inputs.dump(given)))
-            admitted.append(given)
-    return admitted
+            sink.journal(tick, place, codec.encode(inputs.dump(given)))
+            messages += fresh
+            place += 1
+    return state, messages

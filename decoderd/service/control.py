@@ -50,18 +50,7 @@ class Desk:
         self._poller.register(answering.socket, zmq.POLLIN)
         self._poller.register(board.reading, zmq.POLLIN)
         self._handlers: dict[str, Callable[[Any, Letter], None]] = {
-            "describe": self._describe,
-            "health": self._health,
-            "get_decoder": self._get_decoder,
-            "missed": self._missed,
-            "input": self._input,
-            "pause": self._pause,
-            "resume": self._resume,
-            "stop": self._stop,
-            "checkpoint": self._checkpoint,
-            "join": self._join,
-            "grant": self._grant,
-            "leave": self._leave,
+            name: getattr(self, operation.handler) for name, operation in control.of("session").items()
         }
 
     def turn(self, timeout_ms: int) -> None:
@@ -175,6 +164,7 @@ class Desk:
             {
                 "decoderd": __version__,
                 "session": session.name,
+                "seed": session.protocol.seed,
                 "state": self._board.phase,
                 "incarnation": facts.incarnation,
                 "from_tick": facts.from_tick,

@@ -13,8 +13,6 @@ from decoderd.wire import codec
 # Messages that wait for a slow subscriber at most. Beyond them its messages are dropped, which it sees as a gap.
 HIGH_WATER_MARK = 10_000
 
-_TOPICS = {name: codec.topic(name) for name in (*codec.TOPICS, *codec.OBSERVED)}
-
 
 class Publisher:
     """Sends from the loop's thread; `later` takes messages of other threads, which go out with the next."""
@@ -26,7 +24,7 @@ class Publisher:
     def send(self, topic: str, body: bytes) -> None:
         """Send one message, now. Never waits."""
         stamp = codec.stamp(self._incarnation, now_ns())
-        self._socket.send_multipart((_TOPICS[topic], body, stamp), zmq.DONTWAIT)
+        self._socket.send_multipart((codec.FRAMES[topic], body, stamp), zmq.DONTWAIT)
 
     def send_all(self, messages: list[tuple[str, dict[str, Any], bytes]]) -> None:
         """Send the messages of a tick."""

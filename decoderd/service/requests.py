@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from decoderd.errors import DecoderdError
 from decoderd.wire import control, envelope
+from decoderd.wire.version import VERSION
 
 # Requests taken in before anything else is looked after again.
 AT_ONCE = 32
@@ -81,7 +82,7 @@ class Answering:
     def reply(self, letter: Letter, fields: Mapping[str, Any], bodies: Sequence[bytes] = ()) -> None:
         """A reply that is ok; `bodies` follow it, a frame each."""
         request = letter.request
-        frames = [*envelope.write({"v": 1, "id": request.id, "ok": True, **fields}), *bodies]
+        frames = [*envelope.write({"v": VERSION, "id": request.id, "ok": True, **fields}), *bodies]
         self._answer(letter, frames)
 
     def done(self, letter: Letter, tick: int, changed: bool) -> None:

@@ -224,7 +224,8 @@ class Supervisor:
             self._forget(one)
         elif now - one.asked_s > ASK_S:
             one.asked_s = now
-            one.probe.send_multipart(envelope.write({"v": 1, "id": uuid.uuid4().hex, "op": "health"}), zmq.DONTWAIT)
+            question = {"v": codec.VERSION, "id": uuid.uuid4().hex, "op": "health"}
+            one.probe.send_multipart(envelope.write(question), zmq.DONTWAIT)
 
     def _lingers(self, one: Watched, at: Entry | None) -> bool:
         """Whether a living process is one whose session has ended."""

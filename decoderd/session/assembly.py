@@ -12,12 +12,12 @@ from decoderd.decoders import Decoder, Observing
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.perturbations import SessionInfo
-from decoderd.populations import Population
+from decoderd.populations import COUNTS, Population
 from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Loop
-from decoderd.session.learning import Learner, employ
+from decoderd.session.learning import LearningRule, learning_rule
 from decoderd.state import Parameters, Timing
 from decoderd.tasks import Task
 from decoderd.tasks.trial import CENTRE_POINT
@@ -50,12 +50,13 @@ class Session(NamedTuple):
     population_plan: Any
     population_streams: Mapping[str, Stream]
     decoder: Decoder
-    learner: Learner | None  # None: the population learns nothing
+    channel: str  # of the population, that the decoder reads
+    rule: LearningRule | None  # of plasticity; None: the population learns nothing
     updates: Updates | None  # None where the decoder stays as it is
     perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
 
-    def host(self, parameters: Parameters) -> SessionInfo:
-        """The session as perturbations look at it."""
+    def info(self, parameters: Parameters) -> SessionInfo:
+        """What perturbations need to know of the session."""
         seed, drawn = self.protocol.seed, self.population.drawn
         reads = self.units if parameters.readouts is None else len(parameters.readouts)
         signed = self.population.signed
@@ -86,10 +87,11 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         effector.init(effector_plan, CENTRE_POINT if task.starts is None else task.starts(protocol.task))
     except ArrayError as error:
         raise ProtocolError(f"task: trials begin where the effector cannot be; {error}", "task") from None
-    learner = employ(
+    channel = _channel(protocol, population)
+    rule = learning_rule(
         registry.find("plasticity", protocol.plasticity.kind),
         protocol.plasticity,
-        Loop(population, population_plan, effector, effector_plan, timing.tick_s, slice(None)),
+        Loop(population, population_plan, effector, effector_plan, timing.tick_s, slice(None), channel),
         decoder,
         getattr(protocol.task, "targets", 0),
     )
@@ -109,10 +111,23 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
             seeds, "population", population.streams(protocol.population, parameters.population)
         ),
         decoder=decoder,
-        learner=learner,
+        channel=channel,
+        rule=rule,
         updates=_updates(protocol, decoder, parameters.decoder),
         perturbation_streams={},
     )
+
+
+def _channel(protocol: Protocol, population: Population) -> str:
+    """The channel of the population that the decoder reads. Raises ProtocolError for one that it does not have."""
+    channel = getattr(protocol.decoder, "channel", COUNTS)
+    if channel not in population.channels:
+        raise ProtocolError(
+            f"decoder.channel = {channel!r}: a population of kind {protocol.population.kind!r} has the channels "
+            f"{', '.join(population.channels)}",
+            "decoder.channel",
+        )
+    return channel
 
 
 def _check_targets(protocol: Protocol, population: Population, parameters: Any) -> None:

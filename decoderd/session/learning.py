@@ -1,7 +1,7 @@
-"""Learning in a session: what a trial leaves behind, and what a rule of plasticity makes of it when the trial ends.
+"""Plasticity in a session: what is stored of a trial's ticks, and how a rule changes the population when a trial ends.
 
-A trial's ticks are kept as they happen, by reference, which costs the loop next to nothing. In the tick in which the
-trial ends, before the next one begins, they become a lesson; the parameters that come of it hold from that tick on.
+Ticks are stored by reference, which costs the loop next to nothing. In the tick in which the trial ends, before the
+next one begins, they become a batch of one trial; the parameters that the rule returns hold from that tick on.
 """
 
 from __future__ import annotations
@@ -16,62 +16,59 @@ from decoderd.checkpoint import stored
 from decoderd.decoders import AffineStep, Decoder
 from decoderd.errors import ProtocolError
 from decoderd.plasticity import Plasticity
+from decoderd.populations import COUNTS
 from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives, Loop, Trajectory
 from decoderd.rollout.credit import trial_batch
+from decoderd.session.messages import Messages, plasticity_message
 from decoderd.state import Command, Parameters, TrialLog
 
-Messages = list[tuple[str, dict[str, Any]]]
-
-# What a rule may learn by that has to go back through effector and decoder.
+# What a rule may learn by that passes back through effector and decoder.
 THROUGH_THE_LOOP = ("gradient", "expectation")
 
 
 @stored("tick_trace")
 class TickTrace(NamedTuple):
-    """A tick of a trial."""
+    """What plasticity needs of one tick of a trial."""
 
-    population: Any  # what is kept of the state after the tick
-    before: Any  # the effector's state before it
-    after: Any  # and after
+    population: Any  # the stored part of its state after the tick
+    before: Any  # the effector's state before the tick
+    after: Any  # and after it
     decoded: Command
-    carried_out: Command
-    stepped: AffineStep | None  # the decoder's step, if it made one and gradients are asked for
-    derivatives: Derivatives
+    carried_out: Command  # the same, perturbed
+    affine: AffineStep | None  # the decoder's step, if it made one and the rule needs gradients
+    derivatives: Derivatives  # of the perturbations
 
 
-class Learner(NamedTuple):
-    """A rule at work on one population."""
+class LearningRule(NamedTuple):
+    """A rule of plasticity, and the loop in which its population learns."""
 
-    rule: Plasticity
+    kind: Plasticity
     config: Any
     loop: Loop
     decoder: Decoder
     fields: tuple[str, ...]  # the plastic parameters
     targets: int
-    kept: Callable[[Any], Any]  # what of the population's state is kept of a tick
+    keep: Callable[[Any], Any]  # the part of the population's state that is stored for every tick
 
 
-def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> Learner | None:
-    """A rule put to work; None for one that learns nothing.
+def learning_rule(kind: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> LearningRule | None:
+    """The rule of a session; None for a kind that learns nothing.
 
-    Raises ProtocolError where population, effector or decoder cannot be learned through.
+    Raises ProtocolError where population, effector or decoder do not provide what the rule learns by.
     """
-    if rule.credit is None:
+    if kind.learns_from is None:
         return None
     plastic = loop.population.plastic
     if plastic is None:
         raise ProtocolError(
             "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
         )
-    if rule.credit in THROUGH_THE_LOOP:
-        if loop.effector.back is None or loop.effector.cursor_back is None:
-            raise ProtocolError("plasticity: no gradient goes back through this effector", "plasticity.kind")
-        if decoder.linear is None:
-            raise ProtocolError("plasticity: no gradient goes back through this decoder", "plasticity.kind")
-    if rule.credit == "expectation":
-        if plastic.expected is None:
+    if kind.learns_from in THROUGH_THE_LOOP:
+        _check_gradient(loop, decoder)
+    if kind.learns_from == "expectation":
+        if plastic.expected_loss is None:
             raise ProtocolError(
-                "plasticity: what is to be expected of this population is not known; use population.kind = 'linear'",
+                "plasticity: the expected loss of this population is not known; use population.kind = 'linear'",
                 "plasticity.kind",
             )
         if targets and config.trials_per_update % targets:
@@ -81,90 +78,102 @@ def employ(rule: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets:
                 "plasticity.trials_per_update",
             )
     fields = tuple(plastic.fields[part] for part in config.plastic)
-    return Learner(rule, config, loop, decoder, fields, targets, plastic.kept)
+    return LearningRule(kind, config, loop, decoder, fields, targets, plastic.keep)
 
 
-def values(learner: Learner, population: Any) -> dict[str, Array]:
+def _check_gradient(loop: Loop, decoder: Decoder) -> None:
+    """Raise ProtocolError unless a gradient can pass back through effector, decoder and counts."""
+    if loop.effector.back is None or loop.effector.cursor_back is None:
+        raise ProtocolError("plasticity: no gradient passes back through this effector", "plasticity.kind")
+    if decoder.linear is None:
+        raise ProtocolError("plasticity: no gradient passes back through this decoder", "plasticity.kind")
+    if loop.channel != COUNTS:
+        raise ProtocolError(
+            f"plasticity: no gradient passes back through the channel {loop.channel!r}; the decoder has to read "
+            f"decoder.channel = {COUNTS!r}",
+            "plasticity.kind",
+        )
+
+
+def values(rule: LearningRule, population: Any) -> dict[str, Array]:
     """The plastic arrays of a population's parameters."""
-    return {field: getattr(population, field) for field in learner.fields}
+    return {field: getattr(population, field) for field in rule.fields}
 
 
-def rested(learner: Learner | None, population: Any) -> Any:
-    """The rule's state in the morning."""
-    if learner is None:
+def start_day(rule: LearningRule | None, population: Any) -> Any:
+    """The rule's state at the start of a day."""
+    if rule is None:
         return None
-    return learner.rule.init(learner.config, values(learner, population), learner.targets, ())
+    return rule.kind.init(rule.config, values(rule, population), rule.targets, ())
 
 
-def stepped(learner: Learner, parameters: Parameters, read: Any, state: Any) -> AffineStep | None:
-    """The step that the decoder is about to make from `state`, where a gradient will have to go back through it.
+def affine_step(rule: LearningRule, parameters: Parameters, readout: Any, state: Any) -> AffineStep | None:
+    """The step that the decoder is about to make from `state`, as an affine map; None where the rule needs none.
 
-    `read` are its parameters as perturbed. Units that are lost say nothing to it.
+    `readout` are its parameters as perturbed. The columns of lost units are zero.
     """
-    if learner.rule.credit not in THROUGH_THE_LOOP or learner.decoder.linear is None:
+    if rule.kind.learns_from not in THROUGH_THE_LOOP or rule.decoder.linear is None:
         return None
-    step = learner.decoder.linear(read, state)
+    step = rule.decoder.linear(readout, state)
     if parameters.lost is None:
         return step
     units = np.arange(step.K.shape[-1]) if parameters.readouts is None else parameters.readouts
     return step._replace(K=step.K * np.isin(units, parameters.lost, invert=True))
 
 
-def ended(
-    learner: Learner,
+def end_trial(
+    rule: LearningRule,
     parameters: Parameters,
     state: Any,
-    trajectory: tuple[TickTrace, ...],
+    trace: tuple[TickTrace, ...],
     log: TrialLog,
-    news: Messages,
+    messages: Messages,
 ) -> tuple[Parameters, Any]:
-    """Parameters and the rule's state after the trial of `log` has ended; an update is told in `news`.
+    """Parameters and the rule's state after the trial of `log`; an update adds its message.
 
-    A rule whose update the population refuses stops for the day: its state is None until the next morning.
+    If the population rejects an update, the rule stops for the day: its state is None until the next one.
     """
-    if state is None or log.place is None or not trajectory:  # stopped, or the target was never shown
+    if state is None or log.place is None or not trace:  # stopped, or the target was never shown
         return parameters, state
-    loop = _loop(learner, parameters)
-    happened = _passage(loop, trajectory, log.place)
-    objective, credit = learner.config.objective, learner.rule.credit
-    target = log.target if 0 <= log.target < learner.targets else -1  # from outside comes any number
-    given = trial_batch(loop, parameters.population, happened, objective, credit, learner.fields, np.array([target]))
-    before = values(learner, parameters.population)
-    following, after = learner.rule.learn(learner.config, state, before, given)
-    done = learner.rule.progress(following)
-    if done.updates == learner.rule.progress(state).updates:
+    loop = rule.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
+    trajectory = _trajectory(loop, trace, log.place)
+    target = log.target if 0 <= log.target < rule.targets else -1  # an external task may send any number
+    batch = trial_batch(
+        loop,
+        parameters.population,
+        trajectory,
+        rule.config.objective,
+        rule.kind.learns_from,
+        rule.fields,
+        np.array([target]),
+    )
+    before = values(rule, parameters.population)
+    following, after = rule.kind.learn(rule.config, state, before, batch)
+    done = rule.kind.progress(following)
+    if done.updates == rule.kind.progress(state).updates:
         return parameters, following
-    told, population = {"n": done.updates, "l": float(done.loss)}, parameters.population._replace(**after)
+    population = parameters.population._replace(**after)
     plastic = loop.population.plastic
-    why = plastic.refuses(population) if plastic is not None and plastic.refuses is not None else ""
-    if why:
-        news.append(("plasticity", {**told, "z": 0.0, "m": why}))
+    reason = plastic.reject(population) if plastic is not None and plastic.reject is not None else ""
+    if reason:
+        messages.append(plasticity_message(done.updates, float(done.loss), 0.0, reason))
         return parameters, None
     change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
-    news.append(("plasticity", {**told, "z": change, "m": ""}))
+    messages.append(plasticity_message(done.updates, float(done.loss), change, ""))
     return parameters._replace(population=population), following
 
 
-def _loop(learner: Learner, parameters: Parameters) -> Loop:
-    """The loop as the decoder reads it now."""
-    return learner.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
-
-
-def _passage(loop: Loop, tick_traces: tuple[TickTrace, ...], goal: Array) -> Trajectory:
+def _trajectory(loop: Loop, trace: tuple[TickTrace, ...], goal: Array) -> Trajectory:
     plastic = loop.population.plastic
-    assert plastic is not None  # the rule was put to work
-    bodies = [tick_traces[0].before, *(tick_trace.after for tick_trace in tick_traces)]
+    assert plastic is not None  # `learning_rule` has checked it
+    effector = [trace[0].before, *(tick.after for tick in trace)]
     return Trajectory(
-        plastic.trace([tick_trace.population for tick_trace in tick_traces]),
-        bodies,
-        np.stack([loop.effector.cursor(loop.effector_plan, each) for each in bodies]),
-        [tick_trace.carried_out for tick_trace in tick_traces],
-        np.stack([tick_trace.decoded.velocity for tick_trace in tick_traces]),
-        {t: tick_trace.stepped for t, tick_trace in enumerate(tick_traces) if tick_trace.stepped is not None},
-        {
-            t: tick_trace.derivatives
-            for t, tick_trace in enumerate(tick_traces)
-            if tick_trace.derivatives is not NO_DERIVATIVES
-        },
-        goal,
+        trace=plastic.trace([tick.population for tick in trace]),
+        effector=effector,
+        cursors=np.stack([loop.effector.cursor(loop.effector_plan, state) for state in effector]),
+        commands=[tick.carried_out for tick in trace],
+        decoded=np.stack([tick.decoded.velocity for tick in trace]),
+        steps={t: tick.affine for t, tick in enumerate(trace) if tick.affine is not None},
+        derivatives={t: tick.derivatives for t, tick in enumerate(trace) if tick.derivatives is not NO_DERIVATIVES},
+        goal=goal,
     )

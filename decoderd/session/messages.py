@@ -1,107 +1,129 @@
-"""What is told of a session besides its ticks: phases, trials, blocks and days, as messages (see wire.messages)."""
+"""Messages of a session as payloads, built from the models of `decoderd.wire.messages`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.populations import Spikes
 from decoderd.protocol.protocol import Protocol
-from decoderd.state import Cue, Progress, SessionState, TrialLog
-from decoderd.tasks.trial import REACH
+from decoderd.state import Command, Cue, Event, Progress, SessionState, TrialLog
+from decoderd.wire import message, messages
+from decoderd.wire.messages import DayEvent, DecoderEvent, PerturbationEvent
 
-Messages = list[tuple[str, dict[str, Any]]]
-
-# Topics numbered in SessionState.sequences; a tick's number is the tick itself.
-NUMBERED = ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
+Message = tuple[str, message.Payload]  # topic and payload
+Messages = list[Message]
 
 
-def plain(point: Array | None) -> list[float] | None:
-    """A point (1, 2) as a pair of numbers."""
+def plain(point: Array | None) -> Any:
+    """A point (1, 2) as a list of two numbers."""
     return None if point is None else point[0].tolist()
 
 
-def counts_message(tick: int, counts: tuple[NDArray[Any], ...]) -> tuple[str, dict[str, Any]]:
-    """Counts (1, N) of the ticks of a bin that ends with `tick`."""
-    stack = np.concatenate(counts)
-    element = stack.dtype.newbyteorder("<")
-    packed = stack.astype(element, copy=False).tobytes()
-    return ("counts", {"k": tick, "n": list(stack.shape), "e": element.str, "y": packed})
-
-
-def follow_trial(
-    state: SessionState, cue: Cue, on: tuple[str, ...], tick: int, news: Messages
-) -> tuple[TrialLog, Progress]:
-    """Keep the log of the trial under way; tell its phases and, once it ends, the trial. `on`: perturbations."""
-    log, progress = state.log, state.progress
-    if cue.trial == log.trial:
-        log = log._replace(names=log.names + tuple(name for name in on if name not in log.names))
-    for event in cue.events:
-        if event.outcome is None and log.trial == progress.trials:  # none under way: one begins
-            log = TrialLog(log.trial + 1, tick, -1, -1, None, on)
-        # A trial may end in the tick in which the next begins: then the cue is the next one's.
-        target = cue.target if log.trial == cue.trial else log.target
-        goal = None if event.outcome is not None else plain(cue.goal)
-        news.append(("task", {"r": log.trial, "p": event.phase, "g": target, "t": goal}))
-        if event.phase == REACH:
-            log = log._replace(go_tick=tick, target=cue.target, place=cue.goal)
-        if event.outcome is not None:
-            news.append(trial_message(progress, log, event.outcome))
-            won = event.outcome == "success"
-            progress = progress._replace(trials=progress.trials + 1, successes=progress.successes + won)
-    return log, progress
-
-
-def trial_message(progress: Progress, log: TrialLog, outcome: str) -> tuple[str, dict[str, Any]]:
-    """A trial ended."""
-    return (
-        "trial",
-        {
-            "d": progress.day,
-            "b": progress.block + 1,
-            "r": log.trial,
-            "g": log.target,
-            "t": plain(log.place),
-            "a": log.start_tick,
-            "o": log.go_tick,
-            "x": outcome,
-            "w": list(log.names),
-        },
+def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command: Command, intent: Array) -> Message:
+    """The tick that `state` stood before, after it was carried out; `cursor` is where it ended."""
+    body = messages.Tick.build(
+        day=state.progress.day,
+        block=state.progress.block + 1,
+        trial=cue.trial,
+        phase=cue.phase,
+        goal=plain(cue.goal),
+        cursor=cursor,
+        decoded_velocity=command.velocity[0].tolist(),
+        intended_velocity=intent[0].tolist(),
     )
+    return messages.Tick.topic, message.numbered(body, name, state.tick, state.tick)
+
+
+def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Messages:
+    """Counts (1, N) of the ticks of a bin, a message for each channel."""
+    return [_counts_message(channel, [tick[channel] for tick in ticks]) for channel in channels]
+
+
+def _counts_message(channel: str, counts: Sequence[Array]) -> Message:
+    stack = np.concatenate(counts)
+    little = stack.dtype.newbyteorder("<")
+    shape: Any = list(stack.shape)
+    dtype: Any = little.str
+    data = stack.astype(little, copy=False).tobytes()
+    return messages.Counts.topic, messages.Counts.build(channel=channel, shape=shape, dtype=dtype, data=data)
+
+
+def task_message(log: TrialLog, cue: Cue, event: Event) -> Message:
+    """A change of phase, or the end of a trial, in the trial of `log`."""
+    # A trial may end in the tick in which the next begins: then the cue is the next one's.
+    target = cue.target if log.trial == cue.trial else log.target
+    goal = None if event.outcome is not None else plain(cue.goal)
+    return messages.Task.topic, messages.Task.build(trial=log.trial, phase=event.phase, target_index=target, goal=goal)
+
+
+def trial_message(progress: Progress, log: TrialLog, outcome: str) -> Message:
+    """A trial ended."""
+    return messages.Trial.topic, messages.Trial.build(
+        day=progress.day,
+        block=progress.block + 1,
+        trial=log.trial,
+        target_index=log.target,
+        target=plain(log.place),
+        start_tick=log.start_tick,
+        go_tick=log.go_tick,
+        outcome=outcome,
+        perturbations=list(log.names),
+    )
+
+
+def plasticity_message(updates: int, loss: float, change: float, reason: str) -> Message:
+    """An update of plasticity; `change` is the norm of the step, `reason` why the population rejected it, or empty."""
+    return messages.Plasticity.topic, messages.Plasticity.build(
+        updates=updates, loss=loss, change_norm=change, reason=reason
+    )
+
+
+def perturbation_message(spec: Any, event: PerturbationEvent) -> Message:
+    """A perturbation was added, came on, went off or was removed."""
+    return messages.Perturbation.topic, messages.Perturbation.build(
+        name=spec.name, event=event, config=spec.model_dump(mode="json")
+    )
+
+
+def metrics_message(source: str, day: int, values: Mapping[str, float]) -> Message:
+    """Numbers that a client computed."""
+    return messages.Metrics.topic, messages.Metrics.build(source=source, day=day, values=dict(values))
 
 
 def decoder_message(
-    who: str, what: str, why: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
-) -> tuple[str, dict[str, Any]]:
-    """What came of the decoder; `arrays` are those installed, `readouts` the units it reads, where they changed."""
-    shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
-    return ("decoder", {"w": who, "x": what, "m": why, "f": shapes, "u": readouts})
-
-
-def day_message(protocol: Protocol, progress: Progress, what: str) -> tuple[str, dict[str, Any]]:
-    """A block began, or a day ended."""
-    return (
-        "day",
-        {
-            "d": progress.day,
-            "b": progress.block + 1,
-            "x": what,
-            "w": protocol.schedule.blocks[progress.block].name,
-            "n": progress.trials - progress.day_trial,
-            "u": progress.successes - progress.day_successes,
-        },
+    source: str, event: DecoderEvent, reason: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
+) -> Message:
+    """The decoder was replaced or kept; `arrays` are those installed, `readouts` the units it reads if they changed."""
+    shapes: Any = {name: list(np.shape(array)) for name, array in arrays.items()}
+    return messages.Decoder.topic, messages.Decoder.build(
+        source=source, event=event, reason=reason, shapes=shapes, readouts=readouts
     )
 
 
-def numbered(name: str, sequences: Mapping[str, int], news: Messages, tick: int) -> tuple[Mapping[str, int], Messages]:
-    """Give messages their session, tick and sequence numbers."""
+def day_message(protocol: Protocol, progress: Progress, event: DayEvent) -> Message:
+    """A block began, or a day ended."""
+    return messages.Day.topic, messages.Day.build(
+        day=progress.day,
+        block=progress.block + 1,
+        event=event,
+        block_name=protocol.schedule.blocks[progress.block].name,
+        trials=progress.trials - progress.day_trial,
+        successes=progress.successes - progress.day_successes,
+    )
+
+
+def numbered(
+    name: str, sequences: Mapping[str, int], bodies: Messages, tick: int
+) -> tuple[Mapping[str, int], Messages]:
+    """The messages with session, sequence number and tick, and the next sequence numbers."""
     following = dict(sequences)
     out: Messages = []
-    for topic, payload in news:
+    for topic, body in bodies:
         number = following[topic]
-        out.append((topic, {"s": name, "q": number, "k": tick, **payload}))
+        out.append((topic, message.numbered(body, name, number, tick)))
         following[topic] = number + 1
     return following, out

@@ -1,80 +1,67 @@
-"""Perturbations at work: which are on at this tick, and what they make of what passes their site."""
+"""Perturbations of a session: which are active at a tick, and their transforms at each site."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.perturbations import PerturbationContext, SessionInfo, envelope
-from decoderd.rng import Draws, Stream, open_streams
+from decoderd.perturbations import SessionInfo, envelope, sites
+from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
+from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Derivatives
 from decoderd.session.assembly import Session
-from decoderd.session.messages import Messages
-from decoderd.state import POSITION, Command, Perturbing, Readout, TimeIndex
+from decoderd.session.messages import Messages, perturbation_message
+from decoderd.state import Command, Perturbing, Readout, SessionState, TimeIndex
 from decoderd.trigger import reached
 
-# Step of central differences: m, m/s or Hz.
-_SMALL = 1e-5
+
+def begin(spec: Any, info: SessionInfo) -> Perturbing:
+    """A perturbation that waits for its trigger. Raises Refused, with the reason, if it does not apply."""
+    return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, info))
 
 
-class On(NamedTuple):
-    """A perturbation that is on at this tick."""
-
-    name: str
-    site: str
-    apply: Any
-    spec: Any
-    amount: float
-    memory: Any
-    streams: Mapping[str, Stream]
+def start_day(perturbations: tuple[Perturbing, ...], info: SessionInfo) -> tuple[Perturbing, ...]:
+    """Perturbations at the start of a day: on or off as they were, their memory of earlier ticks cleared."""
+    return tuple(p._replace(memory=begin(p.spec, info).memory) for p in perturbations)
 
 
-def begin(spec: Any, host: SessionInfo) -> Perturbing:
-    """A perturbation that waits for its moment. Raises Refused, with the reason, if `host` cannot be perturbed so."""
-    return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, host))
+def switch(
+    session: Session, state: SessionState, time: TimeIndex, trial: int, messages: Messages
+) -> tuple[tuple[Perturbing, ...], tuple[ActivePerturbation, ...]]:
+    """Turn perturbations on and off whose trigger is reached; returns all, and those active at this tick.
+
+    `trial` counts the trials begun in the session.
+    """
+    perturbations = state.perturbations
+    if not perturbations:
+        return (), ()
+    where = (time.tick, time.day, trial, trial - state.progress.day_trial)
+    perturbations = tuple(_switched(p, where, messages) for p in perturbations)
+    return perturbations, tuple(_active(p, session, time.tick) for p in perturbations if p.onset >= 0 and p.offset < 0)
 
 
-def rested(perturbations: tuple[Perturbing, ...], host: SessionInfo) -> tuple[Perturbing, ...]:
-    """Perturbations after a night: on or off as they were, but what passed them yesterday is forgotten."""
-    return tuple(p._replace(memory=begin(p.spec, host).memory) for p in perturbations)
+def _switched(p: Perturbing, where: tuple[int, int, int, int], messages: Messages) -> Perturbing:
+    """The perturbation after its triggers at (tick, day, trial of the session, trial of the day)."""
+    if p.offset >= 0:
+        return p
+    tick, envelope_of = where[0], p.spec.envelope
+    if p.onset < 0 and reached(envelope_of.start, *where):
+        p = p._replace(onset=tick)
+        messages.append(perturbation_message(p.spec, "on"))
+    stop = envelope.stop_of(envelope_of)
+    if p.onset >= 0 and stop is not None and reached(stop, *where):
+        p = p._replace(offset=tick)
+        messages.append(perturbation_message(p.spec, "off"))
+    return p
 
 
-def switched(
-    perturbations: tuple[Perturbing, ...], moment: TimeIndex, trial: int, earlier: int, news: Messages
-) -> tuple[Perturbing, ...]:
-    """Bring those on and off whose moment has come; `trial` have begun, `earlier` of them before this day."""
-    where = (moment.tick, moment.day, trial, trial - earlier)
-    for index, p in enumerate(perturbations):
-        if p.offset >= 0:
-            continue
-        shape = p.spec.envelope
-        if p.onset < 0 and reached(shape.start, *where):
-            p = p._replace(onset=moment.tick)
-            perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
-            news.append(message(p.spec, "on"))
-        stop = envelope.stop_of(shape)
-        if p.onset >= 0 and stop is not None and reached(stop, *where):
-            p = p._replace(offset=moment.tick)
-            perturbations = (*perturbations[:index], p, *perturbations[index + 1 :])
-            news.append(message(p.spec, "off"))
-    return perturbations
-
-
-def those_on(perturbations: tuple[Perturbing, ...], session: Session, tick: int) -> tuple[On, ...]:
-    """What is on at `tick`, in the order in which it was added."""
-    found = []
-    for p in perturbations:
-        if p.onset >= 0 and p.offset < 0:
-            spec = p.spec
-            kind = registry.find("perturbations", spec.kind)
-            amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
-            streams = _opened(session, spec, kind) if kind.streams is not None else {}
-            found.append(On(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams))
-    return tuple(found)
+def _active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
+    spec, kind = p.spec, registry.find("perturbations", p.spec.kind)
+    amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
+    streams = _opened(session, spec, kind) if kind.streams is not None else {}
+    return ActivePerturbation(spec.name, spec.site, kind.sites[spec.site], spec, amount, p.memory, streams)
 
 
 def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
@@ -86,76 +73,30 @@ def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
     return session.perturbation_streams[spec]
 
 
-def through(site: str, on: tuple[On, ...], memories: dict[str, Any], value: Any, context: Any) -> Any:
-    """Send a value through the perturbations of one site; what they remember goes into `memories`."""
-    for p in on:
-        if p.site == site:
-            given = Draws(p.streams, context.day, context.day_tick) if site == "neural" else context
-            memory, value = p.apply(p.spec, p.memory, p.amount, value, given)
-            if memory is not p.memory:
-                memories[p.name] = memory
-    return value
-
-
 def derivatives(
-    on: tuple[On, ...],
-    cursor: Array,
+    active: tuple[ActivePerturbation, ...],
     rates: Array,
     command: Command,
-    context: PerturbationContext | None,
-    moment: TimeIndex,
+    context: PerturbationContext,
+    time: TimeIndex,
 ) -> Derivatives:
-    """How the perturbations that are on pass small changes on, as plasticity by gradients has to know.
-
-    Measured by central differences, which is exact for what is linear in what passes: all but assistance. What comes
-    later, out of a delay, is not counted.
-    """
-    sites = {p.site for p in on}
-    memories: dict[str, Any] = {}
-
-    def fired(at: Array) -> Array:
-        return through("neural", on, memories, at, moment)
-
-    def seen(at: Array) -> Array:
-        return through("feedback", on, memories, at, context)[..., POSITION]
-
-    def velocity(decoded: Array, at: Array) -> Array:
-        where = context._replace(cursor=at) if context is not None else None
-        return through("cursor", on, memories, Command(decoded, None), where).velocity
-
-    return Derivatives(
-        seen=_jacobian(seen, cursor) if "feedback" in sites else None,
-        rates=(fired(rates + _SMALL) - fired(rates - _SMALL)) / (2 * _SMALL) if "neural" in sites else None,
-        command=_jacobian(lambda v: velocity(v, cursor), command.velocity) if "cursor" in sites else None,
-        pulled=_jacobian(lambda at: velocity(command.velocity, at), cursor) if "cursor" in sites else None,
-    )
+    """Derivatives of the active perturbations at this tick, for plasticity by gradients."""
+    values = {"feedback": (context.cursor, context), "neural": (rates, time), "cursor": (command, context)}
+    return Derivatives(**sites.derivatives(active, values))
 
 
-def _jacobian(function: Callable[[Array], Array], at: Array) -> Array:
-    """(outputs, inputs) of a function from (1, inputs) to (1, outputs)."""
-    steps = _SMALL * np.eye(at.shape[1])[:, np.newaxis]
-    columns = [(function(at + step) - function(at - step))[0] / (2 * _SMALL) for step in steps]
-    return np.stack(columns, axis=1)
-
-
-def remembered(perturbations: tuple[Perturbing, ...], memories: dict[str, Any]) -> tuple[Perturbing, ...]:
-    """The perturbations with what they have to remember from this tick."""
-    if not memories:
+def with_memories(perturbations: tuple[Perturbing, ...], *memories: Mapping[str, Any]) -> tuple[Perturbing, ...]:
+    """The perturbations with their memories, by name, after this tick."""
+    if not any(memories):
         return perturbations
-    return tuple(p._replace(memory=memories.get(p.spec.name, p.memory)) for p in perturbations)
+    merged = {name: memory for site in memories for name, memory in site.items()}
+    return tuple(p._replace(memory=merged.get(p.spec.name, p.memory)) for p in perturbations)
 
 
-def readout(held: Readout, on: tuple[On, ...], decoder: Any, parameters: Any) -> Readout:
-    """The decoder's parameters as perturbed now; worked out anew only when an amount has changed."""
-    amounts = tuple((p.name, p.amount) for p in on if p.site == "readout")
+def readout(held: Readout, active: tuple[ActivePerturbation, ...], decoder: Any, parameters: Any) -> Readout:
+    """The decoder's parameters as perturbed now; computed again only when an amount has changed."""
+    amounts = tuple((p.name, p.amount) for p in active if p.site == "readout")
     if amounts == held.amounts:
         return held
-    for p in on:
-        if p.site == "readout":
-            parameters = p.apply(p.spec, p.memory, p.amount, decoder, parameters)
-    return Readout(amounts, parameters)
-
-
-def message(spec: Any, what: str) -> tuple[str, dict[str, Any]]:
-    """`what` happened to a perturbation."""
-    return ("perturbation", {"w": spec.name, "x": what, "f": spec.model_dump(mode="json")})
+    perturbed, _ = passed("readout", active, parameters, decoder)
+    return Readout(amounts, perturbed)

@@ -1,94 +1,73 @@
-"""The one path: a session is a fold of `step` over its ticks.
+"""One tick of a session: `step(session, state, inputs) -> (state, messages)`.
 
-    step(session, state, inputs) -> (state, messages)
+`step` is pure. It reads no clock, opens no socket or file, and writes nothing in place; random numbers are rows of
+named streams, looked up by day and tick. Real time, faster than time, a replay and a resume are this function, called
+by different loops (see `decoderd.run.loop`). `advance` reads as the table of contents of a tick:
 
-is pure. It asks no clock, opens no socket or file, and writes nothing in place; random numbers are rows of named
-streams, looked up by day and tick. Real time, faster than time, a replay, a resume: all are this function, called by
-another loop (see `decoderd.run.loop`).
-
-    inputs due at this tick
-    task        sees the cursor, shows a cue -> perturbations on and off
-    feedback    what the subject sees of the cursor                          perturbed: rotation, gain, delay
-    population  intention -> rates -> spike counts                           perturbed: gain, silence, noise
-    decoder     at the end of a bin: counts -> kinematics                    perturbed: rotation, permutation
-    effector    kinematics -> cursor                                         perturbed: rotation, gain, delay, assist
-    updater     at the end of a bin: counts, intention -> another decoder, now and then
-    plasticity  at the end of a trial: what happened in it -> another population, now and then
-    end of trial, block and day -> bookkeeping, overnight changes
+    inputs due at this tick            `inputs.consume`, one after the other
+    task         cursor -> cue         perturbations on and off; trials begin and end
+    feedback     cursor -> seen        perturbed: rotation, gain, delay
+    population   rates, then spikes    perturbed: gain, silence, noise
+    decoder      at the end of a bin   perturbed: rotation, permutation
+    effector     command -> cursor     perturbed: rotation, gain, delay, assist
+    end of trial -> plasticity; end of bin -> updater; end of block and day -> overnight changes
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from decoderd import schedule
-from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
-from decoderd.perturbations import PerturbationContext
-from decoderd.preparation.parameters import refitted
-from decoderd.protocol import overnight
-from decoderd.rng import Draws, generator
+from decoderd.arrays import Array
+from decoderd.errors import Refused
+from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
+from decoderd.populations import Spikes
+from decoderd.rng import Draws
 from decoderd.rollout.adjoint import NO_DERIVATIVES
-from decoderd.session import learning, messages, perturbing, updating
+from decoderd.session import days, learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
-from decoderd.session.inputs import take
+from decoderd.session.inputs import consume
 from decoderd.session.learning import TickTrace
-from decoderd.session.messages import NUMBERED, Messages, plain
-from decoderd.state import (
-    EMPTY_BIN,
-    POSITION,
-    BinCounts,
-    Command,
-    Event,
-    Parameters,
-    Progress,
-    Readout,
-    SessionState,
-    TimeIndex,
-    TrialLog,
-    still,
-)
-from decoderd.tasks.trial import CENTRE_POINT, REST
+from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, tick_message
+from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, Cue, SessionState, TimeIndex, still, time_index
 from decoderd.updaters import DecodedBin
 
-
-def initial(session: Session, parameters: Parameters) -> SessionState:
-    """The state before tick 0. Raises ProtocolError for a perturbation that this session cannot carry out."""
-    waiting = []
-    for index, spec in enumerate(session.protocol.perturbations):
-        try:
-            waiting.append(perturbing.begin(spec, session.host(parameters)))
-        except Refused as refusal:
-            where = f"perturbations.{index} ({spec.name})"
-            raise ProtocolError(f"{where}: {refusal}", where) from None
-    progress = schedule.first(session.protocol.schedule)
-    state = _morning(session, parameters, progress, 0, 0)
-    return state._replace(perturbations=tuple(waiting), updater=updating.begin(session, parameters))
+initial = days.initial
 
 
-def _morning(session: Session, parameters: Parameters, progress: Progress, tick: int, trials: int) -> SessionState:
-    """Everybody rested, the cursor in the centre, `trials` begun on earlier days."""
-    effector = session.effector.init(session.effector_plan, CENTRE_POINT)
-    cursor = session.effector.cursor(session.effector_plan, effector)
-    return SessionState(
-        tick=tick,
-        progress=progress,
-        parameters=parameters,
-        task=session.task.init(session.task_plan, TimeIndex(tick, progress.day, 0, 0), trials),
-        population=session.population.init(session.population_plan, parameters.population, cursor),
-        decoder=session.decoder.init(parameters.decoder, 1),
-        effector=effector,
-        plasticity=learning.rested(session.learner, parameters.population),
-        trajectory=(),
-        readout=Readout((), parameters.decoder),
-        command=still(1),
-        bin=EMPTY_BIN,
-        perturbations=(),
-        log=TrialLog(trials, -1, -1, -1, None, ()),
-        sequences=dict.fromkeys(NUMBERED, 0),
-    )
+class Shown(NamedTuple):
+    """What the task shows, and the loop as a trial that begins leaves it."""
+
+    task: Any
+    cue: Cue
+    effector: Any
+    cursor: Array  # (1, 4)
+    decoder: Any
+    command: Command
+
+
+class Fired(NamedTuple):
+    """What the population did in this tick."""
+
+    state: Any
+    rates: Array  # (1, N) Hz, before perturbation
+    intent: Array  # (1, 2) m/s
+    counts: Spikes  # (1, N) by channel
+    memories: dict[str, Any]  # of neural perturbations
+
+
+class Decoded(NamedTuple):
+    """What the decoder did in this tick: nothing but collect counts, unless the bin ended."""
+
+    readout: Any
+    state: Any
+    command: Command
+    bin: BinCounts
+    read: Array | None  # (1, N) counts the decoder read; None within a bin
+    affine: Any  # its step as an affine map, where plasticity needs it
 
 
 def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> tuple[SessionState, Messages]:
@@ -96,171 +75,137 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
     Raises Refused, with nothing changed, for an input that cannot be carried out and for a session that is over.
     """
-    tick, progress = state.tick, state.progress
-    if progress.done:
-        raise Refused(f"session {session.name} is over since tick {tick}")
-    moment = TimeIndex(tick, progress.day, tick - progress.day_tick, len(state.bin.ticks))
-    news: Messages = [] if tick else [messages.day_message(session.protocol, progress, "block")]
-
+    earlier: Messages = []
     for given in inputs:
-        state = take(session, state, given, moment, news)
+        state, messages = consume(session, state, given)
+        earlier += messages
+    return advance(session, state, earlier)
+
+
+def advance(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> tuple[SessionState, Messages]:
+    """One tick whose inputs have been consumed; `earlier` are the messages of these. Raises Refused if it is over."""
+    progress = state.progress
+    if progress.done:
+        raise Refused(f"session {session.name} is over since tick {state.tick}")
+    time = time_index(state)
+    messages: Messages = [*earlier] if state.tick else [day_message(session.protocol, progress, "block"), *earlier]
+    rule = session.rule if session.protocol.schedule.blocks[progress.block].plasticity else None
+
+    shown = show(session, state, time)
+    cue = shown.cue
+    perturbations, active = perturbing.switch(session, state, time, cue.trial, messages)
+    trial = trials.ongoing(state)
+    if cue.events or cue.trial != state.log.trial or active:
+        trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)
+    context = PerturbationContext(cue.goal, cue.radius_m, shown.cursor)
+
+    seen, of_feedback = passed("feedback", active, shown.cursor, context)
+    fired = fire(session, trial.parameters, state.population, cue, seen, time, active)
+    decoded = decode(session, state, shown, fired, trial.parameters, rule, active, messages)
+    command = decoded.command
+    carried_out, of_cursor = passed("cursor", active, command, context)
+    effector = session.effector.step(session.effector_plan, shown.effector, carried_out)
+    cursor = session.effector.cursor(session.effector_plan, effector)[0].tolist()
+
+    if rule is not None and cue.goal is not None:
+        slopes = perturbing.derivatives(active, fired.rates, command, context, time) if active else NO_DERIVATIVES
+        kept = rule.keep(fired.state)
+        tick_trace = TickTrace(kept, shown.effector, effector, command, carried_out, decoded.affine, slopes)
+        trial = trial._replace(trace=(*trial.trace, tick_trace))
+    if session.task.outcome is not None:
+        outcome = session.task.outcome(session.task_plan, shown.task, (cursor[0], cursor[1]), time)
+        if outcome is not None:
+            trial = trials.follow(rule, trial, cue, trials.ended_with(outcome), active, time.tick, messages)
+
+    record = tick_message(session.name, state, cue, cursor, command, fired.intent)
+    following = SessionState(
+        tick=state.tick + 1,
+        progress=trial.progress,
+        parameters=trial.parameters,
+        task=shown.task,
+        population=fired.state,
+        decoder=decoded.state,
+        effector=effector,
+        plasticity=trial.plasticity,
+        trace=trial.trace,
+        readout=decoded.readout,
+        command=command if command.correction is None else Command(command.velocity, None),
+        bin=decoded.bin,
+        perturbations=perturbing.with_memories(perturbations, of_feedback, fired.memories, of_cursor),
+        log=trial.log,
+        sequences=state.sequences,
+        updater=state.updater,
+    )
+    if decoded.read is not None and session.updates is not None:
+        observed = DecodedBin(command.velocity, shown.cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
+        following = updating.observe(session, following, decoded.read, observed, messages)
+    if schedule.block_over(session.protocol.schedule, trial.progress, following.tick, session.timing.tick_s):
+        following = days.end_block(session, following, messages)
+    if messages:
+        sequences, messages = numbered(session.name, state.sequences, messages, time.tick)
+        following = following._replace(sequences=sequences)
+    return following, [record, *messages]
+
+
+def show(session: Session, state: SessionState, time: TimeIndex) -> Shown:
+    """The task sees the cursor and shows a cue; a trial that starts at a place puts the effector there, at rest."""
     effector, decoder, command = state.effector, state.decoder, state.command
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
-    task, cue = session.task.step(session.task_plan, state.task, (x, y), moment, session.task_streams)
-    parameters, plasticity, trajectory = state.parameters, state.plasticity, state.trajectory
-    learner = session.learner if session.protocol.schedule.blocks[progress.block].plasticity else None
-    if any(event.outcome is not None for event in cue.events):  # with the tick before
-        if learner is not None:
-            parameters, plasticity = learning.ended(learner, parameters, plasticity, trajectory, state.log, news)
-        trajectory = ()
+    task, cue = session.task.step(session.task_plan, state.task, (x, y), time, session.task_streams)
     if cue.start is not None:
         effector = session.effector.init(session.effector_plan, cue.start)
         cursor = session.effector.cursor(session.effector_plan, effector)
         decoder, command = session.decoder.init(state.readout.parameters, 1), still(1)
+    return Shown(task, cue, effector, cursor, decoder, command)
 
-    perturbations = state.perturbations
-    on: tuple[perturbing.On, ...] = ()
-    memories: dict[str, Any] = {}
-    if perturbations:
-        perturbations = perturbing.switched(perturbations, moment, cue.trial, progress.day_trial, news)
-        on = perturbing.those_on(perturbations, session, tick)
-    scene = PerturbationContext(cue.goal, cue.radius_m, cursor) if on else None
-    seen = perturbing.through("feedback", on, memories, cursor, scene) if on else cursor
 
-    draws = Draws(session.population_streams, moment.day, moment.day_tick)
+def fire(
+    session: Session,
+    parameters: Any,
+    population: Any,
+    cue: Cue,
+    seen: Array,
+    time: TimeIndex,
+    active: tuple[ActivePerturbation, ...],
+) -> Fired:
+    """The population computes rates; perturbed, they become counts. Units that were lost stay silent."""
+    plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
-        session.population_plan, parameters.population, state.population, cue, seen, moment, draws
+        plan, parameters.population, population, cue, seen, time, draws
     )
-    fired = perturbing.through("neural", on, memories, rates, moment) if on else rates
-    counts = session.population.counts(session.population_plan, fired, draws)
+    perturbed, memories = passed("neural", active, rates, time)
+    population, counts = session.population.spikes(plan, parameters.population, population, perturbed, draws)
     if parameters.lost is not None:
-        counts = np.array(counts)
-        counts[:, parameters.lost] = 0
-
-    readout, stepped, heard = state.readout, None, None
-    collected = BinCounts((*state.bin.ticks, counts), state.bin.total + counts)
-    if len(collected.ticks) == session.timing.bin_ticks:
-        readout = perturbing.readout(readout, on, session.decoder, parameters.decoder)
-        news.append(messages.counts_message(tick, collected.ticks))
-        stepped = None if learner is None else learning.stepped(learner, parameters, readout.parameters, decoder)
-        read = collected.total if parameters.readouts is None else collected.total[:, parameters.readouts]
-        decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
-        collected = EMPTY_BIN
-        if session.updates is not None:
-            heard = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
-
-    carried_out = perturbing.through("cursor", on, memories, command, scene) if on else command
-    before, effector = effector, session.effector.step(session.effector_plan, effector, carried_out)
-    moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
-    if learner is not None and cue.goal is not None:
-        derivatives = perturbing.derivatives(on, cursor, rates, command, scene, moment) if on else NO_DERIVATIVES
-        tick_trace = TickTrace(learner.kept(population), before, effector, command, carried_out, stepped, derivatives)
-        trajectory = (*trajectory, tick_trace)
-
-    log, outcome = state.log, None
-    if session.task.outcome is not None:
-        outcome = session.task.outcome(session.task_plan, task, (moved[0], moved[1]), moment)
-        if outcome is not None:
-            cue = cue._replace(events=(*cue.events, Event(REST, outcome)))
-    if cue.events or cue.trial != log.trial or on:
-        log, progress = messages.follow_trial(state, cue, tuple(p.name for p in on), tick, news)
-    if outcome is not None:
-        if learner is not None:
-            parameters, plasticity = learning.ended(learner, parameters, plasticity, trajectory, log, news)
-        trajectory = ()
-
-    record = {
-        "s": session.name,
-        "q": tick,
-        "k": tick,
-        "d": moment.day,
-        "b": state.progress.block + 1,
-        "r": cue.trial,
-        "p": cue.phase,
-        "t": plain(cue.goal),
-        "c": moved,
-        "v": command.velocity[0].tolist(),
-        "i": intent[0].tolist(),
-    }
-    state = SessionState(
-        tick=tick + 1,
-        progress=progress,
-        parameters=parameters,
-        task=task,
-        population=population,
-        decoder=decoder,
-        effector=effector,
-        plasticity=plasticity,
-        trajectory=trajectory,
-        readout=readout,
-        command=command if command.correction is None else Command(command.velocity, None),
-        bin=collected,
-        perturbations=perturbing.remembered(perturbations, memories),
-        log=log,
-        sequences=state.sequences,
-        updater=state.updater,
-    )
-    if heard is not None:
-        state = updating.follow(session, state, read, heard, news)
-    if schedule.block_over(session.protocol.schedule, progress, tick + 1, session.timing.tick_s):
-        state = _next_block(session, state, news)
-    if news:
-        sequences, news = messages.numbered(session.name, state.sequences, news, tick)
-        state = state._replace(sequences=sequences)
-    return state, [("tick", record), *news]
+        counts = {channel: silenced(array, parameters.lost) for channel, array in counts.items()}
+    return Fired(population, rates, intent, counts, memories)
 
 
-def _night(session: Session, state: SessionState, day: int, news: Messages) -> SessionState:
-    """What the night after `day` makes of population, readouts and decoder."""
-    protocol, parameters = session.protocol, state.parameters
-    draw = generator(protocol.seed, "population/overnight", day)
-    population = session.population.overnight(protocol.population, parameters.population, draw)
-    parameters = parameters._replace(population=population)
-    if not overnight.due(protocol.overnight, day):
-        return state._replace(parameters=parameters)
-    parameters = overnight.slept(protocol.overnight, parameters, session.units, protocol.seed, day)
-    state = state._replace(parameters=parameters)
-    read = None if parameters.readouts is None else parameters.readouts.tolist()
-    if protocol.overnight.decoder == "carried":
-        news.append(messages.decoder_message("overnight", "kept", "", {}, read))
-        return state
-    try:
-        decoder = refitted(protocol, parameters, day + 1, protocol.overnight.decoder == "arbitrary")
-        state = updating.exchanged(session, state, decoder)
-    except (ArrayError, NumericalError, Refused) as why:  # too little fires, say: the old one is better than none
-        news.append(messages.decoder_message("overnight", "kept", str(why), {}, read))
-        return state
-    news.append(messages.decoder_message("overnight", "installed", "", session.decoder.arrays(decoder), read))
-    return state
+def silenced(counts: Array, units: Any) -> Array:
+    """Counts (1, N) with those of `units` zero."""
+    counts = np.array(counts)
+    counts[:, units] = 0
+    return counts
 
 
-def _next_block(session: Session, state: SessionState, news: Messages) -> SessionState:
-    """Go on to the next block or, over night, to the next day."""
-    if session.updates is not None:
-        state = updating.block_over(session, state, news)
-    protocol, progress = session.protocol, state.progress
-    following = schedule.following(protocol.schedule, progress, state.tick)
-    if following.day == progress.day and not following.done:
-        news.append(messages.day_message(protocol, following, "block"))
-        return state._replace(progress=following)
-    if state.bin.ticks:
-        news.append(messages.counts_message(state.tick - 1, state.bin.ticks))
-    if state.log.trial > progress.trials:  # a trial under way ends with the day
-        news.append(messages.trial_message(progress, state.log, "day_end"))
-        progress = progress._replace(trials=progress.trials + 1)
-        following = schedule.following(protocol.schedule, progress, state.tick)
-    news.append(messages.day_message(protocol, progress, "end"))
-    if following.done:
-        return state._replace(progress=following, bin=EMPTY_BIN)
-    state = _night(session, state, progress.day, news)
-    parameters = state.parameters
-    news.append(messages.day_message(protocol, following, "block"))
-    fresh = _morning(session, parameters, following, state.tick, state.log.trial)
-    perturbations = perturbing.rested(state.perturbations, session.host(parameters))
-    return fresh._replace(
-        perturbations=perturbations,
-        readout=state.readout,
-        sequences=state.sequences,
-        updater=updating.rested(state.updater),
-    )
+def decode(
+    session: Session,
+    state: SessionState,
+    shown: Shown,
+    fired: Fired,
+    parameters: Any,
+    rule: learning.LearningRule | None,
+    active: tuple[ActivePerturbation, ...],
+    messages: Messages,
+) -> Decoded:
+    """Counts are collected; at the end of a bin the decoder, perturbed, makes a command of those it reads."""
+    bin = BinCounts((*state.bin.ticks, fired.counts), state.bin.total + fired.counts[session.channel])
+    if len(bin.ticks) < session.timing.bin_ticks:
+        return Decoded(state.readout, shown.decoder, shown.command, bin, None, None)
+    readout = perturbing.readout(state.readout, active, session.decoder, parameters.decoder)
+    messages += counts_messages(session.population.channels, bin.ticks)
+    affine = None if rule is None else learning.affine_step(rule, parameters, readout.parameters, shown.decoder)
+    read = bin.total if parameters.readouts is None else bin.total[:, parameters.readouts]
+    position = shown.cursor[:, POSITION]
+    decoder, command = session.decoder.step(readout.parameters, shown.decoder, read, position)
+    return Decoded(readout, decoder, command, EMPTY_BIN, read, affine)

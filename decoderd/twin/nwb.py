@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite
+from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
 
 
@@ -66,8 +66,8 @@ def _tables(path: Path) -> tuple[list[Array], dict[str, NDArray[Any]]]:
 def recording(spikes: list[Array], trials: dict[str, NDArray[Any]], bin_s: float) -> dict[str, NDArray[Any]]:
     """Counts of units with `spikes` in the bins of `trials`, and the targets. Raises ArrayError naming the column."""
     trials, angle = _with_direction(trials)
-    start = finite("start_time", trials["start_time"], (None,))
-    stop = finite("stop_time", trials["stop_time"], (len(start),))
+    start = check_array("start_time", trials["start_time"], (None,))
+    stop = check_array("stop_time", trials["stop_time"], (len(start),))
     index, angles = _targets(trials.get("target"), angle)
     bins = np.floor((stop - start) / bin_s + 1e-6).astype(int)  # a trial of exactly n bins has n, whatever rounding
     if not (bins > 0).any():
@@ -101,7 +101,7 @@ def _with_direction(trials: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[
     if not present.any():
         raise ArrayError(f"{column}: no trial has a direction", column)
     kept = {name: values[present] for name, values in trials.items()}
-    angle = finite(column, angle[present], (None,))
+    angle = check_array(column, angle[present], (None,))
     return kept, angle if column == "target_angle_deg" else np.rad2deg(angle)
 
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, load_npz, need
+from decoderd.arrays import Array, check_array, load_npz, require_arrays
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.twin import nwb
@@ -68,11 +68,11 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
     """
     if length_unit not in METRES:
         raise ProtocolError(f"length_unit = {length_unit!r}: must be one of {', '.join(METRES)}", "length_unit")
-    need(arrays, ("counts", "target", "target_angle_deg", "bin_s"), "a recording")
+    require_arrays(arrays, ("counts", "target", "target_angle_deg", "bin_s"), "a recording")
     counts = _counts(arrays["counts"])
-    angles = np.deg2rad(finite("target_angle_deg", arrays["target_angle_deg"], (None,)))
+    angles = np.deg2rad(check_array("target_angle_deg", arrays["target_angle_deg"], (None,)))
     target = _targets(arrays["target"], len(counts), len(angles))
-    bin_s = float(finite("bin_s", arrays["bin_s"], ()))
+    bin_s = float(check_array("bin_s", arrays["bin_s"], ()))
     if bin_s <= 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
     direction = _directions(arrays, angles[target])
@@ -86,7 +86,7 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
 
 
 def _counts(value: Any) -> Array:
-    counts = finite("counts", value, (None, None))
+    counts = check_array("counts", value, (None, None))
     odd = np.argwhere((counts < 0) | (counts != np.round(counts)))
     if len(odd):
         row, unit = odd[0]
@@ -95,7 +95,7 @@ def _counts(value: Any) -> Array:
 
 
 def _targets(value: Any, bins: int, targets: int) -> NDArray[np.int64]:
-    target = finite("target", value, (bins,))
+    target = check_array("target", value, (bins,))
     wrong = np.flatnonzero((target < 0) | (target >= targets) | (target != np.round(target)))
     if len(wrong):
         raise ArrayError(
@@ -109,7 +109,7 @@ def _directions(arrays: Mapping[str, NDArray[Any]], of_target: Array) -> Array:
     """Intended directions (T,), rad: of cursor_to_target, or of each bin's target."""
     if "cursor_to_target" not in arrays:
         return of_target
-    toward = finite("cursor_to_target", arrays["cursor_to_target"], (len(of_target), 2))
+    toward = check_array("cursor_to_target", arrays["cursor_to_target"], (len(of_target), 2))
     length = np.hypot(toward[:, 0], toward[:, 1])
     wrong = np.flatnonzero(np.abs(length - 1) > 1e-3)
     if len(wrong):
@@ -135,7 +135,7 @@ def _group(
     """The arrays `names` and those of `optional` that are given; empty where no name with this prefix is given."""
     if not any(name in arrays for name in names if name.startswith(prefix)):
         return {}
-    need(arrays, names, what)
+    require_arrays(arrays, names, what)
     return {name: arrays[name] for name in (*names, *optional) if name in arrays}
 
 
@@ -143,7 +143,8 @@ def _factor_analysis(arrays: Mapping[str, NDArray[Any]], units: int) -> dict[str
     """The model of z-scored counts, or empty."""
     given = _group(arrays, "fa_", FACTOR_ANALYSIS, "a factor-analysis model")
     model: dict[str, NDArray[Any]] = {
-        name: finite(name, value, (units, None) if name == "fa_loadings" else (units,)) for name, value in given.items()
+        name: check_array(name, value, (units, None) if name == "fa_loadings" else (units,))
+        for name, value in given.items()
     }
     for name in ("count_scale", "fa_private_var") if model else ():
         unit = int(np.argmin(model[name]))
@@ -155,7 +156,7 @@ def _factor_analysis(arrays: Mapping[str, NDArray[Any]], units: int) -> dict[str
 def _filter(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The filter in the recording's units, or empty."""
     given = _group(arrays, "kf_", FILTER, "a filter on factors", optional=("factor_mean", "permutation"))
-    return {name: finite(name, value, (None,) * np.ndim(value)) for name, value in given.items()}
+    return {name: check_array(name, value, (None,) * np.ndim(value)) for name, value in given.items()}
 
 
 def scaled(arrays: Mapping[str, NDArray[Any]], factor: float) -> dict[str, NDArray[Any]]:
@@ -166,8 +167,8 @@ def scaled(arrays: Mapping[str, NDArray[Any]], factor: float) -> dict[str, NDArr
 
 def _radii(arrays: Mapping[str, NDArray[Any]]) -> tuple[float, float]:
     """Radius of the target and of the cursor, m."""
-    target = float(finite("target_radius_mm", arrays.get("target_radius_mm", RADIUS_M * 1e3), ())) * 1e-3
-    cursor = float(finite("cursor_radius_mm", arrays.get("cursor_radius_mm", 0.0), ())) * 1e-3
+    target = float(check_array("target_radius_mm", arrays.get("target_radius_mm", RADIUS_M * 1e3), ())) * 1e-3
+    cursor = float(check_array("cursor_radius_mm", arrays.get("cursor_radius_mm", 0.0), ())) * 1e-3
     if not 0 <= cursor < target:
         raise ArrayError(
             f"cursor_radius_mm = {cursor * 1e3:g}: must be from 0 to below target_radius_mm = {target * 1e3:g}",

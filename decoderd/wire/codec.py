@@ -1,4 +1,4 @@
-"""Messages to bytes and back. One msgpack map a message; the same bytes are published, stored and replayed."""
+"""Messages to bytes and back. A message is one msgpack map; the same bytes are published, stored and replayed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 
 import msgpack
 
-# Version of the payloads. Topics carry it: b"decoderd.1.tick".
-VERSION = 1
+from decoderd.wire import topics
+from decoderd.wire.version import VERSION
 
-# What the fold tells: the same bytes in every run of a session.
-TOPICS = ("tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
-# What was observed of one run of it: recorded and published likewise, but not the same in another.
-OBSERVED = ("health", "session")
+TOPICS = topics.COMPUTED
+OBSERVED = topics.OBSERVED
 
 _packer = msgpack.Packer()
 
@@ -21,6 +19,10 @@ _packer = msgpack.Packer()
 def topic(name: str) -> bytes:
     """The topic frame of a kind of message."""
     return f"decoderd.{VERSION}.{name}".encode()
+
+
+# {topic: its frame}
+FRAMES = {name: topic(name) for name in topics.NAMES}
 
 
 def stamp(incarnation: int, sent_ns: int) -> bytes:

@@ -8,8 +8,9 @@ from typing import Any
 import msgpack
 from pydantic import TypeAdapter, ValidationError
 
-from decoderd.wire import codec, control
-from decoderd.wire.control import Code
+from decoderd.wire import codec
+from decoderd.wire.replies import Code
+from decoderd.wire.requests import NAME
 
 # A map may be this long; arrays travel in frames of their own. That bounds what reading a request can cost.
 MAP_BYTES = 65_536
@@ -38,7 +39,11 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
     if _deeper(data, DEPTH):
         raise RequestFault("malformed", f"lists or maps are nested more than {DEPTH} deep", None, id)
     if data.get("v") != codec.VERSION or isinstance(data.get("v"), bool):
-        raise RequestFault("bad_version", f"v = {_short(data.get('v'))}: this is version {codec.VERSION}", "v", id)
+        message = (
+            f"v = {_short(data.get('v'))}: this service speaks version {codec.VERSION} of the protocol; "
+            f"use a client of version {codec.VERSION}, such as the one that comes with this decoderd"
+        )
+        raise RequestFault("bad_version", message, "v", id)
     try:
         return adapter.validate_python(with_arrays(data, frames[1:], ()))
     except ValidationError as error:
@@ -64,7 +69,7 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
         here = (here.get(part) if isinstance(here, dict) else here[part]) if inside else None
     field, why = ".".join(path) or None, fault["msg"]
     match fault:
-        case {"type": "string_pattern_mismatch", "ctx": {"pattern": control.NAME}}:
+        case {"type": "string_pattern_mismatch", "ctx": {"pattern": pattern}} if pattern == NAME:
             why = f"{_short(here)} is no name: letters, digits and _ . -, 64 at most, no sign first"
         case {"type": "union_tag_invalid", "ctx": {"tag": tag, "expected_tags": tags}}:
             why = f"op = {_short(tag)}: there are {tags}"

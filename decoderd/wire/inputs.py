@@ -1,4 +1,4 @@
-"""What may come from outside into a running session. Validated here, stamped with a tick and journalled there."""
+"""The inputs that a running session accepts from outside: their fields, and how plain data becomes one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 Coordinate = Annotated[float, Field(strict=True, ge=-2, le=2)]
+Radius = Annotated[float, Field(strict=True, gt=0, le=2)]
+TargetIndex = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+Outcome = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Velocity = Annotated[float, Field(strict=True, ge=-100, le=100)]
 
 
@@ -22,11 +25,13 @@ class TaskEvent(Input):
     """A trial starts, its target is to be reached now (go), or it ends; for the `external` task."""
 
     op: Literal["task"] = "task"
-    event: Literal["start", "go", "end"]
-    target: Annotated[tuple[Coordinate, Coordinate] | None, Field(description="m")] = None
-    radius_m: Annotated[float, Field(strict=True, gt=0, le=2)] | None = None
-    index: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
-    outcome: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] | None = None
+    event: Annotated[Literal["start", "go", "end"], Field(description="what happens to the trial")]
+    target: Annotated[tuple[Coordinate, Coordinate] | None, Field(description="position of the target, m")] = None
+    radius_m: Annotated[Radius | None, Field(description="of the target, m")] = None
+    index: Annotated[TargetIndex | None, Field(description="which target, from 0")] = None
+    outcome: Annotated[
+        Outcome | None, Field(description="`success` if absent; lower-case letters, digits, _; at most 32")
+    ] = None
 
 
 class Kinematics(Input):
@@ -41,14 +46,14 @@ class Perturb(Input):
     """Add a perturbation; its fields are those of a protocol's [[perturbations]]."""
 
     op: Literal["perturb"] = "perturb"
-    perturbation: dict[str, Any]
+    perturbation: Annotated[dict[str, Any], Field(description="its fields, as in a protocol's [[perturbations]]")]
 
 
 class Unperturb(Input):
     """Remove a perturbation, now."""
 
     op: Literal["unperturb"] = "unperturb"
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="name of the perturbation")]
 
 
 class PackedArray(Input):
@@ -76,17 +81,19 @@ class SetDecoder(Input):
     """Exchange the decoder for one of the same kind with these arrays, at the next tick."""
 
     op: Literal["decoder"] = "decoder"
-    arrays: dict[str, PackedArray]
+    arrays: Annotated[dict[str, PackedArray], Field(description="the arrays by name")]
 
 
 class Metrics(Input):
-    """Numbers that a client worked out, told to all the others; they change nothing in the session."""
+    """Numbers that a client computed, published to all the others; they change nothing in the session."""
 
     op: Literal["metrics"] = "metrics"
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="who worked them out")]
+    source: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name of the client that computed them")
+    ]
     values: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[float, Field(strict=True)]],
-        Field(min_length=1, max_length=64),
+        Field(min_length=1, max_length=64, description="the numbers by name, 1 to 64 of them, finite"),
     ]
     day: Annotated[int | None, Field(strict=True, ge=1, le=2**53, description="the day they are about")] = None
 
@@ -96,7 +103,7 @@ _ADAPTER: TypeAdapter[AnyInput] = TypeAdapter(Annotated[AnyInput, Field(discrimi
 
 
 class InputFault(ValueError):
-    """An input that is none. `field` is where."""
+    """Data that is no input. `field` is the path to the first field at fault."""
 
     def __init__(self, message: str, field: str | None) -> None:
         super().__init__(message)

@@ -90,7 +90,7 @@ class Fake:
             if self.ignored:
                 self.ignored -= 1
                 continue
-            head = {"v": 1, "id": request["id"], "ok": True}
+            head = {"v": 2, "id": request["id"], "ok": True}
             if request["op"] in self.answers:
                 fields, bodies = self.answers[request["op"]](request, frames[1:])
                 reply = [*envelope.write({**head, **fields}), *bodies]

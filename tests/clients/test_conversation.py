@@ -10,7 +10,7 @@ from decoderd_client.conversation import ControlError
 
 
 def reply(id, **fields):
-    return envelope.write({"v": 1, "id": id, "ok": True, **fields})
+    return envelope.write({"v": 2, "id": id, "ok": True, **fields})
 
 
 def test_a_request_is_what_the_protocol_calls_one():
@@ -54,7 +54,7 @@ def test_a_grant_waits_on_as_long_as_there_is_a_sign_of_life():
     exchange = conversation.Exchange("grant", {"participant": "a", "until": 1}, attempts=2)
     for _ in range(10):
         assert exchange.due()
-        assert exchange.read(envelope.write({"v": 1, "id": "another", "ok": True, "state": "waiting"})) is None
+        assert exchange.read(envelope.write({"v": 2, "id": "another", "ok": True, "state": "waiting"})) is None
 
 
 def test_other_requests_are_given_up_whoever_else_is_answered():
@@ -62,6 +62,6 @@ def test_other_requests_are_given_up_whoever_else_is_answered():
     sent = 0
     while due := exchange.due():
         assert len(due) == 1
-        assert exchange.read(envelope.write({"v": 1, "id": "another", "ok": True})) is None
+        assert exchange.read(envelope.write({"v": 2, "id": "another", "ok": True})) is None
         sent += 1
     assert sent == 2

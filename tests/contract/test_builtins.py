@@ -16,7 +16,7 @@ from decoderd.conformance import (
     UpdaterContract,
 )
 from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
-from decoderd.perturbations import Host
+from decoderd.perturbations import SessionInfo
 from decoderd.wire.inputs import TaskEvent
 
 
@@ -415,7 +415,7 @@ class TestPermutationOfFactors(Examples):
 
     def host(self):
         arrays = {name: array[:6] if len(array) == 7 else array for name, array in manifold_arrays().items()}
-        return Host(6, 6, True, INTRINSIC_MANIFOLD, INTRINSIC_MANIFOLD.load(arrays), super().host().timing, 1)
+        return SessionInfo(6, 6, True, INTRINSIC_MANIFOLD, INTRINSIC_MANIFOLD.load(arrays), super().host().timing, 1)
 
 
 class TestSilence(Examples):

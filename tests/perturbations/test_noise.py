@@ -55,7 +55,7 @@ def test_each_perturbation_has_its_own(rig):
 
 def test_refusals(rig):
     config = NoiseConfig(name="n", sd_hz=1)
-    with pytest.raises(Refused, match="recorded counts have no rates to disturb"):
+    with pytest.raises(Refused, match="recorded counts have no rates to add noise to"):
         NOISE.begin(config, rig.host(drawn=False))
     with pytest.raises(Refused, match=r"units \[8\] are not there"):
         NOISE.begin(config.model_copy(update={"units": (8,)}), rig.host())

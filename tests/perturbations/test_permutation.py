@@ -57,8 +57,8 @@ def test_among_leaves_the_others_where_they_are(rig):
     ("kind", "fields", "says", "field"),
     [
         ("linear", {"of": "factors"}, "a decoder of kind 'linear' has no factors to permute; use of = 'units'", "of"),
-        ("external", {}, "a decoder of kind 'external' reads no units that could be permuted", "site"),
-        ("linear", {"envelope": Ramp(rise_s=1.0)}, "nothing in between: use a step or a block, not a ramp", "envelope"),
+        ("external", {}, "a decoder of kind 'external' reads no units that can be permuted", "site"),
+        ("linear", {"envelope": Ramp(rise_s=1.0)}, "cannot be applied in part: use a step or a block", "envelope"),
         ("linear", {"order": ORDER, "among": (0, 1)}, "among restricts a random order", "among"),
         ("linear", {"order": ORDER[:-1]}, r"order: must hold each of the 8 units 0..7 once", "order"),
         ("linear", {"order": (0, 0, 1, 2, 3, 4, 5, 6)}, "must hold each of the 8 units", "order"),

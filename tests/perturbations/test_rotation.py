@@ -74,7 +74,7 @@ def test_refusals(rig, fields, says, field):
 
 
 def test_a_decoder_without_a_readout_of_its_own_is_not_turned(rig):
-    with pytest.raises(Refused, match="a decoder of kind 'external' has no readout that could be rotated"):
+    with pytest.raises(Refused, match="a decoder of kind 'external' has no readout that can be rotated"):
         ROTATION.begin(config(site="readout"), rig.host(rig.external))
 
 

@@ -16,7 +16,7 @@ def plainly(config, gradients, value):
     return value
 
 
-def test_every_number_goes_its_own_way():
+def test_every_element_follows_the_published_algorithm():
     config = adam.Adam(rate=0.01, decay=0.9, lowest_rate=0.005)
     rng = np.random.default_rng(0)
     gradients = rng.normal(size=(12, 2, 3))
@@ -39,7 +39,7 @@ def test_the_first_step_is_the_rate_whatever_the_gradient():
         np.testing.assert_allclose(after["b"], -0.01 * np.sign(g), rtol=1e-6)
 
 
-def test_it_finds_the_bottom_of_a_bowl():
+def test_it_converges_to_the_minimum_of_a_quadratic():
     config = adam.Adam(rate=0.05)
     values = {"b": np.array([3.0, -2.0])}
     moments = adam.init(values)
@@ -49,6 +49,6 @@ def test_it_finds_the_bottom_of_a_bowl():
 
 
 @pytest.mark.parametrize("name", ["beta1", "beta2"])
-def test_a_mean_that_never_begins_is_refused(name):
+def test_a_weight_of_one_for_a_running_mean_is_refused(name):
     with pytest.raises(ValidationError, match="less than 1"):
         adam.Adam.model_validate({name: 1.0})

@@ -17,14 +17,14 @@ def test_the_step_is_down_the_mean_gradient():
     state = backprop.init(config, values, 2, ())
     state, half = backprop.learn(config, state, values, trial_batch([3.0], [[4.0, 0.0]]))
     assert half is values  # one of two trials
-    np.testing.assert_allclose(state.collected.credit["b"], [2.0, 0.0])
+    np.testing.assert_allclose(state.collected.gradient["b"], [2.0, 0.0])
     state, after = backprop.learn(config, state, values, trial_batch([5.0], [[0.0, -4.0]]))
     expected = adam.step(config.adam, adam.init(values), {"b": np.array([2.0, -2.0])}, values)[1]
     np.testing.assert_allclose(after["b"], expected["b"], rtol=1e-12)
     assert backprop.progress(state).loss == 4.0
 
 
-def test_bias_learning_admits_nothing_but_biases():
+def test_the_rule_bias_accepts_biases_only():
     assert BiasConfig().plastic == ("bias",)
     with pytest.raises(ValidationError, match="plastic"):
         BiasConfig.model_validate({"plastic": ["input", "bias"]})

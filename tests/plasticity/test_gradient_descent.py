@@ -1,4 +1,4 @@
-"""Plain descent: what a step is, and what a baseline is made of."""
+"""Gradient descent in static networks: its steps, and the baselines of node perturbation."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from decoderd.plasticity import TrialBatch, gradient_descent
 from decoderd.plasticity.gradient_descent import BATCH, EXACT, NODE_PERTURBATION
 
 
-def trial_batch(losses, targets, credit):
-    """Trials whose credit is given, (B, n)."""
-    return TrialBatch(np.array(losses), np.array(targets), lambda amounts: {"W": amounts @ np.array(credit)})
+def trial_batch(losses, targets, gradients):
+    """Trials whose gradients are given, (B, n)."""
+    return TrialBatch(np.array(losses), np.array(targets), lambda amounts: {"W": amounts @ np.array(gradients)})
 
 
 @pytest.mark.parametrize("rule", [EXACT, BATCH])
@@ -30,7 +30,7 @@ def test_a_baseline_is_the_first_loss_and_then_a_running_mean():
     values = {"W": np.zeros(2)}
     state = NODE_PERTURBATION.init(config, values, 2, ())
     for losses, expected, moved in (
-        ([4.0, 6.0], [4.0, 6.0], [0.0, 0.0]),  # nothing is known yet, so nothing is a surprise
+        ([4.0, 6.0], [4.0, 6.0], [0.0, 0.0]),  # the first loss of a target is its baseline
         ([8.0, 6.0], [5.0, 6.0], [-(8 - 4) / 2, 0.0]),
         ([5.0, 2.0], [5.0, 5.0], [0.0, -(2 - 6) / 2]),
     ):
@@ -48,7 +48,7 @@ def test_trials_without_a_target_share_a_baseline():
     np.testing.assert_allclose(state.baseline, [0.0, 0.0, 0.9 * 4 + 0.1 * 6])
 
 
-def test_exact_is_told_of_places_alone():
+def test_exact_accepts_an_objective_of_position_only():
     for name in ("velocity_weight", "acceleration_weight", "effort_weight", "hold_s"):
         with pytest.raises(ValidationError, match=rf"objective\.{name} must be 0"):
             gradient_descent.ExactConfig(objective={name: 0.1})
@@ -57,7 +57,7 @@ def test_exact_is_told_of_places_alone():
 
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"learning_rate": -1e-3}, {"plastic": ()}, {"adam": {}}])
-def test_settings_that_make_no_sense(wrong):
+def test_invalid_settings_are_refused(wrong):
     for rule in (EXACT, BATCH, NODE_PERTURBATION):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             rule.Config(**wrong)

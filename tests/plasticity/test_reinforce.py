@@ -18,10 +18,10 @@ def test_credit_is_eligibility_times_reward_above_the_baseline():
     state = reinforce.init(config, values, 2, ())
     state, values = reinforce.learn(config, state, values, trial_batch([4.0, 6.0], [0, 1], [[1.0, 0.0], [0.0, 1.0]]))
     np.testing.assert_allclose(state.baseline[:2], [-0.7 * 4, -0.7 * 6])
-    np.testing.assert_allclose(state.collected.credit["b"], [4.0, 6.0])  # down the loss: rewards were -4 and -6
+    np.testing.assert_allclose(state.collected.gradient["b"], [4.0, 6.0])  # down the loss: rewards were -4 and -6
     state, values = reinforce.learn(config, state, values, trial_batch([2.0], [0], [[1.0, 1.0]]))
-    surprise = -2.0 - (-2.8)
-    np.testing.assert_allclose(state.collected.credit["b"], [4.0 - surprise, 6.0 - surprise])
+    advantage = -2.0 - (-2.8)
+    np.testing.assert_allclose(state.collected.gradient["b"], [4.0 - advantage, 6.0 - advantage])
     np.testing.assert_allclose(state.baseline[0], 0.3 * -2.8 + 0.7 * -2.0)
     np.testing.assert_array_equal(values["b"], 0.0)
 

@@ -22,7 +22,8 @@ def replayed(counts, timing, ticks):
         draws, moment = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
         state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), moment, draws)
         assert not intent.any()
-        out.append(REPLAY.counts(plan, rates, draws)[0])
+        state, spikes = REPLAY.spikes(plan, p, state, rates, draws)
+        out.append(spikes["counts"][0])
     return np.array(out)
 
 

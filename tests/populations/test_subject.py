@@ -78,8 +78,8 @@ def test_the_delay_is_compensated_where_the_cursor_behaves_as_believed():
 def test_a_push_is_answered_when_it_is_seen(delay_s):
     config = SubjectConfig(visual_delay_s=delay_s, motor_noise_m_s=0.0)
     _, undisturbed = reach(config, 200)
-    _, pushed = reach(config, 200, jump=(100, 0.01))
-    differs = np.flatnonzero(np.abs(pushed - undisturbed).max(axis=1) > 1e-12)
+    _, input_gradient = reach(config, 200, jump=(100, 0.01))
+    differs = np.flatnonzero(np.abs(input_gradient - undisturbed).max(axis=1) > 1e-12)
     assert differs[0] == 101 + round(delay_s / TICK_S)
 
 

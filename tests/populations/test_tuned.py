@@ -73,7 +73,9 @@ def test_counts_are_poisson_with_the_ticks_share_of_the_rate():
     plan = TUNED.plan(TunedConfig(units=200), Timing(0.02, 5))
     streams = open_streams((1,), "population", TUNED.streams(TunedConfig(units=200), parameters))
     rates = np.linspace(0, 80, 200)[np.newaxis]
-    total = sum(TUNED.counts(plan, rates, Draws(streams, 1, tick))[0].astype(int) for tick in range(3000))
+    state = TUNED.init(plan, parameters, np.zeros((1, 4)))
+    ticks = (TUNED.spikes(plan, parameters, state, rates, Draws(streams, 1, tick))[1] for tick in range(3000))
+    total = sum(tick["counts"][0].astype(int) for tick in ticks)
     z = (total[1:] - rates[0, 1:] * 60) / np.sqrt(rates[0, 1:] * 60)
     assert stats.kstest(z, "norm").pvalue > 1e-3
 

@@ -7,7 +7,8 @@ import pytest
 
 from decoderd.decoders import fitting
 from decoderd.errors import ArrayError, ProtocolError
-from decoderd.preparation.parameters import calibrate, prepare
+from decoderd.preparation.calibration import calibrate
+from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol
 from decoderd.session.assembly import assemble
 from decoderd.state import Parameters

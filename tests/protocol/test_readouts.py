@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from decoderd.errors import ProtocolError
-from decoderd.preparation.parameters import calibrate, prepare
+from decoderd.preparation.calibration import calibrate
+from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol, readouts
 from decoderd.protocol.readouts import Readouts
 from tests import protocols

@@ -1,4 +1,4 @@
-"""A session as arrays, against its messages decoded by plain msgpack."""
+"""A session read as arrays, compared with its messages decoded by plain msgpack."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from decoderd.errors import StoreError
 from decoderd.recording import recorder, session_file
+from decoderd.recording.database import FILE
 from decoderd.recording.reader import open_session
-from decoderd.recording.store import FILE, TRIAL_COLUMNS
+from decoderd.recording.schema import TRIAL_COLUMNS
 from tests import protocols, running
 from tests.protocols import FROM_OUTSIDE, of_every_kind, outside
 
@@ -91,7 +92,7 @@ def test_messages_from_a_number_on(folder):
                 assert recorded.messages(topic, number) == messages[number:]
 
 
-def test_what_was_run(folder):
+def test_the_protocol_that_was_run(folder):
     with sqlite3.connect(folder / FILE) as db:
         rows = dict(db.execute("SELECT key, value FROM manifest"))
     db.close()
@@ -120,6 +121,6 @@ def test_a_session_that_has_only_begun(tmp_path):
         assert recorded.journal() == []
 
 
-def test_no_session(tmp_path):
+def test_opening_a_directory_without_a_session(tmp_path):
     with pytest.raises(StoreError, match="holds no session"):
         open_session(tmp_path)

@@ -1,4 +1,4 @@
-"""The recorder: chunks without gaps, a digest that answers for the ticks, and failures that are heard."""
+"""The recorder: chunks without gaps, the digest of all ticks, and failed commits that are reported."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_only_paced_ticks_have_lateness(begun, monkeypatch):
     assert sum(len(late) for _, late, _ in found) == sum(len(busy) for _, _, busy in found) == 60
 
 
-def test_longer_than_two_seconds_is_as_late_as_can_be_said(begun):
+def test_lateness_is_stored_up_to_two_seconds(begun):
     session, state, store, encoder = begun(lasting(1.0))
     sink = Recorder(store, store.begin_incarnation(0, "1", 10, {}), state, encoder, 10_000_000, session.name)
     sink.put([("tick", {"k": 0}, codec.encode({"k": 0}))], 0)
@@ -154,7 +154,7 @@ def test_a_commit_that_fails_stops_the_loop_and_nothing_follows_it(begun, monkey
     assert store.checkpoint()[0] == 20
 
 
-def test_a_last_commit_that_fails_is_heard_too(begun, monkeypatch):
+def test_a_last_commit_that_fails_is_reported(begun, monkeypatch):
     session, state, store, encoder = begun(lasting(1.0))
     monkeypatch.setattr(store, "commit", lambda chunk: (_ for _ in ()).throw(RuntimeError("burst")))
     sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
@@ -163,7 +163,7 @@ def test_a_last_commit_that_fails_is_heard_too(begun, monkeypatch):
         sink.close(state)
 
 
-def test_the_loop_waits_for_a_slow_disk_rather_than_filling_memory(begun, monkeypatch):
+def test_the_loop_waits_for_a_slow_disk(begun, monkeypatch):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 10)
     session, state, store, encoder = begun(lasting(10.0))
     commit, free, reached = store.commit, threading.Event(), [0]

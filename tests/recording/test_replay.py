@@ -1,4 +1,4 @@
-"""Replays: identical as long as nothing was touched; what was touched is found and named."""
+"""Replays: identical for an untouched file; any change is found and its place reported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from decoderd.clock import Unpaced
 from decoderd.errors import StoreError
 from decoderd.recording import recorder, session_file
+from decoderd.recording.database import FILE
 from decoderd.recording.replay import verify
-from decoderd.recording.store import FILE, open_store
+from decoderd.recording.store import open_store
 from decoderd.run import loop
 from decoderd.run.runner import drive
 from decoderd.run.scripted_inputs import Scheduled
@@ -46,7 +47,7 @@ def test_every_kind_of_session_is_repeated_byte_for_byte(tmp_path, short_chunks,
     assert found == (True, done["ticks"], None)
 
 
-def test_neither_protocol_nor_arrays_need_their_files(tmp_path):
+def test_a_replay_needs_no_file_but_the_session(tmp_path):
     data, at = of_every_kind(tmp_path)["replay"]
     running.record(tmp_path / "session", data, at)
     for path in tmp_path.glob("*.npz"):
@@ -54,16 +55,16 @@ def test_neither_protocol_nor_arrays_need_their_files(tmp_path):
     assert verdict(tmp_path / "session").identical
 
 
-def test_the_watch_hears_how_far_it_has_come(tmp_path):
+def test_progress_is_reported_tick_by_tick(tmp_path):
     running.record(tmp_path, lasting(0.5))
-    heard = []
+    seen = []
     with open_store(tmp_path) as store:
-        verify(store, heard.append)
-    assert heard == list(range(50))
+        verify(store, seen.append)
+    assert seen == list(range(50))
 
 
 @pytest.mark.parametrize("topic", ["tick", "counts", "task", "trial", "day"])
-def test_a_changed_byte_is_found_and_named(tmp_path, short_chunks, topic):
+def test_a_changed_byte_is_found(tmp_path, short_chunks, topic):
     running.record(tmp_path, centre_out())
     with open_store(tmp_path) as store:
         chunk = list(store.chunks(topic))[-1]
@@ -86,7 +87,7 @@ def test_a_changed_byte_is_found_and_named(tmp_path, short_chunks, topic):
     assert found.ticks == tick
 
 
-def test_a_flipped_byte_in_the_file_itself_is_named(tmp_path, short_chunks):
+def test_a_flipped_byte_in_the_file_is_reported(tmp_path, short_chunks):
     running.record(tmp_path, centre_out())
     with sqlite3.connect(tmp_path / FILE) as db:
         (data,) = db.execute("SELECT data FROM message WHERE topic = 'tick' AND first_number = 120").fetchone()
@@ -97,19 +98,19 @@ def test_a_flipped_byte_in_the_file_itself_is_named(tmp_path, short_chunks):
         verdict(tmp_path)
 
 
-def test_messages_that_are_gone_are_missed(tmp_path, short_chunks):
+def test_missing_messages_are_found(tmp_path, short_chunks):
     running.record(tmp_path, centre_out())
     changed(tmp_path, "DELETE FROM message WHERE topic = 'tick' AND first_number = 120")
     assert verdict(tmp_path).difference[:2] == ("tick", 120)
 
 
-def test_messages_too_many_are_found(tmp_path):
+def test_superfluous_messages_are_found(tmp_path):
     running.record(tmp_path, centre_out())
     more = zlib.compress(codec.encode({"s": "small-3", "q": 0, "k": 3, "f": {}}))
     changed(tmp_path, "INSERT INTO message VALUES ('decoder', 0, 1, 3, 3, ?)", more)
     found = verdict(tmp_path)
     assert found.difference.topic == "decoder"
-    assert found.difference.why == "more was recorded than the replay gives"
+    assert found.difference.why == "more messages were recorded than the replay gives"
 
 
 # --- journal
@@ -124,7 +125,7 @@ def from_outside(tmp_path):
 
 
 @pytest.mark.parametrize(("tick", "place", "found_at"), [(10, 1, 14), (3, 0, 3), (150, 0, 150), (81, 1, 81)])
-def test_an_input_that_is_gone_is_missed(from_outside, tick, place, found_at):
+def test_a_missing_input_is_found(from_outside, tick, place, found_at):
     changed(from_outside, "DELETE FROM journal WHERE tick = ? AND place = ?", tick, place)
     found = verdict(from_outside)
     assert not found.identical
@@ -142,18 +143,21 @@ def test_a_changed_input_is_found(from_outside):
     [
         (b"\xc1", "an input cannot be read"),
         (codec.encode({"op": "dance"}), "an input cannot be read: op"),
-        (codec.encode({"op": "task", "event": "go"}), "an input is refused that was consumed: no trial is under way"),
+        (
+            codec.encode({"op": "task", "event": "go"}),
+            "an input that was consumed is refused now: no trial is under way",
+        ),
     ],
     ids=["bytes", "no_input", "refused"],
 )
-def test_an_input_that_makes_no_sense_is_named(from_outside, body, why):
+def test_an_unreadable_input_is_reported(from_outside, body, why):
     changed(from_outside, "UPDATE journal SET body = ? WHERE tick = 3", body)
     difference = verdict(from_outside).difference
     assert difference[:2] == ("journal", 3)
     assert difference.why.startswith(why)
 
 
-def test_an_input_that_nobody_consumed_is_found(from_outside):
+def test_an_input_that_no_tick_consumed_is_found(from_outside):
     changed(from_outside, "INSERT INTO journal VALUES (5000, 0, ?)", codec.encode({"op": "task", "event": "start"}))
     assert verdict(from_outside).difference[:2] == ("journal", 5000)
 
@@ -182,7 +186,7 @@ def test_another_seed_in_the_manifest_is_found(tmp_path):
 # --- running sessions
 
 
-def test_a_session_that_goes_on_meanwhile_is_compared_as_it_was(tmp_path):
+def test_a_running_session_is_compared_up_to_its_state_at_the_start(tmp_path):
     session, state = protocols.begun(lasting(4.0))
     store, encoder = session_file.begin(tmp_path, session, state)
     with store:

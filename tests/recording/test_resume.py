@@ -1,4 +1,4 @@
-"""Sessions whose process was killed: what was committed stays, and the rest comes out as if nothing had happened."""
+"""Sessions whose process was killed and that were resumed: the record is that of a session without interruption."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def next_tick(folder: Path) -> int:
         return store.next_number("tick")
 
 
-def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
+def test_a_session_killed_ten_times_equals_one_that_was_not(tmp_path):
     protocol = running.write(tmp_path / "p.toml", LONG)
     inputs = running.write_inputs(tmp_path / "inputs.jsonl", INPUTS)
     folder, random_moments = tmp_path / "killed", random.Random(20)
@@ -129,7 +129,7 @@ def test_a_session_killed_ten_times_is_the_session_never_killed(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["reinforce", "backprop"])
-def test_what_was_learned_survives_a_kill(tmp_path, kind):
+def test_learned_weights_survive_a_kill(tmp_path, kind):
     """Killed twice between updates: trials under way, moments and baselines go on as if nothing had happened."""
     schedule = {"days": 2, "blocks": [{"name": "only", "trials": 25}]}
     protocol = running.write(tmp_path / "p.toml", learning(kind, schedule=schedule, rule={"trials_per_update": 3}))
@@ -138,13 +138,13 @@ def test_what_was_learned_survives_a_kill(tmp_path, kind):
     for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
         process = running.start(*arguments, "--speed", "5")
         try:
-            updates = told(folder, updates, process)
+            updates = updates_published(folder, updates, process)
         finally:
             running.end(process)
         with open_store(folder) as store:
             _, state = session_file.restore(store)
         assert not state.progress.done
-        assert state.trajectory or state.plasticity.collected.trials
+        assert state.trace or state.plasticity.collected.trials
         assert any(array.any() for array in state.plasticity.moments.v.values())
     done = running.summary(running.cli("resume", folder, "--speed", "max", "--json"))
     assert (done["digest"], done["ticks"], done["incarnation"]) == (whole["digest"], whole["ticks"], 3)
@@ -164,7 +164,7 @@ def test_a_static_network_that_learns_survives_a_kill(tmp_path, kind):
     for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
         process = running.start(*arguments, "--speed", "30")
         try:
-            updates = told(folder, updates, process)
+            updates = updates_published(folder, updates, process)
         finally:
             running.end(process)
         with open_store(folder) as store:
@@ -178,7 +178,7 @@ def test_a_static_network_that_learns_survives_a_kill(tmp_path, kind):
         assert verify(store).identical
 
 
-def told(folder: Path, before: int, process) -> int:
+def updates_published(folder: Path, before: int, process) -> int:
     """Wait until more updates are committed than `before`; how many."""
     until = time.monotonic() + running.TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
@@ -203,7 +203,7 @@ def incarnation_was_begun(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_session_goes_on_from_its_file(tmp_path, monkeypatch, kind):
+def test_every_kind_of_session_resumes_from_its_file(tmp_path, monkeypatch, kind):
     """Left at several ticks and restored from the file each time, as by a process that died."""
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 40)
     data, at = of_every_kind(tmp_path)[kind]
@@ -241,7 +241,7 @@ def test_a_finished_session_is_only_summarised(tmp_path):
     assert again["done"]
 
 
-def test_resumed_after_every_day(tmp_path, monkeypatch):
+def test_a_session_resumed_after_every_day_equals_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 1)  # a checkpoint for every tick: some are the first of a day
     data, _ = of_every_kind(tmp_path)["days"]
     whole = running.record(tmp_path / "whole", data)
@@ -264,7 +264,7 @@ def test_resumed_after_every_day(tmp_path, monkeypatch):
     assert sink.digest() == whole["digest"]
 
 
-def test_versions_that_differ_are_told(tmp_path, monkeypatch):
+def test_different_versions_are_reported(tmp_path, monkeypatch):
     running.record(tmp_path, lasting(0.5))
     with open_store(tmp_path) as store:
         assert session_file.differences(store) == {}

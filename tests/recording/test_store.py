@@ -1,4 +1,4 @@
-"""The file of a session: whole transactions, one writer, and plain words for files that are none."""
+"""The file of a session: transactions, one writer at a time, and clear errors for files that are not sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from decoderd import checkpoint
 from decoderd.checkpoint import Encoder
 from decoderd.errors import StoreError
 from decoderd.recording import recorder
-from decoderd.recording.store import APPLICATION_ID, FILE, LOCK, Chunk, Messages, create, open_store
+from decoderd.recording.database import FILE, LOCK
+from decoderd.recording.schema import APPLICATION_ID
+from decoderd.recording.store import Chunk, MessageRun, create, open_store
 from tests import protocols, running
 from tests.running import contents
 
@@ -34,7 +36,7 @@ def created(folder, state=(1, 2)):
 def chunk_of(encoder, number, ticks=10, day=1, state=(), **fields):
     """Chunk `number` of made-up messages."""
     first = number * ticks
-    run = Messages("tick", first, ticks, first, first + ticks - 1, bytes([number]) * 50)
+    run = MessageRun("tick", first, ticks, first, first + ticks - 1, bytes([number]) * 50)
     whole = {
         "messages": [run],
         "trials": [],
@@ -95,7 +97,7 @@ def test_a_session_begins_with_manifest_and_checkpoint(tmp_path):
         assert list(store.chunks("tick")) == []
 
 
-def test_what_was_committed_is_read_by_others(tmp_path):
+def test_committed_rows_are_read_by_another_connection(tmp_path):
     store, encoder = created(tmp_path)
     with store:
         assert store.begin_incarnation(0, "max", 0, {"numpy": "2"}) == 1
@@ -134,7 +136,7 @@ def test_chunks_from_a_number_on(tmp_path):
     ],
     ids=["trial", "journal", "checkpoint", "timing"],
 )
-def test_a_failing_commit_leaves_nothing(tmp_path, fault):
+def test_a_failing_commit_writes_nothing(tmp_path, fault):
     store, encoder = created(tmp_path)
     with store:
         store.begin_incarnation(0, "max", 0, {})
@@ -148,7 +150,7 @@ def test_a_failing_commit_leaves_nothing(tmp_path, fault):
         assert store.checkpoint()[0] == 30
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_reported_and_nothing_is_written(tmp_path):
     store, encoder = created(tmp_path)
     with store:
         store.commit(chunk_of(encoder, 0))
@@ -157,10 +159,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
         before = everything(tmp_path)
         noise = np.random.default_rng(1).bytes(100_000)
         with pytest.raises(StoreError, match=r"writing: no room left to write .* committed before is intact"):
-            store.commit(chunk_of(encoder, 1, messages=[Messages("tick", 10, 10, 10, 19, noise)]))
+            store.commit(chunk_of(encoder, 1, messages=[MessageRun("tick", 10, 10, 10, 19, noise)]))
         assert everything(tmp_path) == before
         store._db.execute("PRAGMA max_page_count = 100000")
-        store.commit(chunk_of(Encoder(), 1, messages=[Messages("tick", 10, 10, 10, 19, noise)]))
+        store.commit(chunk_of(Encoder(), 1, messages=[MessageRun("tick", 10, 10, 10, 19, noise)]))
         assert [chunk.data for chunk in store.chunks("tick")][1] == noise
 
 
@@ -191,7 +193,7 @@ def test_large_arrays_are_stored_once_and_dropped_with_their_last_checkpoint(tmp
         assert np.array_equal(other, passing)
 
 
-def test_a_snapshot_stands_still_while_another_writes(tmp_path):
+def test_a_snapshot_does_not_change_while_another_connection_writes(tmp_path):
     store, encoder = created(tmp_path)
     with store, open_store(tmp_path) as reading:
         store.commit(chunk_of(encoder, 0))
@@ -203,7 +205,7 @@ def test_a_snapshot_stands_still_while_another_writes(tmp_path):
         assert reading.checkpoint()[0] == 20
 
 
-def test_a_reading_left_half_way_does_no_harm(tmp_path):
+def test_a_read_that_is_not_finished_blocks_nothing(tmp_path):
     store, encoder = created(tmp_path)
     for number in range(3):
         store.commit(chunk_of(encoder, number))
@@ -221,7 +223,7 @@ def test_readers_cannot_write(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a b", "50%", "what?", "#1", "größe", "a&mode=memory", "..."])
-def test_any_name_will_do_for_a_directory(tmp_path, name, monkeypatch):
+def test_a_directory_may_have_any_name(tmp_path, name, monkeypatch):
     created(tmp_path / name)[0].close()
     assert [found.name for found in tmp_path.iterdir()] == [name]
     monkeypatch.chdir(tmp_path)
@@ -262,7 +264,7 @@ def test_a_second_process_is_refused(tmp_path):
     assert "another process is running this session" in done.stderr
 
 
-def test_a_session_that_is_there_is_not_begun_again(tmp_path):
+def test_creating_where_a_session_exists_is_refused(tmp_path):
     created(tmp_path)[0].close()
     before = contents(tmp_path)
     with pytest.raises(StoreError, match="there is a session already; resume it, or choose another directory"):
@@ -270,7 +272,7 @@ def test_a_session_that_is_there_is_not_begun_again(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_file_that_was_never_begun_is_begun(tmp_path):
+def test_an_empty_database_of_a_killed_process_is_overwritten(tmp_path):
     """A process that was killed while creating it leaves an empty file, or an empty database."""
     (tmp_path / FILE).touch()
     created(tmp_path)[0].close()
@@ -333,7 +335,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("writing", [False, True])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_files_that_are_no_sessions_are_named_and_left_alone(finished, fault, writing):
+def test_files_that_are_no_sessions_are_refused_and_not_changed(finished, fault, writing):
     spoil, reason = FAULTS[fault]
     path = finished / FILE
     spoil(path)
@@ -349,7 +351,7 @@ def test_files_that_are_no_sessions_are_named_and_left_alone(finished, fault, wr
 
 
 @pytest.mark.parametrize("fault", ["foreign", "not_sqlite", "short", "other_format"])
-def test_nothing_is_created_over_a_file_that_is_there(finished, fault):
+def test_creating_over_another_file_is_refused(finished, fault):
     spoil, _ = FAULTS[fault]
     spoil(finished / FILE)
     before = (finished / FILE).read_bytes()
@@ -358,7 +360,7 @@ def test_nothing_is_created_over_a_file_that_is_there(finished, fault):
     assert (finished / FILE).read_bytes() == before
 
 
-def test_any_flipped_byte_is_an_error_of_ours_or_does_no_harm(finished):
+def test_a_flipped_byte_raises_store_error_or_changes_nothing(finished):
     """Whatever it hits, reading the whole file ends in plain words."""
     whole, draw = (finished / FILE).read_bytes(), np.random.default_rng(11)
     said = failed = 0
@@ -375,7 +377,7 @@ def test_any_flipped_byte_is_an_error_of_ours_or_does_no_harm(finished):
     assert said == failed > 30
 
 
-def test_places_where_there_is_no_session(tmp_path):
+def test_opening_where_there_is_no_session_is_refused(tmp_path):
     for writing in (False, True):
         for folder in (tmp_path / "nowhere", tmp_path):
             with pytest.raises(StoreError, match=f"{folder}: holds no session .session.sqlite is not there"):
@@ -386,11 +388,11 @@ def test_places_where_there_is_no_session(tmp_path):
     assert not (tmp_path / LOCK).exists()
 
 
-def test_a_directory_that_cannot_be_made(tmp_path):
+def test_a_directory_that_cannot_be_created(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="cannot be made: File exists"):
+    with pytest.raises(StoreError, match="cannot be created: File exists"):
         created(tmp_path / "file")
-    with pytest.raises(StoreError, match="cannot be made: Not a directory"):
+    with pytest.raises(StoreError, match="cannot be created: Not a directory"):
         created(tmp_path / "file" / "below")
 
 
@@ -419,7 +421,7 @@ def as_ordinary_user(folder, body):
 
 @pytest.fixture
 def readable():
-    """A folder that everybody can reach but nobody else may write into (pytest's own are private)."""
+    """A folder that all users can reach and only its owner can write into (pytest's own are private)."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
@@ -443,13 +445,13 @@ def test_a_directory_that_cannot_be_written(readable):
         said = as_ordinary_user(other, "create(folder, {}, Encoder().encode(()))")
         assert said == f"{other}: cannot be written: Permission denied"
         said = as_ordinary_user(other / "below", "create(folder, {}, Encoder().encode(()))")
-        assert said == f"{other / 'below'}: cannot be made: Permission denied"
+        assert said == f"{other / 'below'}: cannot be created: Permission denied"
         assert contents(folder) == before
     finally:
         folder.chmod(0o755)
 
 
-def test_a_session_that_may_not_be_read(readable):
+def test_a_session_without_read_permission_is_refused(readable):
     folder = readable / "session"
     created(folder)[0].close()
     (folder / FILE).chmod(0o000)
@@ -459,7 +461,7 @@ def test_a_session_that_may_not_be_read(readable):
     assert "opening: no permission to open or write it" in said
 
 
-def test_a_session_is_known_by_its_application_id(tmp_path):
+def test_a_session_is_recognised_by_its_application_id(tmp_path):
     created(tmp_path)[0].close()
     with sqlite3.connect(tmp_path / FILE) as db:
         assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
@@ -483,7 +485,7 @@ def test_a_session_is_known_by_its_application_id(tmp_path):
         ("DELETE FROM manifest", "its manifest is incomplete"),
     ],
 )
-def test_contents_that_do_not_fit(finished, statement, reason):
+def test_corrupt_rows_are_reported(finished, statement, reason):
     with sqlite3.connect(finished / FILE) as db:
         db.execute(statement)
     db.close()
@@ -501,7 +503,7 @@ def limited(bytes_):
     return prepare
 
 
-def test_a_run_whose_disk_is_full_says_so_and_can_be_resumed(tmp_path):
+def test_a_run_ends_with_an_error_when_the_disk_is_full_and_can_be_resumed(tmp_path):
     protocol = running.write(tmp_path / "p.toml", protocols.lasting(200.0))
     whole = running.summary(running.cli("run", protocol, "--speed", "max", "--json"))
     for size in (300_000, 700_000):
@@ -518,7 +520,7 @@ def test_a_run_whose_disk_is_full_says_so_and_can_be_resumed(tmp_path):
         shutil.rmtree(folder)
 
 
-def test_a_session_that_cannot_even_be_begun(tmp_path):
+def test_a_session_that_cannot_be_created_is_reported(tmp_path):
     protocol = running.write(tmp_path / "p.toml", protocols.lasting(1.0))
     failed = running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "s", preexec_fn=limited(8_000))
     assert "creating: no room left to write" in running.failure(failed)

@@ -68,7 +68,7 @@ def test_gradients_are_those_of_central_differences(effector, delay_s):
         trajectory = rollout.run(loop, p, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
         return credit.trial_batch(loop, p, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
 
-    found = told(people).credit(amounts)
+    found = told(people).weighted_sum(amounts)
     h = 1e-6
     for field in FIELDS:
         value = getattr(people, field)
@@ -92,7 +92,7 @@ def test_trials_far_from_one_another_do_not_mix():
     tables = {name: rng.normal(size=(TICKS, SEEDS, TRIALS, UNITS)) for name in ("noise", "initial")}
     trajectory = rollout.run(loop, people, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
     given = credit.trial_batch(loop, people, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
-    whole = given.credit(np.ones((SEEDS, TRIALS)))
-    parts = [given.credit(np.ones((SEEDS, TRIALS)) * (np.arange(TRIALS) == k)) for k in range(TRIALS)]
+    whole = given.weighted_sum(np.ones((SEEDS, TRIALS)))
+    parts = [given.weighted_sum(np.ones((SEEDS, TRIALS)) * (np.arange(TRIALS) == k)) for k in range(TRIALS)]
     for field in FIELDS:
         np.testing.assert_allclose(sum(part[field] for part in parts), whole[field], rtol=1e-9, atol=1e-12)

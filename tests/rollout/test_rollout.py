@@ -27,7 +27,7 @@ def rows(session, first):
 def reaches(run, first):
     """Where the session's trials began and led to; it shows the last ticks of each as a hold."""
     ticks = [run.of("tick")[(first + k) * T : (first + k + 1) * T] for k in range(TARGETS)]
-    begun = [run.states[(first + k) * T + 1].trajectory[0].before[0, :2] for k in range(TARGETS)]
+    begun = [run.states[(first + k) * T + 1].trace[0].before[0, :2] for k in range(TARGETS)]
     (hold,) = {sum(tick["p"] == HOLD for tick in trial) for trial in ticks}
     return rollout.Reaches(np.array(begun), np.array([trial[0]["t"] for trial in ticks]), T, hold)
 
@@ -49,11 +49,11 @@ def test_a_batch_is_the_session(kind, state):
     data = learning(kind, UPDATES * TARGETS, WHOLE, decoder=decoder, readouts={"units": [5, 0, 2, 7, 3]})
     run = protocols.run(data)
     session, parameters = run.session, run.states[0].parameters
-    learner, population = session.learner, parameters.population
-    loop = learner.loop._replace(readouts=parameters.readouts)
+    rule, population = session.rule, parameters.population
+    loop = rule.loop._replace(readouts=parameters.readouts)
     taken = list(steps(session, parameters.decoder))
     first = session.decoder.row(session.decoder.init(parameters.decoder, 1))[0]
-    rule = learner.rule.init(learner.config, values(learner, population), TARGETS, ())
+    learned_by = rule.kind.init(rule.config, values(rule, population), TARGETS, ())
     told = run.of("plasticity")
     assert len(told) == UPDATES
     for update in range(UPDATES):
@@ -63,9 +63,9 @@ def test_a_batch_is_the_session(kind, state):
             trial = run.of("tick")[(before + k) * T : (before + k + 1) * T]
             np.testing.assert_allclose(trajectory.cursors[1:, k], [tick["c"] for tick in trial], atol=1e-9)
         trial_batch = credit.trial_batch(
-            loop, population, trajectory, learner.config.objective, learner.rule.credit, FIELDS, np.arange(TARGETS)
+            loop, population, trajectory, rule.config.objective, rule.kind.learns_from, FIELDS, np.arange(TARGETS)
         )
-        rule, learned = learner.rule.learn(learner.config, rule, values(learner, population), trial_batch)
+        learned_by, learned = rule.kind.learn(rule.config, learned_by, values(rule, population), trial_batch)
         population = population._replace(**learned)
         assert trial_batch.losses.mean() == pytest.approx(told[update]["l"], rel=1e-9)
         following = run.states[(before + TARGETS) * T].parameters.population
@@ -77,7 +77,7 @@ def test_a_batch_is_the_session(kind, state):
 def test_individuals_apart_or_together():
     """An axis of seeds in front changes nothing."""
     session, state = protocols.begun(learning())
-    loop, one = session.learner.loop, state.parameters.population
+    loop, one = session.rule.loop, state.parameters.population
     people = [one, one._replace(W=0.7 * one.W)]
     several = type(one)(*(np.stack(field) for field in zip(*people, strict=True)))
     draw, seeds = np.random.default_rng(5), len(people)
@@ -99,7 +99,7 @@ def test_individuals_apart_or_together():
 def test_a_population_without_a_rehearsal_of_its_own():
     """Its rates, one tick after the other."""
     session, state = protocols.begun(learning())
-    loop, one = session.learner.loop, state.parameters.population
+    loop, one = session.rule.loop, state.parameters.population
     plain = loop._replace(population=loop.population._replace(plastic=loop.population.plastic._replace(rollout=None)))
     draw = np.random.default_rng(6)
     tables = {name: draw.normal(size=(T, TARGETS, 8)) for name in ("noise", "initial")}

@@ -64,7 +64,7 @@ def messages(who, seed):
 
 
 def packed(draw, fields):
-    return msgpack.packb({"v": 1, "id": f"{draw.getrandbits(64):x}", **fields})
+    return msgpack.packb({"v": 2, "id": f"{draw.getrandbits(64):x}", **fields})
 
 
 def harmless(draw, who):
@@ -105,12 +105,12 @@ def values(draw, who):
     fields = dict(draw.choice(HARMLESS[who]))
     strange = [None, math.nan, math.inf, -1, 2**63, "", "x" * 5000, [], {}, [[]], True, b"\xff", "\0", {"op": "stop"}]
     fields[draw.choice([*fields, "id", "more", "v"])] = draw.choice(strange)
-    return [msgpack.packb({"v": 1, "id": f"{draw.getrandbits(64):x}", **fields})]
+    return [msgpack.packb({"v": 2, "id": f"{draw.getrandbits(64):x}", **fields})]
 
 
 def deep(draw, who):
     depth = draw.choice([10, 400, 1000, 5000, 30_000])
-    head = msgpack.packb({"v": 1, "id": "deep", "op": "describe"}).replace(b"\x83", b"\x84", 1)
+    head = msgpack.packb({"v": 2, "id": "deep", "op": "describe"}).replace(b"\x83", b"\x84", 1)
     return [head + msgpack.packb("x") + draw.choice([b"\x91", b"\x81\xa1a"]) * depth + b"\x90"]
 
 

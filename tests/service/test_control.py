@@ -116,7 +116,7 @@ def test_spoilt_requests_get_one_typed_reply_and_change_nothing(office, terms, d
         return
     assert control.Failed.model_validate(reply).error.code in CODES
     assert not changed
-    assert bodies == office.visited([packed({"v": 1, "id": "a", "op": "health"})], terms)[1]
+    assert bodies == office.visited([packed({"v": 2, "id": "a", "op": "health"})], terms)[1]
 
 
 @pytest.mark.parametrize("terms", [None, TERMS], ids=["paced", "lockstep"])
@@ -137,7 +137,7 @@ def test_valid_requests_get_the_reply_of_their_operation(office, model, terms, d
 
 
 def test_a_file_that_cannot_be_read_and_a_fault_of_our_own_are_answered(office, monkeypatch):
-    ask = [packed({"v": 1, "id": "a", "op": "missed", "topic": "tick", "first": 0})]
+    ask = [packed({"v": 2, "id": "a", "op": "missed", "topic": "tick", "first": 0})]
     for error, code in ((StoreError("the disk is gone", "session.sqlite"), "bad_store"), (KeyError("oh"), "internal")):
 
         def fails(_, error=error):
@@ -156,7 +156,7 @@ def test_decoders_that_wait_are_bounded_in_bytes(office):
     array = {"shape": [2**21], "data": bytes(2**24)}
     for number in range(8):
         given = {"op": "decoder", "arrays": {"A": array}}
-        office.dealer.send_multipart(envelope.write({"v": 1, "id": f"{number}", "op": "input", "input": given}))
+        office.dealer.send_multipart(envelope.write({"v": 2, "id": f"{number}", "op": "input", "input": given}))
         desk.turn(1000)
     waiting = len(board.inputs)
     board.phase = "stopped"

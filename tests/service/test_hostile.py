@@ -179,7 +179,7 @@ def test_a_supervisor_withstands_a_siege(tmp_path):
 
 
 def test_a_flood_that_reads_no_replies_keeps_nobody_else_waiting(tmp_path):
-    request = msgpack.packb({"v": 1, "id": "flood", "op": "describe"})
+    request = msgpack.packb({"v": 2, "id": "flood", "op": "describe"})
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with dealer(control, room=1) as flood, Session(control, timeout_s=10.0, attempts=1) as session:
             for sent in range(10_000):
@@ -200,7 +200,7 @@ def test_a_flood_of_inputs_is_told_to_wait(tmp_path):
             number = 3000
             for n in range(number):
                 given = {"op": "kinematics", "velocity": [0.0, 0.0]}
-                flood.send(msgpack.packb({"v": 1, "id": f"k{n}", "op": "input", "input": given}))
+                flood.send(msgpack.packb({"v": 2, "id": f"k{n}", "op": "input", "input": given}))
             told = Counter()
             for _ in range(number):
                 assert flood.poll(20_000), dict(told)
@@ -215,7 +215,7 @@ def test_a_flood_of_inputs_is_told_to_wait(tmp_path):
 def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
     with served(tmp_path, HOUR, "--json") as (control, _, process):
         with Session(control) as session, dealer(control) as asking:
-            asking.send_multipart([msgpack.packb({"v": 1, "id": "x", "op": "describe"}), bytes(17 * 2**20)])
+            asking.send_multipart([msgpack.packb({"v": 2, "id": "x", "op": "describe"}), bytes(17 * 2**20)])
             assert not asking.poll(1000)
             assert session.health()["state"] == "running"
             assert resident_kib(process) < 600_000

@@ -42,7 +42,7 @@ def asked(answering, wire, frames):
 
 
 def request(id, op="pause", **fields):
-    return envelope.write({"v": 1, "id": id, "op": op, **fields})
+    return envelope.write({"v": 2, "id": id, "op": op, **fields})
 
 
 def test_replies_to_changes_are_repeated_within_bounds(wire):

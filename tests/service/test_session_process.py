@@ -167,7 +167,7 @@ def test_requests_are_carried_out_once_however_often_they_come(tmp_path):
     from decoderd.wire import envelope
 
     data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
-    request = {"v": 1, "id": "once", "op": "input", "input": {"op": "task", "event": "start"}}
+    request = {"v": 2, "id": "once", "op": "input", "input": {"op": "task", "event": "start"}}
     replies = []
     with served(tmp_path, data, "--json") as (control, out, process):
         for _ in range(3):

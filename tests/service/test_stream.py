@@ -58,7 +58,7 @@ def test_one_that_does_not_read_loses_messages_and_gets_them_from_the_record(tmp
         with zmq.Context.instance().socket(zmq.SUB) as silent:
             silent.setsockopt(zmq.RCVHWM, 1)
             silent.setsockopt(zmq.RCVBUF, 4096)
-            silent.subscribe(b"decoderd.1.")
+            silent.subscribe(b"decoderd.2.")
             silent.connect(described["stream"])
             while session.describe()["state"] == "running":
                 time.sleep(0.2)

@@ -269,7 +269,7 @@ class Line:
         self._socket.connect(one.control)
 
     def ask(self, id, op, **fields):
-        self._socket.send_multipart(envelope.write({"v": 1, "id": id, "op": op, **fields}))
+        self._socket.send_multipart(envelope.write({"v": 2, "id": id, "op": op, **fields}))
 
     def told(self, id):
         while id not in self._told:

@@ -12,7 +12,7 @@ from decoderd.checkpoint import Encoder
 from decoderd.errors import Refused
 from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
-from decoderd.session.inputs import check
+from decoderd.session.inputs import consume
 from decoderd.session.step import step
 from tests import protocols, running
 from tests.protocols import centre_out, given, lasting, outside, packed, perturb
@@ -26,15 +26,22 @@ def arrays_of(session, state):
     return session.decoder.arrays(state.parameters.decoder)
 
 
+def consume_all(session, state, *inputs):
+    """The state after several inputs, consumed one by one."""
+    for one in given(*inputs):
+        state, _ = consume(session, state, one)
+    return state
+
+
 def refused(session, state, *inputs):
-    """The refusal, after checking that step and check agree and the state is as before."""
+    """The refusal of the last input; step and consume agree, and the state is as before."""
     before = frozen(state)
-    with pytest.raises(Refused) as checked:
-        check(session, state, given(*inputs))
+    with pytest.raises(Refused) as consumed:
+        consume_all(session, state, *inputs)
     with pytest.raises(Refused) as stepped:
         step(session, state, given(*inputs))
-    assert str(checked.value) == str(stepped.value)
-    assert checked.value.field == stepped.value.field
+    assert str(consumed.value) == str(stepped.value)
+    assert consumed.value.field == stepped.value.field
     assert frozen(state) == before
     return stepped.value
 
@@ -67,7 +74,7 @@ START, GO, END = ({"op": "task", "event": event} for event in ("start", "go", "e
         ),
         (
             [perturb("gain", "cursor", factor=3)],
-            "perturbation 'p' is there already: remove it first",
+            "the session has a perturbation 'p' already: remove it first",
             "perturbation.name",
         ),
         ([{"op": "unperturb", "name": "q"}], "there is no perturbation 'q'; there are: p", "name"),
@@ -106,11 +113,11 @@ def test_refusals_of_a_closed_session(closed, inputs, reason, field):
         ([END, END], "no trial is under way: send start before end", "event"),
         (
             [perturb("rotation", "readout", angle_rad=1)],
-            "a decoder of kind 'external' has no readout that could be rotated",
+            "a decoder of kind 'external' has no readout that can be rotated",
             "perturbation.site",
         ),
-        ([perturb("permutation", "readout")], "reads no units that could be permuted", "perturbation.site"),
-        ([packed({})], "the decoder is outside", "op"),
+        ([perturb("permutation", "readout")], "reads no units that can be permuted", "perturbation.site"),
+        ([packed({})], "the decoder is external", "op"),
         ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "perturbation.of"),
     ],
 )
@@ -122,8 +129,8 @@ def test_refusals_of_an_open_session(opened, inputs, reason, field):
 
 def test_inputs_are_checked_in_their_order(opened):
     session, state = opened
-    check(session, state, given(END, START, {**GO, "target": [0, 0.05]}, END))
-    check(session, state, given(perturb("gain", "cursor", factor=2), protocols.UNPERTURB))
+    consume_all(session, state, END, START, {**GO, "target": [0, 0.05]}, END)
+    consume_all(session, state, perturb("gain", "cursor", factor=2), protocols.UNPERTURB)
     refused(session, state, protocols.UNPERTURB, perturb("gain", "cursor", factor=2))
 
 

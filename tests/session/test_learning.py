@@ -47,7 +47,7 @@ def credit_of(run, tick):
     """What the step of `tick` added to the credit collected, by parameter."""
     before, after = (run.states[t].plasticity.collected for t in (tick, tick + 1))
     assert after.trials == before.trials + 1
-    return {name: after.credit[name] - (before.credit[name] if before.trials else 0) for name in after.credit}
+    return {name: after.gradient[name] - (before.gradient[name] if before.trials else 0) for name in after.gradient}
 
 
 def losses_near(run, first, last, name, way):
@@ -70,7 +70,7 @@ def losses_near(run, first, last, name, way):
 def begin_of(run, tick):
     """The cursor that the population sees in `tick`: where it was left, or where it is put."""
     effector, plan = run.session.effector, run.session.effector_plan
-    return effector.cursor(plan, run.states[tick + 1].trajectory[0].before)[0]
+    return effector.cursor(plan, run.states[tick + 1].trace[0].before)[0]
 
 
 def check_gradient(run, first, last, share, names=FIELDS):
@@ -200,7 +200,7 @@ def test_blocks_without_plasticity_teach_nothing():
     blocks = [{"name": "watch", "trials": 3, "plasticity": False}, {"name": "learn", "trials": 3}]
     run = protocols.run(learning(rule={"trials_per_update": 1}, schedule={"days": 1, "blocks": blocks}))
     assert changes(run) == [4 * T - 1, 5 * T - 1, 6 * T - 1]
-    assert all(not state.trajectory for state in run.states[: 3 * T + 1])
+    assert all(not state.trace for state in run.states[: 3 * T + 1])
 
 
 def test_a_trial_whose_target_was_never_shown_teaches_nothing():
@@ -235,7 +235,7 @@ def test_every_day_begins_anew_and_the_first_updates_are_idle(kind):
     assert evening.moments.updates == 2
     assert any(array.any() for array in evening.moments.v.values())
     assert morning.moments.updates == morning.collected.trials == morning.collected.updates == 0
-    for arrays in (morning.moments.m, morning.moments.v, morning.collected.credit):
+    for arrays in (morning.moments.m, morning.moments.v, morning.collected.gradient):
         assert not any(array.any() for array in arrays.values())
     if kind == "reinforce":
         assert evening.baseline.any()

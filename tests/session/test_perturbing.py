@@ -10,6 +10,7 @@ import pytest
 from decoderd.decoders import offline
 from decoderd.errors import ProtocolError
 from decoderd.perturbations import PerturbationContext
+from decoderd.perturbations.sites import passed
 from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import perturbing
 from decoderd.state import Command, TimeIndex
@@ -50,11 +51,11 @@ def watched(data, at=None):
         raw.append(found[1][0])
         return found
 
-    def counts(plan, given, draws):
+    def spikes(plan, parameters, inner, given, draws):
         final.append(given[0])
-        return session.population.counts(plan, given, draws)
+        return session.population.spikes(plan, parameters, inner, given, draws)
 
-    spied = session._replace(population=session.population._replace(rates=rates, counts=counts))
+    spied = session._replace(population=session.population._replace(rates=rates, spikes=spikes))
     run = protocols.turned(spied, state, at)
     return run, np.array(seen), np.array(raw), np.array(final)
 
@@ -464,7 +465,7 @@ def test_perturbations_of_one_site_apply_in_the_order_they_were_added():
 
 def test_a_ramp_of_a_permutation_cannot_be_begun():
     swap = perturbation("permutation", "readout", envelope={"shape": "ramp", "rise_s": 1.0})
-    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation has nothing in between"):
+    with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation cannot be applied in part"):
         protocols.begun(lasting(1.0, perturbations=[swap]))
 
 
@@ -476,63 +477,62 @@ COMMAND = Command(np.array([[0.07, -0.03]]), None)
 GOAL = np.array([[0.05, 0.03]])
 
 
-def slopes_of(*several, goal=GOAL):
-    """The slopes of perturbations in a session of 12 units, and the rates that pass them."""
+def derivatives_of(*several, goal=GOAL):
+    """Derivatives of perturbations in a session of 12 units, the rates they act on, and the active ones."""
     session, state = protocols.begun(
         lasting(1.0, perturbations=[{**p, "name": f"p{k}"} for k, p in enumerate(several)])
     )
-    waiting = perturbing.switched(state.perturbations, NOW, 1, 0, [])
-    on = perturbing.those_on(waiting, session, NOW.tick)
+    _, active = perturbing.switch(session, state, NOW, 1, [])
     rates = np.random.default_rng(1).uniform(1, 60, (1, 12))
     context = PerturbationContext(goal, 0.012, CURSOR)
-    return perturbing.derivatives(on, CURSOR, rates, COMMAND, context, NOW), rates, on
+    return perturbing.derivatives(active, rates, COMMAND, context, NOW), rates, active
 
 
-def test_slopes_of_what_is_not_there_are_none():
-    assert slopes_of()[0] == NO_DERIVATIVES
-    found = slopes_of(perturbation("rotation", "readout", angle_rad=0.5))[0]
+def test_derivatives_of_what_is_not_there_are_none():
+    assert derivatives_of()[0] == NO_DERIVATIVES
+    found = derivatives_of(perturbation("rotation", "readout", angle_rad=0.5))[0]
     assert found == NO_DERIVATIVES  # the decoder's step is already another
-    assert slopes_of(perturbation("gain", "feedback", factor=2.0))[0].command is None
+    assert derivatives_of(perturbation("gain", "feedback", factor=2.0))[0].command is None
 
 
-def test_slopes_at_the_cursor():
-    found = slopes_of(
+def test_derivatives_at_the_cursor():
+    found = derivatives_of(
         perturbation("gain", "cursor", factor=[2.0, 0.5]), perturbation("rotation", "cursor", angle_rad=0.6)
     )
     np.testing.assert_allclose(found[0].command, rotation_of(0.6) @ np.diag([2.0, 0.5]), atol=1e-10)
     np.testing.assert_allclose(found[0].pulled, np.zeros((2, 4)), atol=1e-10)
 
 
-def test_slopes_of_assistance():
+def test_derivatives_of_assistance():
     """(1 - w) v + w s d / |d| with d = goal - position: by the position -w s (I - d d' / |d|^2) / |d|."""
     weight, speed = 0.3, 0.1
-    found = slopes_of(perturbation("assist", "cursor", weight=weight, speed_m_s=speed))[0]
+    found = derivatives_of(perturbation("assist", "cursor", weight=weight, speed_m_s=speed))[0]
     way = GOAL[0] - CURSOR[0, :2]
     far = np.hypot(*way)
     across = np.eye(2) - np.outer(way, way) / far**2
     np.testing.assert_allclose(found.command, (1 - weight) * np.eye(2), atol=1e-10)
     np.testing.assert_allclose(found.pulled[:, :2], -weight * speed / far * across, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(found.pulled[:, 2:], 0, atol=1e-10)
-    without = slopes_of(perturbation("assist", "cursor", weight=weight), goal=None)[0]
+    without = derivatives_of(perturbation("assist", "cursor", weight=weight), goal=None)[0]
     np.testing.assert_allclose(without.command, np.eye(2), atol=1e-10)
 
 
-def test_slopes_of_what_is_seen():
-    found = slopes_of(
+def test_derivatives_of_what_is_seen():
+    found = derivatives_of(
         perturbation("rotation", "feedback", angle_rad=-0.4), perturbation("gain", "feedback", factor=3.0)
     )
     expected = np.hstack([3.0 * rotation_of(-0.4), np.zeros((2, 2))])
     np.testing.assert_allclose(found[0].seen, expected, atol=1e-9)
 
 
-def test_slopes_of_rates():
+def test_derivatives_of_rates():
     noise = perturbation("noise", "neural", sd_hz=30.0)
-    found, rates, on = slopes_of(
+    found, rates, active = derivatives_of(
         perturbation("gain", "neural", factor=2.0, units=[1, 5]), perturbation("silence", "neural", units=[3]), noise
     )
     expected = np.ones(12)
     expected[[1, 5]], expected[3] = 2.0, 0.0
-    fired = perturbing.through("neural", on, {}, rates, NOW)
+    fired = passed("neural", active, rates, NOW)[0]
     expected[fired[0] == 0] = 0.0  # noise made them fall silent: a little more or less makes no difference
     # A unit silenced by its envelope fires at the noise alone.
     np.testing.assert_allclose(found.rates, expected[np.newaxis], atol=1e-6)
@@ -543,6 +543,6 @@ def test_what_is_late_is_not_counted():
     """Of a delay that has begun, what goes in comes out later: in this tick it makes no difference."""
     session, state = protocols.begun(lasting(1.0, perturbations=[perturbation("delay", "cursor", delay_s=0.03)]))
     run = protocols.turned(session, state, ticks=5)
-    on = perturbing.those_on(run.states[-1].perturbations, session, 5)
-    found = perturbing.derivatives(on, CURSOR, np.ones((1, 12)), COMMAND, PerturbationContext(GOAL, 0.012, CURSOR), NOW)
+    _, active = perturbing.switch(session, run.states[-1], TimeIndex(5, 1, 5, 0), 1, [])
+    found = perturbing.derivatives(active, np.ones((1, 12)), COMMAND, PerturbationContext(GOAL, 0.012, CURSOR), NOW)
     np.testing.assert_array_equal(found.command, np.zeros((2, 2)))

@@ -222,7 +222,7 @@ def test_a_recurrent_network_learns_by_plain_descent_as_well():
     run = protocols.run({**data, "plasticity": {**plain, "plastic": ["input", "recurrent", "bias"]}})
     for name in FIELDS:
         moved = getattr(end(run), name) - getattr(run.states[0].parameters.population, name)
-        np.testing.assert_allclose(moved, -0.01 * 3 / 2 * collected.credit[name], rtol=1e-7, atol=1e-14)
+        np.testing.assert_allclose(moved, -0.01 * 3 / 2 * collected.gradient[name], rtol=1e-7, atol=1e-14)
 
 
 # --- stopping ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
 from decoderd.service.hosting import LONGEST
 from decoderd.service.requests import Answering, open_router
-from decoderd.wire import codec, control, envelope, inputs, messages
+from decoderd.wire import codec, control, envelope, inputs, topics
+from decoderd.wire.message import Message, keys_of
+from decoderd.wire.replies import State
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
 from tests.session.test_learning import learning
@@ -100,13 +102,13 @@ def section_of(title):
 
 
 def test_every_topic_has_a_vector_a_schema_and_a_table():
-    topics = [*codec.TOPICS, *codec.OBSERVED]
-    assert sorted(messages.MODELS) == sorted(get_args(control.Topic)) == sorted(topics)
-    assert {one["topic"] for one in vectors("messages.json")} == set(topics)
-    for topic in topics:
+    assert {one["topic"] for one in vectors("messages.json")} == set(topics.NAMES)
+    common = [(key, name) for name, key in keys_of(Message).items()]
+    for topic, model in topics.MODELS.items():
         assert (wire_spec.HERE / "schemas" / f"topic.{topic}.json").is_file()
         section = section_of(topic)
-        assert set(re.findall(r"^\| `(\w)` \|", section, re.M)) == set(messages.MODELS[topic].model_fields) - {*"sqk"}
+        keys = {(key, name) for name, key in keys_of(model).items()}
+        assert set(re.findall(r"^\| `(\w)` \| `(\w+)` \|", section, re.M)) == keys - set(common)
 
 
 @pytest.mark.parametrize("who", ADAPTERS)
@@ -134,7 +136,7 @@ def test_every_input_has_a_vector_and_a_section():
 
 
 def test_every_error_code_and_state_is_explained():
-    for word in (*get_args(control.Code), *get_args(control.State)):
+    for word in (*get_args(control.Code), *get_args(State)):
         assert re.search(rf"^\| `{word}` \| \S", README, re.M), word
 
 
@@ -200,9 +202,9 @@ def test_schemas_of_what_is_sent_are_closed_and_of_what_is_received_open():
         received = name.startswith("topic.") or name.endswith(".replies.json")
         assert all(opened == received for _, opened in listed(one)), name
     assert not schema("inputs.json").is_valid({"op": "task", "event": "later"})
-    told = {"v": 1, "id": "x", "ok": False, "error": {"code": "later", "message": "", "more": 1}}
+    told = {"v": 2, "id": "x", "ok": False, "error": {"code": "later", "message": "", "more": 1}}
     assert schema("session.replies.json").is_valid(told)
-    asked = {"v": 1, "id": "x", "op": "missed", "topic": "later", "first": 0}
+    asked = {"v": 2, "id": "x", "op": "missed", "topic": "later", "first": 0}
     assert not schema("session.requests.json").is_valid(asked)
 
 
@@ -246,7 +248,7 @@ def test_a_message(vector):
     assert wire_spec.to_json(codec.decode(payload)) == vector["payload"]
     assert wire_spec.to_json(codec.decode(stamp)) == vector["stamp"]
     if vector["name"] != "of a later minor version: a value that is not listed is no error":
-        messages.MODELS[vector["topic"]].model_validate(codec.decode(payload))
+        topics.MODELS[vector["topic"]].model_validate(codec.decode(payload))
     keeps_to(f"topic.{vector['topic']}.json", vector["payload"])
     keeps_to("stamp.json", vector["stamp"])
 
@@ -255,15 +257,15 @@ def found_in(frames):
     """What a reader finds in frames that are no message, by decoderd.wire."""
     if len(frames) != 3:
         return "frames"
-    topics = {codec.topic(name): model for name, model in messages.MODELS.items()}
-    if frames[0] not in topics:
+    models = {codec.topic(name): model for name, model in topics.MODELS.items()}
+    if frames[0] not in models:
         return "topic"
     try:
         payload, stamp = codec.decode(frames[1]), codec.decode(frames[2])
     except ValueError:
         return "malformed"
     try:
-        topics[frames[0]].model_validate(payload)
+        models[frames[0]].model_validate(payload)
     except ValidationError:
         return "keys"
     return None if {"i", "t"} <= stamp.keys() else "keys"
@@ -333,7 +335,7 @@ def test_requests_are_read(who):
             told = heard(caller)
         assert (not told[0]) == (not frames[0])  # a delimiter comes back
         (reply,) = without_delimiter(told)
-        assert msgpack.unpackb(reply) == {"v": 1, "id": vector["request"]["id"], "ok": True, "tick": 7, "changed": True}
+        assert msgpack.unpackb(reply) == {"v": 2, "id": vector["request"]["id"], "ok": True, "tick": 7, "changed": True}
 
 
 def test_a_req_socket_may_ask():
@@ -350,7 +352,7 @@ def test_requests_that_are_refused(vector):
         (told,) = without_delimiter(heard(caller))
     reply = msgpack.unpackb(told)
     control.Failed.model_validate(reply)
-    assert (reply["v"], reply["ok"]) == (1, False)
+    assert (reply["v"], reply["ok"]) == (codec.VERSION, False)
     assert {"id": reply["id"], "code": reply["error"]["code"], "field": reply["error"]["field"]} == vector["error"]
 
 
@@ -364,7 +366,7 @@ def test_schemas_refuse_what_is_refused(who):
 
 @pytest.mark.parametrize("depth", [32, 100, 300, 500, 900, 1020, 5000, 60_000])
 def test_depth_harms_nobody(depth):
-    nested = msgpack.packb({"v": 1, "id": "x", "op": "describe"}).replace(b"\x83", b"\x84", 1)
+    nested = msgpack.packb({"v": 2, "id": "x", "op": "describe"}).replace(b"\x83", b"\x84", 1)
     frame = nested + msgpack.packb("deep") + b"\x91" * depth + b"\x90"
     with asked([frame], control.OF_SESSION) as (letters, _, caller):
         assert letters == []
@@ -373,10 +375,10 @@ def test_depth_harms_nobody(depth):
 
 def test_a_map_may_be_so_long_and_no_longer():
     filling = (
-        envelope.MAP_BYTES - len(msgpack.packb({"v": 1, "id": "x", "op": "describe", "colour": "a" * 65_000})) + 65_000
+        envelope.MAP_BYTES - len(msgpack.packb({"v": 2, "id": "x", "op": "describe", "colour": "a" * 65_000})) + 65_000
     )
     for length, code in ((filling, "invalid"), (filling + 1, "too_large")):
-        frame = msgpack.packb({"v": 1, "id": "x", "op": "describe", "colour": "a" * length})
+        frame = msgpack.packb({"v": 2, "id": "x", "op": "describe", "colour": "a" * length})
         assert (len(frame) > 65_536) == (code == "too_large")
         with pytest.raises(envelope.RequestFault) as caught:
             envelope.read([frame], control.OF_SESSION)
@@ -422,8 +424,8 @@ def keep_to_the_schema(told):
     last = -1
     for topic, payload in told:
         read = msgpack.unpackb(codec.encode(payload))
-        assert read.keys() == messages.MODELS[topic].model_fields.keys()
-        messages.MODELS[topic].model_validate(read)
+        assert [*read] == [*keys_of(topics.MODELS[topic]).values()]
+        topics.MODELS[topic].model_validate(read)
         keeps_to(f"topic.{topic}.json", read)
         assert read["q"] == following[topic]
         following[topic] += 1
@@ -447,10 +449,10 @@ class Asker:
 
     def ask(self, op, **fields):
         id = str(uuid.uuid4())
-        self.socket.send(msgpack.packb({"v": 1, "id": id, "op": op, **fields}))
+        self.socket.send(msgpack.packb({"v": 2, "id": id, "op": op, **fields}))
         first, *bodies = heard(self.socket)
         reply = msgpack.unpackb(first)
-        assert (reply["v"], reply["id"]) == (1, id)
+        assert (reply["v"], reply["id"]) == (codec.VERSION, id)
         return reply, bodies
 
 
@@ -478,13 +480,13 @@ def test_a_session_does_as_the_specification_says(tmp_path):
     with served(tmp_path, lasting(1.0), *lockstep) as (stream, endpoint), zmq.Context() as context:
         listener = context.socket(zmq.SUB)
         listener.setsockopt(zmq.LINGER, 0)
-        listener.subscribe(b"decoderd.1.")
+        listener.subscribe(b"decoderd.2.")
         listener.connect(stream)
         asker = Asker(context, endpoint)
         done = set()
 
         def ask(op, **fields):
-            keeps_to("session.requests.json", {"v": 1, "id": "x", "op": op, **fields})
+            keeps_to("session.requests.json", {"v": 2, "id": "x", "op": op, **fields})
             reply, bodies = asker.ask(op, **fields)
             assert reply["ok"], reply
             keeps_to("session.replies.json", reply, op)
@@ -525,8 +527,8 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         assert ask("resume")[0]["changed"] is True
         # an input is answered by the tick that consumes it: two requests are under way, told apart by their ids
         given, granted = (
-            {"v": 1, "id": "given", "op": "input", "input": UNPERTURB},
-            {"v": 1, "id": "granted", "op": "grant", "participant": "a", "until": 11},
+            {"v": 2, "id": "given", "op": "input", "input": UNPERTURB},
+            {"v": 2, "id": "granted", "op": "grant", "participant": "a", "until": 11},
         )
         for request in (given, granted):
             asker.socket.send(msgpack.packb(request))
@@ -546,7 +548,7 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         got = {topic: [] for topic in last["next"]}
         while listener.poll(500):
             topic, payload, stamp = listener.recv_multipart()
-            name = topic.decode().removeprefix("decoderd.1.")
+            name = topic.decode().removeprefix("decoderd.2.")
             keeps_to("stamp.json", msgpack.unpackb(stamp))
             number = msgpack.unpackb(payload)["q"]
             if number > len(got[name]):
@@ -558,7 +560,7 @@ def test_a_session_does_as_the_specification_says(tmp_path):
             got[name] += ask("missed", topic=name, first=len(got[name]))[1]
             assert [msgpack.unpackb(payload)["q"] for payload in got[name]] == list(range(following))
             for payload in got[name]:
-                messages.MODELS[name].model_validate(msgpack.unpackb(payload))
+                topics.MODELS[name].model_validate(msgpack.unpackb(payload))
                 keeps_to(f"topic.{name}.json", msgpack.unpackb(payload))
         assert 11 <= len(got["tick"]) < 100
         assert got["health"]

@@ -225,4 +225,5 @@ def _change_of_n_c(before: Array, after: Array, config: Config, generator: np.ra
     labels = resampling.permuted_labels(*numbers, config.permutations, generator)
     null = neuron_adding.resampled(pooled, labels) - neuron_adding.resampled(pooled, ~labels)
     change = float(neuron_adding.n_c(after.mean(axis=1)) - neuron_adding.n_c(before.mean(axis=1)))
-    return Estimate(change, *resampling.interval(spread[1] - spread[0]), resampling.permutation_test(change, null, "less").p)
+    p = resampling.permutation_test(change, null, "less").p
+    return Estimate(change, *resampling.interval(spread[1] - spread[0]), p)

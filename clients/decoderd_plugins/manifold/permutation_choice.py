@@ -59,7 +59,8 @@ def choose_permutations(intuitive: IntuitiveDecoder, calibration: Calibration, c
         "omp": _outside(calibration, units, config),
     }
     if config.order is not None:
-        orders[config.kind] = candidates.check_orders(np.array(config.order), dimension if config.kind == "wmp" else units)
+        size = dimension if config.kind == "wmp" else units
+        orders[config.kind] = candidates.check_orders(np.array(config.order), size)
     predicted = {side: _predict(intuitive, side, orders[side], plain, calibration) for side in SIDES}
     allowed = {side: _allowed(predicted[side], config) for side in SIDES}
     if config.order is not None:

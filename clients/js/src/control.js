@@ -39,7 +39,7 @@ export class Control {
    * messages. Rejects with ControlError, or with NoAnswer.
    */
   ask(op, fields = {}) {
-    const asked = this.#turn.then(() => this.#exchange({ v: 1, id: randomUUID(), op, ...fields }));
+    const asked = this.#turn.then(() => this.#exchange({ v: 2, id: randomUUID(), op, ...fields }));
     this.#turn = asked.catch(() => {});
     return asked;
   }

@@ -2,7 +2,7 @@
 
 import { decodeMap } from "./codec.js";
 
-const PREFIX = "decoderd.1.";
+const PREFIX = "decoderd.2.";
 
 const number = (x) => typeof x === "number";
 const integer = Number.isInteger;
@@ -20,7 +20,7 @@ const times = orNull(list(number, 3));
 const EVERY = { s: text, q: count, k: count };
 const TOPICS = {
   tick: { d: count, b: count, r: count, p: count, t: orNull(point), c: list(number, 4), v: point, i: point },
-  counts: { n: list(count, 2), e: text, y: bytes },
+  counts: { c: text, n: list(count, 2), e: text, y: bytes },
   task: { r: count, p: count, g: integer, t: orNull(point) },
   trial: { d: integer, b: integer, r: count, g: integer, t: orNull(point), a: count, o: integer, x: text, w: list(text) },
   plasticity: { n: count, l: number, z: number },

@@ -26,19 +26,19 @@ async function service(t, trials, sessions) {
       if (request.op === "describe") {
         const next = Object.fromEntries(Object.entries(kept).map(([topic, all]) => [topic, all.length]));
         const reply = { incarnation: 1, stream: stream.lastEndpoint, next };
-        await router.send([who, encode({ v: 1, id: request.id, ok: true, ...reply })]);
+        await router.send([who, encode({ v: 2, id: request.id, ok: true, ...reply })]);
       } else if (request.op === "missed") {
         const found = kept[request.topic].slice(request.first, request.first + Math.min(request.count, 2));
-        await router.send([who, encode({ v: 1, id: request.id, ok: true }), ...found.map((one) => encode(one))]);
+        await router.send([who, encode({ v: 2, id: request.id, ok: true }), ...found.map((one) => encode(one))]);
       } else if (request.op === "refuse") {
         const error = { code: "invalid", message: "no", field: "input.velocity" };
-        await router.send([who, encode({ v: 1, id: request.id, ok: false, error })]);
+        await router.send([who, encode({ v: 2, id: request.id, ok: false, error })]);
       }
     }
   })().catch(() => {});
   const control = new Control(router.lastEndpoint, { timeoutMs: 20_000 });
   t.after(() => [control, stream, router].forEach((one) => one.close()));
-  const publish = (topic, payload, i = 1) => stream.send([`decoderd.1.${topic}`, encode(payload), encode({ i, t: 5 })]);
+  const publish = (topic, payload, i = 1) => stream.send([`decoderd.2.${topic}`, encode(payload), encode({ i, t: 5 })]);
   const subscribed = async (topics) => {
     for (let n = 0; n < topics; n += 1) await stream.receive();
   };

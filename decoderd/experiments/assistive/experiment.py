@@ -15,6 +15,7 @@ from decoderd.arrays import Array
 from decoderd.experiments import session_batch
 from decoderd.experiments.assistive import reward
 from decoderd.experiments.session_batch import SessionBatch
+from decoderd.populations import Spikes
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
 from decoderd.rollout import credit
@@ -81,8 +82,9 @@ def run_days(
             at_once = config.trials_per_update if block.plasticity else block.trials
             for _ in range(block.trials // at_once):
                 given = session_batch.draw_trials(batch, day, begun, at_once)
-                counts_by_tick: list[Array] = []
-                trajectory = run(batch.loop, batch.population, steps, rest, given.reaches, given.tables, counts_by_tick)
+                spikes: list[Spikes] = []
+                trajectory = run(batch.loop, batch.population, steps, rest, given.reaches, given.tables, spikes)
+                counts_by_tick = [tick[batch.loop.channel] for tick in spikes]
                 begun += at_once
                 if block.plasticity:
                     trial_batch = credit.trial_batch(
@@ -90,7 +92,7 @@ def run_days(
                         batch.population,
                         trajectory,
                         config.objective,
-                        rule.credit,
+                        rule.learns_from,
                         fields,
                         given.targets,
                     )

@@ -25,7 +25,8 @@ from decoderd.experiments.report import Figure, Outcome, Report
 from decoderd.experiments.session_batch import SessionBatch
 from decoderd.plasticity.objective import judge
 from decoderd.populations.rnn.population import Law
-from decoderd.preparation.parameters import calibrate, prepare
+from decoderd.preparation.calibration import calibrate
+from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import generator
 from decoderd.rollout.rollout import run

@@ -70,18 +70,18 @@ def mean_square(Z: Array, left: Array, noise: Noise) -> Array:
 
 def gradients(Z: Array, left: Array, noise: Noise, A: Array, means: Array, inputs: Array, amounts: Array) -> Gradients:
     """Of the sum over trials of amounts (..., B) times `mean_square`; means (..., B, N) mu, inputs (..., B, D) x_k."""
-    pushed = 2 * amounts[..., np.newaxis, np.newaxis] * Z  # (..., B, 2, N)
+    input_gradient = 2 * amounts[..., np.newaxis, np.newaxis] * Z  # (..., B, 2, N)
     through = Z @ noise.entering  # (..., B, 2, m)
     felt = left[..., np.newaxis] * means[..., np.newaxis, :] + noise.variance * (Z @ _t(A)[..., np.newaxis, :, :])
     felt = felt + through @ _t(A[..., np.newaxis, :, :] @ noise.entering)
     came = left[..., np.newaxis] * inputs[..., np.newaxis, :] + through @ _t(noise.patterns)
-    to_b = (pushed * left[..., np.newaxis]).sum(axis=(-3, -2))
-    return Gradients(_summed(pushed, felt), _summed(pushed, came), to_b)
+    to_b = (input_gradient * left[..., np.newaxis]).sum(axis=(-3, -2))
+    return Gradients(_summed(input_gradient, felt), _summed(input_gradient, came), to_b)
 
 
-def _summed(pushed: Array, driving: Array) -> Array:
+def _summed(input_gradient: Array, driving: Array) -> Array:
     """Sum over trials and both axes of the outer products of rows (..., B, 2, N) and (..., B, 2, M)."""
-    one, other = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in (pushed, driving))
+    one, other = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in (input_gradient, driving))
     return _t(one) @ other
 
 

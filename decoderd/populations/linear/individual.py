@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.analysis.stability import spectral_radius
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Metres, Units
 from decoderd.errors import NumericalError
@@ -98,18 +98,18 @@ def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[s
     if not arrays:
         drawn = _stable(_drawn(config, generator), "W: as drawn", "take another seed or a larger alpha")
         return _trained(config, drawn)
-    need(arrays, ("W", "U", "b", "V"), "a linear population")
+    require_arrays(arrays, ("W", "U", "b", "V"), "a linear population")
     n, K = config.units, config.targets
-    X = finite("X", arrays["X"], (None, K)) if "X" in arrays else np.eye(K)
+    X = check_array("X", arrays["X"], (None, K)) if "X" in arrays else np.eye(K)
     D = len(X)
     given = Parameters(
-        finite("W", arrays["W"], (n, n)),
-        finite("U", arrays["U"], (n, D)),
-        finite("b", arrays["b"], (n,)),
-        finite("V", arrays["V"], (2, n)),
-        finite("mask", arrays.get("mask", np.ones((n, n))), (n, n)),
+        check_array("W", arrays["W"], (n, n)),
+        check_array("U", arrays["U"], (n, D)),
+        check_array("b", arrays["b"], (n,)),
+        check_array("V", arrays["V"], (2, n)),
+        check_array("mask", arrays.get("mask", np.ones((n, n))), (n, n)),
         X,
-        finite("B", arrays["B"], (K, D, None)) if np.size(arrays.get("B", ())) else np.zeros((K, D, 0)),
+        check_array("B", arrays["B"], (K, D, None)) if np.size(arrays.get("B", ())) else np.zeros((K, D, 0)),
     )
     return _stable(given, "W", "the file's network cannot be run")
 
@@ -160,13 +160,13 @@ def _descended(config: LinearConfig, parameters: Parameters) -> Parameters:
 
 
 def _stable(parameters: Parameters, where: str, advice: str) -> Parameters:
-    why = refuses(parameters)
+    why = reject(parameters)
     if why:
         raise NumericalError(f"{where}: {why}; {advice}", "W")
     return parameters
 
 
-def refuses(parameters: Parameters) -> str:
+def reject(parameters: Parameters) -> str:
     """Why this network would have no steady activity; empty if it has."""
     if not all(np.isfinite(part).all() for part in (parameters.W, parameters.U, parameters.b)):
         return "weights have grown beyond all numbers"

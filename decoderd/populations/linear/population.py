@@ -15,14 +15,13 @@ Axes in front of B may be any, as many as parameters have in front.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.populations import Plastic, Population, WeightedSum
+from decoderd.populations import COUNTS, Plastic, Population, Spikes, WeightedSum
 from decoderd.populations.linear import equations
 from decoderd.populations.linear import individual as individuals
 from decoderd.populations.linear.individual import FIELDS, LinearConfig, Parameters
@@ -111,9 +110,9 @@ def direction(goal: Array | None, number: int, lead: tuple[int, ...]) -> Array:
     return shown + (np.arange(number) == nearest[..., np.newaxis]) * away[..., np.newaxis]
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Activity (B, N), of either sign."""
-    return rates * plan.tick_s
+    return state, {COUNTS: rates * plan.tick_s}
 
 
 def _settled(W: Array, drive: Array) -> Array:
@@ -124,7 +123,7 @@ def _settled(W: Array, drive: Array) -> Array:
 # --- learning ---------------------------------------------------------------------------------------------------
 
 
-def kept(state: State) -> State:
+def keep(state: State) -> State:
     """All of it."""
     return state
 
@@ -144,34 +143,34 @@ def eligibility(
     """
     if not plan.noise_sd:
         return {name: np.zeros_like(getattr(parameters, name)) for name in fields}
-    pushed = trace.xi * amounts[..., np.newaxis, :, np.newaxis] / plan.noise_sd
-    found = _per_field(parameters, pushed, trace, fields)
+    input_gradient = trace.xi * amounts[..., np.newaxis, :, np.newaxis] / plan.noise_sd
+    found = _per_field(parameters, input_gradient, trace, fields)
     if "W" in fields:
         weight = amounts.sum(axis=-1)[..., np.newaxis, np.newaxis] * trace.xi.shape[-3]
         found["W"] = found["W"] - parameters.mask * weight * _t(equations.gain(parameters.W))
     return found
 
 
-def back(
+def backward(
     plan: Plan, parameters: Parameters, trace: State, t: int, gradient: Array, ahead: Array | None
 ) -> tuple[Array, Array]:
     """The adjoint of tick t: see `populations.Plastic`. Nothing comes from a tick before."""
     return np.zeros_like(gradient), _settled(_t(parameters.W), gradient / plan.tick_s)
 
 
-def seen(plan: Plan, parameters: Parameters, trace: State, first: int, pushed: Array) -> Array:
+def feedback_gradient(plan: Plan, parameters: Parameters, trace: State, first: int, input_gradient: Array) -> Array:
     """Nothing: the cursor is not seen."""
-    return np.zeros((pushed.shape[-3], *pushed.shape[:-3], pushed.shape[-2], 2))
+    return np.zeros((input_gradient.shape[-3], *input_gradient.shape[:-3], input_gradient.shape[-2], 2))
 
 
-def gather(
-    plan: Plan, parameters: Parameters, trace: State, pushed: Array, fields: tuple[str, ...]
+def parameter_gradient(
+    plan: Plan, parameters: Parameters, trace: State, input_gradient: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    return _per_field(parameters, pushed, trace, fields)
+    return _per_field(parameters, input_gradient, trace, fields)
 
 
-def expected(
+def expected_loss(
     plan: Plan, parameters: Parameters, trace: State, Z: Array, left: Array, fields: tuple[str, ...]
 ) -> tuple[Array, WeightedSum]:
     """The mean of |left|^2 over all noise, and its gradient: see `populations.Plastic`."""
@@ -197,16 +196,18 @@ def expected(
     return square, gradient
 
 
-def _per_field(parameters: Parameters, pushed: Array, trace: State, fields: tuple[str, ...]) -> dict[str, Array]:
+def _per_field(
+    parameters: Parameters, input_gradient: Array, trace: State, fields: tuple[str, ...]
+) -> dict[str, Array]:
     """How pushes (..., T, B, N) at each unit's input fall upon the plastic parameters."""
     found: dict[str, Array] = {}
     for name, driving in (("U", trace.x), ("W", trace.v)):
         if name in fields:
-            found[name] = _t(rows(pushed)) @ rows(driving)
+            found[name] = _t(rows(input_gradient)) @ rows(driving)
     if "W" in fields:
         found["W"] = found["W"] * parameters.mask
     if "b" in fields:
-        found["b"] = pushed.sum(axis=(-3, -2))
+        found["b"] = input_gradient.sum(axis=(-3, -2))
     return found
 
 
@@ -222,9 +223,20 @@ LINEAR = Population(
     streams,
     init,
     rates,
-    counts,
+    spikes,
     overnight,
-    plastic=Plastic(FIELDS, (), kept, trace, eligibility, back, seen, gather, expected, individuals.refuses),
+    plastic=Plastic(
+        FIELDS,
+        (),
+        keep,
+        trace,
+        eligibility,
+        backward,
+        feedback_gradient,
+        parameter_gradient,
+        expected_loss,
+        individuals.reject,
+    ),
     targets=targets,
     signed=True,
 )

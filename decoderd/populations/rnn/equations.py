@@ -6,14 +6,14 @@ Every function takes any leading axes in place of B, with parameters of as many 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.delayline import DelayLine, fill, push
+from decoderd.populations.contract import COUNTS, Spikes
 from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws
 from decoderd.state import HOLD, POSITION, Cue, TimeIndex
@@ -133,7 +133,7 @@ def rates(
     return State(v, state.v, xi, e, line), np.maximum(v, 0) * plan.hz, np.zeros((*seen.shape[:-1], 2))
 
 
-def counts(plan: Plan, rates: Array, draws: Draws) -> NDArray[Any]:
+def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Expected counts (B, N) of one tick, or Poisson counts."""
     expected = rates * plan.tick_s
-    return poisson(expected, draws.row("spikes")) if plan.poisson else expected
+    return state, {COUNTS: poisson(expected, draws.row("spikes")) if plan.poisson else expected}

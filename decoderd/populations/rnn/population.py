@@ -24,12 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.config import ComponentConfig, Config, Metres, Seconds, SecondsOrZero, Units, ticks
 from decoderd.populations import Plastic, Population
-from decoderd.populations.rnn.equations import Parameters, Plan, State, counts, init, rates, units
+from decoderd.populations.rnn.equations import Parameters, Plan, State, init, rates, spikes, units
 from decoderd.populations.rnn.rollout import BatchRollout
-from decoderd.populations.rnn.trace import Trace, back, eligibility, gather, kept, seen, trace
+from decoderd.populations.rnn.trace import (
+    Trace,
+    backward,
+    eligibility,
+    feedback_gradient,
+    keep,
+    parameter_gradient,
+    trace,
+)
 from decoderd.rng import Spec
 from decoderd.state import Timing
 
@@ -121,9 +129,9 @@ def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str,
             config.motor_weights.draw(generator, 2, n),
         )
         return Parameters(*(field.astype(dtype, copy=False) for field in drawn))
-    need(arrays, Parameters._fields, "a recurrent population")
+    require_arrays(arrays, Parameters._fields, "a recurrent population")
     shapes: dict[str, tuple[int, ...]] = {"E": (m, k), "c": (m,), "U": (n, m), "W": (n, n), "b": (n,), "V": (2, n)}
-    return Parameters(**{name: finite(name, arrays[name], shape).astype(dtype) for name, shape in shapes.items()})
+    return Parameters(**{name: check_array(name, arrays[name], shape).astype(dtype) for name, shape in shapes.items()})
 
 
 def plan(config: RnnConfig, timing: Timing) -> Plan:
@@ -175,17 +183,17 @@ RNN = Population(
     streams,
     init,
     rates,
-    counts,
+    spikes,
     overnight,
     plastic=Plastic(
         {"input": "U", "recurrent": "W", "bias": "b"},
         ("initial",),
-        kept,
+        keep,
         trace,
         eligibility,
-        back,
-        seen,
-        gather,
+        backward,
+        feedback_gradient,
+        parameter_gradient,
         rollout=BatchRollout,
     ),
     lag=lag,

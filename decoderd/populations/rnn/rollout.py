@@ -7,12 +7,11 @@ input weights in one product. Both agree to rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.populations.contract import COUNTS, Spikes
 from decoderd.populations.products import rows
 from decoderd.populations.rnn.equations import Parameters, Plan, cues, initial
 from decoderd.populations.rnn.trace import Trace
@@ -52,7 +51,7 @@ class BatchRollout:
         self._no_rates, self._no_input = np.zeros((trials, n), dtype), np.zeros((together * trials, m), dtype)
         self._known = 0  # ticks whose drive is there
 
-    def counts(self, t: int, cursors: Array) -> NDArray[Any]:
+    def spikes(self, t: int, cursors: Array) -> Spikes:
         """Counts (..., B, N) of tick t, by cursors (T + 1, ..., B, 4) of which those up to t are there."""
         plan = self._plan
         if t == self._known:
@@ -63,7 +62,7 @@ class BatchRollout:
         v += r
         np.maximum(v, self._no_rates, out=r)
         expected = r * self._per_rate
-        return poisson(expected, self._tables["spikes"][t]) if plan.poisson else expected
+        return {COUNTS: poisson(expected, self._tables["spikes"][t]) if plan.poisson else expected}
 
     def _take_in(self, first: int, cursors: Array) -> None:
         """All that drives the network from tick `first` on but the network itself, as far as it is known."""

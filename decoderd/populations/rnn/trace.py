@@ -23,7 +23,7 @@ class Trace(NamedTuple):
     e: Array  # (..., T, B, M) input
 
 
-def kept(state: State) -> State:
+def keep(state: State) -> State:
     """Without the positions on their way: a trial of them would weigh on every checkpoint."""
     return state._replace(line=())
 
@@ -35,11 +35,13 @@ def trace(states: Sequence[State]) -> Trace:
     return Trace(r, np.stack([state.xi for state in states], axis=-3), np.stack([s.e for s in states], axis=-3))
 
 
-def _per_field(amounts: Array, pushed: Array, trace: Trace, fields: tuple[str, ...]) -> dict[str, Array]:
+def _per_field(amounts: Array, input_gradient: Array, trace: Trace, fields: tuple[str, ...]) -> dict[str, Array]:
     """How pushes (..., T', B, N) at each unit's input, of the first T' ticks, fall upon the plastic parameters."""
     driving = {"U": trace.e, "W": trace.r}
     through = [name for name in fields if name in driving]
-    outer, alone = summed(amounts, pushed, [driving[name][..., : pushed.shape[-3], :, :] for name in through])
+    outer, alone = summed(
+        amounts, input_gradient, [driving[name][..., : input_gradient.shape[-3], :, :] for name in through]
+    )
     found = dict(zip(through, outer, strict=True))
     return found | {"b": alone} if "b" in fields else found
 
@@ -51,7 +53,7 @@ def eligibility(
     return _per_field(amounts, trace.xi[..., :-1, :, :], trace, fields)
 
 
-def back(
+def backward(
     plan: Plan, parameters: Parameters, trace: Trace, t: int, gradient: Array, ahead: tuple[Array, Array] | None
 ) -> tuple[tuple[Array, Array], Array]:
     """The adjoint of tick t: see `populations.Plastic`. Rectification is zero at zero."""
@@ -63,22 +65,22 @@ def back(
         at += recurrent
         at *= trace.r[..., t + 1, :, :] > 0
         at += leak
-    pushed = plan.a * at
+    input_gradient = plan.a * at
     at *= plan.keep
-    return (pushed @ parameters.W, at), pushed
+    return (input_gradient @ parameters.W, at), input_gradient
 
 
-def seen(plan: Plan, parameters: Parameters, trace: Trace, first: int, pushed: Array) -> Array:
+def feedback_gradient(plan: Plan, parameters: Parameters, trace: Trace, first: int, input_gradient: Array) -> Array:
     """(k, ..., B, 2), of the positions that came in in these k ticks."""
-    *lead, ticks, trials, _ = pushed.shape
-    encoder = rows(pushed) @ parameters.U
+    *lead, ticks, trials, _ = input_gradient.shape
+    encoder = rows(input_gradient) @ parameters.U
     encoder *= rows(trace.e[..., first : first + ticks, :, :]) > 0
     by_position = encoder @ (parameters.E[..., :2] * plan.scale.astype(parameters.E.dtype))
     return np.moveaxis(by_position.reshape(*lead, ticks, trials, 2), -3, 0)
 
 
-def gather(
-    plan: Plan, parameters: Parameters, trace: Trace, pushed: Array, fields: tuple[str, ...]
+def parameter_gradient(
+    plan: Plan, parameters: Parameters, trace: Trace, input_gradient: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
     """The gradient with respect to the plastic parameters."""
-    return _per_field(np.ones((*pushed.shape[:-3], pushed.shape[-2])), pushed, trace, fields)
+    return _per_field(np.ones((*input_gradient.shape[:-3], input_gradient.shape[-2])), input_gradient, trace, fields)

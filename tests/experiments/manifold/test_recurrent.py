@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from decoderd.cli.reproduce import reproduce
 from decoderd.experiments import pretrained
 from decoderd.experiments.manifold import recurrent
-from decoderd.preparation.parameters import calibrate, prepare
+from decoderd.preparation.calibration import calibrate
+from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol
 from tests import protocols
 from tests.experiments.small import small

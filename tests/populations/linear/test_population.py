@@ -158,7 +158,8 @@ def test_activity_has_the_moments_of_the_model():
     cue = Cue(goal, 0.01, REACH, 3, 1, None, ())
     draws = TrialDraws(noise, 0)
     state, rates, intent = linear.rates(plan, parameters, state, cue, seen, TimeIndex(0, 1, 0, 0), draws)
-    counts = linear.counts(plan, rates, draws)
+    state, spikes = linear.spikes(plan, parameters, state, rates, draws)
+    counts = spikes["counts"]
     moments = networks.moments(network(parameters, 0.02))
     np.testing.assert_allclose(counts, state.v, rtol=1e-12)
     np.testing.assert_allclose(counts.mean(axis=0), moments.means[0, :, 3], atol=0.01)

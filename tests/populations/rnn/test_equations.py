@@ -41,7 +41,8 @@ def test_a_tick_is_that_of_the_equations():
     expected = (1 - a) * v + a * (p.U @ e + p.W @ np.maximum(v, 0) + p.b) + 0.02 * np.sqrt(a) * xi
     np.testing.assert_allclose(after.v[0], expected, rtol=1e-12)
     np.testing.assert_allclose(rates[0], 100 * np.maximum(expected, 0), rtol=1e-12)
-    np.testing.assert_allclose(equations.counts(plan, rates, Given())[0], np.maximum(expected, 0), rtol=1e-12)
+    _, spikes = equations.spikes(plan, p, after, rates, Given())
+    np.testing.assert_allclose(spikes["counts"][0], np.maximum(expected, 0), rtol=1e-12)
     assert not intent.any()
 
 
@@ -119,7 +120,9 @@ def test_spikes_are_poisson_at_the_rates():
     p, plan = individual(config), rnn.plan(config, TIMING)
     streams = open_streams((3,), "population", rnn.streams(config, p))
     rates = np.array([[10.0, 50.0, 120.0, 0.0]])
-    counted = np.concatenate([equations.counts(plan, rates, Draws(streams, 1, t)) for t in range(8000)])
+    state = equations.init(plan, p, np.zeros((1, 4)))
+    ticks = (equations.spikes(plan, p, state, rates, Draws(streams, 1, t))[1] for t in range(8000))
+    counted = np.concatenate([tick["counts"] for tick in ticks])
     assert counted.dtype == np.uint8
     expected = rates[0] * 0.01
     np.testing.assert_allclose(counted.mean(axis=0), expected, atol=4 * np.sqrt(expected.max() / 8000))

@@ -59,8 +59,9 @@ def test_counts_and_trace(delay_s, hold_ticks, precision, error):
         draws = Given(tables, t)
         state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
         states.append(state)
-        expected = equations.counts(plan, rates, draws)
-        np.testing.assert_allclose(batch_rollout.counts(t, known), expected, rtol=error, atol=error)
+        _, expected = equations.spikes(plan, people, state, rates, draws)
+        found = batch_rollout.spikes(t, known)["counts"]
+        np.testing.assert_allclose(found, expected["counts"], rtol=error, atol=error)
         known[t + 1] = cursors[t + 1]
     for found, expected in zip(batch_rollout.trace(), trace(states), strict=True):
         np.testing.assert_allclose(found, expected, rtol=error, atol=error)
@@ -81,8 +82,8 @@ def test_spikes():
     for t in range(TICKS):
         cue, draws = Cue(reaches.goal, 0.0, REACH, -1, 0, None if t else reaches.start, ()), Given(tables, t)
         state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
-        found = batch_rollout.counts(t, cursors)
-        np.testing.assert_array_equal(found, equations.counts(plan, rates, draws))
+        found = batch_rollout.spikes(t, cursors)["counts"]
+        np.testing.assert_array_equal(found, equations.spikes(plan, people, state, rates, draws)[1]["counts"])
         total += found.sum()
     assert total > 100
 
@@ -94,5 +95,5 @@ def test_parameters_and_rows_stay_as_they_are():
         array.setflags(write=False)
     batch_rollout = BatchRollout(rnn.plan(config, TIMING), people, reaches, tables)
     for t in range(TICKS):
-        batch_rollout.counts(t, cursors)
+        batch_rollout.spikes(t, cursors)
     batch_rollout.trace()

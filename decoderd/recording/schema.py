@@ -1,0 +1,57 @@
+"""The tables of a session file, and the rows of its trial table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# "dcdr": distinguishes a session file from any other SQLite file.
+APPLICATION_ID = 0x64636472
+FORMAT = 2
+
+TABLES = """
+CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE incarnation (
+    number INTEGER PRIMARY KEY, from_tick INTEGER NOT NULL, speed TEXT NOT NULL, conditions TEXT NOT NULL,
+    versions TEXT NOT NULL, wall_s REAL NOT NULL, period_ns INTEGER NOT NULL
+);
+CREATE TABLE message (
+    topic TEXT NOT NULL, first_number INTEGER NOT NULL, count INTEGER NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (topic, first_number)
+) WITHOUT ROWID;
+CREATE TABLE journal (tick INTEGER NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tick, place));
+CREATE TABLE checkpoint (tick INTEGER PRIMARY KEY, day INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE array (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE uses (tick INTEGER NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (tick, hash)) WITHOUT ROWID;
+CREATE TABLE timing (
+    first_tick INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, lateness_ns BLOB NOT NULL, busy_ns BLOB NOT NULL
+);
+CREATE TABLE trial (
+    trial INTEGER PRIMARY KEY, day INTEGER NOT NULL, block INTEGER NOT NULL, target INTEGER NOT NULL,
+    target_x_m REAL, target_y_m REAL, start_tick INTEGER NOT NULL, go_tick INTEGER NOT NULL,
+    end_tick INTEGER NOT NULL, outcome TEXT NOT NULL, perturbations TEXT NOT NULL
+);
+"""
+
+TRIAL_COLUMNS = (
+    "trial",
+    "day",
+    "block",
+    "target",
+    "target_x_m",
+    "target_y_m",
+    "start_tick",
+    "go_tick",
+    "end_tick",
+    "outcome",
+    "perturbations",
+)
+
+
+def trial_row(payload: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of the trial table for the payload of a `trial` message."""
+    x, y = payload["t"] or (None, None)
+    names = json.dumps(payload["w"])
+    times = (payload["a"], payload["o"], payload["k"])
+    return (payload["r"], payload["d"], payload["b"], payload["g"], x, y, *times, payload["x"], names)

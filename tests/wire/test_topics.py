@@ -1,0 +1,32 @@
+"""The table of topics, and the lists that are made from it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from decoderd.session import messages as of_a_session
+from decoderd.wire import codec, messages, topics
+from decoderd.wire.message import Message
+
+
+def test_every_message_has_its_topic():
+    models = {one for one in vars(messages).values() if isinstance(one, type) and issubclass(one, Message)}
+    assert models - {Message} == {topic.model for topic in topics.TABLE} == set(get_args(messages.AnyMessage))
+    assert len(set(topics.NAMES)) == len(topics.TABLE)
+    assert all(topic.name == topic.model.__name__.lower() for topic in topics.TABLE)
+
+
+def test_lists_of_topics_are_those_of_the_table():
+    assert set(topics.COMPUTED) | set(topics.OBSERVED) == set(topics.NAMES)
+    assert not set(topics.COMPUTED) & set(topics.OBSERVED)
+    assert set(topics.NUMBERED) == set(topics.COMPUTED) - {"tick"}  # a tick is numbered by itself
+    assert set(topics.OBSERVED) == {"health", "session"}
+    assert get_args(topics.TopicName) == topics.NAMES
+    assert (codec.TOPICS, codec.OBSERVED) == (topics.COMPUTED, topics.OBSERVED)
+    assert {name: codec.topic(name) for name in topics.NAMES} == codec.FRAMES
+
+
+def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
+    """A checkpoint holds them in that order."""
+    assert tuple(of_a_session.NUMBERED) == topics.NUMBERED
+    assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
