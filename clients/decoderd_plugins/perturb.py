@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from decoderd.trigger import Trigger
 from decoderd_client.asking import Session
 from decoderd_client.plugins import Plugin
+from decoderd_plugins.messages import Message, Trial, typed
 from decoderd_plugins.options import as_fields
 from decoderd_plugins.progress import SessionProgress, progress_of
 
@@ -82,11 +83,11 @@ class Conditions:
         self.progress = progress
         self._successes: deque[bool] = deque(maxlen=10_000)
 
-    def receive(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def receive(self, message: Message) -> None:
         """Take in a message of the topics tick, trial or day."""
-        self.progress.receive(topic, payload)
-        if topic == "trial":
-            self._successes.append(payload["x"] == "success")
+        self.progress.receive(message)
+        if isinstance(message, Trial):
+            self._successes.append(message.outcome == "success")
 
     def restart_success_rate(self) -> None:
         """Count successes from here on only."""
@@ -143,7 +144,7 @@ def run(session: Session, config: Config, on_progress: Callable[[str], None]) ->
         runner = PlanRunner(session, config, on_progress)
         runner.act()
         for message in messages:
-            runner.conditions.receive(message.topic, message.payload)
+            runner.conditions.receive(typed(message.topic, message.payload))
             if messages.over:
                 break
             runner.act()

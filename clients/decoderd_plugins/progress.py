@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from decoderd.trigger import Trigger, reached
 from decoderd_client.asking import Session
+from decoderd_plugins.messages import Day, Message, Trial, typed
 
 
 class SessionProgress:
@@ -25,15 +25,15 @@ class SessionProgress:
     def __init__(self, tick: int = 0, day: int = 1, trials: int = 0, trials_before_day: int = 0) -> None:
         self.tick, self.day, self.trials, self.trials_before_day = tick, day, trials, trials_before_day
 
-    def receive(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def receive(self, message: Message) -> None:
         """Take in a message. Topics other than trial and day change nothing but the tick."""
-        self.tick = max(self.tick, payload["k"] + 1)
-        if topic == "trial":
-            self.trials = max(self.trials, payload["r"])
-        elif topic == "day" and payload["x"] == "end":
-            self.trials_before_day += payload["n"]
-        elif topic == "day":
-            self.day = max(self.day, payload["d"])
+        self.tick = max(self.tick, message.tick + 1)
+        if isinstance(message, Trial):
+            self.trials = max(self.trials, message.trial)
+        elif isinstance(message, Day) and message.event == "end":
+            self.trials_before_day += message.trials
+        elif isinstance(message, Day):
+            self.day = max(self.day, message.day)
 
     def reached(self, trigger: Trigger, more_trials: int = 0) -> bool:
         """Whether the trigger is due, or would be after `more_trials` more trials of this day."""
@@ -52,10 +52,11 @@ def progress_of(session: Session, triggers: Iterable[Trigger]) -> SessionProgres
     if description["day"] > 1 and any(trigger.day and trigger.trial for trigger in triggers):
         with session.subscribe(["day"], from_start=True) as messages:
             days = [messages.next() for _ in range(description["next"]["day"])]
-        before = trials_before(description["day"], [message.payload for message in days if message is not None])
+        before = trials_before(description["day"], [typed("day", one.payload) for one in days if one is not None])
     return SessionProgress(description["tick"], description["day"], description["trials"], before)
 
 
-def trials_before(day: int, payloads: Iterable[Mapping[str, Any]]) -> int:
+def trials_before(day: int, messages: Iterable[Message]) -> int:
     """Trials of the days before `day`, from messages of the topic `day`."""
-    return sum(payload["n"] for payload in payloads if payload["x"] == "end" and payload["d"] < day)
+    ends = [message for message in messages if isinstance(message, Day) and message.event == "end"]
+    return sum(message.trials for message in ends if message.day < day)

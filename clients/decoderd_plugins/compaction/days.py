@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd_plugins.messages import Counts, Day, Decoder, Message, Trial
+
 TOPICS = ("counts", "trial", "day", "decoder")
+CHANNEL = "counts"  # other channels of a population are not measured
 COLUMNS = [("trial", "i8"), ("target", "i8"), ("go_tick", "i8"), ("end_tick", "i8"), ("outcome", object)]
 
 
@@ -45,20 +48,20 @@ class DayAssembler:
         self._trials: dict[int, list[tuple[Any, ...]]] = {}
         self._ends: dict[int, tuple[int, int]] = {}  # tick after the last, and number of trials
 
-    def receive(self, topic: str, payload: dict[str, Any]) -> list[DayData]:
+    def receive(self, message: Message) -> list[DayData]:
         """Take in a message of TOPICS; returns the days that are whole with it."""
-        if topic == "counts":
-            part = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"])
-            self._counts.append(part)
-            self._covered += len(part)
-        elif topic == "trial":
-            row = (payload["r"], payload["g"], payload["o"], payload["k"], payload["x"])
-            self._trials.setdefault(payload["d"], []).append(row)
-        elif topic == "decoder":
-            if payload["u"] is not None:
-                self._swapped[payload["k"] + 1] = tuple(payload["u"])
-        elif payload["x"] == "end":
-            self._ends[payload["d"]] = (payload["k"] + 1, payload["n"])
+        match message:
+            case Counts(channel=channel) if channel == CHANNEL:
+                bins = np.frombuffer(message.data, dtype=message.dtype).reshape(message.shape)
+                self._counts.append(bins)
+                self._covered += len(bins)
+            case Trial():
+                row = (message.trial, message.target_index, message.go_tick, message.tick, message.outcome)
+                self._trials.setdefault(message.day, []).append(row)
+            case Decoder(readouts=readouts) if readouts is not None:
+                self._swapped[message.tick + 1] = tuple(readouts)
+            case Day(event="end"):
+                self._ends[message.day] = (message.tick + 1, message.trials)
         found = []
         while self._whole():
             found.append(self._take_day())

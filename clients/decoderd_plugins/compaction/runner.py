@@ -23,6 +23,7 @@ from decoderd_client.conversation import ControlError, NoAnswer
 from decoderd_client.plugins import Unable
 from decoderd_plugins.compaction import Config, measures, output
 from decoderd_plugins.compaction.days import TOPICS, DayAssembler, DayData, swaps
+from decoderd_plugins.messages import Counts, typed
 
 SOURCE = "compaction"
 # How long a message is waited for before finished measures are looked for.
@@ -107,7 +108,7 @@ def run_live(session: Session, config: Config, on_progress: OnProgress) -> None:
         while True:
             message = messages.next(WAIT_S)
             if message is not None:
-                for day in assembler.receive(message.topic, message.payload):
+                for day in assembler.receive(typed(message.topic, message.payload)):
                     waiting.append(pool.submit(series.measure, day))
             while waiting and waiting[0].done():
                 _publish(session, waiting.popleft().result(), config.publish, messages.over, on_progress)
@@ -140,15 +141,15 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
         assembler = DayAssembler(swaps(protocol.overnight.model_dump()))
         for topic in ("day", "trial", "decoder"):  # no day is whole before its counts arrive
             for payload in recorded.messages(topic):
-                assembler.receive(topic, payload)
+                assembler.receive(typed(topic, payload))
         series = None
         for chunk in recorded.store.chunks("counts"):
-            for payload in codec.decode_all(chunk.data):
+            for counts in map(Counts.read, codec.decode_all(chunk.data)):
                 if series is None:
                     task = protocol.task.model_dump()
-                    plan = _plan(config, protocol.tick_s, payload["n"][1], task, recorded.readouts)
+                    plan = _plan(config, protocol.tick_s, counts.shape[1], task, recorded.readouts)
                     series = Series(recorded.name, plan, on_progress)
-                for day in assembler.receive("counts", payload):
+                for day in assembler.receive(counts):
                     on_progress(output.summary(series.measure(day)))
         if series is None:
             raise Unable(f"{directory}: holds no counts")

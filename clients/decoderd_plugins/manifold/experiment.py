@@ -16,11 +16,13 @@ import numpy as np
 
 from decoderd.trigger import Trigger
 from decoderd_client.plugins import Unable
+from decoderd_plugins import messages
 from decoderd_plugins.manifold import Config, fitting, measures
 from decoderd_plugins.manifold.fitting import Fit
 from decoderd_plugins.manifold.intuitive_decoder import Arrays
 from decoderd_plugins.manifold.measures import NAN, Numbers
 from decoderd_plugins.manifold.trials import Trial, TrialAssembler
+from decoderd_plugins.messages import Message
 from decoderd_plugins.options import trigger_text
 from decoderd_plugins.progress import SessionProgress
 
@@ -85,7 +87,11 @@ class ManifoldExperiment:
         for other in _other_changes(description["protocol"]):
             on_progress(f"the session also changes its decoder by itself ({other}): measures show both changes")
         self._assembler = TrialAssembler(
-            description["tick_s"], description["bin_ticks"], description["units"], description.get("readouts")
+            description["tick_s"],
+            description["bin_ticks"],
+            description["units"],
+            description.get("readouts"),
+            description["protocol"]["decoder"]["channel"],
         )
         self.stages = [Stage("calibration", 0.0, 0)]
         self.windows: list[Window] = []
@@ -105,11 +111,11 @@ class ManifoldExperiment:
         """Number of whole trials received under the session's own decoder."""
         return len(self.stages[0].trials)
 
-    def receive(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def receive(self, message: Message) -> None:
         """Take in a message of trials.TOPICS."""
-        if topic != "trial":  # a trial counts once all of its bins are there
-            self._progress.receive(topic, payload)
-        for trial in self._assembler.receive(topic, dict(payload)):
+        if not isinstance(message, messages.Trial):  # a trial counts once all of its bins are there
+            self._progress.receive(message)
+        for trial in self._assembler.receive(message):
             self._progress.trials = max(self._progress.trials, trial.number)
             self._add_trial(trial)
         self._begin_next_stage()

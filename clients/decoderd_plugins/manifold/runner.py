@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from decoderd_plugins.manifold import Config, output
 from decoderd_plugins.manifold.experiment import ManifoldExperiment
 from decoderd_plugins.manifold.intuitive_decoder import Arrays
 from decoderd_plugins.manifold.trials import TOPICS
+from decoderd_plugins.messages import Decoder, typed
 from decoderd_plugins.progress import SessionProgress, progress_of
 
 OnProgress = Callable[[str], None]
@@ -88,7 +88,7 @@ def _take_part(session: Session, experiment: ManifoldExperiment, name: str, tick
                 experiment.decoder_consumed(tick)
             tick = passed.tick
             for topic, payload in passed.messages:
-                experiment.receive(topic, payload)
+                experiment.receive(typed(topic, payload))
             if passed.over:
                 return True
         return False
@@ -101,7 +101,7 @@ def _follow_stream(session: Session, experiment: ManifoldExperiment, on_progress
     """Run beside the stream: inputs are sent at once, for the next tick. Returns whether the session is over."""
     with session.subscribe(TOPICS) as messages:
         for message in messages:
-            experiment.receive(message.topic, message.payload)
+            experiment.receive(typed(message.topic, message.payload))
             due = experiment.due_inputs()
             for given in due:
                 if given["op"] == "decoder" and not messages.over:
@@ -131,18 +131,14 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
         description, arrays = _description(recorded)
         experiment = ManifoldExperiment(description, arrays, config, SessionProgress(), on_progress)
         output.prepare(config.out)
-        exchanged = iter(
-            message["k"] for message in recorded.messages("decoder") if (message["w"], message["x"]) == _BY_INPUT
-        )
-        streams = {topic: recorded.messages(topic) for topic in TOPICS}
+        decoders = map(Decoder.read, recorded.messages("decoder"))
+        exchanged = (decoder.tick for decoder in decoders if (decoder.source, decoder.event) == _BY_INPUT)
+        messages = [typed(topic, payload) for topic in TOPICS for payload in recorded.messages(topic)]
         # Stable: messages of one tick stay in the order of TOPICS.
-        for tick, topic, payload in sorted(
-            chain.from_iterable([(one["k"], topic, one) for one in streams[topic]] for topic in TOPICS),
-            key=lambda entry: entry[0],
-        ):
-            experiment.receive(topic, payload)
+        for message in sorted(messages, key=lambda message: message.tick):
+            experiment.receive(message)
             if any(given["op"] == "decoder" for given in experiment.due_inputs()):
-                experiment.decoder_consumed(next(exchanged, tick + 1))
+                experiment.decoder_consumed(next(exchanged, message.tick + 1))
             if experiment.over:
                 break
         _conclude(experiment, description["session"], on_progress)

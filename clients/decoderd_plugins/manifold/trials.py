@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from decoderd.analysis.open_loop import Calibration
 from decoderd.arrays import Array
+from decoderd_plugins.messages import Counts, Message, Tick
+from decoderd_plugins.messages import Trial as TrialMessage
 
 TOPICS = ("tick", "counts", "trial", "day")
 CENTRE, REACH = 1, 3  # phases of a trial
@@ -63,49 +65,55 @@ class TrialAssembler:
         bin_ticks: ticks of a bin.
         units: units of the population.
         readouts: the units that are read, or None for all.
+        channel: the channel of counts that the decoder reads.
     """
 
-    def __init__(self, tick_s: float, bin_ticks: int, units: int, readouts: list[int] | None) -> None:
-        self._tick_s, self._bin_ticks = tick_s, bin_ticks
+    def __init__(
+        self, tick_s: float, bin_ticks: int, units: int, readouts: list[int] | None, channel: str = "counts"
+    ) -> None:
+        self._tick_s, self._bin_ticks, self._channel = tick_s, bin_ticks, channel
         self._read = np.arange(units) if readouts is None else np.array(readouts)
         self._first: int | None = None
         self._last_tick = self._covered = -1  # the last tick received, and the last whose bin is known
         self._ticks: dict[int, _Tick] = {}
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[Counts] = deque()
         self._bins: dict[int, list[tuple[Any, ...]]] = {}
-        self._ended: deque[dict[str, Any]] = deque()
+        self._ended: deque[TrialMessage] = deque()
 
-    def receive(self, topic: str, payload: dict[str, Any]) -> list[Trial]:
+    def receive(self, message: Message) -> list[Trial]:
         """Take in a message of TOPICS; returns the trials that are whole with it, in order."""
-        if topic == "tick":
-            self._receive_tick(payload)
-        elif topic == "counts":
-            self._waiting.append(payload)
-        elif topic == "trial":
-            self._ended.append(payload)
-        while self._waiting and self._waiting[0]["k"] <= self._last_tick:
+        match message:
+            case Tick():
+                self._receive_tick(message)
+            case Counts(channel=channel) if channel == self._channel:
+                self._waiting.append(message)
+            case TrialMessage():
+                self._ended.append(message)
+        while self._waiting and self._waiting[0].tick <= self._last_tick:
             self._assign(self._waiting.popleft())
         found = []
-        while self._ended and self._whole(self._ended[0]["k"]):
+        while self._ended and self._whole(self._ended[0].tick):
             ended = self._ended.popleft()
-            bins = self._bins_of(ended["r"])
-            if self._first is not None and ended["a"] >= self._first:
+            bins = self._bins_of(ended.trial)
+            if self._first is not None and ended.start_tick >= self._first:
                 found.append(_trial(ended, bins))
         return found
 
-    def _receive_tick(self, payload: dict[str, Any]) -> None:
-        tick, (x, y, vx, vy) = payload["k"], payload["c"]
+    def _receive_tick(self, message: Tick) -> None:
+        tick, (x, y, vx, vy) = message.tick, message.cursor
         if self._first is None:
             self._first, self._covered = tick, tick - 1
         before = (x - vx * self._tick_s, y - vy * self._tick_s)
-        goal = None if payload["t"] is None else tuple(payload["t"])
-        self._ticks[tick] = _Tick(payload["r"], payload["p"], goal, before, payload["v"], payload["i"])
+        self._ticks[tick] = _Tick(
+            message.trial, message.phase, message.goal, before, message.decoded_velocity, message.intended_velocity
+        )
         self._last_tick = tick
 
-    def _assign(self, payload: dict[str, Any]) -> None:
+    def _assign(self, message: Counts) -> None:
         """Assign a bin whose ticks are all known to its trial, or leave it out."""
-        ticks = [self._ticks.pop(tick, None) for tick in range(payload["k"] - payload["n"][0] + 1, payload["k"] + 1)]
-        self._covered = max(self._covered, payload["k"])
+        length = message.shape[0]
+        ticks = [self._ticks.pop(tick, None) for tick in range(message.tick - length + 1, message.tick + 1)]
+        self._covered = max(self._covered, message.tick)
         known = [tick for tick in ticks if tick is not None]
         if not len(known) == len(ticks) == self._bin_ticks:
             return
@@ -114,7 +122,8 @@ class TrialAssembler:
             return
         if any((tick.trial, tick.phase) != (first.trial, first.phase) for tick in known):
             return
-        counts = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"]).sum(axis=0, dtype=np.float64)
+        by_tick = np.frombuffer(message.data, dtype=message.dtype).reshape(message.shape)
+        counts = by_tick.sum(axis=0, dtype=np.float64)
         to_goal = np.subtract(first.goal, first.before)
         intended = np.mean([tick.intended for tick in known], axis=0)
         self._bins.setdefault(first.trial, []).append(
@@ -131,9 +140,18 @@ class TrialAssembler:
         return ReachBins(*(np.array(column, dtype=np.float64) for column in zip(*bins, strict=True)))
 
 
-def _trial(ended: dict[str, Any], bins: ReachBins) -> Trial:
-    ticks = ended["k"] - (ended["o"] if ended["o"] >= 0 else ended["a"])
-    return Trial(ended["r"], ended["d"], ended["g"], ended["a"], ended["k"], ticks, ended["x"], bins)
+def _trial(ended: TrialMessage, bins: ReachBins) -> Trial:
+    ticks = ended.tick - (ended.go_tick if ended.go_tick >= 0 else ended.start_tick)
+    return Trial(
+        number=ended.trial,
+        day=ended.day,
+        target=ended.target_index,
+        start_tick=ended.start_tick,
+        end_tick=ended.tick,
+        ticks=ticks,
+        outcome=ended.outcome,
+        bins=bins,
+    )
 
 
 class Bins(NamedTuple):

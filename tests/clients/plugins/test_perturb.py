@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections import namedtuple
 
 import pytest
 from pydantic import ValidationError
@@ -16,6 +15,7 @@ from decoderd.wire import codec
 from decoderd_client.plugins import installed
 from decoderd_plugins.perturb import PERTURB, Conditions, Config, PlanRunner, SuccessRate
 from decoderd_plugins.progress import SessionProgress
+from tests.clients.plugins import building
 from tests.clients.serving import served
 from tests.protocols import lasting
 from tests.running import TIMEOUT_S, environment, stored
@@ -28,7 +28,7 @@ def config(on, off=None):
 
 
 def trial(number, outcome="success"):
-    return "trial", {"k": 100 * number, "r": number, "x": outcome}
+    return building.trial(number, 100 * number, outcome=outcome)
 
 
 # --- plans
@@ -78,10 +78,10 @@ def test_a_success_rate_is_taken_over_the_last_trials():
     outcomes = ["success", "success", "hold_broken", "hold_broken", "hold_broken"]
     reached = []
     for number, outcome in enumerate(outcomes, 1):
-        conditions.receive(*trial(number, outcome))
+        conditions.receive(trial(number, outcome))
         reached.append(conditions.reached(half))
     assert reached == [False, False, False, True, False]
-    conditions.receive(*trial(6))
+    conditions.receive(trial(6))
     assert conditions.reached(SuccessRate(success_rate=0.4, of=2))
     conditions.restart_success_rate()
     assert not conditions.reached(SuccessRate(success_rate=0.0, of=1))
@@ -110,7 +110,7 @@ def test_a_perturbation_is_added_and_removed_once():
     runner = PlanRunner(session, config({"trial": 3}, {"trial": 5}), lines.append)
     by_trial = []
     for number in range(1, 7):
-        runner.conditions.receive(*trial(number))
+        runner.conditions.receive(trial(number))
         runner.act()
         by_trial.append(len(session.calls))
     assert by_trial == [0, 1, 1, 2, 2, 2]
@@ -120,9 +120,6 @@ def test_a_perturbation_is_added_and_removed_once():
         "turn removed at tick 9, after 4 trials, on day 1",
     ]
     assert runner.complete
-
-
-Message = namedtuple("Message", "topic payload")
 
 
 class Stream:
@@ -140,7 +137,7 @@ class Stream:
     def __iter__(self):
         for number, message in enumerate(self.messages, 1):
             self.over = number == len(self.messages)
-            yield Message(*message)
+            yield message
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from decoderd.session.step import step
 from decoderd.trigger import Trigger, reached
 from decoderd_client import Participant, Session
+from decoderd_plugins.messages import typed
 from decoderd_plugins.progress import SessionProgress, progress_of, trials_before
+from tests.clients.plugins import building
 from tests.clients.serving import served
 from tests.protocols import begun, centre_out, given
 
@@ -31,11 +35,11 @@ def test_triggers_are_due_when_the_session_begins_the_trial():
     begins, ends = [], []
     while not state.progress.done:
         state, messages = step(session, state, given())
-        for topic, payload in messages:
-            progress.receive(topic, payload)
-            if topic == "trial":
-                begins.append(payload["a"])
-                ends.append(payload["k"])
+        for message in itertools.starmap(typed, messages):
+            progress.receive(message)
+            if message.topic == "trial":
+                begins.append(message.start_tick)
+                ends.append(message.tick)
         for trigger, tick in due.items():
             if tick is None and progress.reached(trigger):
                 due[trigger] = state.tick
@@ -61,8 +65,8 @@ def test_more_trials_count_as_trials_of_this_day():
 
 def test_trials_of_earlier_days():
     days = [("block", 1, 0), ("end", 1, 4), ("block", 2, 0), ("end", 2, 5), ("block", 3, 0)]
-    payloads = [{"x": x, "d": d, "n": n} for x, d, n in days]
-    assert [trials_before(day, payloads) for day in (1, 2, 3)] == [0, 4, 9]
+    messages = [building.day(event, 0, number, trials) for event, number, trials in days]
+    assert [trials_before(day, messages) for day in (1, 2, 3)] == [0, 4, 9]
 
 
 @pytest.mark.parametrize("triggers", [[Trigger(day=2, trial=3)], [Trigger(day=2)]])

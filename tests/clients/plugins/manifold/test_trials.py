@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decoderd_plugins.manifold.trials import CENTRE, REACH, TrialAssembler, outward_bins, pooled
+from tests.clients.plugins import building
 
 TICK_S, BIN = 0.01, 3
 # Phases of the ticks of one trial after another: rest, centre, centre hold, reach, hold.
@@ -22,37 +23,27 @@ def session():
             tick = begin + offset
             goal = {0: None, 1: (0.0, 0.0), 2: (0.0, 0.0)}.get(phase, (0.05, 0.1 * number))
             place = (0.001 * (tick + 1), 0.002 * (tick + 1), 0.1, 0.2)
-            payload = {
-                "k": tick,
-                "d": 1,
-                "r": number,
-                "p": phase,
-                "t": goal,
-                "c": place,
-                "v": (0.0, tick),
-                "i": (tick, 0),
-            }
-            messages.append(("tick", payload))
+            messages.append(building.tick(tick, number, phase, goal, place, (0.0, tick), (tick, 0)))
             if (tick + 1) % BIN == 0:
                 part = counts[tick + 1 - BIN : tick + 1]
-                messages.append(("counts", {"k": tick, "n": list(part.shape), "e": "<u2", "y": part.tobytes()}))
+                messages.append(building.counts(tick, part))
         go = begin + trial.index(REACH) if REACH in trial else -1
         begin += len(trial)
-        ended = {"k": begin - 1, "d": 1, "r": number, "g": number, "a": begin - len(trial), "o": go}
-        messages.append(("trial", {**ended, "x": "success" if go >= 0 else "centre_timeout"}))
+        outcome = "success" if go >= 0 else "centre_timeout"
+        messages.append(building.trial(number, begin - 1, begin - len(trial), go, target=number, outcome=outcome))
     return counts, phases, messages
 
 
 def assembled(messages, readouts=None):
     assembler = TrialAssembler(TICK_S, BIN, 4, readouts)
-    return [trial for message in messages for trial in assembler.receive(*message)]
+    return [trial for message in messages for trial in assembler.receive(message)]
 
 
 @pytest.mark.parametrize("late", [None, "tick", "counts", "trial"])
 def test_trials_are_whole_in_any_order_of_topics(late):
     counts, phases, messages = session()
     if late is not None:  # as when a topic's messages have to be fetched
-        messages = [m for m in messages if m[0] != late] + [m for m in messages if m[0] == late]
+        messages = [m for m in messages if m.topic != late] + [m for m in messages if m.topic == late]
     found = assembled(messages)
     assert [trial.number for trial in found] == [1, 2, 3]
     bounds = np.cumsum([0, *map(len, TRIALS)])
@@ -76,7 +67,7 @@ def test_trials_are_whole_in_any_order_of_topics(late):
 
 def test_trials_that_began_before_the_first_tick_are_left_out():
     _, _, messages = session()
-    at = next(i for i, (topic, payload) in enumerate(messages) if topic == "tick" and payload["k"] == 4)
+    at = next(i for i, message in enumerate(messages) if message.topic == "tick" and message.tick == 4)
     late = assembled(messages[at:])
     assert [trial.number for trial in late] == [2, 3]
     for one, whole in zip(late, assembled(messages)[1:], strict=True):
@@ -85,8 +76,7 @@ def test_trials_that_began_before_the_first_tick_are_left_out():
 
 def test_a_short_bin_at_the_end_of_a_day():
     _, _, messages = session()
-    short = {"k": 43, "n": [1, 4], "e": "<u2", "y": bytes(8)}
-    found = assembled([*messages, ("counts", short)])
+    found = assembled([*messages, building.counts(43, np.zeros((1, 4)))])
     assert [trial.number for trial in found] == [1, 2, 3]
 
 
@@ -94,6 +84,14 @@ def test_only_readouts_are_kept():
     _, _, messages = session()
     whole, some = assembled(messages), assembled(messages, [2, 0])
     np.testing.assert_array_equal(some[0].bins.counts, whole[0].bins.counts[:, [2, 0]])
+
+
+def test_only_the_chosen_channel_is_kept():
+    _, _, messages = session()
+    others = [building.counts(m.tick, np.ones((BIN, 4)), "events") for m in messages if m.topic == "counts"]
+    mixed = sorted([*messages, *others], key=lambda message: message.tick)
+    for one, whole in zip(assembled(mixed), assembled(messages), strict=True):
+        np.testing.assert_array_equal(one.bins.counts, whole.bins.counts)
 
 
 def test_targets_are_numbered_and_the_centre_is_minus_one():
