@@ -33,7 +33,7 @@ def test_draws_differ_and_are_repeatable():
     ("targets", "message"),
     [
         (np.repeat([0, 1], [30, 24]), "target 1 has 24 reaches, 25 are needed"),
-        (np.repeat([0, 1], 25), "0 reaches are left to test on"),
+        (np.repeat([0, 1], 25), "0 test reaches are left after training"),
         (np.zeros(100, dtype=int), "at least two targets"),
     ],
 )
