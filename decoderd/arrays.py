@@ -1,4 +1,4 @@
-"""Checks at the border: every array from a file or a client passes here before a filter sees it."""
+"""Checks of arrays that come from files or clients, and reading of .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decoderd.errors import ArrayError
 
-# Arrays of float64. (mypy cannot follow the width through NumPy's arithmetic, so the alias says less.)
+# Arrays of float64. (The alias is wider, because mypy cannot infer the width of NumPy's results.)
 Array = NDArray[np.floating[Any]]
 
 
@@ -24,7 +24,7 @@ def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
-        raise ArrayError(f"{name}: is no array of numbers ({error})", name) from None
+        raise ArrayError(f"{name}: is not an array of numbers ({error})", name) from None
     if array.dtype.kind not in "bifu":
         raise ArrayError(f"{name}: holds {array.dtype}, expected real numbers", name)
     if array.ndim != len(shape) or any(
@@ -34,7 +34,7 @@ def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
         raise ArrayError(f"{name}: has shape {array.shape}, expected {wanted}", name)
     if not array.size:
         raise ArrayError(f"{name}: is empty (its shape is {array.shape})", name)
-    # Row by row, as a checkpoint restores it: in another order matrix products round differently.
+    # In C order, as a checkpoint restores it: in another order matrix products round differently.
     array = np.array(array, dtype=np.float64, order="C")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
@@ -46,21 +46,21 @@ def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
 
 
 def check_vector(name: str, value: Any, length: int) -> Array:
-    """`value` as a read-only float64 array (length,); a column or a row of that length will do. Raises ArrayError."""
-    with contextlib.suppress(ValueError):  # rows of different lengths, of which `finite` tells
+    """`value` as a read-only float64 array (length,), also from (length, 1) or (1, length). Raises ArrayError."""
+    with contextlib.suppress(ValueError):  # rows of different lengths, which `check_array` reports
         value = np.ravel(value) if np.shape(value) in ((length, 1), (1, length)) else value
     return check_array(name, value, (length,))
 
 
 def require_arrays(arrays: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
-    """Raise ArrayError unless all `names` are among `arrays`; the message lists what is missing."""
+    """Raise ArrayError unless `arrays` has all `names`; the message lists those that are missing."""
     missing = [name for name in names if name not in arrays]
     if missing:
         raise ArrayError(f"{what} needs the arrays {', '.join(names)}; missing: {', '.join(missing)}", missing[0])
 
 
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file, without unpickling anything. Raises ArrayError if it is not one."""
+    """The arrays of an .npz file; pickled objects are refused. Raises ArrayError for any other file."""
     try:
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):
@@ -71,12 +71,12 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise ArrayError(f"{path}: no such file") from None
     except ArrayError:
         raise
-    except Exception as error:  # a corrupt file can make NumPy, zipfile and zlib raise nearly anything
+    except Exception as error:  # corrupt files make NumPy, zipfile and zlib raise many kinds of errors
         raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
 
 
 def load_npy(path: Path) -> NDArray[Any]:
-    """The array of an .npy file, without unpickling anything. Raises ArrayError if it is not one."""
+    """The array of an .npy file; pickled objects are refused. Raises ArrayError for any other file."""
     try:
         with path.open("rb") as file:
             array = np.load(file, allow_pickle=False)

@@ -1,7 +1,7 @@
-"""A session's state as bytes and back.
+"""Checkpoints: the state of a session as bytes, and back.
 
 The state is a tree of named tuples, tuples, arrays and plain values, so a checkpoint is complete by construction.
-Large arrays are stored once under their hash: parameters that did not change cost nothing in the next checkpoint.
+Large arrays are stored once under their hash, so parameters that have not changed are not stored again.
 
 A named tuple is stored under the name that `stored` gave it, and its values under the names of its fields. Modules and
 classes can therefore be moved and renamed, and a file can be read as long as its names and fields are known. Restoring
@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from decoderd.errors import StoreError
 
-# Smaller arrays stand in the tree itself.
+# Bytes above which an array is stored under its hash; smaller ones are part of the tree.
 LARGE = 1024
 
 Kind = TypeVar("Kind", bound=type[tuple[Any, ...]])
@@ -30,10 +30,10 @@ _names: dict[Any, str] = {}  # and back
 
 
 def stored(name: str) -> Callable[[Kind], Kind]:
-    """Class decorator: the name under which checkpoints store a NamedTuple, such as "decoders.kalman.state".
+    """Class decorator: store a NamedTuple in checkpoints under `name`, such as "decoders.kalman.state".
 
-    A name stays the same when the class is moved or renamed. Built-ins begin with their family and kind; a plug-in's
-    begin with its package. Raises ValueError for a name that another class has.
+    The name must stay the same when the class is moved or renamed. Names of built-ins begin with family and kind, names
+    of plug-ins with their package. Raises ValueError for a name that another class has.
     """
 
     def register(kind: Kind) -> Kind:
@@ -47,21 +47,23 @@ def stored(name: str) -> Callable[[Kind], Kind]:
 
 
 class Encoded(NamedTuple):
-    """A state as bytes."""
+    """An encoded state."""
 
     body: bytes
-    fresh: dict[str, bytes]  # {hash: bytes} of large arrays that the state before did not have
+    fresh: dict[str, bytes]  # {hash: bytes} of large arrays that the previous state did not have
     uses: list[str]  # hashes of all its large arrays
 
 
 class Encoder:
-    """Turns states into bytes, remembering which large arrays it has handed out already."""
+    """Encodes consecutive states; large arrays that the previous state had are not encoded again."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, str]] = {}  # id -> (array, kept so that its id stays its own, hash)
+        self._known: dict[
+            int, tuple[Any, str]
+        ] = {}  # id -> (array, hash); the reference keeps the id from being reused
 
     def encode(self, state: Any) -> Encoded:
-        """The state's bytes, and the large arrays it stands on."""
+        """The state as bytes, with its new large arrays."""
         fresh: dict[str, bytes] = {}
         seen: dict[int, tuple[Any, str]] = {}
 
@@ -80,9 +82,9 @@ class Encoder:
 
 
 def decode(data: bytes, arrays: Callable[[str], bytes], spec: Callable[[Any], Any]) -> Any:
-    """The state from its bytes. `arrays(hash)` gives large arrays' bytes, `spec(data)` a validated config.
+    """The state from its bytes. `arrays(hash)` returns the bytes of a large array, `spec(data)` a validated config.
 
-    Raises StoreError if the bytes are no state.
+    Raises StoreError for bytes that are not a state, and for names or fields that this version does not have.
     """
     try:
         return _restored(msgpack.unpackb(data, strict_map_key=False), arrays, spec)
@@ -93,7 +95,7 @@ def decode(data: bytes, arrays: Callable[[str], bytes], spec: Callable[[Any], An
 
 
 def _array_bytes(array: np.ndarray) -> bytes:
-    # The order in memory is part of the value: matrix products round differently in another.
+    # The memory order is stored, too: in another order matrix products round differently.
     order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     return msgpack.packb([array.dtype.str, list(array.shape), order, array.tobytes(order)])
 
@@ -106,13 +108,13 @@ def _array_from(body: Any) -> np.ndarray:
 
 
 def _plain(value: Any, large: Callable[[np.ndarray], str]) -> Any:
-    if isinstance(value, np.generic):  # before numbers: a float64 is a float, too
+    if isinstance(value, np.generic):  # before float, of which np.float64 is a subclass
         return {"a": _array_bytes(np.asarray(value)), "scalar": True}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
-            raise TypeError("an array of objects has no place in a state")
+            raise TypeError("an array of objects cannot be stored in a state")
         return {"h": large(value)} if value.nbytes > LARGE else {"a": _array_bytes(value)}
     if isinstance(value, tuple):
         items = [_plain(item, large) for item in value]
@@ -129,7 +131,7 @@ def _plain(value: Any, large: Callable[[np.ndarray], str]) -> Any:
         return {"d": [[key, _plain(item, large)] for key, item in value.items()]}
     if isinstance(value, BaseModel):
         return {"p": value.model_dump(mode="json")}
-    raise TypeError(f"{type(value).__name__} has no place in a state: use arrays, numbers and named tuples")
+    raise TypeError(f"{type(value).__name__} cannot be stored in a state: use arrays, numbers and named tuples")
 
 
 def _restored(value: Any, arrays: Callable[[str], bytes], spec: Callable[[Any], Any]) -> Any:
@@ -153,8 +155,8 @@ def _named_tuple(name: str, values: dict[str, Any]) -> Any:
     kind = _kinds.get(name)
     if kind is None:
         raise StoreError(
-            f"the checkpoint holds {name!r}, which nothing installed here knows: install the plug-in it is from, or "
-            f"the version of decoderd that wrote it"
+            f"the checkpoint has a {name!r}, which is not installed: install the plug-in it is from, or the version of "
+            f"decoderd that wrote it"
         )
     if set(values) != set(kind._fields):
         raise StoreError(

@@ -1,8 +1,8 @@
-"""Clocks: the only place that asks the operating system for the time. The loop asks a clock when its next tick is due.
+"""Clocks: when the next tick of a session is due. No other module asks the operating system for the time.
 
 RealTime   tick k is due k periods after the start; a factor speeds it up
 Unpaced    every tick is due at once
-Stepped    ticks are due when somebody grants them (tests, notebooks)
+Stepped    a tick is due when it has been granted (tests, notebooks)
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ now_ns = time.perf_counter_ns
 
 
 class Clock(Protocol):
-    """What the loop needs of a clock."""
+    """The interface of clocks."""
 
-    paced: bool  # whether ticks have deadlines, so that being late means something
+    paced: bool  # whether ticks have deadlines
 
     def start(self, tick: int) -> None:
-        """The loop begins with `tick`."""
+        """Start the clock; `tick` is the first tick of the loop."""
 
     def wait(self, tick: int) -> int | None:
-        """Return when `tick` is due: how late that was in ns, or None if it will not come."""
+        """Wait until `tick` is due; returns how late it is in ns, or None for the end of the loop."""
 
     @property
     def period_ns(self) -> int:
-        """Time from tick to tick, 0 if unpaced."""
+        """Time from tick to tick in ns, 0 for a clock without deadlines."""
 
 
 class RealTime:
-    """Absolute deadlines: a late tick delays no other, and none is skipped."""
+    """A clock with absolute deadlines: a late tick does not delay later ones, and no tick is skipped."""
 
     paced = True
 
@@ -40,15 +40,15 @@ class RealTime:
 
     @property
     def period_ns(self) -> int:
-        """Time from tick to tick."""
+        """Time from tick to tick in ns."""
         return round(self._period)
 
     def start(self, tick: int) -> None:
-        """The first tick is due one period from now."""
+        """Start; the first tick is due one period from now."""
         self._first, self._origin = tick, now_ns() + round(self._period)
 
     def wait(self, tick: int) -> int:
-        """Sleep until the tick is due."""
+        """Sleep until the tick is due; returns how late it is in ns."""
         due = self._origin + round((tick - self._first) * self._period)
         left = due - now_ns()
         if left > 0:
@@ -57,21 +57,21 @@ class RealTime:
 
 
 class Unpaced:
-    """As fast as it goes."""
+    """A clock without deadlines: every tick is due at once."""
 
     paced = False
     period_ns = 0
 
     def start(self, tick: int) -> None:
-        """Nothing to prepare."""
+        """Nothing to do."""
 
     def wait(self, tick: int) -> int:
-        """Now."""
+        """Return at once; never late."""
         return 0
 
 
 class Stepped:
-    """Runs the ticks that were granted, then stops; `grant` more and run again."""
+    """A clock that ends the loop after the granted ticks; `grant` more and run again."""
 
     paced = False
     period_ns = 0
@@ -80,14 +80,14 @@ class Stepped:
         self._left = ticks
 
     def grant(self, ticks: int) -> None:
-        """Allow `ticks` more."""
+        """Allow `ticks` more ticks."""
         self._left += ticks
 
     def start(self, tick: int) -> None:
-        """Nothing to prepare."""
+        """Nothing to do."""
 
     def wait(self, tick: int) -> int | None:
-        """Now, or never."""
+        """Return 0 for a granted tick, None when all have been used."""
         if self._left <= 0:
             return None
         self._left -= 1

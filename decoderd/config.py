@@ -1,5 +1,4 @@
-"""The ground all configuration stands on: frozen, closed models, fields with units and ranges, and errors
-that name the field, its value and what is allowed."""
+"""Base classes of configuration, types of fields with units and ranges, and readable validation errors."""
 
 from __future__ import annotations
 
@@ -18,12 +17,12 @@ class Config(BaseModel):
 
 
 class ComponentConfig(Config):
-    """Configuration of one component. Subclasses narrow `kind` to a Literal, the name a protocol uses."""
+    """Configuration of a component. Subclasses narrow `kind` to a Literal: the name that protocols use."""
 
     kind: str
 
 
-# A range wide enough for every experiment we know and narrow enough to catch centimetres given as metres.
+# Ranges wide enough for published experiments and narrow enough to catch centimetres given as metres.
 Metres = Annotated[float, Field(strict=True, gt=0, le=2)]
 MetresOrZero = Annotated[float, Field(strict=True, ge=0, le=2)]
 Coordinate = Annotated[float, Field(strict=True, ge=-2, le=2)]
@@ -38,7 +37,7 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Units = Annotated[int, Field(strict=True, ge=1, le=20_000)]
 UnitIndices = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)]
 
-# The first that fits is taken.
+# Longer suffixes first: the first that fits is taken.
 _SUFFIXES = {
     "_n_m_s_rad": "newton metre seconds per radian",
     "_n_s_m": "newton seconds per metre",
@@ -60,15 +59,15 @@ _COMPARISONS = {
 
 
 def unit_of(field: str) -> str | None:
-    """The SI unit a field's name ends in, in words."""
+    """The unit that a field's name ends in, in words; None without one."""
     return next((word for suffix, word in _SUFFIXES.items() if field.endswith(suffix)), None)
 
 
-def followed(model: Any, path: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """Follow an error's `path` into `model`: the part of it that a protocol's author would write, and the fields
-    allowed where it ends ([] where it leads out of models).
+def resolve(model: Any, path: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The path of a pydantic error as the author of a protocol writes it, and the fields allowed at its end.
 
-    Pydantic puts the tag of a union's member, or the member's name, into the path: these are left out.
+    Pydantic puts the tag or the name of a union's member into the path; these are left out. The fields are [] where
+    the path does not end in a model.
     """
     shown = []
     for place, part in enumerate(path):
@@ -82,7 +81,7 @@ def followed(model: Any, path: tuple[int | str, ...]) -> tuple[list[str], list[s
             shown.append(str(part))
         elif member is not None:
             model = member
-        elif options and place == len(path) - 1:  # a field that is not there
+        elif options and place == len(path) - 1:  # an unknown field
             shown.append(part)
     return shown, sorted({name for option in _models_in(model) for name in option.model_fields})
 
@@ -94,20 +93,20 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _tags(model: type[BaseModel]) -> set[str]:
-    """The values by which a union knows this model: those of its Literal fields that leave no choice."""
+    """The tags of this model in a union: the values of its Literal fields that allow one value only."""
     literals = [get_args(field.annotation) for field in model.model_fields.values()]
     return {values[0] for values in literals if len(values) == 1 and isinstance(values[0], str)}
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ProtocolError:
-    """One readable ProtocolError for everything pydantic found: a line a fault, field = value: what is allowed."""
+    """A ProtocolError for all faults that pydantic found, one line each: field = value: what is allowed."""
     lines, fields = [], []
     faults = error.errors(include_url=False)
     for fault in faults:
         path = tuple(fault["loc"])
         if fault["type"] == "too_short" and any(o["loc"][: len(path)] == path != o["loc"] for o in faults):
-            continue  # its items were given, and are at fault themselves
-        shown, allowed = followed(model, path)
+            continue  # its items are reported themselves
+        shown, allowed = resolve(model, path)
         if fault["type"].startswith("union_tag"):
             shown.append(fault["ctx"]["discriminator"].strip("'"))
         field = prefix + ".".join(shown) if shown else prefix.rstrip(".") or "protocol"
@@ -136,7 +135,7 @@ def _line(field: str, shown: list[str], allowed: list[str], fault: dict[str, Any
         tags = context.get("expected_tags") or context.get("expected")
         return f"{field} = {context.get('tag', value)!r}: must be one of {tags}"
     if kind == "union_tag_not_found":
-        return f"{field}: is missing; it says which of the kinds is meant"
+        return f"{field}: is missing; it must name one of the kinds"
     reason = str(fault["msg"]).removeprefix("Value error, ")
     reason = reason[0].lower() + reason[1:]
     if isinstance(value, dict) or not shown:
@@ -145,5 +144,5 @@ def _line(field: str, shown: list[str], allowed: list[str], fault: dict[str, Any
 
 
 def ticks(seconds: float, tick_s: float) -> int:
-    """The whole number of ticks nearest to a duration; durations above zero take at least one tick."""
+    """A duration in ticks, rounded; a duration above 0 has at least one tick."""
     return max(1, round(seconds / tick_s)) if seconds > 0 else 0

@@ -1,4 +1,4 @@
-"""A value as it was D ticks ago: the last D values, oldest first."""
+"""A delay line: the last D values of an array, oldest first."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ DelayLine = tuple[Array, ...]
 
 
 def fill(value: Array, length: int) -> DelayLine:
-    """A line of `length` >= 1 ticks that has only ever seen `value`."""
+    """A delay line of `length` >= 1 values, all equal to `value`."""
     return (value,) * length
 
 
 def push(line: DelayLine, value: Array) -> tuple[DelayLine, Array]:
-    """Put `value` in; out comes the value of len(line) pushes ago."""
+    """(line with `value` added, the value of len(line) pushes ago)."""
     return (*line[1:], value), line[0]
 
 
 def look_back(line: DelayLine, pushes: int) -> Array:
-    """The value pushed `pushes` times ago, from 1 for the last one to len(line)."""
+    """The value pushed `pushes` times ago, from 1 (the last one) to len(line)."""
     return line[-pushes]

@@ -1,10 +1,10 @@
-"""The errors decoderd raises on purpose. Each says what was wrong, where, and what would be right."""
+"""The exceptions of decoderd. Each message says what was wrong, where, and what would be right."""
 
 from __future__ import annotations
 
 
 class DecoderdError(Exception):
-    """Base of all deliberate errors. `code` is stable and goes on the wire; `field` names the culprit."""
+    """Base class of all errors of decoderd. Control replies carry its `code` and the `field` at fault."""
 
     code = "error"
 
@@ -14,42 +14,42 @@ class DecoderdError(Exception):
 
 
 class ProtocolError(DecoderdError):
-    """A protocol or an override that does not validate."""
+    """A protocol or an override is invalid."""
 
     code = "bad_protocol"
 
 
 class ArrayError(DecoderdError):
-    """An array with the wrong shape or type, or with values that are not finite."""
+    """An array has the wrong shape or type, or values that are not finite."""
 
     code = "bad_array"
 
 
 class NumericalError(DecoderdError):
-    """Well-shaped numbers that no stable computation can use, such as a singular Q."""
+    """Numbers are of the right shape, but too ill-conditioned to compute with, such as a singular Q."""
 
     code = "ill_conditioned"
 
 
 class Refused(DecoderdError):
-    """An input or a perturbation that this session cannot carry out. Nothing was changed."""
+    """A session cannot carry out an input or a perturbation. Nothing was changed."""
 
     code = "refused"
 
 
 class Interrupted(DecoderdError):
-    """A signal came before the first tick: nothing was begun."""
+    """A signal ended the process before the first tick; no session was started."""
 
     code = "over"
 
 
 class StoreError(DecoderdError):
-    """A session file that is foreign, corrupt, locked, incomplete, or that cannot be written."""
+    """A session file is foreign, corrupt, locked or incomplete, or cannot be written."""
 
     code = "bad_store"
 
 
 class ServiceError(DecoderdError):
-    """A socket, key or process of the service that is not as it has to be."""
+    """A socket, a key or a process of the service cannot be used."""
 
     code = "service"

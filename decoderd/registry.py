@@ -1,7 +1,7 @@
-"""Components by family and kind. Built-ins and plug-ins enter through the same entry points.
+"""The registry of components by family and kind. Built-ins and plug-ins use the same entry points.
 
 An entry point `decoderd.<family>: <kind> = "module:OBJECT"` names a component: a NamedTuple of one validated
-config class and pure functions, as the contract in `decoderd/<family>/__init__.py` spells out.
+config class and pure functions, as `decoderd/<family>/contract.py` specifies.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def family(name: str) -> dict[str, Any]:
 
 
 def find(family_name: str, kind: str) -> Any:
-    """The component of one kind. Raises ProtocolError naming the kinds there are."""
+    """The component of one kind. Raises ProtocolError, which lists the kinds that are installed."""
     components = family(family_name)
     if kind not in components:
         raise ProtocolError(f"{kind!r} is not among the {family_name}: {', '.join(sorted(components))}", "kind")

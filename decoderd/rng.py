@@ -1,8 +1,8 @@
-"""Named streams of random numbers that are functions, not objects that advance.
+"""Random numbers as named streams: each row is a function of seed, name, day and index.
 
-A row of a stream depends on (seed, name, day, index) and on nothing else. Nobody's drawing can therefore
-shift anybody else's, a checkpoint needs no generator state beyond the tick it already holds, and a step that
-takes rows as arguments is pure. See docs/decisions/0001-random-streams-are-functions.md.
+A row depends on nothing else. Drawing from one stream therefore does not change the numbers of another, a checkpoint
+needs no state of a generator, and a step that takes rows as arguments is a pure function. See
+docs/decisions/0001-random-streams-are-functions.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from decoderd.arrays import Array
 
 Law = Literal["uniform", "normal"]
 
-# Numbers drawn at a time: enough to make the cost of a generator vanish, few enough that the tick which draws them
-# is not late (40 us). Changing it changes every normal stream.
+# Numbers drawn at a time: so many that the cost of setting the generator is small, so few that the tick which draws
+# them is not late (40 us). Changing it changes every normal stream.
 BLOCK: dict[Law, int] = {"uniform": 8192, "normal": 16384}
 
 
@@ -31,12 +31,12 @@ def key(seed: int, name: str, day: int) -> NDArray[np.uint64]:
     return np.frombuffer(digest[:16], dtype=np.uint64)
 
 
-# Equally likely parts of the normal law, as many as 16 bits tell apart: four to a word of 64 bits.
+# Equally likely parts of the normal distribution, numbered by 16 bits: a word of 64 bits gives four.
 _PARTS = 2**16
 
 
 class Spec(NamedTuple):
-    """What a component asks for: the law of its numbers, how many it uses at a time, and how normal ones are kept."""
+    """A stream that a component asks for: the law of its numbers, how many a row has, and the type of normal ones."""
 
     law: Law
     width: int
@@ -45,7 +45,7 @@ class Spec(NamedTuple):
 
 @cache
 def _means() -> NDArray[np.float32]:
-    """The mean of each part, in units in which the sum of two parts has variance 1."""
+    """The mean of each part, scaled so that the sum of two parts has variance 1."""
     edges = ndtri(np.arange(1, _PARTS) / _PARTS)
     density = np.concatenate([[0], np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi), [0]])
     means = _PARTS * -np.diff(density)
@@ -53,13 +53,13 @@ def _means() -> NDArray[np.float32]:
 
 
 def normal(words: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Four standard normal numbers a word: sums and differences of two parts, each drawn by 16 bits. |z| < 6.3.
+    """Standard normal numbers, four from a word: sums and differences of two parts, each chosen by 16 bits. |z| < 6.3.
 
-    Sum and difference of two normal numbers are independent, and smooth out what is coarse in a part: moments to the
-    sixth, and how often three or four standard deviations are passed, come out right to a few in a thousand or better.
+    Sum and difference of two normal numbers are independent, and smoother than the parts: moments up to the sixth, and
+    the frequency of values beyond three or four standard deviations, are right to a few in a thousand or better.
     See docs/decisions/0015-normal-numbers-by-a-table.md.
     """
-    parts = _means().take(words.view(np.uint16), mode="clip")  # all there, so that nothing is clipped
+    parts = _means().take(words.view(np.uint16), mode="clip")  # no index is out of range; "clip" is the fastest mode
     half = len(parts) // 2
     one, other, out = parts[:half], parts[half:], np.empty_like(parts)
     np.add(one, other, out=out[:half])
@@ -76,12 +76,12 @@ class Stream:
     def __init__(self, seeds: tuple[int, ...], name: str, spec: Spec) -> None:
         self.seeds, self.name, self.spec = seeds, name, spec
         if spec.law == "normal":
-            _means()  # before the first tick: the table takes as long as many ticks
+            _means()  # before the first tick, since making the table takes as long as many ticks
         self._rows = max(1, BLOCK[spec.law] // max(1, spec.width))
-        # A memo, no more: the block drawn last, and the generators of its day.
+        # A cache: the block drawn last, and the generators of its day.
         self._day, self._first, self._last = -1, 0, -1
         self._block: Array = np.empty((len(seeds), 0, spec.width))
-        self._generators: tuple[int, list[Located]] = (-1, [])
+        self._generators: tuple[int, list[PositionedGenerator]] = (-1, [])
 
     def row(self, day: int, index: int) -> Array:
         """Row `index` of `day`, shape (seeds, width), read-only."""
@@ -90,7 +90,7 @@ class Stream:
         return self._block[:, index - self._first]
 
     def rows(self, day: int, first: int, count: int) -> Array:
-        """Rows `first` .. `first + count - 1` of `day`, shape (count, seeds, width); those of a seed lie together."""
+        """Rows `first` to `first + count - 1` of `day`, shape (count, seeds, width); contiguous for each seed."""
         out = np.empty((len(self.seeds), count, self.spec.width), self.spec.dtype)
         index = first
         while index < first + count:
@@ -100,14 +100,14 @@ class Stream:
             if until - index == self._rows:
                 self._fill(day, block, place)
             else:
-                self.row(day, index)  # draws the block it stands in
+                self.row(day, index)  # draws the block that has the row
                 place[...] = self._block[:, index - self._first : until - self._first]
             index = until
         return out.swapaxes(0, 1)
 
     def scattered(self, day: int, indices: Sequence[int]) -> Array:
-        """Rows far from one another, shape (len(indices), seeds, width), uniform ones without all that lies between."""
-        if self.spec.law == "normal":  # a part's partner stands half a block away
+        """Single rows, shape (len(indices), seeds, width); of uniform streams without drawing the rows between."""
+        if self.spec.law == "normal":  # the two parts of a number are half a block apart
             return np.stack([self.row(day, index) for index in indices])
         out = np.empty((len(indices), len(self.seeds), self.spec.width))
         for b, located in enumerate(self._of_day(day)):
@@ -125,7 +125,7 @@ class Stream:
         self._block = out
 
     def _fill(self, day: int, block: int, out: Array) -> None:
-        """Draw a whole block (seeds, rows, width) where it is wanted."""
+        """Draw a whole block (seeds, rows, width) into `out`."""
         for place, located in zip(out, self._of_day(day), strict=True):
             located.go_to(block)
             if self.spec.law == "uniform":
@@ -134,44 +134,44 @@ class Stream:
                 words = located.philox.random_raw(-(-place.size // 4))
                 place[...] = normal(words)[: place.size].reshape(place.shape)
 
-    def _of_day(self, day: int) -> list[Located]:
+    def _of_day(self, day: int) -> list[PositionedGenerator]:
         if day != self._generators[0]:
             self._generators = (day, [_located(key(seed, self.name, day)) for seed in self.seeds])
         return self._generators[1]
 
 
-class Located(NamedTuple):
-    """A Philox generator, and its state at a word of a block, which is the fourth word of its counter."""
+class PositionedGenerator(NamedTuple):
+    """A Philox generator that can be set to any word of any block; the block is the fourth word of its counter."""
 
     generator: np.random.Generator
     philox: Any
     state: Any
 
     def go_to(self, block: int, word: int = 0) -> None:
-        """Put the generator there."""
+        """Set the generator to `word` of `block`."""
         self.state["state"]["counter"] = (word // 4, 0, 0, block)
         self.philox.state = self.state
         if word % 4:  # four words to a count
             self.generator.random(word % 4)
 
 
-def _located(key: NDArray[np.uint64]) -> Located:
+def _located(key: NDArray[np.uint64]) -> PositionedGenerator:
     philox = np.random.Philox(key=key)
-    state: Any = philox.state  # a state in which nothing is left over
-    # Plain integers are put back three times as fast as arrays are.
+    state: Any = philox.state  # with an empty buffer
+    # Setting a state of plain integers is three times as fast as one of arrays.
     state |= {"buffer": tuple(state["buffer"].tolist()), "state": {"counter": (), "key": tuple(key.tolist())}}
-    return Located(np.random.Generator(philox), philox, state)
+    return PositionedGenerator(np.random.Generator(philox), philox, state)
 
 
 class Draws(NamedTuple):
-    """A component's streams at one moment: `draws.row("spikes")` is this tick's row."""
+    """A component's streams at one tick: `draws.row("spikes")` is the row of this tick."""
 
     streams: Mapping[str, Stream]
     day: int
     at: int
 
     def row(self, name: str) -> Array:
-        """This moment's row of stream `name`, shape (batch, width)."""
+        """The row of stream `name` at this tick, shape (batch, width)."""
         return self.streams[name].row(self.day, self.at)
 
 
@@ -181,5 +181,5 @@ def open_streams(seeds: tuple[int, ...], owner: str, specs: Mapping[str, Spec]) 
 
 
 def generator(seed: int, name: str, day: int = 0) -> np.random.Generator:
-    """A NumPy generator for work done once, before the first tick or overnight."""
+    """A NumPy generator for draws that are made once, before the first tick or overnight."""
     return np.random.Generator(np.random.Philox(key=key(seed, name, day)))

@@ -1,4 +1,4 @@
-"""Days and blocks: how long a session runs, and where in it we are."""
+"""The schedule of a session: its days and their blocks, and when each ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decoderd.state import Progress
 
 
 class Block(Config):
-    """Ends after `trials`, or after `duration_s`, whichever comes first of those given."""
+    """A block of trials. It ends after `trials` or after `duration_s`, whichever comes first."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = "block"
     trials: Count | None = None
@@ -25,12 +25,12 @@ class Block(Config):
     @model_validator(mode="after")
     def _ends(self) -> Block:
         if self.trials is None and self.duration_s is None:
-            raise ValueError("needs an end: trials or duration_s")
+            raise ValueError("needs an end: give trials or duration_s")
         return self
 
 
 class Schedule(Config):
-    """The blocks of a day, on each of `days` days."""
+    """The number of days, and the blocks of each day."""
 
     days: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
@@ -52,7 +52,7 @@ def _next_block(schedule: Schedule, day: int, after: int) -> int | None:
 
 
 def first(schedule: Schedule) -> Progress:
-    """The beginning of day 1."""
+    """The progress at the beginning of day 1."""
     block = _next_block(schedule, 1, -1)
     assert block is not None  # Schedule has no empty day
     return Progress(
@@ -70,7 +70,7 @@ def first(schedule: Schedule) -> Progress:
 
 
 def block_over(schedule: Schedule, progress: Progress, next_tick: int, tick_s: float) -> bool:
-    """Whether the block under way has ended before `next_tick`."""
+    """Whether the current block has ended before `next_tick`."""
     block = schedule.blocks[progress.block]
     if block.trials is not None and progress.trials - progress.block_trial >= block.trials:
         return True
@@ -78,7 +78,7 @@ def block_over(schedule: Schedule, progress: Progress, next_tick: int, tick_s: f
 
 
 def following(schedule: Schedule, progress: Progress, next_tick: int) -> Progress:
-    """Where the session stands once the block is over: the next block, the next day, or done."""
+    """The progress after the end of a block: at the next block, at the next day, or done."""
     block = _next_block(schedule, progress.day, progress.block)
     if block is not None:
         return progress._replace(block=block, block_tick=next_tick, block_trial=progress.trials)
@@ -98,7 +98,7 @@ def following(schedule: Schedule, progress: Progress, next_tick: int) -> Progres
 
 
 def expected_ticks(schedule: Schedule, tick_s: float) -> int | None:
-    """Ticks of the whole session if every block has a duration, None if its length depends on trials."""
+    """Ticks of the session, None where a block ends by its trials."""
     total = 0
     for block in schedule.blocks:
         if block.duration_s is None or block.trials is not None:
@@ -109,7 +109,7 @@ def expected_ticks(schedule: Schedule, tick_s: float) -> int | None:
 
 
 def expected_trials(schedule: Schedule) -> int | None:
-    """Trials of the whole session if every block counts them, None otherwise."""
+    """Trials of the session, None where a block ends by its duration alone."""
     total = 0
     for block in schedule.blocks:
         if block.trials is None:

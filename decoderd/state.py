@@ -1,7 +1,7 @@
-"""The vocabulary of arrays that components pass to one another, and the one nested state of a session.
+"""Types that components pass to one another, and the state of a session.
 
 Every array here has a leading batch axis of B parallel trials or seeds; a session is a batch of one.
-Nothing is ever written in place: a step returns new arrays, so an older state stays a valid checkpoint.
+No array is changed in place: a step returns new ones, so an older state stays a valid checkpoint.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ POSITION = slice(0, 2)
 VELOCITY = slice(2, 4)
 
 
-# Phases of a trial, as cues number them.
+# Phases of a trial, as numbered in cues and messages.
 REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
 
 
 class TimeIndex(NamedTuple):
-    """Where in time a step happens. Ticks count from 0; days and trials from 1 (trial 0: before the first)."""
+    """A time in a session: tick, day, and ticks since the day and the bin began. Ticks count from 0, days from 1."""
 
     tick: int
     day: int
@@ -34,7 +34,7 @@ class TimeIndex(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """The two clocks of a session: its tick, and the decoder's bin of a whole number of ticks."""
+    """Length of a tick, and of the decoder's bin, which is a whole number of ticks."""
 
     tick_s: float
     bin_ticks: int
@@ -47,29 +47,29 @@ class Timing(NamedTuple):
 
 @stored("cue")
 class Cue(NamedTuple):
-    """What the task shows: where to go, if anywhere, and what has just happened."""
+    """What the task shows at a tick: the goal, the phase of the trial, and events of this tick."""
 
     goal: Array | None  # (B, 2) m
     radius_m: float  # of the goal
     phase: int
     target: int  # index of the trial's target, -1 where targets have no index
     trial: int  # trials since the session began
-    start: Array | None  # (B, 2) m: put the effector here now, at rest; None: leave it
+    start: Array | None  # (B, 2) m: put the effector here, at rest; None: do not move it
     events: tuple[Event, ...]
 
 
 class Reaches(NamedTuple):
-    """What the trials of a batch are: T ticks each, all known before the first."""
+    """Starts, goals and lengths of a batch of trials, all known in advance."""
 
     start: Array  # (..., B, 2) m
     goal: Array  # (..., B, 2) m
     ticks: int
-    hold_ticks: int  # the last of them, during which the target is to be held
+    hold_ticks: int  # the last of them, in which the target has to be held
 
 
 @stored("event")
 class Event(NamedTuple):
-    """A change of the trial. `outcome` is set by the event that ends one."""
+    """A change of a trial's phase. The event that ends the trial has its `outcome`."""
 
     phase: int
     outcome: str | None
@@ -77,19 +77,19 @@ class Event(NamedTuple):
 
 @stored("command")
 class Command(NamedTuple):
-    """What the decoder tells the effector: for a cursor a velocity; for others their own control vector.
+    """The decoder's output, which controls the effector.
 
-    That is a velocity in m/s for the cursor, a force in N for the point mass, torques in N m at shoulder and elbow for
-    the two-link arm.
+    `velocity` is a velocity in m/s for the cursor, a force in N for the point mass, torques in N m at shoulder and
+    elbow for the two-link arm.
     """
 
     velocity: Array  # (B, 2), in the effector's unit
-    correction: Array | None  # (B, 2) m: jump of the decoded position at the end of a bin
+    correction: Array | None  # (B, 2) m, added to the position at the end of a bin
 
 
 @stored("observation")
 class Observation(NamedTuple):
-    """What a decoder believes of what it observes, y = C x + q with q ~ N(0, Q): M observed, n states."""
+    """A decoder's observation model, y = C x + q with q ~ N(0, Q): M observed, n states."""
 
     C: Array  # (M, n)
     Q: Array  # (M, M)
@@ -97,7 +97,7 @@ class Observation(NamedTuple):
 
 @stored("progress")
 class Progress(NamedTuple):
-    """How far the schedule has come."""
+    """The session's place in its schedule, and its trials so far."""
 
     day: int
     block: int  # index into the blocks of the protocol
@@ -113,29 +113,29 @@ class Progress(NamedTuple):
 
 @stored("trial_log")
 class TrialLog(NamedTuple):
-    """The trial under way, until its end makes it a row of the trial table."""
+    """The current trial; at its end it becomes a row of the trial table."""
 
     trial: int
     start_tick: int
     go_tick: int  # -1 until the go cue
     target: int  # index, -1 until the go cue or without one
-    place: Array | None  # (1, 2) m, where the target is, once the go cue came
-    names: tuple[str, ...]  # perturbations that were on during the trial
+    place: Array | None  # (1, 2) m, of the target; None until the go cue
+    names: tuple[str, ...]  # of perturbations that were on during the trial
 
 
 @stored("perturbing")
 class Perturbing(NamedTuple):
-    """One perturbation of a session, waiting, on, or past."""
+    """A perturbation of a session that is waiting, on, or past."""
 
     spec: Any  # its validated config
     onset: int  # tick at which it came on, -1 while it waits
     offset: int  # tick at which it went off, -1 until then
-    memory: Any  # arrays the transform keeps
+    memory: Any  # of its transform
 
 
 @stored("readout")
 class Readout(NamedTuple):
-    """The decoder's parameters as perturbed, and the amounts they were perturbed by."""
+    """The decoder's parameters as perturbed, and the amount of each perturbation."""
 
     amounts: tuple[tuple[str, float], ...]
     parameters: Any
@@ -148,16 +148,16 @@ class Parameters(NamedTuple):
     population: Any
     decoder: Any
     readouts: NDArray[np.int64] | None = None  # units the decoder reads, in its order; None: all
-    lost: NDArray[np.int64] | None = None  # units that are recorded no more
+    lost: NDArray[np.int64] | None = None  # units that are no longer recorded
 
 
-@stored("gathered")
+@stored("bin_counts")
 class BinCounts(NamedTuple):
-    """Spike counts of the decoder's bin under way."""
+    """Spike counts of the decoder's current bin."""
 
     ticks: tuple[Mapping[str, NDArray[Any]], ...]  # (B, N) by channel, a tick each
-    # Of the channel that the decoder reads. Kept up to date tick by tick, so that the tick that ends a bin has no more
-    # to do than others.
+    # Of the channel that the decoder reads. Summed tick by tick, so that the tick that ends a bin takes no longer than
+    # others.
     total: Array  # (B, N); (1, 1) before the first tick
 
 
@@ -166,7 +166,7 @@ EMPTY_BIN = BinCounts((), np.zeros((1, 1)))
 
 @stored("session")
 class SessionState(NamedTuple):
-    """All that changes in a session. A checkpoint is this and nothing else."""
+    """Everything that changes in a session. A checkpoint is this state."""
 
     tick: int
     progress: Progress
@@ -176,18 +176,18 @@ class SessionState(NamedTuple):
     decoder: Any
     effector: Any
     plasticity: Any
-    trace: tuple[Any, ...]  # ticks of the trial under way, kept for plasticity
+    trace: tuple[Any, ...]  # ticks of the current trial, for plasticity
     readout: Readout
     command: Command
     bin: BinCounts
     perturbations: tuple[Perturbing, ...]
     log: TrialLog
     sequences: Mapping[str, int]  # next sequence number by topic; not of `tick`, whose number is the tick
-    updater: Any = None  # what an updater has gathered; None without one
+    updater: Any = None  # state of the updater; None without one
 
 
 def still(batch: int) -> Command:
-    """The command of a decoder that has not yet decoded: no movement."""
+    """The command before the first bin is decoded: velocity 0."""
     velocity = np.zeros((batch, 2))
     return Command(velocity, None)
 

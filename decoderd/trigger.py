@@ -1,4 +1,4 @@
-"""Moments of a session at which something starts or stops: perturbations, updating."""
+"""Triggers: when a perturbation or updating starts or stops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decoderd.config import Config, Count
 
 
 class Trigger(Config):
-    """A tick of the session, a day, a trial of the session, or (day and trial) a trial of that day.
+    """A time given by a tick of the session, a day, a trial of the session, or (day and trial) a trial of that day.
 
     Ticks count from 0, days and trials from 1. A trial is reached when it begins.
     """
@@ -22,14 +22,14 @@ class Trigger(Config):
     @model_validator(mode="after")
     def _some(self) -> Trigger:
         if self.tick is None and self.day is None and self.trial is None:
-            raise ValueError("say when: tick, day, trial, or day and trial")
+            raise ValueError("needs tick, day, trial, or day and trial")
         if self.tick is not None and (self.day is not None or self.trial is not None):
             raise ValueError("tick stands alone: it cannot be combined with day or trial")
         return self
 
 
 def reached(trigger: Trigger, tick: int, day: int, trial: int, day_trial: int) -> bool:
-    """Whether the trigger's moment has come.
+    """Whether the time of a trigger has come.
 
     `trial` counts the trials begun in the session, `day_trial` those begun this day.
     """

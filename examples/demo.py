@@ -1,9 +1,9 @@
-"""What `make demo` shows: the daemon with two live sessions, and client processes beside them.
+"""What `make demo` runs: the daemon with two live sessions, and client processes beside them.
 
-In the first, in real time, a client turns the cursor and turns it back. In the second, thirty times as fast, a
-recurrent network learns for days while its decoder is adapted every morning; one client turns the cursor for a day,
-another measures every night how compact the representation has become. Prints tables, replays both sessions from their
-journals, and draws build/demo.png.
+In the first, in real time, a client rotates the cursor and later removes the rotation. In the second, thirty times as
+fast, a recurrent network learns to control the cursor for four days, and its decoder is adapted at the start of each;
+one client rotates the cursor for the whole of day 3, another measures at the end of every day how many dimensions the
+activity has. Prints tables, replays both sessions from their journals, and draws build/demo.png.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tomllib
 from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -37,18 +37,20 @@ from decoderd_client import Supervisor
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = ROOT / "protocols" / "experiments"
 BUILD = ROOT / "build" / "demo"
-TURN = "turn"
-WINDOW = 16
+TURN = "turn"  # the name of both rotations
+WINDOW = 24  # trials
+PART = 50  # trials at the beginning and at the end of a day's practice
 COLOURS = {"before": "#4477aa", "during": "#cc6677", "after": "#228833"}
+CLIENT_TIMEOUT_S = 300  # what a client may take once its session is over, on a busy machine
 
 
 def beside(*arguments: str) -> list[str]:
-    """A command line of this interpreter's environment."""
+    """A command line that runs in this interpreter's environment."""
     return [sys.executable, *arguments]
 
 
 class Daemon:
-    """`decoderd serve` in a process of its own, as long as the demo lasts."""
+    """`decoderd serve` in a process of its own, for as long as the demo runs."""
 
     def __init__(self, data: Path) -> None:
         serve = beside("-m", "decoderd", "serve", "--data", str(data), "--control", "tcp://127.0.0.1:*")
@@ -59,7 +61,7 @@ class Daemon:
                 self.control = found.group()
                 break
         else:
-            raise SystemExit("the daemon did not begin")
+            raise SystemExit("the daemon did not start")
         threading.Thread(target=self._process.stderr.read, daemon=True).start()  # so that its pipe never fills
 
     def __enter__(self) -> Daemon:
@@ -75,20 +77,23 @@ def run(console: Console, daemon: Daemon, name: str, speed: str, *plugins: list[
     with Supervisor(daemon.control, timeout_s=90.0) as supervisor, ExitStack() as stack:
         console.print(f"decoderd ctl start {name} protocols/experiments/{name}.toml --speed {speed}", style="bold")
         supervisor.start(name, tomllib.loads((PROTOCOLS / f"{name}.toml").read_text()), speed)
+        with console.status("preparing: the network is pretrained, the decoder calibrated"):
+            while supervisor.find(name)["state"] == "preparing":  # requests are answered once it runs
+                time.sleep(0.1)
         clients = []
         for plugin in plugins:
-            told = ["run", plugin[0], "--session", name, *plugin[1:]]
-            console.print(" ".join(["decoderd-client", *told]), style="bold")
-            command = beside("-m", "decoderd_client", *told, "--supervisor", daemon.control)
+            arguments = ["run", plugin[0], "--session", name, *plugin[1:]]
+            console.print(" ".join(["decoderd-client", *arguments]), style="bold")
+            command = beside("-m", "decoderd_client", *arguments, "--supervisor", daemon.control)
             clients.append(stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)))
         with supervisor.session(name) as session, session.subscribe(["trial"], from_start=True) as messages:
             follow(console, messages)
         for client in clients:
-            if client.wait(60):
+            if client.wait(CLIENT_TIMEOUT_S):
                 raise SystemExit("a client ended with an error")
         while supervisor.find(name)["state"] != "done":
             time.sleep(0.1)
-        supervisor.stop(name)  # its process would go on answering for a while
+        supervisor.stop(name)  # its process would still answer requests for a while
 
 
 def follow(console: Console, messages: Any) -> None:
@@ -96,16 +101,16 @@ def follow(console: Console, messages: Any) -> None:
     recent: deque[bool] = deque(maxlen=WINDOW)
     with console.status("waiting for the first trial") as status:
         for message in messages:
-            trial = message.payload
-            recent.append(trial["x"] == "success")
+            recent.append(message.outcome == "success")
             share = f"{100 * sum(recent) / len(recent):.0f} % of the last {len(recent)} succeeded"
-            status.update(f"day {trial['d']}, trial {trial['r']}: {share}{', cursor turned' if trial['w'] else ''}")
+            turned_now = ", cursor turned" if message.perturbations else ""
+            status.update(f"day {message.day}, trial {message.trial}: {share}{turned_now}")
 
 
-def turned(console: Console, recorded: RecordedSession) -> None:
-    """Success around the perturbation as a table."""
+def reaching_table(console: Console, recorded: RecordedSession) -> None:
+    """Print success before, during and after the rotation."""
     protocol = recorded.protocol
-    table = Table(title=f"{recorded.name}: cursor turned by a client")
+    table = Table(title=f"{recorded.name}: cursor rotated by a client")
     for column in ("", "trials", "success", "median reach (s)", "successes a minute"):
         table.add_column(column, justify="right")
     for when, trials in performance.around(recorded.trials(), TURN).items():
@@ -115,42 +120,51 @@ def turned(console: Console, recorded: RecordedSession) -> None:
     console.print(table)
 
 
-def by_day(recorded: RecordedSession) -> list[dict[str, float]]:
-    """Of each day: success in its practice, mean loss of its last ten updates."""
-    trials, days = recorded.trials(), []
-    practice = trials[trials["block"] == 2]
-    ends = {told["d"]: told["k"] for told in recorded.messages("day") if told["x"] == "end"}
-    updates = recorded.messages("plasticity")
+class Day(NamedTuple):
+    """A day of learning."""
+
+    number: int
+    first: float  # success in the first PART trials of practice, %
+    last: float  # and in the last
+    loss: float  # mean over the last ten updates
+
+
+def days_of(recorded: RecordedSession) -> list[Day]:
+    """What was learned on each day, from its practice (block 2) and its updates."""
+    trials, updates, days = recorded.trials(), recorded.messages("plasticity"), []
+    ends = {message["d"]: message["k"] for message in recorded.messages("day") if message["x"] == "end"}
     for day, end in ends.items():
-        losses = [told["l"] for told in updates if ends.get(day - 1, -1) < told["k"] <= end]
-        success = (practice["outcome"][practice["day"] == day] == "success").mean()
-        days.append({"day": day, "success": 100 * success, "loss": float(np.mean(losses[-10:]))})
+        practice = trials[(trials["day"] == day) & (trials["block"] == 2)]
+        success = 100.0 * (practice["outcome"] == "success")
+        losses = [update["l"] for update in updates if ends.get(day - 1, -1) < update["k"] <= end]
+        days.append(Day(day, success[:PART].mean(), success[-PART:].mean(), float(np.mean(losses[-10:]))))
     return days
 
 
-def measured(folder: Path) -> dict[int, dict[str, float]]:
-    """The numbers that the compaction client wrote, by day."""
-    found: dict[int, dict[str, float]] = {}
+def measured(folder: Path) -> dict[int, dict[str, tuple[float, float, float]]]:
+    """(value, low, high) of the measures that the compaction client wrote, by day and name; NaN without an interval."""
+    found: dict[int, dict[str, tuple[float, float, float]]] = {}
     for row in csv.DictReader((folder / "compaction.csv").open()):
-        found.setdefault(int(row["day"]), {})[row["measure"]] = float(row["value"])
+        numbers = tuple(float(row[column] or "nan") for column in ("value", "low", "high"))
+        found.setdefault(int(row["day"]), {})[row["measure"]] = numbers
     return found
 
 
-def learned(console: Console, recorded: RecordedSession, folder: Path) -> None:
-    """Learning and compaction, day by day."""
+def learning_table(console: Console, recorded: RecordedSession, folder: Path) -> None:
+    """Print success, loss and dimensions, day by day."""
     numbers = measured(folder)
-    table = Table(title=f"{recorded.name}: a network learns beside an adapting decoder; cursor turned on day 3")
-    for column in ("day", "success", "loss", "target told by readouts", "readouts for 80 % (N_c)", "PR_norm"):
+    table = Table(title=f"{recorded.name}: a network learns while its decoder is adapted; cursor rotated on day 3")
+    columns = ("day", f"success, first {PART} trials", f"last {PART}", "loss", "dimensions (PR_norm)")
+    for column in columns:
         table.add_column(column, justify="right")
-    for day in by_day(recorded):
-        of = numbers[int(day["day"])]
-        told = [f"{100 * of['accuracy']:.0f} %", f"{of['n_c']:.0f}", f"{of['pr_norm']:.2f}"]
-        table.add_row(f"{day['day']:.0f}", f"{day['success']:.0f} %", f"{day['loss']:.1f}", *told)
+    for day in days_of(recorded):
+        ratio = numbers[day.number]["pr_norm"][0]
+        table.add_row(str(day.number), f"{day.first:.0f} %", f"{day.last:.0f} %", f"{day.loss:.1f}", f"{ratio:.3f}")
     console.print(table)
 
 
 def replay(console: Console, directory: Path) -> None:
-    """Run the session again from its journal, in which the client's perturbation stands."""
+    """Run the session again from its journal, which holds the client's perturbation, and compare."""
     command = beside("-m", "decoderd", "replay", str(directory), "--verify", "--json")
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -158,43 +172,71 @@ def replay(console: Console, directory: Path) -> None:
     console.print(f"replayed from its journal: {found['ticks']} ticks, {verdict}\n", highlight=False)
 
 
-def draw(reaching: RecordedSession, days: RecordedSession, folder: Path, path: Path) -> None:
-    """Above, reaches before, during and after the turn in real time; below, the days of learning."""
-    figure = plt.figure(figsize=(10, 7), layout="constrained")
-    grid = figure.add_gridspec(2, 3, height_ratios=[1.5, 1])
-    protocol, ticks = reaching.protocol, reaching.ticks()
+def draw_reaches(figure: Any, places: Any, recorded: RecordedSession) -> None:
+    """The cursor's paths from go to the end of the trial: before, during and after the rotation."""
+    protocol, ticks = recorded.protocol, recorded.ticks()
     task: Any = protocol.task
-    for column, (when, trials) in enumerate(performance.around(reaching.trials(), TURN).items()):
-        axes = figure.add_subplot(grid[0, column])
+    first = None
+    for place, (when, trials) in zip(places, performance.around(recorded.trials(), TURN).items(), strict=True):
+        axes = first = figure.add_subplot(place, sharex=first, sharey=first)
         for trial in trials[trials["go_tick"] >= 0]:
             path_m = ticks["cursor"][trial["go_tick"] : trial["end_tick"], :2]
             axes.plot(*(100 * path_m.T), color=COLOURS[when], lw=1)
         for angle in 2 * np.pi * np.arange(task.targets) / task.targets:
             centre = 100 * task.distance_m * np.array([np.cos(angle), np.sin(angle)])
             axes.add_patch(plt.Circle(tuple(centre), 100 * task.radius_m, fill=False, color="0.4"))
-        axes.set(
-            title=f"{when} the turn, in real time", aspect="equal", xlim=(-11, 11), ylim=(-11, 11), xlabel="x (cm)"
-        )
-    figure.axes[0].set_ylabel("y (cm)")
-    trials, numbers = days.trials(), measured(folder)
-    axes = figure.add_subplot(grid[1, :2])
-    axes.plot(trials["trial"], 100 * performance.moving_success(trials, 3 * WINDOW), color="0.2")
+        won = (trials["outcome"] == "success").sum()
+        axes.set(title=f"{when} the rotation: {won} of {len(trials)} succeed", aspect="equal")
+        axes.set(xlim=(-11, 11), ylim=(-11, 11), xlabel="x (cm)", ylabel="y (cm)")
+        axes.set(xticks=range(-10, 11, 5), yticks=range(-10, 11, 5))
+
+
+def draw_learning(axes: Any, recorded: RecordedSession) -> None:
+    """Success over trials, day by day; the blocks without learning and the day of the rotation are shaded."""
+    trials, rotated = recorded.trials(), f"cursor rotated by {np.degrees(rotation_rad(recorded)):.0f} degrees"
+    adapting = "trials by which the decoder is adapted; the network does not learn"
     for day in np.unique(trials["day"]):
-        of = trials["trial"][trials["day"] == day]
-        axes.axvline(of[0], color="0.8", lw=0.8)
-        axes.text(of[0] + 5, 96, f"day {day}", fontsize=8)
-    on = trials["trial"][[TURN in names for names in trials["perturbations"]]]
-    axes.axvspan(on[0], on[-1], color=COLOURS["during"], alpha=0.2)
-    axes.set(xlabel="trial", ylabel=f"success over {3 * WINDOW} trials (%)", ylim=(-3, 103), xlim=(1, len(trials)))
-    axes = figure.add_subplot(grid[1, 2])
-    axes.bar(list(numbers), [of["n_c"] for of in numbers.values()], color="0.6", width=0.6)
-    axes.set(xlabel="day", ylabel="readouts for 80 % (N_c)", xticks=list(numbers))
-    figure.suptitle("Above: cursor turned live, by a client. Below: a network learns beside an adapting decoder")
-    figure.savefig(path, dpi=120)
+        today = trials[trials["day"] == day]
+        begin, end = today["trial"][0] - 0.5, today["trial"][-1] + 0.5
+        if TURN in today["perturbations"][-1]:
+            axes.axvspan(begin, end, color=COLOURS["during"], alpha=0.2, lw=0, label=rotated)
+        block = today["trial"][today["block"] == 1]
+        axes.axvspan(begin, block[-1] + 0.5, color="0.85", lw=0, label=adapting if day == 1 else None)
+        axes.plot(today["trial"], 100 * performance.moving_success(today, WINDOW), color="0.1", lw=1.6)
+        axes.text((begin + end) / 2, 104, f"day {day}", ha="center")
+    axes.axhline(80, color="0.6", lw=0.8, ls="--")
+    axes.set(xlabel="trial", ylabel="success (%)", ylim=(0, 112), xlim=(0, len(trials) + 1), yticks=range(0, 101, 20))
+    axes.set_title(f"a recurrent network learns: success in the last {WINDOW} trials, counted from each day's first")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9, frameon=False)
+
+
+def rotation_rad(recorded: RecordedSession) -> float:
+    """The angle of the rotation that a client gave."""
+    return next(given["perturbation"]["angle_rad"] for _, given in recorded.journal() if given["op"] == "perturb")
+
+
+def draw_dimensions(axes: Any, folder: Path) -> None:
+    """The normalised participation ratio of each day, with its bootstrap interval."""
+    numbers = measured(folder)
+    value, low, high = np.array([of["pr_norm"] for of in numbers.values()]).T
+    axes.errorbar(list(numbers), value, yerr=(value - low, high - value), fmt="o-", color="0.1", capsize=3)
+    axes.set(xlabel="day", ylabel="dimensions (PR_norm)", xticks=list(numbers), title="activity of the readouts")
+    axes.margins(x=0.15, y=0.3)
+
+
+def draw(reaching: RecordedSession, days: RecordedSession, folder: Path, path: Path) -> None:
+    """Above, reaches before, during and after the rotation in real time; below, the days of learning."""
+    figure = plt.figure(figsize=(12, 8.5), layout="constrained")
+    grid = figure.add_gridspec(2, 12, height_ratios=[1.15, 1])
+    draw_reaches(figure, [grid[0, :4], grid[0, 4:8], grid[0, 8:]], reaching)
+    draw_learning(figure.add_subplot(grid[1, :9]), days)
+    draw_dimensions(figure.add_subplot(grid[1, 9:]), folder)
+    figure.suptitle("Above: reaching in real time; a client rotates the cursor. Below: four days of learning")
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Both sessions."""
+    """Run both sessions and show what they recorded."""
     console = Console()
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
@@ -209,15 +251,15 @@ def main() -> None:
     ]
     for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
     measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--outcomes", "success,missed"]
-    measure += ["--repeats", "3", "--modes", "false", "--bootstrap", "100", "--factor-bootstrap", "10"]
+    measure += ["--repeats", "1", "--modes", "false", "--bootstrap", "100", "--factors", "4", "--factor-bootstrap", "2"]
     with Daemon(BUILD) as daemon:
         run(console, daemon, "live-realtime", "realtime", turn)
         run(console, daemon, "days", "30", for_a_day, measure)
     picture = BUILD.parent / "demo.png"
     with open_session(BUILD / "live-realtime") as reaching, open_session(BUILD / "days") as days:
-        turned(console, reaching)
+        reaching_table(console, reaching)
         replay(console, BUILD / "live-realtime")
-        learned(console, days, compaction)
+        learning_table(console, days, compaction)
         replay(console, BUILD / "days")
         draw(reaching, days, compaction, picture)
     console.print(f"picture: {picture.relative_to(ROOT)}", f"recordings: {BUILD.relative_to(ROOT)}", sep="\n")

@@ -49,9 +49,9 @@ class Ridge:
         return [float(value) for value in self._velocity]
 
 
-def binned(payload: dict[str, Any]) -> Any:
-    """Spike counts of a `counts` message, summed over the ticks of the bin."""
-    return np.frombuffer(payload["y"], payload["e"]).reshape(payload["n"]).sum(axis=0, dtype=np.float64)
+def binned(message: Any) -> Any:
+    """Spike counts (N,) of a `counts` message, summed over the ticks of the bin."""
+    return np.frombuffer(message.data, message.dtype).reshape(message.shape).sum(axis=0, dtype=np.float64)
 
 
 def main(control: str, name: str = "decoder") -> None:
@@ -68,14 +68,14 @@ def main(control: str, name: str = "decoder") -> None:
                     raise
                 break
             given = []
-            for topic, payload in passed.messages:
-                if topic == "tick":
-                    intent = payload["i"]
-                else:
-                    was, velocity = decoder.fitted, decoder.decode(binned(payload), intent)
+            for message in passed.messages:
+                if message.topic == "tick":
+                    intent = message.intended_velocity
+                elif message.channel == "counts":
+                    was, velocity = decoder.fitted, decoder.decode(binned(message), intent)
                     given = [{"op": "kinematics", "velocity": velocity}]
                     if decoder.fitted and not was:
-                        print(f"calibrated at tick {payload['k']}", flush=True)
+                        print(f"calibrated at tick {message.tick}", flush=True)
             over = passed.over
 
 

@@ -12,9 +12,8 @@ def main(control: str) -> None:
         print(f"{description['session']}: {description['state']} at tick {description['tick']}")
         with session.subscribe(["trial"], from_start=True) as messages:
             for message in messages:
-                trial = message.payload
-                seconds = (trial["k"] - trial["a"]) * description["tick_s"]
-                print(f"trial {trial['r']}: {trial['x']} after {seconds:.2f} s")
+                seconds = (message.tick - message.start_tick) * description["tick_s"]
+                print(f"trial {message.trial}: {message.outcome} after {seconds:.2f} s")
 
 
 if __name__ == "__main__":

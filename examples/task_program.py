@@ -35,7 +35,7 @@ def task() -> Iterator[Events]:
         tick = yield [{"op": "task", "event": "start"}, go]
         held = waited = 0
         while held < HOLD_TICKS and waited < TIMEOUT_TICKS:
-            inside = tick is not None and math.dist(tick["c"][:2], target) < RADIUS_M
+            inside = tick is not None and math.dist(tick.cursor[:2], target) < RADIUS_M
             held, waited = (held + 1 if inside else 0), waited + 1
             tick = yield []
         outcome = "success" if held >= HOLD_TICKS else "reach_timeout"
@@ -57,11 +57,11 @@ def main(control: str, name: str = "task") -> None:
                 break
             for refused in passed.refused:
                 print(f"refused: {refused['message']}", file=sys.stderr)
-            for topic, payload in passed.messages:
-                if topic == "tick":
-                    given = events.send(payload)
+            for message in passed.messages:
+                if message.topic == "tick":
+                    given = events.send(message)
                 else:
-                    print(f"trial {payload['r']}: {payload['x']}", flush=True)
+                    print(f"trial {message.trial}: {message.outcome}", flush=True)
             over = passed.over
 
 

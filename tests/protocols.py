@@ -231,6 +231,14 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
         "random_targets": (centre_out(task={"kind": "random_targets", **EASY}), {}),
         "manifold": (lasting(4.0, population=manifold), {}),
         "replay": (lasting(4.0, population=replayed, decoder=linear), {}),
+        "refractory": (
+            centre_out(
+                population={"kind": "refractory", "units": 12, "regularity": 4.0},
+                decoder={"kind": "kalman", "channel": "time_at_risk", "calibration": BRIEF},
+                schedule={"days": 2, "blocks": [{"trials": 2}]},
+            ),
+            {30: [perturb("gain", "neural", factor=0.8)]},
+        ),
         "outside": (outside(), FROM_OUTSIDE),
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
@@ -293,6 +301,7 @@ KINDS = (
     "random_targets",
     "manifold",
     "replay",
+    "refractory",
     "outside",
     "days",
     "perturbed",

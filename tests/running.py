@@ -14,7 +14,7 @@ from typing import Any
 from decoderd.recording import session_file
 from decoderd.recording.store import open_store
 from decoderd.run.runner import drive
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from tests.protocols import begun, given, toml
 
 # Nothing here takes this long; a test that hangs fails.
@@ -26,11 +26,13 @@ def record(
     data: Mapping[str, Any],
     at: Mapping[int, list[Mapping[str, Any]]] | None = None,
     speed: str = "max",
+    name: str | None = None,
 ) -> dict[str, Any]:
-    """Record a protocol given as plain data; returns the summary."""
+    """Record a protocol given as plain data, under the name of protocol and seed or another; returns the summary."""
     session, state = begun(data)
+    session = session if name is None else session._replace(name=name)
     store, encoder = session_file.begin(directory, session, state)
-    source = Scheduled({tick: given(*several) for tick, several in (at or {}).items()})
+    source = ScriptedInputs({tick: given(*several) for tick, several in (at or {}).items()})
     with store:
         return drive(store, encoder, session, state, speed, source)
 

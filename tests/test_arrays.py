@@ -1,4 +1,4 @@
-"""Arrays at the border: what passes, and what each error says."""
+"""Checks of arrays, and the message of each error."""
 
 import io
 import zipfile
@@ -10,7 +10,7 @@ from decoderd.arrays import check_array, check_vector, load_npy, load_npz, requi
 from decoderd.errors import ArrayError
 
 
-def test_passes_numbers_as_float64_in_rows():
+def test_numbers_become_float64_in_c_order():
     given = np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3))
     out = check_array("x", given, (2, None))
     assert out.dtype == np.float64
@@ -32,37 +32,37 @@ def test_passes_numbers_as_float64_in_rows():
         ([1j], (1,), "x: holds complex128"),
         ([None], (1,), "x: holds object"),
         ([10**400], (1,), "x: holds object"),
-        ([[1], [1, 2]], (2, None), "x: is no array of numbers"),
+        ([[1], [1, 2]], (2, None), "x: is not an array of numbers"),
         (np.zeros((0, 3)), (None, 3), r"x: is empty \(its shape is \(0, 3\)\)"),
         ([[0.0, 1.0], [np.nan, np.inf]], (2, 2), r"x\[1, 0\] = nan: 2 of 4 values are not finite"),
         (np.array([1e4000], dtype=np.longdouble), (1,), r"x\[0\] = inf: 1 of 1"),
     ],
 )
-def test_refuses_and_says_why(value, shape, says):
+def test_invalid_arrays_are_refused_with_a_reason(value, shape, says):
     with pytest.raises(ArrayError, match=says) as caught:
         check_array("x", value, shape)
     assert caught.value.field == "x"
 
 
 @pytest.mark.parametrize("value", [[1, 2, 3], [[1], [2], [3]], [[1, 2, 3]]])
-def test_a_row_or_a_column_is_a_vector(value):
+def test_a_row_or_a_column_is_accepted_as_a_vector(value):
     np.testing.assert_array_equal(check_vector("x", value, 3), [1, 2, 3])
 
 
 @pytest.mark.parametrize("value", [[1, 2], [[1, 2], [3, 4]], [[[1, 2, 3]]], [[1], [1, 2]], 3.0, ["a", "b", "c"]])
-def test_other_shapes_are_no_vector(value):
+def test_other_shapes_are_refused_as_vectors(value):
     with pytest.raises(ArrayError, match="x: "):
         check_vector("x", value, 3)
 
 
-def test_need_lists_what_is_missing():
+def test_missing_arrays_are_listed():
     require_arrays({"a": 1, "b": 2}, ("a",), "a decoder")
     with pytest.raises(ArrayError, match="a decoder needs the arrays a, b, c; missing: b, c") as caught:
         require_arrays({"a": 1}, ("a", "b", "c"), "a decoder")
     assert caught.value.field == "b"
 
 
-def test_npz_comes_back(tmp_path):
+def test_an_npz_file_is_read(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.arange(3), b=np.eye(2))
     arrays = load_npz(tmp_path / "x.npz")
     assert list(arrays) == ["a", "b"]
@@ -78,7 +78,7 @@ def giant():
     return data.getvalue()
 
 
-def test_unreadable_files_are_errors_of_ours(tmp_path):
+def test_unreadable_files_raise_array_error(tmp_path):
     """Whatever byte is wrong: never another error than ArrayError, naming the file."""
     np.savez_compressed(tmp_path / "good.npz", a=np.arange(500.0), b=np.eye(3))
     good = (tmp_path / "good.npz").read_bytes()
@@ -104,7 +104,7 @@ def test_unreadable_files_are_errors_of_ours(tmp_path):
         load_npz(bad)
 
 
-def test_wrong_kinds_of_file(tmp_path):
+def test_files_of_another_kind_are_refused(tmp_path):
     np.save(tmp_path / "one.npy", np.eye(2))
     np.savez(tmp_path / "many.npz", a=np.eye(2))
     np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))

@@ -1,4 +1,4 @@
-"""States as bytes: everything comes back bit for bit, and nothing runs on the way."""
+"""Checkpoints: every state is restored exactly, and restoring runs no code of the file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def same(one, other, where="state"):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_state_of_a_session_comes_back(kind, tmp_path):
+def test_every_state_of_a_session_is_restored_exactly(kind, tmp_path):
     run = protocols.run(*of_every_kind(tmp_path)[kind])
     kept, encoder = Kept(), Encoder()
     ticks = sorted({0, 1, len(run.states) - 1, *np.random.default_rng(2).integers(0, len(run.states), 40).tolist()})
@@ -72,7 +72,7 @@ def test_every_state_of_a_session_comes_back(kind, tmp_path):
         same(run.states[tick], restored)
 
 
-def test_a_restored_state_goes_on_as_the_old_one_would_have(tmp_path):
+def test_a_restored_state_continues_as_the_old_one(tmp_path):
     for data, at in of_every_kind(tmp_path).values():
         run = protocols.run(data, at)
         middle = len(run.states) // 2
@@ -102,13 +102,13 @@ trees = st.recursive(
 
 
 @given(trees)
-def test_any_tree_comes_back(tree):
+def test_any_tree_is_restored_exactly(tree):
     same(tree, Kept().back(tree))
 
 
 @pytest.mark.parametrize("size", [3, 40], ids=["small", "large"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_the_order_in_memory_is_kept(size, order):
+def test_the_memory_order_is_restored(size, order):
     array = np.asarray(np.random.default_rng(3).normal(size=(size, size + 1)), order=order)
     assert (array.nbytes > LARGE) == (size == 40)
     back = Kept().back((array,))[0]
@@ -118,26 +118,26 @@ def test_the_order_in_memory_is_kept(size, order):
     assert (array @ x).tobytes() == (back @ x).tobytes()
 
 
-def test_views_come_back_as_values():
+def test_views_are_restored_as_arrays():
     whole = np.arange(4000.0).reshape(40, 100)
     for view in (whole[::2, ::3], whole.T, whole[:, 5], whole[::-1], np.broadcast_to(whole[0], (7, 100))):
         assert np.array_equal(view, Kept().back((view,))[0])
 
 
-def test_restored_arrays_cannot_be_written():
+def test_restored_arrays_are_read_only():
     for size in (3, 400):
         with pytest.raises(ValueError, match="read-only"):
             Kept().back((np.zeros(size),))[0][0] = 1
 
 
 @pytest.mark.parametrize("scalar", [np.float64(0.1), np.float32(0.1), np.int16(-3), np.uint8(200), np.bool_(True)])
-def test_numpy_scalars_stay_what_they_are(scalar):
+def test_numpy_scalars_are_restored_as_scalars(scalar):
     back = Kept().back((scalar,))[0]
     assert type(back) is type(scalar)
     assert back == scalar
 
 
-def test_specs_of_perturbations_are_validated_on_their_way_back():
+def test_configurations_of_perturbations_are_validated_when_restored():
     spec = parse_perturbation(protocols.perturbation("silence", "neural", units=[1, 2]))
     assert Kept().back((spec,)) == (spec,)
 
@@ -145,7 +145,7 @@ def test_specs_of_perturbations_are_validated_on_their_way_back():
 # --- large arrays
 
 
-def test_a_large_array_is_handed_out_once():
+def test_a_large_array_is_encoded_once():
     encoder, weights = Encoder(), np.random.default_rng(5).normal(size=(40, 40))
     first = encoder.encode(Nested(weights, 1))
     digest = first.uses[0]
@@ -169,7 +169,7 @@ def test_the_same_numbers_in_another_order_in_memory_are_another_array():
     assert len(found.uses) == 2
 
 
-def test_an_array_that_died_is_not_taken_for_one_that_lives_at_its_address():
+def test_a_new_array_at_the_address_of_an_old_one_is_encoded():
     encoder, array = Encoder(), np.zeros(200)
     address, first = id(array), encoder.encode((array,)).uses
     del array
@@ -190,8 +190,8 @@ class Stranger:
     [[1, 2], {1, 2}, b"bytes", 1j, Stranger(), print, np.array([None]), np.array([{}], dtype=object)],
     ids=["list", "set", "bytes", "complex", "object", "function", "objects", "object_array"],
 )
-def test_what_has_no_place_in_a_state(value):
-    with pytest.raises(TypeError, match="has no place in a state"):
+def test_values_that_cannot_be_stored_are_refused(value):
+    with pytest.raises(TypeError, match="cannot be stored in a state"):
         Encoder().encode(Nested((value,)))
 
 
@@ -212,13 +212,13 @@ def decoded(tree):
         ":",
     ],
 )
-def test_only_stored_names_are_known(name, tmp_path):
-    with pytest.raises(StoreError, match="which nothing installed here knows: install the plug-in"):
+def test_unknown_stored_names_are_refused(name, tmp_path):
+    with pytest.raises(StoreError, match="which is not installed: install the plug-in"):
         decoded({"n": name, "v": {"command": f"touch {tmp_path / 'touched'}"}})
     assert not (tmp_path / "touched").exists()
 
 
-def test_no_module_is_imported():
+def test_restoring_imports_no_module():
     import sys
 
     assert "this" not in sys.modules
@@ -271,12 +271,12 @@ def test_values_are_restored_by_name():
     ],
     ids=str,
 )
-def test_trees_that_are_none(tree):
+def test_corrupt_trees_are_refused(tree):
     with pytest.raises(StoreError, match="the checkpoint cannot be read"):
         decoded(tree)
 
 
-def test_a_spoilt_body_is_an_error_of_ours():
+def test_a_corrupt_body_raises_store_error():
     state = protocols.begun(protocols.centre_out())[1]
     found = Encoder().encode(state)
     draw, said, failed = np.random.default_rng(7), 0, 0

@@ -1,4 +1,4 @@
-"""Clocks, with a time of our own."""
+"""Clocks, with a simulated time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fake(monkeypatch):
     return found
 
 
-def test_ticks_are_due_a_period_apart_whatever_the_work(fake):
+def test_ticks_are_due_one_period_apart_for_any_work(fake):
     pace, begun, at = RealTime(0.01), fake.now, []
     pace.start(0)
     for tick in range(100):
@@ -42,7 +42,7 @@ def test_ticks_are_due_a_period_apart_whatever_the_work(fake):
     assert at == [10_000_000 * (tick + 1) for tick in range(100)]
 
 
-def test_periods_that_are_no_whole_nanoseconds_do_not_drift(fake):
+def test_periods_with_fractions_of_a_nanosecond_do_not_drift(fake):
     pace, begun = RealTime(0.001, factor=3.0), fake.now
     pace.start(0)
     for tick in range(3000):
@@ -61,7 +61,7 @@ def test_a_factor_changes_the_period(fake, factor, period):
     assert fake.now - begun == 2 * period
 
 
-def test_after_a_late_tick_the_next_ones_follow_at_once_until_it_has_caught_up(fake):
+def test_after_a_late_tick_the_clock_catches_up(fake):
     pace = RealTime(0.01)
     pace.start(0)
     late = []
@@ -72,7 +72,7 @@ def test_after_a_late_tick_the_next_ones_follow_at_once_until_it_has_caught_up(f
     assert late == [0, 0, 0, 0, 45_000_000, 36_000_000, 27_000_000, 18_000_000, 9_000_000, 0, 0, 0]
 
 
-def test_lateness_of_waking_up_is_told(fake):
+def test_late_waking_is_reported(fake):
     fake.oversleep_ns = 70_001
     pace = RealTime(0.01)
     pace.start(0)
@@ -97,7 +97,7 @@ def test_it_never_sleeps_for_a_negative_time(fake):
     assert fake.slept == []
 
 
-def test_real_time_is_real():
+def test_the_real_clock_keeps_its_period():
     pace, begun = RealTime(0.002), time.perf_counter()
     pace.start(0)
     for tick in range(100):
@@ -106,14 +106,14 @@ def test_real_time_is_real():
     assert 0.2 <= time.perf_counter() - begun < 2
 
 
-def test_unpaced_waits_for_nothing(fake):
+def test_unpaced_ticks_are_due_at_once(fake):
     pace = Unpaced()
     pace.start(5)
     assert [pace.wait(tick) for tick in range(3)] == [0, 0, 0]
     assert (pace.paced, pace.period_ns, fake.slept) == (False, 0, [])
 
 
-def test_stepped_gives_what_was_granted():
+def test_stepped_runs_the_granted_ticks():
     pace = Stepped(2)
     pace.start(0)
     assert [pace.wait(tick) for tick in range(3)] == [0, 0, None]

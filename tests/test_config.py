@@ -1,4 +1,4 @@
-"""What a protocol's author is told: the field, its value, and what is allowed there."""
+"""Errors of protocols and overrides: the field, its value, and what is allowed."""
 
 import copy
 import math
@@ -107,7 +107,7 @@ def perturbed(**fields):
             "population: baseline_hz = [25.0, 5.0]: the first value must not exceed the second",
         ),
         (spoilt(schedule__days=3, schedule__blocks=[{"trials": 1, "days": [1, 2]}]), "schedule", "day 3 has no block"),
-        (spoilt(schedule__blocks=[{"name": "a"}]), "schedule.blocks.0", "needs an end: trials or duration_s"),
+        (spoilt(schedule__blocks=[{"name": "a"}]), "schedule.blocks.0", "needs an end: give trials or duration_s"),
         (
             spoilt(perturbations=[TURN, TURN]),
             "protocol",
@@ -169,13 +169,13 @@ def perturbed(**fields):
         ),
     ],
 )
-def test_faults_are_named(data, field, says):
+def test_faults_are_reported_with_field_and_value(data, field, says):
     error = fault(data)
     assert says in str(error)
     assert error.field == field
 
 
-def test_every_fault_has_a_line_and_no_more():
+def test_every_fault_has_one_line():
     error = fault(spoilt(seed=-1, task__distance_m=7, schedule__blocks=[{"trails": 1}]))
     assert [line.split(" = ")[0] for line in str(error).splitlines()] == [
         "seed",
@@ -184,21 +184,21 @@ def test_every_fault_has_a_line_and_no_more():
     ]
 
 
-def test_perturbations_from_outside_are_named_alike():
+def test_faults_of_perturbations_from_inputs_are_reported_alike():
     with pytest.raises(ProtocolError) as caught:
         parse_perturbation({**TURN, "angle_rad": 60})
     assert str(caught.value) == "perturbation.angle_rad = 60: must be at most 6.2832 (radians)"
     assert caught.value.field == "perturbation.angle_rad"
 
 
-def test_written_out_a_protocol_parses_to_itself():
+def test_a_dumped_protocol_parses_to_the_same():
     data = perturbed(envelope={"shape": "ramp", "rise_s": 2.0, "start": {"day": 1, "trial": 2}})
     once = parse(data)
     assert parse(dump(once)) == once
     assert dump(once)["task"]["distance_m"] == 0.07
 
 
-def test_files_name_themselves_in_errors(tmp_path):
+def test_errors_name_the_file(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text('name = "x"\nseed = -1\n')
     with pytest.raises(ProtocolError, match=r"bad\.toml:\n  seed = -1: must be at least 0\n  schedule: is missing"):
@@ -240,7 +240,7 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path):
         ("name=a=b", ("name",), "a=b"),
     ],
 )
-def test_overrides_set_what_they_say(override, path, value):
+def test_overrides_set_their_field(override, path, value):
     data, expected = copy.deepcopy(GOOD), copy.deepcopy(GOOD)
     here = expected
     for part in path[:-1]:
@@ -262,7 +262,7 @@ def test_overrides_set_what_they_say(override, path, value):
         ("name.first.letter=1", "name.first leads into 'test', which has no fields"),
     ],
 )
-def test_overrides_that_lead_nowhere(override, says):
+def test_overrides_of_unknown_fields_are_refused(override, says):
     data = copy.deepcopy(GOOD)
     with pytest.raises(ProtocolError) as caught:
         apply_override(data, override)
@@ -291,7 +291,7 @@ def test_ticks(seconds, tick_s, expected):
     assert ticks(seconds, tick_s) == expected
 
 
-def test_units_are_read_off_names():
+def test_units_follow_from_the_names_of_fields():
     names = ("radius_m", "speed_m_s", "hold_s", "angle_rad", "baseline_hz", "trials", "ms")
     assert [unit_of(name) for name in names] == [
         "metres",

@@ -1,4 +1,4 @@
-"""The delay line, against a list that keeps everything."""
+"""The delay line, compared with a list of all values."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from decoderd.delayline import fill, look_back, push
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])
-def test_gives_back_what_was_pushed_before(length):
+def test_returns_the_value_of_earlier_pushes(length):
     history = [np.full((2, 3), -1.0)] * length
     line = fill(history[0], length)
     for k in range(3 * length + 2):

@@ -1,4 +1,4 @@
-"""The example plug-in, installed as anybody would install it, is found, keeps its contract and drives a session."""
+"""The example plug-in: installed like any package, it is found, passes its contract tests and drives a session."""
 
 import importlib.util
 import os
@@ -82,7 +82,7 @@ def python(target: Path, *arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
-def test_is_found_and_drives_a_session(target, tmp_path):
+def test_the_plug_in_is_found_and_drives_a_session(target, tmp_path):
     where, figures = python(target, "-c", SESSION, str(SOURCE / "protocol.toml"), cwd=tmp_path).splitlines()
     assert Path(where).parent == target
     successes, decoded = map(int, figures.split())
@@ -90,14 +90,14 @@ def test_is_found_and_drives_a_session(target, tmp_path):
     assert decoded > 20
 
 
-def test_keeps_its_contract(target, tmp_path):
+def test_the_plug_in_passes_its_contract_tests(target, tmp_path):
     shutil.copy(SOURCE / "test_ole.py", tmp_path)
     out = python(target, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_ole.py", cwd=tmp_path)
     assert "failed" not in out
     assert int(out.split(" passed")[0].split()[-1]) >= 18
 
 
-def test_is_not_there_without_being_installed():
+def test_the_plug_in_is_unknown_unless_installed():
     """What the tests above found came from the plug-in alone."""
     code = "from decoderd import registry; print(*registry.family('decoders'))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

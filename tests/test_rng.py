@@ -1,4 +1,4 @@
-"""Random rows are functions of (seed, name, day, index), recomputed here from the definition of Philox."""
+"""Random rows are functions of (seed, name, day, index), computed here from the definition of Philox."""
 
 import hashlib
 import math
@@ -106,7 +106,7 @@ def test_the_table_is_made_before_the_first_row_is_drawn():
     assert rng._means.cache_info().misses == 1
 
 
-def test_the_law_of_all_normal_numbers_there_can_be():
+def test_the_distribution_of_all_possible_normal_numbers():
     """How much of it lies beyond each place, over all 2^32 pairs of parts; and its moments."""
     parts = np.float32(MEANS).astype(float)
     for place, error in ((0.5, 1e-6), (1, 1e-6), (2, 3e-5), (3, 1e-4), (4, 0.006), (5, 0.1)):
@@ -119,7 +119,7 @@ def test_the_law_of_all_normal_numbers_there_can_be():
     assert [moments[n] for n in (1, 3, 5)] == pytest.approx([0, 0, 0], abs=1e-6)
 
 
-def test_moments_of_normal_numbers():
+def test_moments_of_the_normal_numbers():
     """To the sixth, of a million, within four standard errors; partners and their squares are independent."""
     size = BLOCK["normal"]
     blocks = Stream((3,), "s", Spec("normal", size)).rows(1, 0, 64)[:, 0]
@@ -189,7 +189,7 @@ def test_each_seed_of_a_batch_has_its_own_rows():
         np.testing.assert_array_equal(together[b : b + 1], Stream((seed,), "s", Spec("normal", 4)).row(1, 17))
 
 
-def test_seed_name_day_and_index_all_matter():
+def test_rows_depend_on_seed_name_day_and_index():
     def row(seed=1, name="s", day=1, index=0):
         return tuple(Stream((seed,), name, Spec("uniform", 2)).row(day, index)[0])
 
@@ -197,14 +197,14 @@ def test_seed_name_day_and_index_all_matter():
     assert len(set(rows)) == len(rows)
 
 
-def test_no_number_comes_twice():
+def test_no_number_is_drawn_twice():
     stream = Stream((1,), "s", Spec("uniform", 16))
     numbers = np.concatenate([stream.row(day, i)[0] for day in (1, 2) for i in range(3 * BLOCK["uniform"] // 16)])
     assert len(np.unique(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize(("law", "cdf"), [("uniform", stats.uniform.cdf), ("normal", stats.norm.cdf)])
-def test_laws(law, cdf):
+def test_rows_have_the_distribution_of_their_law(law, cdf):
     stream = Stream((5,), "s", Spec(law, 10))
     numbers = np.array([stream.row(1, i)[0] for i in range(2000)])
     assert stats.kstest(numbers.ravel(), cdf).pvalue > 0.001
@@ -228,7 +228,7 @@ def test_rows_wider_than_a_block():
     assert not np.array_equal(stream.row(1, 0), stream.row(1, 1))
 
 
-def test_rows_cannot_be_written():
+def test_rows_are_read_only():
     row = Stream((1,), "s", Spec("uniform", 2)).row(1, 0)
     with pytest.raises(ValueError, match="read-only"):
         row[0, 0] = 0.5

@@ -1,4 +1,4 @@
-"""Days and blocks, against a list of who runs when written out by hand."""
+"""Days and blocks, compared with a list of blocks written out by hand."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def run(plan, ticks=10_000, trial_every=50):
     raise AssertionError("never over")
 
 
-def test_blocks_end_by_trials_by_time_or_by_what_comes_first():
+def test_blocks_end_by_trials_or_time_whichever_is_first():
     plan = Schedule(
         blocks=(
             Block(trials=3),
@@ -49,7 +49,7 @@ def test_blocks_of_some_days():
     assert (progress.day, progress.trials, progress.done) == (3, 7, True)
 
 
-def test_a_day_remembers_where_it_began():
+def test_progress_has_the_tick_and_trial_at_which_a_day_began():
     plan = Schedule(days=2, blocks=(Block(trials=1), Block(trials=1)))
     progress = schedule.first(plan)._replace(trials=1, successes=1)
     progress = schedule.following(plan, progress, 40)
@@ -60,7 +60,7 @@ def test_a_day_remembers_where_it_began():
 
 
 @pytest.mark.parametrize("days", [(2,), (1, 3)])
-def test_no_day_is_empty(days):
+def test_a_day_without_a_block_is_refused(days):
     with pytest.raises(ValueError, match=r"day [12] has no block"):
         Schedule(days=3, blocks=(Block(trials=1, days=days),))
 
@@ -98,7 +98,7 @@ def test_runs_every_block_of_every_day_once_and_in_order(given_blocks, days):
         assert expected == sum(trials for _, _, _, trials in runs)
 
 
-def test_expected_length():
+def test_expected_ticks_and_trials():
     timed = Schedule(days=3, blocks=(Block(duration_s=2.0), Block(duration_s=1.0, days=(2, 2, 9))))
     assert schedule.expected_ticks(timed, TICK_S) == 3 * 200 + 100
     assert schedule.expected_trials(timed) is None

@@ -1,4 +1,4 @@
-"""Whether the moment of a trigger has come."""
+"""Whether a trigger has been reached."""
 
 import pytest
 from pydantic import ValidationError
@@ -25,13 +25,13 @@ NOW = {"tick": 500, "day": 3, "trial": 40, "day_trial": 12}
         ({"day": 4, "trial": 1}, False),
     ],
 )
-def test_a_moment_has_come(trigger, expected):
+def test_a_trigger_is_reached(trigger, expected):
     assert reached(Trigger(**trigger), **NOW) is expected
 
 
 @pytest.mark.parametrize("fields", [{}, {"tick": 1, "day": 1}, {"tick": 1, "trial": 1}])
-def test_moments_that_say_nothing_or_too_much(fields):
-    with pytest.raises(ValidationError, match=r"say when|tick stands alone"):
+def test_triggers_with_too_few_or_too_many_fields_are_refused(fields):
+    with pytest.raises(ValidationError, match=r"needs tick, day, trial|tick stands alone"):
         Trigger(**fields)
 
 

@@ -2,18 +2,18 @@
 
     with Session("tcp://127.0.0.1:5571") as session:
         print(session.describe()["tick"])
-        for message in session.subscribe(["tick", "trial"]):
-            print(message.topic, message.payload)
+        for message in session.subscribe(["trial"]):
+            print(message.trial, message.outcome)
 
 Needs pyzmq, msgpack and `decoderd.wire`, nothing else of decoderd.
 """
 
-from decoderd_client.asking import AsyncSession, AsyncSupervisor, Session, Supervisor
-from decoderd_client.conversation import ControlError, NoAnswer, Reply
+from decoderd.wire.message import Message
+from decoderd_client.control import AsyncSession, AsyncSupervisor, Session, Supervisor
 from decoderd_client.keys import ClientKeys
-from decoderd_client.participant import Participant
-from decoderd_client.sequence import Message
-from decoderd_client.subscribing import AsyncSubscriber, Subscriber
+from decoderd_client.participant import Participant, StepResult
+from decoderd_client.requests import ControlError, NoAnswer, Reply
+from decoderd_client.subscriber import AsyncSubscriber, Subscriber
 
 __all__ = [
     "AsyncSession",
@@ -26,6 +26,7 @@ __all__ = [
     "Participant",
     "Reply",
     "Session",
+    "StepResult",
     "Subscriber",
     "Supervisor",
 ]

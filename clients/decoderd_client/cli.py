@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from decoderd_client.asking import Session, Supervisor
-from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.control import Session, Supervisor
 from decoderd_client.keys import ClientKeys
 from decoderd_client.plugins import Plugin, Unable, installed
+from decoderd_client.requests import ControlError, NoAnswer
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Programs beside a session."
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 
 class Wrong(Exception):
-    """What the user gave cannot be used."""
+    """An argument or option that cannot be used."""
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 @app.command("plugins")
-def plugins(plugin: Annotated[str | None, typer.Argument(help="Tell the fields of this one.")] = None) -> None:
+def plugins(plugin: Annotated[str | None, typer.Argument(help="List the fields of this one.")] = None) -> None:
     """List the plug-ins that are installed, or the fields of one."""
     if plugin is not None:
         for name, field in _found(plugin).Config.model_fields.items():

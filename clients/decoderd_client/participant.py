@@ -1,22 +1,23 @@
-"""Taking part in lockstep: nothing passes that was not granted, so the loop is as repeatable as an offline run."""
+"""Lockstep: a session runs only the ticks that its participants grant, so it is as repeatable as an offline run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from decoderd.wire import codec
-from decoderd_client.asking import Session
+from decoderd.wire.messages import AnyMessage
+from decoderd_client.control import Session
+from decoderd_client.messages import recorded
 
 
-class Passed(NamedTuple):
-    """What a grant led to."""
+class StepResult(NamedTuple):
+    """What happened during a grant."""
 
     tick: int
     trials: int
     days: int
     state: str
-    messages: list[tuple[str, dict[str, Any]]]  # topics wanted
+    messages: list[AnyMessage]  # of the topics wanted, without a stamp
     refused: list[dict[str, Any]]  # inputs that could not be consumed: index, code, message, field
     lost: int = 0  # messages wanted that were too many for one reply
 
@@ -27,7 +28,10 @@ class Passed(NamedTuple):
 
 
 class Participant:
-    """One that grants, under a name that the session was started with. `want`: topics that come with each reply."""
+    """A participant of lockstep, by a name that the session was started with.
+
+    `want`: topics whose messages come with each result.
+    """
 
     def __init__(self, session: Session, name: str, want: Iterable[str] = ()) -> None:
         self._session, self._name, self._want = session, name, tuple(want)
@@ -37,18 +41,18 @@ class Participant:
         over = {"tick": description["tick"], "trial": description["trials"], "day": description["day"] - 1}
         self._until = max(mine["until"], over[mine["unit"]])
 
-    def step(self, inputs: Iterable[Mapping[str, Any]] = (), number: int = 1) -> Passed:
+    def step(self, inputs: Iterable[Mapping[str, Any]] = (), number: int = 1) -> StepResult:
         """Grant `number` more ticks, trials or days, and wait until they are over.
 
         `inputs` are consumed by the first tick.
         """
         self._until += number
         reply = self._session.grant(self._name, self._until, inputs, self._want)
-        messages = [(topic, codec.decode(body)) for topic, body in zip(reply["topics"], reply.frames, strict=True)]
-        return Passed(
+        messages = [recorded(topic, body) for topic, body in zip(reply["topics"], reply.frames, strict=True)]
+        return StepResult(
             reply["tick"], reply["trials"], reply["days"], reply["state"], messages, reply["refused"], reply["lost"]
         )
 
     def leave(self) -> None:
-        """The session need not wait any more."""
+        """Take part no more: the session no longer waits for this participant."""
         self._session.leave(self._name)

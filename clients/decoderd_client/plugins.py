@@ -1,4 +1,4 @@
-"""Plug-ins: programs that live beside a session, found by entry point (`decoderd.client_plugins`)."""
+"""Plug-ins of the client: programs beside a session, found by entry point (`decoderd.client_plugins`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 
 
 class Unable(Exception):

@@ -1,4 +1,4 @@
-"""Payloads of a session as messages with whole names, from the live stream or from a recording."""
+"""Messages that the plug-ins use, and messages of recorded payloads."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ __all__ = ["Counts", "Day", "Decoder", "Message", "Tick", "Trial", "typed"]
 
 
 def typed(topic: str, payload: dict[str, Any]) -> Message:
-    """The message of a payload. Raises ValueError for a payload that lacks a key."""
+    """The message of a recorded payload. Raises ValueError for a payload that lacks a key."""
     return topics.MODELS[topic].read(payload)

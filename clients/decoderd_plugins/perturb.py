@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from decoderd.trigger import Trigger
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
-from decoderd_plugins.messages import Message, Trial, typed
+from decoderd_plugins.messages import Message, Trial
 from decoderd_plugins.options import as_fields
 from decoderd_plugins.progress import SessionProgress, progress_of
 
@@ -144,7 +144,7 @@ def run(session: Session, config: Config, on_progress: Callable[[str], None]) ->
         runner = PlanRunner(session, config, on_progress)
         runner.act()
         for message in messages:
-            runner.conditions.receive(typed(message.topic, message.payload))
+            runner.conditions.receive(message)
             if messages.over:
                 break
             runner.act()

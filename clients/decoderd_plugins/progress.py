@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from decoderd.trigger import Trigger, reached
-from decoderd_client.asking import Session
-from decoderd_plugins.messages import Day, Message, Trial, typed
+from decoderd_client.control import Session
+from decoderd_plugins.messages import Day, Message, Trial
 
 
 class SessionProgress:
@@ -52,7 +52,7 @@ def progress_of(session: Session, triggers: Iterable[Trigger]) -> SessionProgres
     if description["day"] > 1 and any(trigger.day and trigger.trial for trigger in triggers):
         with session.subscribe(["day"], from_start=True) as messages:
             days = [messages.next() for _ in range(description["next"]["day"])]
-        before = trials_before(description["day"], [typed("day", one.payload) for one in days if one is not None])
+        before = trials_before(description["day"], [message for message in days if message is not None])
     return SessionProgress(description["tick"], description["day"], description["trials"], before)
 
 

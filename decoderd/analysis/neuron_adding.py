@@ -99,6 +99,6 @@ def n_c(curve: Array, normalise: Normalise = by_range, threshold: float = 0.8) -
 
 
 def resampled(scores: Array, weights: NDArray[Any], normalise: Normalise = by_range) -> NDArray[np.int64]:
-    """N_c (K,) of mean curves of resampled repetitions; `weights` (K, R) say how often each of `scores` (n, R) counts."""
+    """N_c (K,) of mean curves of resampled repetitions; `weights` (K, R): how often each of `scores` (n, R) counts."""
     rows = np.asarray(weights, dtype=np.float64)
     return n_c(scores @ rows.T / rows.sum(axis=1), normalise)

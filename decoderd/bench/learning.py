@@ -21,7 +21,7 @@ from decoderd.plasticity.reinforce import ReinforceConfig
 from decoderd.populations.products import summed
 from decoderd.populations.rnn import population as rnn
 from decoderd.populations.rnn.population import Precision
-from decoderd.preparation.pretraining import Noise, places
+from decoderd.preparation.pretraining import TrialStreams, places
 from decoderd.rng import Spec, Stream
 from decoderd.rollout.adjoint import Loop
 from decoderd.rollout.credit import trial_batch
@@ -46,10 +46,10 @@ class Learning:
         drawn = [rnn.load(population, np.random.default_rng(seed), {}) for seed in range(seeds)]
         self._alike, self._of = alike, np.repeat(np.arange(seeds), alike)
         one_each = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
-        self._noise = Noise("bench", tuple(range(seeds)), rnn.RNN, population, one_each)
         seeds *= alike
         self._people = rnn.Parameters(*(field[self._of] for field in one_each))
         plan = rnn.plan(population, TIMING)
+        self._noise = TrialStreams("bench", tuple(range(seeds // alike)), rnn.RNN, plan, one_each)
         cursor = CURSOR.plan(CURSOR.Config(), TIMING)  # type: ignore[call-arg]
         self._loop = Loop(rnn.RNN, plan, CURSOR, cursor, TIMING.tick_s, slice(None))
         K = np.zeros((seeds, 2, UNITS))

@@ -1,1 +1,1 @@
-"""The command line, one module for each group of commands."""
+"""The command line: `app` puts it together; one module holds each group of commands."""

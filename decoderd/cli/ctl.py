@@ -1,4 +1,4 @@
-"""`decoderd ctl` and `decoderd watch`: what people ask of the daemon, through the client library."""
+"""`decoderd ctl` and `decoderd watch`: requests to the daemon and to sessions, through the client library."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from decoderd.cli import options, output
 from decoderd.errors import DecoderdError, ServiceError
 
-ctl = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask the daemon, or one of its sessions.")
-console = Console()
+ctl = typer.Typer(no_args_is_help=True, add_completion=False, help="Control the daemon and its sessions.")
 
-Control = Annotated[str, typer.Option("--control", help="Where `decoderd serve` is.")]
-Keys = Annotated[Path | None, typer.Option(help="Your file of keys, see `decoderd keys`.")]
+Control = Annotated[str, typer.Option("--control", help="Control endpoint of `decoderd serve`.")]
+Keys = Annotated[Path | None, typer.Option(help="This client's file of keys, see `decoderd keys`.")]
 Name = Annotated[
-    str, typer.Argument(metavar="SESSION", help="Its name, or the control endpoint of one without a daemon.")
+    str, typer.Argument(metavar="SESSION", help="Its name; or its control endpoint, where there is no daemon.")
 ]
 FRAME_S = 0.1
 AT = "tcp://127.0.0.1:5570"
 
 
-class Asked(DecoderdError):
-    """A request that was answered with an error, or not at all."""
+class RequestError(DecoderdError):
+    """A request that was refused, or not answered."""
 
-    code = "asked"
+    code = "request"
 
 
 @contextlib.contextmanager
-def _plainly() -> Iterator[None]:
+def _errors() -> Iterator[None]:
+    """Turn the client library's errors into errors of the command line."""
     from decoderd_client import ControlError, NoAnswer
 
     try:
         yield
     except ControlError as error:
-        raise Asked(f"{error} ({error.code})", error.field) from None
+        raise RequestError(f"{error} ({error.code})", error.field) from None
     except NoAnswer as error:
-        raise Asked(f"{error}; is it running?") from None
-    except ValueError as error:  # nothing that could be asked
+        raise RequestError(f"{error}; is it running?") from None
+    except ValueError as error:  # it cannot be sent: a bad endpoint, or text that is not UTF-8
         raise ServiceError(str(error)) from None
 
 
@@ -84,65 +84,66 @@ def _toml(file: Path) -> dict[str, Any]:
 
 def _show(reply: Any) -> None:
     shown = {key: value for key, value in reply.items() if key not in ("v", "id", "ok")}
-    console.print_json(jsonlib.dumps(shown))
+    output.out_console.print_json(jsonlib.dumps(shown))
 
 
 @ctl.command("list")
 def list_(control: Control = AT, keys: Keys = None) -> None:
-    """All sessions."""
-    with _plainly(), _supervisor(control, keys) as supervisor:
+    """List all sessions."""
+    with _errors(), _supervisor(control, keys) as supervisor:
         sessions = supervisor.sessions()["sessions"]
     table = Table()
-    for column in ("session", "name", "state", "incarnation", "stream", "control", "why"):
+    for column in ("session", "state", "incarnation", "stream", "control", "why"):
         table.add_column(column, overflow="fold")
     for one in sessions:
         table.add_row(*(str(one[key] if one[key] is not None else "") for key in (c.header for c in table.columns)))
-    console.print(table)
+    output.out_console.print(table)
 
 
 @ctl.command()
 def start(
-    session: Annotated[str, typer.Argument(help="A name for it.")],
-    protocol: Annotated[Path, typer.Argument(help="A TOML protocol; files it names are sought in the data directory.")],
-    speed: Annotated[str, typer.Option(help="realtime, max, a factor, or lockstep.")] = "realtime",
-    participant: Annotated[list[str] | None, typer.Option(metavar="NAME=tick|trial|day")] = None,
-    silence: Annotated[float, typer.Option(help="Seconds a participant may keep silent.")] = 30.0,
-    when_silent: Annotated[str, typer.Option(help="Then: stop, pause, or drop the participant.")] = "stop",
+    session: Annotated[str, typer.Argument(help="A name for the session.")],
+    protocol: Annotated[
+        Path, typer.Argument(help="A TOML protocol; paths in it are relative to the daemon's data directory.")
+    ],
+    speed: options.Speed = "realtime",
+    participant: options.Participant = None,
+    silence: options.Silence = 30.0,
+    when_silent: options.WhenSilent = "stop",
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
-    """Begin a session."""
-    grants = dict(one.partition("=")[::2] for one in participant or ())
-    lockstep = {"grants": grants, "silence_s": silence, "when_silent": when_silent} if grants else None
-    with _plainly(), _supervisor(control, keys) as supervisor:
+    """Start a session."""
+    lockstep = options.participants(participant, silence, when_silent)
+    with _errors(), _supervisor(control, keys) as supervisor:
         _show(supervisor.start(session, _toml(protocol), speed, lockstep))
 
 
 @ctl.command()
 def describe(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """What a session is and where it stands."""
-    with _plainly(), _session(session, control, keys) as found:
+    """Show a session: protocol, seed, tick, day, perturbations, endpoints."""
+    with _errors(), _session(session, control, keys) as found:
         _show(found.describe())
 
 
 @ctl.command()
 def health(session: Annotated[str | None, typer.Argument()] = None, control: Control = AT, keys: Keys = None) -> None:
-    """Whether a session's loop turns; without a name, how the daemon does."""
-    with _plainly(), _session(session, control, keys) if session else _supervisor(control, keys) as found:
+    """Show whether a session's loop runs; without a name, the state of the daemon."""
+    with _errors(), _session(session, control, keys) if session else _supervisor(control, keys) as found:
         _show(found.health())
 
 
 @ctl.command()
 def pause(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """Let no more ticks pass."""
-    with _plainly(), _session(session, control, keys) as found:
+    """Pause a session before its next tick."""
+    with _errors(), _session(session, control, keys) as found:
         _show(found.pause())
 
 
 @ctl.command()
 def resume(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """Go on: after a pause, or with a session whose process has ended."""
-    with _plainly():
+    """Continue a session after a pause, or start the process of one that has ended without finishing."""
+    with _errors():
         if "://" not in session:
             with _supervisor(control, keys) as supervisor:
                 reply = supervisor.resume(session)
@@ -155,8 +156,8 @@ def resume(session: Name, control: Control = AT, keys: Keys = None) -> None:
 
 @ctl.command()
 def stop(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """Stop a session at the next tick, everything stored. Its process answers on for a while; a second stop ends it."""
-    with _plainly():
+    """Stop a session at the next tick, everything stored. Its process answers a while longer; a second stop ends it."""
+    with _errors():
         if "://" in session:
             with _session(session, control, keys) as found:
                 _show(found.stop())
@@ -167,8 +168,8 @@ def stop(session: Name, control: Control = AT, keys: Keys = None) -> None:
 
 @ctl.command()
 def checkpoint(session: Name, control: Control = AT, keys: Keys = None) -> None:
-    """Have all that has happened on the disk."""
-    with _plainly(), _session(session, control, keys) as found:
+    """Write everything up to the current tick to the disk now."""
+    with _errors(), _session(session, control, keys) as found:
         _show(found.checkpoint())
 
 
@@ -181,7 +182,7 @@ def perturb(
 ) -> None:
     """Add perturbations to a running session."""
     given = _toml(perturbation)
-    with _plainly(), _session(session, control, keys) as found:
+    with _errors(), _session(session, control, keys) as found:
         for one in given.get("perturbations", [given]):
             _show(found.perturb(one))
 
@@ -194,39 +195,39 @@ def unperturb(
     keys: Keys = None,
 ) -> None:
     """Remove a perturbation."""
-    with _plainly(), _session(session, control, keys) as found:
+    with _errors(), _session(session, control, keys) as found:
         _show(found.unperturb(perturbation))
 
 
-@ctl.command("give")
+@ctl.command()
 def give(
     session: Name,
     given: Annotated[str, typer.Argument(metavar="JSON", help='An input, as {"op": "task", "event": "start"}.')],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
-    """Give a running session any input: a task event, kinematics, metrics, small decoder arrays."""
+    """Send any input to a running session: a task event, kinematics, metrics, small decoder arrays."""
     try:
         parsed = jsonlib.loads(given)
     except ValueError as error:
-        raise ServiceError(f"not JSON: {error}") from None
+        raise ServiceError(f"{given!r} is not JSON: {error}") from None
     if not isinstance(parsed, dict):
-        raise ServiceError("an input is a JSON object")
-    with _plainly(), _session(session, control, keys) as found:
+        raise ServiceError(f'an input is a JSON object, such as {{"op": "task", "event": "start"}}, not {given}')
+    with _errors(), _session(session, control, keys) as found:
         _show(found.give(parsed))
 
 
 @ctl.command()
 def get_decoder(
     session: Name,
-    out: Annotated[Path, typer.Argument(help="Where to put its arrays, .npz.")],
+    out: Annotated[Path, typer.Argument(help="File for its arrays, .npz.")],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
-    """Fetch the decoder's arrays."""
+    """Save the arrays of a session's decoder."""
     import numpy as np
 
-    with _plainly(), _session(session, control, keys) as found:
+    with _errors(), _session(session, control, keys) as found:
         reply = found.decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
@@ -234,7 +235,7 @@ def get_decoder(
         np.savez(out, **arrays)
     except OSError as error:
         raise ServiceError(f"{out}: cannot be written: {error.strerror}") from None
-    console.print(f"{reply['kind']}: {', '.join(packed)} in {out}", markup=False, highlight=False)
+    output.line(f"{reply['kind']}: {', '.join(packed)} in {out}")
 
 
 @ctl.command()
@@ -244,14 +245,14 @@ def set_decoder(
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
-    """Exchange the decoder for one of the same kind."""
+    """Replace the decoder of a session by one of the same kind."""
     from decoderd.arrays import load_npz
 
     try:
         packed = {name: (array.shape, array.astype("<f8").tobytes()) for name, array in load_npz(file).items()}
     except ValueError as error:
-        raise ServiceError(f"{file}: an array that holds no numbers ({error})") from None
-    with _plainly(), _session(session, control, keys) as found:
+        raise ServiceError(f"{file}: its arrays must hold numbers ({error})") from None
+    with _errors(), _session(session, control, keys) as found:
         _show(found.set_decoder(packed))
 
 
@@ -259,22 +260,22 @@ def watch(
     session: Name,
     control: Control = AT,
     keys: Keys = None,
-    frames: Annotated[int | None, typer.Option(help="Stop after so many pictures.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None,
 ) -> None:
-    """A live view of a session: cursor, targets, success, perturbations, lateness. Ctrl-C leaves."""
+    """Show a session live: cursor, targets, success, perturbations, lateness. Ctrl-C ends the view, not the session."""
     from decoderd.cli.live_view import View
 
     topics = ("tick", "trial", "perturbation", "health", "metrics", "session")
-    with _plainly(), _session(session, control, keys) as found:
+    with _errors(), _session(session, control, keys) as found:
         view = View(found.describe())
-        leaving, live = contextlib.suppress(KeyboardInterrupt), Live(view.shown(), console=console, auto_refresh=False)
-        with found.subscribe(topics) as messages, leaving, live:
+        live = Live(view.shown(), console=output.out_console, auto_refresh=False)
+        with found.subscribe(topics) as messages, contextlib.suppress(KeyboardInterrupt), live:
             drawn = 0
             while not messages.over and (frames is None or drawn < frames):
                 draw_at = time.monotonic() + FRAME_S
                 while (left := draw_at - time.monotonic()) > 0 and not messages.over:
                     message = messages.next(timeout_s=left)
                     if message is not None:
-                        view.hear(message.topic, message.payload)
+                        view.add(message.topic, message.payload)
                 live.update(view.shown(), refresh=True)
                 drawn += 1

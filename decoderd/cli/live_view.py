@@ -1,4 +1,4 @@
-"""What `decoderd watch` shows: a session's messages gathered into a view, and the view as text."""
+"""The live view of `decoderd watch`: what a session's messages say, as text for a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-# The workspace that is drawn, m either way from the centre; in characters, which are twice as high as wide.
+# Half the width of the workspace that is drawn, m; its size in characters, which are twice as high as wide.
 REACH_M = 0.1
 COLUMNS, ROWS = 39, 20
 TRAIL = 60
@@ -22,7 +22,7 @@ PHASES = ("rest", "centre", "centre hold", "reach", "hold")
 
 @dataclass
 class View:
-    """What is known of a session by its messages so far."""
+    """The latest values from a session's messages. `description` is the reply to `describe`."""
 
     description: Mapping[str, Any]
     tick: Mapping[str, Any] = field(default_factory=dict)
@@ -37,8 +37,8 @@ class View:
     def __post_init__(self) -> None:
         self.perturbations = {p["name"]: p["state"] for p in self.description["perturbations"] if p["state"] != "past"}
 
-    def hear(self, topic: str, payload: Mapping[str, Any]) -> None:
-        """Take one message in."""
+    def add(self, topic: str, payload: Mapping[str, Any]) -> None:
+        """Add one message."""
         match topic:
             case "tick":
                 self.tick = payload
@@ -59,21 +59,21 @@ class View:
                 self.happened = f"{payload['x']} at tick {payload['k']} (incarnation {payload['i']})"
 
     def shown(self) -> RenderableType:
-        """The view, to be printed."""
+        """The view as something that rich can print."""
         table = Table.grid(padding=(0, 2))
         for name, value in self.lines():
             table.add_row(Text(name, style="dim"), value)
-        sheet = Table.grid(padding=(0, 2))
-        sheet.add_column(width=COLUMNS + 2, no_wrap=True)
-        sheet.add_column(overflow="fold")
-        sheet.add_row(Panel(canvas(self.tick, self.trail), padding=0), Group(table))
-        return sheet
+        layout = Table.grid(padding=(0, 2))
+        layout.add_column(width=COLUMNS + 2, no_wrap=True)
+        layout.add_column(overflow="fold")
+        layout.add_row(Panel(canvas(self.tick, self.trail), padding=0), Group(table))
+        return layout
 
     def lines(self) -> list[tuple[str, Text]]:
-        """Names and values beside the picture."""
-        told, tick = self.description, self.tick
-        tick_s = told["tick_s"]
-        number = tick.get("k", told["tick"])
+        """Names and values shown beside the workspace."""
+        session, tick = self.description, self.tick
+        tick_s = session["tick_s"]
+        number = tick.get("k", session["tick"])
         phase = PHASES[tick["p"]] if tick and tick["p"] < len(PHASES) else "-"
         recent = Text()
         for outcome in self.outcomes:
@@ -84,11 +84,11 @@ class View:
         )
         perturbed = ", ".join(f"{name} ({state})" for name, state in self.perturbations.items()) or "none"
         rows = [
-            ("session", Text(f"{told['session']}, speed {told['speed']}", style="bold")),
+            ("session", Text(f"{session['session']}, speed {session['speed']}", style="bold")),
             ("time", Text(f"{number * tick_s:.1f} s, tick {number}")),
             (
                 "day, block, trial",
-                Text(f"{tick.get('d', told['day'])}, {tick.get('b', '-')}, {tick.get('r', '-')}: {phase}"),
+                Text(f"{tick.get('d', session['day'])}, {tick.get('b', '-')}, {tick.get('r', '-')}: {phase}"),
             ),
             ("success", Text(rate)),
             ("", recent),
@@ -113,7 +113,7 @@ def _late(health: Mapping[str, Any]) -> str:
 
 
 def canvas(tick: Mapping[str, Any], trail: deque[tuple[float, float]]) -> Text:
-    """The workspace: trail, goal and cursor."""
+    """The workspace with trail, goal and cursor."""
     cells = [[" "] * COLUMNS for _ in range(ROWS)]
 
     def put(x: float, y: float, mark: str) -> None:

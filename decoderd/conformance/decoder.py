@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.decoders import Calibration, Recorded
+from decoderd.decoders import Calibration, CalibrationData
 from decoderd.errors import ArrayError, DecoderdError, NumericalError
 from decoderd.state import Command, Observation
 from decoderd.wire.inputs import Kinematics
@@ -306,7 +306,7 @@ class DecoderContract(ComponentContract):
         same(command.velocity, np.array([[0.1, -0.2]]))
 
 
-def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> Recorded:
+def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> CalibrationData:
     """Cosine-tuned Poisson units and a hand that wanders about."""
     draw = sample(5)
     velocity = np.zeros((bins, 2))
@@ -315,4 +315,4 @@ def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> 
     preferred = 2 * np.pi * np.arange(units) / units
     directions = np.stack([np.cos(preferred), np.sin(preferred)])
     counts = draw.poisson(np.maximum(6.0 + 40.0 * velocity @ directions, 0.0)).astype(np.float64)
-    return Recorded(counts, np.cumsum(velocity, axis=0) * bin_s, velocity, bin_s)
+    return CalibrationData(counts, np.cumsum(velocity, axis=0) * bin_s, velocity, bin_s)

@@ -90,7 +90,7 @@ class PlasticContract(ComponentContract):
         """Made-up trials (..., B)."""
         draw, shape = sample(13), (*lead, TRIALS)
         tables = {}
-        for name, spec in self.component.streams(self.config(), parameters).items():
+        for name, spec in self.component.streams(self.planned(), parameters).items():
             size = (TICKS, *shape, spec.width)
             numbers = draw.random(size) if spec.law == "uniform" else draw.normal(size=size)
             tables[name] = numbers.astype(spec.dtype)

@@ -52,7 +52,7 @@ class PopulationContract(PlasticContract):
     def run(self, seeds: tuple[int, ...], parameters: Any, goal: bool = True, again: bool = False) -> Ticks:
         """Some bins with a cursor that does at once what is intended; `again`: restored from a checkpoint each tick."""
         plan = self.component.plan(self.config(), TIMING)
-        streams = open_streams(seeds, "contract", self.component.streams(self.config(), parameters))
+        streams = open_streams(seeds, "contract", self.component.streams(plan, parameters))
         cursor = np.zeros((len(seeds), 4))
         state = self.component.init(plan, parameters, cursor)
         columns: tuple[list[Any], ...] = ([], [], [])
@@ -127,12 +127,13 @@ class PopulationContract(PlasticContract):
 
     def test_streams(self) -> None:
         parameters = self.loaded()
-        valid_streams(pure(self.component.streams, self.config(), parameters))
+        plan = self.component.plan(self.config(), TIMING)
+        valid_streams(pure(self.component.streams, plan, parameters))
 
     def test_steps_are_pure(self) -> None:
         parameters, config = self.loaded(), self.config()
         plan = pure(self.component.plan, config, TIMING)
-        streams = open_streams((1, 2), "contract", self.component.streams(config, parameters))
+        streams = open_streams((1, 2), "contract", self.component.streams(plan, parameters))
         cursor = np.zeros((2, 4))
         state = pure(self.component.init, plan, parameters, cursor)
         for tick in range(2 * TIMING.bin_ticks):
@@ -166,7 +167,7 @@ class PopulationContract(PlasticContract):
     def test_a_silent_unit_leaves_the_others_spikes_alone(self) -> None:
         parameters = self.loaded()
         plan = self.component.plan(self.config(), TIMING)
-        streams = open_streams((1,), "contract", self.component.streams(self.config(), parameters))
+        streams = open_streams((1,), "contract", self.component.streams(plan, parameters))
         rates = sample(7).integers(0, 4, (1, self.component.units(parameters))) / TIMING.tick_s
         silenced = rates.copy()
         silenced[:, 0] = 0.0

@@ -1,4 +1,4 @@
-"""External: a decoder outside decides; kinematics arrive as inputs and hold until the next ones."""
+"""External decoder: kinematics arrive as inputs from another program, and hold until the next ones."""
 
 from __future__ import annotations
 
@@ -16,60 +16,60 @@ from decoderd.state import Command
 
 
 class ExternalConfig(ComponentConfig):
-    """Nothing to set."""
+    """No settings."""
 
     kind: Literal["external"] = "external"
 
 
 @stored("decoders.external.parameters")
 class Parameters(NamedTuple):
-    """None."""
+    """There are no parameters."""
 
 
 @stored("decoders.external.state")
 class State(NamedTuple):
-    """The last kinematics heard."""
+    """The last kinematics received."""
 
     velocity: Array  # (B, 2) m/s
-    position: Array | None  # (1, 2) m, if given and not yet carried out
+    position: Array | None  # (1, 2) m, if given and not yet passed on
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """There are no arrays."""
+    """No parameters, whatever the arrays."""
     return Parameters()
 
 
 def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
-    """There are no arrays."""
+    """No arrays."""
     return {}
 
 
 def units(parameters: Parameters) -> None:
-    """Any number."""
+    """None: any number of units will do, since none is read."""
     return None
 
 
 def init(parameters: Parameters, batch: int) -> State:
-    """At rest until something is heard."""
+    """At rest until kinematics are received."""
     return State(np.zeros((batch, 2)), None)
 
 
 def take(state: State, kinematics: Any) -> State:
-    """Consume kinematics: a velocity (m/s) and perhaps a position (m), carried out at the end of the bin."""
+    """Consume kinematics: a velocity (m/s), and a position (m) or None; both take effect at the end of the bin."""
     velocity = np.repeat(np.array([kinematics.velocity], dtype=np.float64), len(state.velocity), axis=0)
     position = None if kinematics.position is None else np.array([kinematics.position], dtype=np.float64)
     return State(velocity, position)
 
 
 def step(parameters: Parameters, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
-    """Pass on what was heard."""
+    """The kinematics received last; a position becomes a correction once."""
     if state.position is None or position is None:
         return state, Command(state.velocity, None)
     return State(state.velocity, None), Command(state.velocity, state.position - position)
 
 
 def row(state: State) -> Array:
-    """(B, 2)."""
+    """(B, 2): the velocity."""
     return state.velocity
 
 

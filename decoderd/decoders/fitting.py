@@ -1,4 +1,4 @@
-"""Decoders from recordings of kinematics and counts: least squares, as in Wu et al. 2006.
+"""Fits of decoders to kinematics and counts by least squares (Wu et al. 2006).
 
 Every function returns the arrays that the decoder's `load` reads.
 """
@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
-from decoderd.decoders import Calibration, Recorded
+from decoderd.decoders import Calibration, CalibrationData
 from decoderd.errors import ArrayError
 
 
 def dynamics(calibration: Calibration, bin_s: float, position: bool) -> tuple[Array, Array]:
-    """A and W of a cursor whose velocity keeps `decay_per_100ms` of itself and varies by `speed_sd_m_s`.
+    """A and W of a cursor whose velocity decays by `decay_per_100ms` and has the SD `speed_sd_m_s`.
 
-    The state is (p) v 1; W acts on velocity only, and is such that velocity has this SD whatever the bin. Shapes
-    (5, 5) with positions, (3, 3) without.
+    The state is (p) v 1. W acts on velocity only, and gives it this SD for any length of the bin. Shapes (5, 5)
+    with positions, (3, 3) without.
     """
     keep = calibration.decay_per_100ms ** (bin_s / 0.1)
     noise = calibration.speed_sd_m_s**2 * (1 - keep**2)
@@ -56,8 +56,8 @@ def fitted_dynamics(velocity: Array, trial: NDArray[Any] | None, position: bool,
 def observation(counts: Array, states: Array, shrinkage: float) -> tuple[Array, Array]:
     """C (N, n) and Q (N, N) of counts (T, N) on states (T, n) by least squares.
 
-    Q is the residuals' sample covariance, drawn towards its diagonal by `shrinkage`; no unit has less variance than
-    a single count in the recording would give it. Raises ArrayError where there are too few bins.
+    Q is the residuals' sample covariance, shrunk towards its diagonal by `shrinkage`; no unit has less variance than
+    a single count in the data would give it. Raises ArrayError where there are too few bins.
     """
     bins, n = states.shape
     if bins <= n:
@@ -71,32 +71,32 @@ def observation(counts: Array, states: Array, shrinkage: float) -> tuple[Array, 
     return C, Q
 
 
-def kalman(recorded: Recorded, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:
+def kalman(data: CalibrationData, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:
     """A position-velocity (px py vx vy 1) or velocity (vx vy 1) Kalman filter."""
     position = state == "position_velocity"
-    columns = [recorded.velocity, np.ones((len(recorded.velocity), 1))]
+    columns = [data.velocity, np.ones((len(data.velocity), 1))]
     if position:
-        if recorded.position is None:
-            raise ArrayError("position: the recording has none; fit a velocity filter", "position")
-        columns.insert(0, recorded.position)
+        if data.position is None:
+            raise ArrayError("position: the data have none; fit a velocity filter", "position")
+        columns.insert(0, data.position)
     if calibration.dynamics == "fitted":
-        A, W = fitted_dynamics(recorded.velocity, recorded.trial, position, recorded.bin_s)
+        A, W = fitted_dynamics(data.velocity, data.trial, position, data.bin_s)
     else:
-        A, W = dynamics(calibration, recorded.bin_s, position)
-    C, Q = observation(recorded.counts, np.hstack(columns), calibration.noise_shrinkage)
+        A, W = dynamics(calibration, data.bin_s, position)
+    C, Q = observation(data.counts, np.hstack(columns), calibration.noise_shrinkage)
     return {"A": A, "W": W, "C": C, "Q": Q}
 
 
-def linear(recorded: Recorded, calibration: Calibration) -> dict[str, NDArray[Any]]:
-    """Velocity by ridge regression on counts (penalty: one bin's worth), smoothed over bins."""
-    mean = recorded.counts.mean(axis=0)
-    y = recorded.counts - mean
+def linear(data: CalibrationData, calibration: Calibration) -> dict[str, NDArray[Any]]:
+    """A linear decoder: ridge regression of velocity on counts (penalty 1 count^2), smoothed over bins."""
+    mean = data.counts.mean(axis=0)
+    y = data.counts - mean
     ridge = y.T @ y + np.eye(y.shape[1])
-    weights = np.linalg.solve(ridge, y.T @ (recorded.velocity - recorded.velocity.mean(axis=0))).T
-    keep = calibration.decay_per_100ms ** (recorded.bin_s / 0.1)
+    weights = np.linalg.solve(ridge, y.T @ (data.velocity - data.velocity.mean(axis=0))).T
+    keep = calibration.decay_per_100ms ** (data.bin_s / 0.1)
     M2 = (1 - keep) * weights
-    offset = (1 - keep) * recorded.velocity.mean(axis=0) - M2 @ mean
-    residual = recorded.velocity - recorded.velocity.mean(axis=0) - y @ weights.T
+    offset = (1 - keep) * data.velocity.mean(axis=0) - M2 @ mean
+    residual = data.velocity - data.velocity.mean(axis=0) - y @ weights.T
     Q = residual.T @ residual / len(residual)
     return {"M1": keep * np.eye(2), "M2": M2, "m0": offset, "count_mean": mean, "Q": Q}
 
@@ -137,14 +137,14 @@ def factors_of(counts: Array, fa: dict[str, NDArray[Any]]) -> Array:
 
 
 def intrinsic_manifold(
-    recorded: Recorded, calibration: Calibration, fa: dict[str, NDArray[Any]] | None = None
+    data: CalibrationData, calibration: Calibration, fa: dict[str, NDArray[Any]] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """A velocity Kalman filter on factors, scaled to unit variance; `fa` saves a factor analysis made before."""
-    fa = fa or factor_analysis(recorded.counts, calibration.factors)
-    f = factors_of(recorded.counts, fa)
+    """A velocity Kalman filter on factors of unit variance. `fa` is a factor analysis made before, if there is one."""
+    fa = fa or factor_analysis(data.counts, calibration.factors)
+    f = factors_of(data.counts, fa)
     mean, scale = f.mean(axis=0), 1 / f.std(axis=0)
-    A, W = dynamics(calibration, recorded.bin_s, position=False)
-    states = np.hstack([recorded.velocity, np.ones((len(f), 1))])
+    A, W = dynamics(calibration, data.bin_s, position=False)
+    states = np.hstack([data.velocity, np.ones((len(f), 1))])
     C, R = observation((f - mean) * scale, states, calibration.noise_shrinkage)
     return {
         **fa,

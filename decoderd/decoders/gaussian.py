@@ -1,4 +1,4 @@
-"""The linear-Gaussian model that every Kalman decoder shares, and its covariance recursion.
+"""The linear-Gaussian model of all Kalman decoders, and the recursion of its covariance.
 
     x_t = A x_{t-1} + w,  w ~ N(0, W)        y_t = C x_t + q,  q ~ N(0, Q)
 
@@ -6,8 +6,8 @@ All recursions run in information form: with the prior covariance P- and D = C' 
 
     P = (I + P- D)^-1 P-,        K = P C' Q^-1,
 
-which inverts no covariance: I + P- D has eigenvalues of at least 1, whatever P- is, even singular (a state that
-carries a constant 1 has no variance). Q is only ever used through its Cholesky factor.
+which inverts no covariance: the eigenvalues of I + P- D are at least 1 for any P-, even a singular one (a state
+with a constant 1 has an entry without variance). Q is used through its Cholesky factor only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.errors import ArrayError, NumericalError
 
-# Reciprocal condition number under which a solution keeps fewer than about three digits.
+# Reciprocal condition number below which fewer than about three digits of a solution are right.
 SMALLEST_RCOND = 1e-13
 
 
@@ -34,7 +34,7 @@ _HALF = np.array(0.5)
 
 @cache
 def identity(n: int) -> Array:
-    """(n, n), read-only, made once."""
+    """The identity matrix (n, n), read-only, computed once."""
     made = np.eye(n)
     made.setflags(write=False)
     return made
@@ -42,7 +42,7 @@ def identity(n: int) -> Array:
 
 @stored("decoders.gaussian.model")
 class Model(NamedTuple):
-    """A, W, C, Q and what follows from them. n states, N units."""
+    """A, W, C, Q, and arrays computed from them. n states, N units."""
 
     A: Array  # (n, n)
     W: Array  # (n, n)
@@ -56,7 +56,10 @@ class Model(NamedTuple):
 
 
 def covariance(name: str, value: Any, n: int) -> Array:
-    """A finite, symmetric, positive semi-definite n x n matrix, made exactly symmetric. Raises otherwise."""
+    """`value` as a covariance: a finite, exactly symmetric, positive semi-definite n x n matrix.
+
+    Raises ArrayError or NumericalError, naming the array, for anything else.
+    """
     matrix = check_array(name, value, (n, n))
     scale = float(np.abs(matrix).max(initial=0.0))
     off = float(np.abs(matrix - matrix.T).max(initial=0.0))
@@ -74,7 +77,7 @@ def covariance(name: str, value: Any, n: int) -> Array:
 def factorised(name: str, value: Any, n: int) -> tuple[Array, Array]:
     """A positive definite n x n covariance and its lower Cholesky factor.
 
-    Raises NumericalError when it is singular or so ill-conditioned that solving with it would be noise.
+    Raises NumericalError for a matrix that is singular, or too ill-conditioned to solve with.
     """
     matrix = covariance(name, value, n)
     quiet = np.flatnonzero(np.diag(matrix) <= 0)
@@ -83,7 +86,7 @@ def factorised(name: str, value: Any, n: int) -> tuple[Array, Array]:
             f"{name}: is singular; {name}[{quiet[0]}, {quiet[0]}] = 0 (a unit without variance: leave it out)",
             name,
         )
-    # The scale of a unit is no ill conditioning: judge the correlation matrix.
+    # Units of different scale do not make Q ill-conditioned, so the correlation matrix is checked.
     scale = np.sqrt(np.diag(matrix))
     correlation = matrix / np.outer(scale, scale)
     try:
@@ -95,17 +98,19 @@ def factorised(name: str, value: Any, n: int) -> tuple[Array, Array]:
     if rcond < SMALLEST_RCOND:
         raise NumericalError(
             f"{name}: is singular or nearly so (reciprocal condition number {rcond:.1e}, at least "
-            f"{SMALLEST_RCOND:.0e} is needed){_twins(correlation)}",
+            f"{SMALLEST_RCOND:.0e} is needed){_most_correlated(correlation)}",
             name,
         )
     return matrix, scale[:, np.newaxis] * factor
 
 
-def _twins(correlation: Array) -> str:
-    """Name the pair of units most alike, the usual reason for a singular Q."""
+def _most_correlated(correlation: Array) -> str:
+    """Text that names the two most correlated units, the usual reason for a singular Q."""
     alike = np.abs(np.triu(correlation, 1))
     i, j = np.unravel_index(alike.argmax(), alike.shape)
-    return f"; most alike are units {i} and {j} (correlation {correlation[i, j]:.4f})" if alike[i, j] > 0.99 else ""
+    return (
+        f"; most correlated are units {i} and {j} (correlation {correlation[i, j]:.4f})" if alike[i, j] > 0.99 else ""
+    )
 
 
 def symmetric(P: Array) -> Array:
@@ -120,7 +125,7 @@ def solve_with(factor: Array, right: Array) -> Array:
     return cho_solve((factor, True), right, check_finite=False)
 
 
-def observing(model: Model, C: Array) -> Model:
+def with_C(model: Model, C: Array) -> Model:
     """The same model with another observation matrix C (N, n)."""
     CtQinv = np.ascontiguousarray(solve_with(model.factor, C).T)
     return model._replace(C=C, CtQinv=CtQinv, D=symmetric(CtQinv @ C))
@@ -136,7 +141,7 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Model from arrays A, W, C, Q and optionally x0, P0.
 
     x0 defaults to zeros, with a 1 where the last state is a constant; P0 defaults to zeros. Raises ArrayError for
-    missing, misshapen or non-finite arrays and NumericalError for covariances that are none, or a singular Q.
+    missing, misshapen or non-finite arrays and NumericalError for invalid covariances or a singular Q.
     """
     require_arrays(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
     n = np.asarray(arrays["A"]).shape[0] if np.ndim(arrays["A"]) else 0
@@ -152,15 +157,15 @@ def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
     x0 = check_vector("x0", arrays.get("x0", x0), n)
     _detectable(A, C)
     P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
-    return observing(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
+    return with_C(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
 
 
 def _detectable(A: Array, C: Array) -> None:
-    """Raise NumericalError if a state grows that no unit sees: its covariance would pass all bounds."""
+    """Raise NumericalError if a growing state is not observed by any unit: its covariance would grow without bound."""
     for value in np.linalg.eigvals(A):
         unseen = np.linalg.matrix_rank(np.vstack([value * np.eye(len(A)) - A, C])) < len(A)
         if abs(value) > 1 + 1e-9 and unseen:
-            raise NumericalError(f"A: a state that C does not see grows {abs(value):.4g}-fold every bin", "A")
+            raise NumericalError(f"A: a state that C does not observe grows {abs(value):.4g}-fold every bin", "A")
 
 
 def model_arrays(model: Model) -> dict[str, NDArray[Any]]:
@@ -174,18 +179,17 @@ def updated(prior: Array, D: Array) -> Array:
     left += identity(len(prior))
     _, _, P, info = dgesv(left, prior)
     if info:
-        raise NumericalError("the covariance of the Kalman state can no longer be updated: P has lost its meaning", "P")
+        raise NumericalError("the covariance P of the Kalman state cannot be updated: I + P- D is singular", "P")
     return symmetric(P)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # overflow is how divergence shows; it is reported below
+@np.errstate(over="ignore", invalid="ignore")  # a diverging recursion overflows; that is reported below
 def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
     """The posterior covariance to which the recursion from P = 0 converges. (n, n)
 
-    By doubling (Anderson 1978): k steps cost what one costs in the plain recursion and bring it 2^k bins further.
-    Converged means that the update P D, on which alone the decoder depends, stands still, every row of it, and after
-    bins enough for noise to come through from any state to any other. Raises NumericalError if it does not within
-    2^limit bins.
+    By doubling (Anderson 1978): each step costs as much as one of the plain recursion and doubles the number of bins.
+    It has converged when every row of P D, on which alone the decoder depends, no longer changes, after enough bins
+    for noise to reach every state from every other. Raises NumericalError if that takes more than 2^limit bins.
     """
     step, gained, prior = A.T, D, W
     last: Array | None = None
@@ -208,15 +212,15 @@ def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
             step @ through,
         )
     raise NumericalError(
-        "no steady state: the covariance does not converge. Some state with eigenvalue >= 1 in A is not seen by C",
+        "no steady state: the covariance does not converge. A has a state with eigenvalue >= 1 that C does not observe",
         "A",
     )
 
 
-def turned(C: Array, blocks: tuple[slice, ...], angle: float, units: Any) -> Array:
-    """C with the spatial columns of `units` (an index) turned by `angle`: their preferred directions move by it.
+def rotated(C: Array, blocks: tuple[slice, ...], angle: float, units: Any) -> Array:
+    """C with the preferred directions of `units` (an index) rotated by `angle` rad, counter-clockwise.
 
-    `blocks` are the pairs of columns that hold x and y of a kinematic quantity.
+    `blocks` are the pairs of columns that hold x and y of position or velocity.
     """
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, s], [-s, c]])

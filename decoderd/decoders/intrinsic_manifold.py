@@ -24,10 +24,10 @@ from decoderd.checkpoint import stored
 from decoderd.decoders import (
     AffineStep,
     Calibration,
+    CalibrationData,
     Decoder,
     DecoderConfig,
     Observing,
-    Recorded,
     fitting,
     gaussian,
     layout,
@@ -41,14 +41,14 @@ FACTORS = ("count_mean", "count_scale", "fa_loadings", "fa_private_var", "factor
 
 
 class IntrinsicManifoldConfig(DecoderConfig):
-    """Fitted, it makes a factor analysis of the calibration first."""
+    """Without a file, it is fitted to the calibration: a factor analysis, then a Kalman filter of the factors."""
 
     kind: Literal["intrinsic_manifold"] = "intrinsic_manifold"
 
 
 @stored("decoders.intrinsic_manifold.parameters")
 class Parameters(NamedTuple):
-    """What the file gives (q factors, N units), and the mapping that follows."""
+    """The arrays of the file (q factors, N units), and the mapping computed from them."""
 
     given: dict[str, NDArray[Any]]
     posterior: Array  # (q, N) beta
@@ -65,8 +65,8 @@ def posterior(loadings: Array, private_var: Array) -> Array:
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Filter and factor-analysis arrays (`FILTER`, `FACTORS`), optional factor_mean, permutation (q), unit_turn (N).
 
-    eta[i, permutation[i]] = 1; what unit i contributes to the velocity is turned by unit_turn[i] rad. M1, M2, m0, kf_K
-    and fa_posterior are worked out, never read. Raises ArrayError or NumericalError naming the array.
+    eta[i, permutation[i]] = 1; the contribution of unit i to the velocity is rotated by unit_turn[i] rad. M1, M2, m0,
+    kf_K and fa_posterior are computed, not read. Raises ArrayError or NumericalError naming the array.
     """
     require_arrays(arrays, FILTER + FACTORS, "an intrinsic-manifold decoder")
     loadings = check_array("fa_loadings", arrays["fa_loadings"], (None, None))
@@ -110,7 +110,7 @@ def _mapped(given: dict[str, NDArray[Any]]) -> Parameters:
     K = P @ CtRinv
     beta = posterior(given["fa_loadings"], given["fa_private_var"])
     through = K[:, np.argsort(given["permutation"])] * given["factor_scale"]  # K eta diag(factor_scale)
-    M2 = linear.turned(through @ beta, given["unit_turn"]) * given["count_scale"]
+    M2 = linear.rotated(through @ beta, given["unit_turn"]) * given["count_scale"]
     m0 = (
         (np.eye(2) - K @ C) @ given["kf_b"]
         - K @ given["kf_d"]
@@ -127,12 +127,12 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """N, the number of units."""
     return parameters.posterior.shape[1]
 
 
 def factors(parameters: Parameters) -> int:
-    """q."""
+    """q, the number of factors."""
     return len(parameters.posterior)
 
 
@@ -147,7 +147,7 @@ def step(parameters: Parameters, v: Array, counts: Array, position: Array | None
 
 
 def mapping(parameters: Parameters, v: Array) -> AffineStep:
-    """M1 and M2."""
+    """The step as an affine map: M1, M2 and m0."""
     return linear.linear(parameters.mapping, v)
 
 
@@ -156,13 +156,13 @@ def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     return linear.start(parameters.mapping, v, initial)
 
 
-def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+def fit(data: CalibrationData, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
     """Factor analysis of the counts, then a Kalman filter on the factors; see `fitting.intrinsic_manifold`."""
-    return fitting.intrinsic_manifold(recorded, calibration)
+    return fitting.intrinsic_manifold(data, calibration)
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """Turn what these units contribute to the velocity."""
+    """Rotate the contribution of these units to the velocity."""
     turn = parameters.given["unit_turn"].copy()
     turn[units] += angle
     return _mapped({**parameters.given, "unit_turn": turn})
@@ -181,21 +181,21 @@ def permute_factors(parameters: Parameters, order: NDArray[Any]) -> Parameters:
 
 
 def observation(parameters: Parameters) -> Observation:
-    """C with d as the column of a constant (q, 3), and R."""
+    """The observation model of the factors: C with d as the column of the constant (q, 3), and R."""
     given = parameters.given
     return Observation(np.column_stack([given["kf_C"], given["kf_d"]]), given["kf_R"])
 
 
 def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-    """States vx vy 1 (T, 3), and factors z (T, q)."""
+    """States vx vy 1 (T, 3) and factors z (T, q)."""
     given = parameters.given
     f = ((counts - given["count_mean"]) * given["count_scale"]) @ parameters.posterior.T
     z = ((f - given["factor_mean"]) * given["factor_scale"])[:, given["permutation"]]
     return layout.states(3, position, velocity), z
 
 
-def reobserving(parameters: Parameters, new: Observation) -> Parameters:
-    """The same factors, observed with another C, d and R. Raises NumericalError if R is no covariance, or singular."""
+def with_observation(parameters: Parameters, new: Observation) -> Parameters:
+    """The same factors with another C, d and R. Raises NumericalError for an R that is singular or no covariance."""
     given = {**parameters.given, "kf_C": new.C[:, :2], "kf_d": new.C[:, 2]}
     return load({**given, "kf_R": new.Q})
 
@@ -215,5 +215,5 @@ INTRINSIC_MANIFOLD = Decoder(
     permute_factors,
     factors,
     linear=mapping,
-    observing=Observing(observation, rows, reobserving),
+    observing=Observing(observation, rows, with_observation),
 )

@@ -18,10 +18,10 @@ from decoderd.checkpoint import stored
 from decoderd.decoders import (
     AffineStep,
     Calibration,
+    CalibrationData,
     Decoder,
     DecoderConfig,
     Observing,
-    Recorded,
     fitting,
     gaussian,
     layout,
@@ -32,7 +32,7 @@ from decoderd.state import Command, Observation
 
 
 class KalmanConfig(DecoderConfig):
-    """`state` is what a fitted filter estimates; a file's arrays speak for themselves."""
+    """`state` is what a fitted filter estimates. For a filter from a file, the size of its arrays says it."""
 
     kind: Literal["kalman"] = "kalman"
     state: Literal["position_velocity", "velocity"] = "velocity"
@@ -40,7 +40,7 @@ class KalmanConfig(DecoderConfig):
 
 @stored("decoders.kalman.state")
 class State(NamedTuple):
-    """The estimate. The covariance does not depend on counts, so a batch shares it."""
+    """The estimate x and its covariance P. P does not depend on counts, so a batch has one."""
 
     x: Array  # (B, n)
     P: Array  # (n, n)
@@ -52,7 +52,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Model:
 
 
 def units(model: Model) -> int:
-    """N."""
+    """N, the number of units."""
     return len(model.C)
 
 
@@ -62,8 +62,11 @@ def init(model: Model, batch: int) -> State:
 
 
 def step(model: Model, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
-    """One bin. Where the cursor is seen, its position is known: it takes the place of the predicted one, and P- knows
-    no doubt about it, so that counts move the velocity alone (the second change of ReFIT, Gilja et al. 2012)."""
+    """Decode one bin. In closed loop the cursor's position is known and not estimated, so counts change velocity alone.
+
+    The known position replaces the predicted one and has no variance in P- (the second change of ReFIT, Gilja et al.
+    2012; see docs/decisions/0006-position-filters-know-the-cursor.md).
+    """
     prior = state.x.dot(model.A.T)
     where = layout.known(len(model.A))
     certain = None if position is None or where is None else where.position
@@ -75,7 +78,7 @@ def step(model: Model, state: State, counts: Array, position: Array | None) -> t
 
 
 def _spread(model: Model, P: Array, certain: slice | None) -> Array:
-    """P- = A P A' + W, without doubt about the entries that are `certain`."""
+    """P- = A P A' + W, with zeros for the entries that are `certain`."""
     spread = model.A.dot(P).dot(model.A.T) + model.W
     if certain is not None:
         spread[certain] = spread[:, certain] = 0.0
@@ -83,16 +86,16 @@ def _spread(model: Model, P: Array, certain: slice | None) -> Array:
 
 
 def linear(model: Model, state: State) -> AffineStep:
-    """x = (I - P D) (A x + ...) + P C' Q^-1 y, P that of the coming step."""
+    """The next step as an affine map: x = (I - P D) (A x + G p) + P C' Q^-1 y, with P of that step."""
     where = layout.known(len(model.A))
     P = gaussian.updated(_spread(model, state.P, None if where is None else where.position), model.D)
     keep = gaussian.identity(len(P)) - P.dot(model.D)
-    A, G, H = layout.taking_over(where, model.A)
+    A, G, H = layout.known_position(where, model.A)
     return AffineStep(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
 
 
 def row(state: State) -> Array:
-    """(B, n)."""
+    """The estimate, (B, n)."""
     return state.x
 
 
@@ -102,15 +105,15 @@ def start(model: Model, state: State, initial: NDArray[Any]) -> State:
     return state._replace(x=np.repeat(x[np.newaxis], len(state.x), axis=0))
 
 
-def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
-    """A, W as expected, C and Q by least squares; see `fitting.kalman`."""
-    return fitting.kalman(recorded, calibration, config.state)
+def fit(data: CalibrationData, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+    """A and W from the settings, or fitted; C and Q by least squares. See `fitting.kalman`."""
+    return fitting.kalman(data, calibration, config.state)
 
 
 def rotate(model: Model, angle: float, units: Any) -> Model:
-    """Turn the preferred directions the filter believes in, hence what it decodes from these units."""
+    """Rotate the preferred directions that the filter assumes for these units, and so what it decodes from them."""
     blocks = layout.of(len(model.A)).blocks
-    return gaussian.observing(model, gaussian.turned(model.C, blocks, angle, units))
+    return gaussian.with_C(model, gaussian.rotated(model.C, blocks, angle, units))
 
 
 def permute_units(model: Model, order: NDArray[Any]) -> Model:
@@ -121,30 +124,30 @@ def permute_units(model: Model, order: NDArray[Any]) -> Model:
 
 
 def reduced(model: Model, units: NDArray[Any]) -> Model:
-    """Rows of C, rows and columns of Q."""
+    """The filter of these units: their rows of C, their rows and columns of Q."""
     Q = model.Q[np.ix_(units, units)]
     return gaussian.load_model({**gaussian.model_arrays(model), "C": model.C[units], "Q": Q})
 
 
 def observation(model: Model) -> Observation:
-    """C and Q. Raises ArrayError unless the state is position and velocity, or velocity, with or without a constant."""
+    """C and Q. Raises ArrayError for a state other than velocity, or position and velocity (and a constant 1)."""
     layout.of(len(model.A))
     if len(model.A) % 2 and not gaussian.constant_last(model.A, model.W):
-        raise ArrayError(f"A: the last of {len(model.A)} states is no constant 1", "A")
+        raise ArrayError(f"A: the last of {len(model.A)} states must be a constant 1", "A")
     return Observation(model.C, model.Q)
 
 
 def rows(model: Model, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-    """States (T, n), and the counts."""
+    """States (T, n) and counts (T, N)."""
     return layout.states(len(model.A), position, velocity), counts
 
 
-def reobserving(model: Model, new: Observation) -> Model:
-    """The filter with another C and Q. Raises NumericalError if Q is no covariance, or singular."""
+def with_observation(model: Model, new: Observation) -> Model:
+    """The filter with another C and Q. Raises NumericalError for a Q that is singular or no covariance."""
     return gaussian.load_model({**gaussian.model_arrays(model), "C": new.C, "Q": new.Q})
 
 
-OBSERVING = Observing(observation, rows, reobserving)
+OBSERVING = Observing(observation, rows, with_observation)
 
 KALMAN = Decoder(
     KalmanConfig,

@@ -18,14 +18,14 @@ from decoderd.state import Command
 
 @stored("decoders.layout")
 class Layout(NamedTuple):
-    """Slices of the state; `position` is None for velocity filters."""
+    """Slices of the state that hold position and velocity; `position` is None for velocity filters."""
 
     position: slice | None
     velocity: slice
 
     @property
     def blocks(self) -> tuple[slice, ...]:
-        """The (x, y) pairs of entries."""
+        """The slices that hold an (x, y) pair."""
         return (self.velocity,) if self.position is None else (self.position, self.velocity)
 
 
@@ -38,25 +38,25 @@ _LAYOUTS = {
 
 
 def known(n: int) -> Layout | None:
-    """The layout of n entries, None where there is no convention (such filters can decode, but drive no cursor)."""
+    """The layout of a state of n entries; None for a size without one (it can decode offline, not move a cursor)."""
     return _LAYOUTS.get(n)
 
 
 def of(n: int) -> Layout:
-    """The layout of n entries. Raises ArrayError where a cursor in the plane could not be driven by them."""
+    """The layout of a state of n entries. Raises ArrayError for a size without one."""
     if n not in _LAYOUTS:
         raise ArrayError(
-            f"A: a state of {n} entries drives no cursor in the plane; expected 2 (vx vy), 3 (vx vy 1), "
+            f"A: a state of {n} entries cannot move a cursor in the plane; expected 2 (vx vy), 3 (vx vy 1), "
             "4 (px py vx vy) or 5 (px py vx vy 1)",
             "A",
         )
     return _LAYOUTS[n]
 
 
-def taking_over(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:
-    """How a prior is made where the cursor is seen: (A', G, H) with prior = A' x + G position, velocity = H x.
+def known_position(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:
+    """(A', G, H) of a step whose position is known: prior = A' x + G position, velocity = H x.
 
-    Rows of the position are the cursor's own: zero in A', one in G. G is None where the filter has no position.
+    Rows of the position are zero in A' and one in G. G is None for a filter without position.
     """
     each = gaussian.identity(len(A))
     if layout is None:
@@ -70,12 +70,12 @@ def taking_over(layout: Layout | None, A: Array) -> tuple[Array, Array | None, A
 
 
 def command(layout: Layout | None, x: Array) -> Command:
-    """What the cursor is told of a state x (B, n): its velocity, or all of it where there is no convention."""
+    """The command of a state x (B, n): its velocity, or all entries for a size without a layout."""
     return Command(x if layout is None else x[:, layout.velocity], None)
 
 
 def states(n: int, position: Array, velocity: Array) -> Array:
-    """States (T, n) of a cursor at position (T, 2) m that moves with velocity (T, 2) m/s."""
+    """States (T, n) of a cursor with position (T, 2) in m and velocity (T, 2) in m/s."""
     x = np.ones((len(velocity), n))
     where = of(n)
     x[:, where.velocity] = velocity

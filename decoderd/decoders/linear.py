@@ -1,4 +1,4 @@
-"""A linear decoder: v_t = M1 v_{t-1} + M2 u_t + m0, u the counts of the bin. M1 = 0 makes it memoryless."""
+"""Linear decoder: v_t = M1 v_{t-1} + M2 u_t + m0, u the counts of the bin. With M1 = 0 it has no memory."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.checkpoint import stored
-from decoderd.decoders import AffineStep, Calibration, Decoder, DecoderConfig, Observing, Recorded, fitting, gaussian
+from decoderd.decoders import (
+    AffineStep,
+    Calibration,
+    CalibrationData,
+    Decoder,
+    DecoderConfig,
+    Observing,
+    fitting,
+    gaussian,
+)
 from decoderd.errors import ArrayError
 from decoderd.state import Command, Observation
 
 
 class LinearConfig(DecoderConfig):
-    """Fitted, it is the least-squares velocity of a bin's counts, kept over bins as the calibration says."""
+    """Without a file, it is fitted by least squares and smoothed over bins as the calibration says."""
 
     kind: Literal["linear"] = "linear"
 
 
 @stored("decoders.linear.parameters")
 class Parameters(NamedTuple):
-    """The mapping of N units to velocity."""
+    """The mapping from N units to velocity."""
 
     M1: Array  # (2, 2)
     M2: Array  # (2, N), m/s a count
     m0: Array  # (2,), m/s
-    count_mean: Array  # (N,): counts about which a perturbed readout turns
-    Q: Array  # (2, 2) m^2/s^2: covariance of the velocity about the decoded one in the fit; decodes nothing
+    count_mean: Array  # (N,): counts that decode the same after a rotation of the readout
+    Q: Array  # (2, 2) m^2/s^2: residual covariance of the fitted velocity; not used to decode
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -52,7 +61,7 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """N, the number of units."""
     return parameters.M2.shape[1]
 
 
@@ -62,40 +71,40 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """One bin."""
+    """Decode one bin."""
     v = v.dot(parameters.M1.T) + counts.dot(parameters.M2.T) + parameters.m0
     return v, Command(v, None)
 
 
 def linear(parameters: Parameters, v: Array) -> AffineStep:
-    """The mapping itself."""
+    """The step as an affine map."""
     return AffineStep(parameters.M1, None, parameters.M2, parameters.m0, np.eye(2))
 
 
 def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
-    """The contributions of these units."""
+    """The decoder of these units alone."""
     return parameters._replace(M2=parameters.M2[:, units], count_mean=parameters.count_mean[units])
 
 
 def observation(parameters: Parameters) -> Observation:
-    """[M2 m0], and Q. Raises ArrayError for a decoder that smooths: its velocity is of earlier counts, too."""
+    """C = [M2 m0], and Q. Raises ArrayError for M1 other than 0, whose velocity depends on earlier counts, too."""
     if parameters.M1.any():
         raise ArrayError("M1: is not zero; only a memoryless linear decoder can be updated", "M1")
     return Observation(np.column_stack([parameters.M2, parameters.m0]), parameters.Q)
 
 
 def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-    """Counts with a constant 1 (T, N + 1), and the velocity."""
+    """Counts with a constant 1 (T, N + 1), and velocity (T, 2)."""
     return np.column_stack([counts, np.ones(len(counts))]), velocity
 
 
-def reobserving(parameters: Parameters, new: Observation) -> Parameters:
-    """The decoder with another M2, m0 and Q. Raises NumericalError if Q is no covariance, or singular."""
+def with_observation(parameters: Parameters, new: Observation) -> Parameters:
+    """The decoder with another M2, m0 and Q. Raises NumericalError for a Q that is singular or no covariance."""
     return load({**arrays(parameters), "M2": new.C[:, :-1], "m0": new.C[:, -1], "Q": new.Q})
 
 
 def row(v: Array) -> Array:
-    """(B, 2)."""
+    """The velocity, (B, 2)."""
     return v
 
 
@@ -104,22 +113,22 @@ def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     return np.repeat(check_vector("initial", initial, 2)[np.newaxis], len(v), axis=0)
 
 
-def fit(recorded: Recorded, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
-    """Least squares; see `fitting.linear`."""
-    return fitting.linear(recorded, calibration)
+def fit(data: CalibrationData, calibration: Calibration, config: Any) -> dict[str, NDArray[Any]]:
+    """Arrays by least squares; see `fitting.linear`."""
+    return fitting.linear(data, calibration)
 
 
-def turned(M2: Array, angle: Array) -> Array:
-    """M2 (2, N) with the contribution of each unit turned by its angle (N,) in rad."""
+def rotated(M2: Array, angle: Array) -> Array:
+    """M2 (2, N) with the contribution of each unit rotated by its angle (N,), in rad."""
     c, s = np.cos(angle), np.sin(angle)
     return np.stack([c * M2[0] - s * M2[1], s * M2[0] + c * M2[1]])
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """Turn what these units contribute to the velocity, about their mean counts, which decode as before."""
+    """Rotate the contribution of these units to the velocity. Mean counts decode as before."""
     turn = np.zeros(parameters.M2.shape[1])
     turn[units] = angle
-    M2 = turned(parameters.M2, turn)
+    M2 = rotated(parameters.M2, turn)
     return parameters._replace(M2=M2, m0=parameters.m0 + (parameters.M2 - M2) @ parameters.count_mean)
 
 
@@ -144,5 +153,5 @@ LINEAR = Decoder(
     permute_units,
     linear=linear,
     reduced=reduced,
-    observing=Observing(observation, rows, reobserving),
+    observing=Observing(observation, rows, with_observation),
 )

@@ -1,4 +1,4 @@
-"""Decoding a recording: one row of state for every bin of counts."""
+"""Offline decoding: one row of the decoder's state for every bin of recorded counts."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from decoderd import registry
 from decoderd.arrays import Array, check_array, load_npy, load_npz
 from decoderd.errors import ArrayError
 
-Watch = Callable[[int], None]
+Progress = Callable[[int], None]
 
 
 def decode(
-    kind: str, arrays: dict[str, NDArray[Any]], counts: Any, initial: Any = None, watch: Watch = lambda bins: None
+    kind: str,
+    arrays: dict[str, NDArray[Any]],
+    counts: Any,
+    initial: Any = None,
+    on_progress: Progress = lambda bins: None,
 ) -> Array:
     """States (bins, n) of a decoder of `kind` with `arrays`, on counts (bins, N).
 
-    `initial` (n,) is the state before the first bin; by default the decoder's own. `watch` is told how many bins are
-    done, now and then. Raises ArrayError or
-    NumericalError, naming the array, for anything that does not fit.
+    `initial` (n,) is the state before the first bin; by default the decoder's own. `on_progress(bins)` is called every
+    1000 bins with the number decoded. Raises ArrayError or NumericalError, naming the array, for invalid arrays.
     """
     decoder = registry.find("decoders", kind)
     if decoder.take is not None:
-        raise ArrayError(f"a decoder of kind {kind!r} takes its kinematics from outside: there is nothing to decode")
+        raise ArrayError(f"a decoder of kind {kind!r} receives its kinematics from outside: it cannot decode counts")
     parameters = decoder.load(arrays)
     observed = check_array("counts", counts, (None, decoder.units(parameters)))
     state = decoder.init(parameters, 1)
@@ -39,16 +42,16 @@ def decode(
         state, _ = decoder.step(parameters, state, observed[t : t + 1], None)
         out[t] = decoder.row(state)[0]
         if t % 1000 == 0:
-            watch(t)
+            on_progress(t)
     return out
 
 
 def decode_files(
-    kind: str, decoder: Path, counts: Path, initial: Path | None, out: Path, watch: Watch = lambda bins: None
+    kind: str, decoder: Path, counts: Path, initial: Path | None, out: Path, on_progress: Progress = lambda bins: None
 ) -> Array:
-    """`decode` from files to a file, which appears only when it is complete."""
+    """`decode` arrays from files and write the states to `out`, which appears only when it is complete."""
     start = None if initial is None else load_npy(initial)
-    rows = decode(kind, load_npz(decoder), load_npy(counts), start, watch)
+    rows = decode(kind, load_npz(decoder), load_npy(counts), start, on_progress)
     partial = out.with_name(f".{out.name}.partial.npy")
     try:
         np.save(partial, rows)

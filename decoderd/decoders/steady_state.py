@@ -1,4 +1,4 @@
-"""The Kalman filter in its steady state: the gain to which the full recursion converges, from the first bin on.
+"""The steady-state Kalman filter: a constant gain, that to which the full recursion converges.
 
 x = x- + K (y - C x-),    x- = A x,    K = P C' Q^-1,    P the limit of `kalman`'s recursion
 """
@@ -19,14 +19,14 @@ from decoderd.state import Command, Observation
 
 
 class SteadyStateConfig(kalman.KalmanConfig):
-    """As for the full filter."""
+    """The settings of the full filter."""
 
     kind: Literal["steady_state_kalman"] = "steady_state_kalman"  # type: ignore[assignment]
 
 
 @stored("decoders.steady_state_kalman.gain")
 class Gain(NamedTuple):
-    """A steady state."""
+    """Covariance and gain of a steady state."""
 
     P: Array  # (n, n) covariance
     K: Array  # (n, N) gain
@@ -35,33 +35,33 @@ class Gain(NamedTuple):
 
 @stored("decoders.steady_state_kalman.parameters")
 class Parameters(NamedTuple):
-    """The model, and its steady states."""
+    """The model and its two steady states."""
 
     model: Model
     offline: Gain
-    seen: Gain  # where the cursor's position is known
+    closed_loop: Gain  # with the cursor's position known
 
 
-def settled(model: Model) -> Parameters:
-    """Work out the steady state. Raises NumericalError if there is none."""
+def with_gain(model: Model) -> Parameters:
+    """The model with its steady-state gains. Raises NumericalError if there is no steady state."""
     offline = _gain(model, slice(None))
     where = layout.known(len(model.A))
     if where is None or where.position is None:
         return Parameters(model, offline, offline)
-    # Without doubt about positions, the filter is that of the other states.
+    # With positions known, the filter is that of the other states alone.
     return Parameters(model, offline, _gain(model, slice(where.position.stop, None)))
 
 
-def _gain(model: Model, doubtful: slice) -> Gain:
+def _gain(model: Model, unknown: slice) -> Gain:
     P = np.zeros_like(model.A)
-    A, W, D = (M[doubtful, doubtful] for M in (model.A, model.W, model.D))
-    P[doubtful, doubtful] = gaussian.steady_covariance(A, W, D)
+    A, W, D = (M[unknown, unknown] for M in (model.A, model.W, model.D))
+    P[unknown, unknown] = gaussian.steady_covariance(A, W, D)
     return Gain(P, P @ model.CtQinv, np.eye(len(P)) - P @ model.D)
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Arrays A, W, C, Q and optional x0 (P0 is read and checked, but a steady state does not depend on it)."""
-    return settled(gaussian.load_model(arrays))
+    return with_gain(gaussian.load_model(arrays))
 
 
 def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
@@ -70,7 +70,7 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """N, the number of units."""
     return len(parameters.model.C)
 
 
@@ -80,25 +80,25 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, x: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """One bin. Where the cursor is seen, its position is known, as in the full filter."""
+    """Decode one bin. In closed loop the cursor's position is known, as in the full filter."""
     prior, gain = x.dot(parameters.model.A.T), parameters.offline
     where = layout.known(len(gain.P))
     if position is not None and where is not None and where.position is not None:
         prior[:, where.position] = position
-        gain = parameters.seen
+        gain = parameters.closed_loop
     x = prior.dot(gain.keep.T) + counts.dot(gain.K.T)
     return x, layout.command(where, x)
 
 
 def linear(parameters: Parameters, x: Array) -> AffineStep:
-    """x = (I - K C) (A x + ...) + K y."""
-    A, G, H = layout.taking_over(layout.known(len(x.T)), parameters.model.A)
-    keep, K = parameters.seen.keep, parameters.seen.K
+    """The step as an affine map: x = (I - K C) (A x + G p) + K y."""
+    A, G, H = layout.known_position(layout.known(len(x.T)), parameters.model.A)
+    keep, K = parameters.closed_loop.keep, parameters.closed_loop.K
     return AffineStep(keep @ A, None if G is None else keep @ G, K, np.zeros(len(keep)), H)
 
 
 def row(x: Array) -> Array:
-    """(B, n)."""
+    """The estimate, (B, n)."""
     return x
 
 
@@ -109,33 +109,33 @@ def start(parameters: Parameters, x: Array, initial: NDArray[Any]) -> Array:
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """As for the full filter, with the gain that follows."""
-    return settled(kalman.rotate(parameters.model, angle, units))
+    """Rotate the preferred directions that the filter assumes for these units."""
+    return with_gain(kalman.rotate(parameters.model, angle, units))
 
 
 def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
-    """As for the full filter, with the gain that follows."""
-    return settled(kalman.permute_units(parameters.model, order))
+    """Take unit order[i] for unit i."""
+    return with_gain(kalman.permute_units(parameters.model, order))
 
 
 def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
-    """As for the full filter, with the gain that follows."""
-    return settled(kalman.reduced(parameters.model, units))
+    """The filter of these units alone."""
+    return with_gain(kalman.reduced(parameters.model, units))
 
 
 def observation(parameters: Parameters) -> Observation:
-    """As for the full filter."""
+    """C and Q. Raises ArrayError as the full filter does."""
     return kalman.observation(parameters.model)
 
 
 def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
-    """As for the full filter."""
+    """States (T, n) and counts (T, N)."""
     return kalman.rows(parameters.model, counts, position, velocity)
 
 
-def reobserving(parameters: Parameters, new: Observation) -> Parameters:
-    """As for the full filter, with the gain that follows."""
-    return settled(kalman.reobserving(parameters.model, new))
+def with_observation(parameters: Parameters, new: Observation) -> Parameters:
+    """The filter with another C and Q. Raises NumericalError for a Q that is singular or no covariance."""
+    return with_gain(kalman.with_observation(parameters.model, new))
 
 
 STEADY_STATE_KALMAN = Decoder(
@@ -150,7 +150,7 @@ STEADY_STATE_KALMAN = Decoder(
     kalman.fit,
     rotate,
     permute_units,
-    observing=Observing(observation, rows, reobserving),
+    observing=Observing(observation, rows, with_observation),
     linear=linear,
     reduced=reduced,
 )

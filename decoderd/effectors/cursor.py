@@ -1,4 +1,4 @@
-"""A cursor on a screen that moves with the decoded velocity and stops at the edge of its workspace."""
+"""Cursor: moves with the decoded velocity and stops at the edge of its workspace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decoderd.state import POSITION, Command, Timing
 
 
 class Config(ComponentConfig):
-    """Moved by a velocity in m/s. The workspace is the square of half-width `half_width_m` around the centre."""
+    """Settings. The workspace is the square of half-width `half_width_m` around the centre."""
 
     kind: Literal["cursor"] = "cursor"
     half_width_m: Metres = 0.2
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
 
 def plan(config: Config, timing: Timing) -> Plan:
-    """p' = p + v dt, v' = v."""
+    """The matrices of p' = p + v dt, v' = v."""
     edge = np.array([config.half_width_m, config.half_width_m, np.inf, np.inf])
     stay = np.diag([1.0, 1.0, 0.0, 0.0])
     return Plan(stay, np.hstack([timing.tick_s * np.eye(2), np.eye(2)]), -edge, edge)
@@ -59,17 +59,17 @@ def _unbounded(plan: Plan, state: Array, command: Command) -> Array:
 
 
 def _times(rows: Array, matrix: Array) -> Array:
-    """rows @ matrix: for one session the method is twice as fast, for many side by side the operator is four times."""
+    """rows @ matrix. The method is twice as fast for one session, the operator four times for many."""
     return rows.dot(matrix) if rows.ndim == 2 else rows @ matrix
 
 
 def cursor(plan: Plan, state: Array) -> Array:
-    """The state is the cursor."""
+    """The cursor, which is the state."""
     return state
 
 
 def back(plan: Plan, state: Array, command: Command, gradient: Array) -> tuple[Array, Array]:
-    """Adjoint of `step`: nothing comes back through an axis that the edge has stopped."""
+    """Adjoint of `step`: an axis that was stopped by the edge has gradient 0."""
     free = np.abs(_unbounded(plan, state, command)) < plan.high
     gradient = gradient * free
     return _times(gradient, plan.stay.T), _times(gradient, plan.move.T)

@@ -1,10 +1,10 @@
-"""A point mass that a force moves, as a first model of an arm.
+"""Point mass: moved by a force, as a first model of an arm.
 
     p' = p + dt v,    v' = v + (dt / mass) (f - friction v),    f' = f + (dt / tau) (u - f)
 
-by explicit Euler: everything on the right is of the tick before. u is the command, in N, and f the force that
-follows it, as muscles follow what they are told. A command therefore moves the cursor two ticks later. There is no
-edge.
+by explicit Euler: all values on the right are those of the tick before. u is the command, in N, and f the force that
+follows it, as muscle force follows activation. A command therefore moves the cursor two ticks later. The workspace has
+no edge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CURSOR = slice(0, 4)
 
 
 class Config(ComponentConfig):
-    """Moved by a force in N, which acts through a low pass of time constant `tau_s`."""
+    """Settings. The force follows the command, in N, through a low-pass filter of time constant `tau_s`."""
 
     kind: Literal["point_mass"] = "point_mass"
     mass_kg: Annotated[float, Field(strict=True, gt=0, le=100)] = 1.0
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 def plan(config: Config, timing: Timing) -> Plan:
     """The equations above as matrices. Raises ProtocolError for a tick too long for the friction."""
     dt, lost = timing.tick_s, timing.tick_s * config.friction_n_s_m / config.mass_kg
-    if lost >= 2:  # beyond, a velocity would change sign and grow from tick to tick
+    if lost >= 2:  # the velocity would change its sign and grow from tick to tick
         most = 2 * config.mass_kg / config.friction_n_s_m
         raise ProtocolError(f"tick_s = {dt:g}: must be below {most:g} s, 2 mass_kg / friction_n_s_m", "tick_s")
     follow = min(1.0, dt / config.tau_s)
@@ -51,14 +51,17 @@ def plan(config: Config, timing: Timing) -> Plan:
 
 
 def init(plan: Plan, place: Array) -> Array:
-    """(..., 6): position (m), velocity (m/s) and force (N) of a mass at rest at `place`, any finite one."""
+    """(..., 6): position (m), velocity (m/s) and force (N) of a mass at rest.
+
+    Raises ArrayError for a place that is not finite.
+    """
     if not np.isfinite(place).all():
         raise ArrayError(f"place: {place.tolist()} m is not finite", "place")
     return np.concatenate([place, np.zeros_like(place), np.zeros_like(place)], axis=-1)
 
 
 def step(plan: Plan, state: Array, command: Command) -> Array:
-    """One tick; a correction moves the mass and leaves velocity and force as they are."""
+    """Move for one tick. A correction changes the position, not velocity and force."""
     moved = state @ plan.stay
     moved += command.velocity @ plan.move
     if command.correction is not None:
@@ -72,12 +75,12 @@ def cursor(plan: Plan, state: Array) -> Array:
 
 
 def back(plan: Plan, state: Array, command: Command, gradient: Array) -> tuple[Array, Array]:
-    """Adjoint of `step`, which is linear."""
+    """Adjoint of `step`: its transposed matrices."""
     return gradient @ plan.stay.T, gradient @ plan.move.T
 
 
 def cursor_back(plan: Plan, state: Array, gradient: Array) -> Array:
-    """Adjoint of `cursor`: the force is not seen."""
+    """Adjoint of `cursor`, which does not depend on the force."""
     return np.concatenate([gradient, np.zeros_like(gradient[..., :2])], axis=-1)
 
 

@@ -1,18 +1,19 @@
-"""A planar arm of two links, moved by torques at shoulder and elbow. The cursor is its hand.
+"""Two-link arm: planar, moved by torques at shoulder and elbow. The cursor is its hand.
 
 Equations of motion as in Li & Todorov (2004, Proc. ICINCO): no gravity, viscous friction at the joints, moments of
-inertia about the joint nearer the shoulder; hence mass and centre of mass matter of the forearm only. They are
-written here in the directions (a, b) of upper arm and forearm, angles from the x axis, rather than in the joint angles
-(a, b - a), in which they say the same:
+inertia about the proximal joint; hence only the forearm's mass and centre of mass enter. They are written here in the
+directions (a, b) of upper arm and forearm, as angles from the x axis, which is equivalent to the joint angles
+(a, b - a):
 
     I1' a" + k b" - h b'^2 = T_shoulder - T_elbow,    k = m d l1 cos(b - a),    I1' = I1 + m l1^2
     k a" + I2 b" + h a'^2 = T_elbow,                  h = m d l1 sin(b - a)
 
-with T the torque at a joint less its friction. Torque follows the command by a low pass, as muscles do. One tick is a
-step of explicit Euler, everything on the right of the tick before, so that a command moves the hand two ticks later.
+with T the torque at a joint minus its friction. Torque follows the command through a low-pass filter, as muscle force
+does. A tick is a step of explicit Euler: all values on the right are those of the tick before, so that a command moves
+the hand two ticks later.
 
-No posture is singular for these equations. The elbow may straighten, and pass to its other side; there are no limits of
-joint angles, but one of the speed at which a link turns, which keeps everything finite whatever the torques.
+These equations are singular in no posture. The elbow may straighten and bend to the other side. Joint angles have no
+limits; the angular speed of a link has one, which keeps all values finite for any torques.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Friction = Annotated[float, Field(strict=True, ge=-10, le=10)]
 
 
 class Config(ComponentConfig):
-    """Moved by torques in N m at shoulder and elbow. Pairs are of upper arm and forearm, or of shoulder and elbow."""
+    """Settings. Pairs are (upper arm, forearm) or (shoulder, elbow)."""
 
     kind: Literal["two_link_arm"] = "two_link_arm"
     lengths_m: tuple[Metres, Metres] = (0.12, 0.16)
@@ -59,7 +60,9 @@ class Config(ComponentConfig):
             )
         friction = np.array(self.friction_n_m_s_rad)
         if np.linalg.eigvalsh(friction + friction.T).min() < -1e-9:
-            raise ValueError(f"friction_n_m_s_rad = {self.friction_n_m_s_rad}: must be positive semidefinite, to brake")
+            raise ValueError(
+                f"friction_n_m_s_rad = {self.friction_n_m_s_rad}: must be positive semidefinite, so that it brakes"
+            )
         low, high = abs(self.lengths_m[0] - self.lengths_m[1]), sum(self.lengths_m)
         if not low < np.hypot(*self.centre_m) < high:
             raise ValueError(
@@ -73,7 +76,7 @@ class Plan(NamedTuple):
 
     length: Array  # (2,) m
     centre: Array  # (2,) m, from the shoulder
-    inertia: Array  # (2,) kg m^2: I2, I1'; each acts on the other's acceleration
+    inertia: Array  # (2,) kg m^2: I2, I1' (each multiplies the force of the other link)
     coupling: float  # kg m^2: m d l1
     drive: Array  # (4, 2): generalised forces are (rates, torques) @ drive
     stay: Array  # (6, 6): the next state, but for accelerations, is state @ stay + torques @ move
@@ -92,7 +95,7 @@ def plan(config: Config, timing: Timing) -> Plan:
     dt, m = timing.tick_s, config.forearm_mass_kg
     upper, coupling = i1 + m * l1**2, m * config.forearm_com_m * l1
     friction = JOINTS @ np.array(config.friction_n_m_s_rad).T @ JOINTS.T
-    # Euler is stable while tick times the fastest decay is below 2; decay is fastest in a straight or folded arm.
+    # Euler is stable while tick times decay rate is below 2. Decay is fastest in a straight or folded arm.
     straight = [np.array([[upper, sign * coupling], [sign * coupling, i2]]) for sign in (1, -1)]
     fastest = max(np.abs(np.linalg.eigvals(np.linalg.solve(inertia, friction.T))).max() for inertia in straight)
     if dt * fastest >= 2:
@@ -133,7 +136,7 @@ def init(plan: Plan, place: Array) -> Array:
 
 
 def _directions(plan: Plan, place: Array) -> Array:
-    """Inverse kinematics, (..., 2) in rad. Out of reach, the arm points there, stretched or folded."""
+    """Inverse kinematics: directions (..., 2) in rad. Out of reach, the arm is stretched or folded towards it."""
     (l1, l2), hand = plan.length, place + plan.centre
     x, y = hand[..., 0], hand[..., 1]
     cosine = np.clip((x * x + y * y - l1**2 - l2**2) / (2 * l1 * l2), -1.0, 1.0)
@@ -143,7 +146,7 @@ def _directions(plan: Plan, place: Array) -> Array:
 
 
 class _Motion(NamedTuple):
-    """What `step` and its adjoint both need: all (..., 2), of (upper arm, forearm)."""
+    """Terms of the equations of motion, for `step` and its adjoint: all (..., 2), of (upper arm, forearm)."""
 
     k: Array  # twice the same
     h: Array  # h, -h
@@ -166,7 +169,7 @@ def _motion(plan: Plan, state: Array) -> _Motion:
 
 
 def step(plan: Plan, state: Array, command: Command) -> Array:
-    """One tick. A correction moves the hand as far as it reaches and leaves rates and torques as they are."""
+    """Move for one tick. A correction moves the hand, as far as it reaches; rates and torques do not change."""
     moved = state @ plan.stay
     moved += command.velocity @ plan.move
     rate = moved[..., RATE]  # a view
@@ -180,7 +183,7 @@ def step(plan: Plan, state: Array, command: Command) -> Array:
 
 
 def cursor(plan: Plan, state: Array) -> Array:
-    """Forward kinematics: the hand, from its centre."""
+    """Forward kinematics: position and velocity of the hand, from the centre."""
     along, across, rate = plan.length * np.cos(state[..., DIRECTION]), _across(plan, state), state[..., RATE]
     parts = np.stack([along, across, -across * rate, along * rate], axis=-2)
     found = np.add.reduce(parts, axis=-1)
@@ -193,7 +196,7 @@ def _across(plan: Plan, state: Array) -> Array:
 
 
 def back(plan: Plan, state: Array, command: Command, gradient: Array) -> tuple[Array, Array]:
-    """Adjoint of `step`: nothing comes back through a rate at its limit. Raises ArrayError for a correction."""
+    """Adjoint of `step`: a rate at its limit has gradient 0. Raises ArrayError for a correction."""
     if command.correction is not None:
         raise ArrayError("correction: the adjoint of the arm is for commands without one", "correction")
     now, rate = _motion(plan, state), state[..., RATE]

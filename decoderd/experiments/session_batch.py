@@ -72,7 +72,7 @@ def make_batch(protocol: Protocol, prepared: Mapping[int, Parameters], intensiti
         population=type(first)(*(np.stack(field) for field in zip(*(one.population for one in each), strict=True))),
         decoders=tuple(one.decoder for one in each),
         readouts=tuple(np.arange(kind.units(first)) if one.readouts is None else one.readouts for one in each),
-        population_streams=open_streams(seeds, "population", kind.streams(protocol.population, first)),
+        population_streams=open_streams(seeds, "population", kind.streams(population_plan, first)),
         task_plan=task.plan(protocol.task, timing),
         task_streams=open_streams(seeds, "task", task.streams(protocol.task)),
     )
@@ -108,7 +108,7 @@ def _check(protocol: Protocol) -> None:
             "plasticity.kind = 'none': a batch of sessions needs a population that learns", "plasticity"
         )
     population = registry.find("populations", protocol.population.kind)
-    if population.plastic is not None and population.plastic.refuses is not None:
+    if population.plastic is not None and population.plastic.reject is not None:
         raise ProtocolError(
             f"population.kind = {protocol.population.kind!r}: may refuse an update, at which a batch of sessions "
             "cannot stop; use decoderd.experiments.manifold.static_network for many such networks",
@@ -157,7 +157,7 @@ def draw_trials(batch: SessionBatch, day: int, first: int, count: int) -> TrialD
     length = plan.rest + plan.reach
     numbers = np.arange(first, first + count)
     rows = batch.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
-    start = timed_reach.place_to_start(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
+    start = timed_reach.start_place(rows.reshape(-1, 2), plan.jitter_m).reshape(rows.shape).swapaxes(0, 1)
     tables = {}
     for name, stream in batch.population_streams.items():
         if name in plastic.at_start:

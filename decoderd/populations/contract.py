@@ -158,7 +158,7 @@ class Population(NamedTuple):
 
     units(parameters) -> N
     plan(config, timing) -> constants, computed once; the functions below get them
-    streams(config, parameters) -> {name: Spec} of the random numbers of a tick
+    streams(plan, parameters) -> {name: Spec} of the random numbers of a tick
     init(plan, parameters, cursor (B, 4)) -> state at the start of a day
     overnight(config, parameters, generator) -> parameters of the next day
 

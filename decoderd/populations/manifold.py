@@ -101,7 +101,7 @@ def plan(config: ManifoldConfig, timing: Timing) -> Plan:
     return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, np.array(timing.tick_s))
 
 
-def streams(config: ManifoldConfig, parameters: Parameters) -> dict[str, Spec]:
+def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
     """Motor noise, shared and private deviations, spikes."""
     n, q = parameters.loadings.shape
     return {

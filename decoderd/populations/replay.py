@@ -62,7 +62,7 @@ def plan(config: ReplayConfig, timing: Timing) -> Plan:
     return Plan(timing.bin_ticks - 1, timing.tick_s)
 
 
-def streams(config: ReplayConfig, parameters: Parameters) -> dict[str, Spec]:
+def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
     """None: nothing here is random."""
     return {}
 

@@ -9,7 +9,7 @@ with u the subject's intended velocity and s the reference speed; counts are Poi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,9 @@ class Drift(Config):
     baseline: Annotated[Fraction, Field(description="as a fraction of each unit's baseline")] = 0.0
 
 
-class TunedConfig(ComponentConfig):
+class TuningConfig(ComponentConfig):
     """Ranges are [low, high]; every unit draws its own value uniformly, preferred directions from the circle."""
 
-    kind: Literal["tuned"] = "tuned"
     units: Units = 100
     baseline_hz: Range = (5.0, 25.0)
     depth_hz: Range = (5.0, 20.0)
@@ -54,12 +53,18 @@ class TunedConfig(ComponentConfig):
     subject: SubjectConfig = SubjectConfig()
 
     @model_validator(mode="after")
-    def _ordered(self) -> TunedConfig:
+    def _ordered(self) -> Self:
         for name in ("baseline_hz", "depth_hz", "speed_hz"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name} = [{low}, {high}]: the first value must not exceed the second")
         return self
+
+
+class TunedConfig(TuningConfig):
+    """Velocity-tuned units with Poisson spikes."""
+
+    kind: Literal["tuned"] = "tuned"
 
 
 @stored("populations.tuned.parameters")
@@ -76,7 +81,7 @@ class Plan(NamedTuple):
     tick_s: Array  # ()
 
 
-def load(config: TunedConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
+def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Draw every unit's tuning."""
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
@@ -91,12 +96,12 @@ def units(parameters: Parameters) -> int:
     return parameters.weights.shape[1]
 
 
-def plan(config: TunedConfig, timing: Timing) -> Plan:
+def plan(config: TuningConfig, timing: Timing) -> Plan:
     """Solve for the subject's feedback."""
     return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s))
 
 
-def streams(config: TunedConfig, parameters: Parameters) -> dict[str, Spec]:
+def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
     """Motor noise and spikes."""
     return {"motor": Spec("normal", 2), "spikes": Spec("uniform", units(parameters))}
 
@@ -137,7 +142,7 @@ def spikes(
     return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
 
 
-def overnight(config: TunedConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
+def overnight(config: TuningConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
     """Preferred directions and baselines take one step of their random walks."""
     x, y, speed, baseline = parameters.weights
     turn, change = generator.standard_normal((2, len(x))) * [

@@ -1,6 +1,7 @@
-"""The user's cache of pretrained individuals, and of those whose training was interrupted.
+"""The user's cache of pretrained populations, and of interrupted pretraining.
 
-An individual is named by a hash of all that decides it. A cache that cannot be read or written is gone without.
+A file is named by a hash of everything that the trained population depends on. Where the cache cannot be read or
+written, populations are trained without it.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from decoderd.populations import Population
 from decoderd.rng import generator
 from decoderd.state import Timing
 
-# Raised when the same protocol would train another individual than before.
+# To be raised when the same protocol would lead to another trained population than before.
 VERSION = 4
 
-# Bytes of the SHA-256 that a training which is not over begins with.
+# Bytes of the SHA-256 at the beginning of a file of interrupted pretraining.
 _DIGEST = 32
 
 
 def folder() -> Path:
-    """Where it is: $XDG_CACHE_HOME/decoderd/pretrained, in ~/.cache by default."""
+    """The folder of the cache: $XDG_CACHE_HOME/decoderd/pretrained, where $XDG_CACHE_HOME is ~/.cache by default."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decoderd" / "pretrained"
 
 
 def fingerprint(pretraining: Mapping[str, Any], config: Any, timing: Timing, seed: int) -> str:
-    """SHA-256 over all that decides a trained individual; `pretraining` as plain data."""
-    told = {
+    """SHA-256 over everything that a trained population depends on; `pretraining` as plain data."""
+    data = {
         "version": VERSION,
         "numpy": np.__version__,
         "pretraining": pretraining,
@@ -46,45 +47,45 @@ def fingerprint(pretraining: Mapping[str, Any], config: Any, timing: Timing, see
         "tick_s": timing.tick_s,
         "seed": seed,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def found(name: str, kind: Population, config: Any, updates: int) -> tuple[Any, Array] | None:
-    """The individual of this fingerprint and the loss of each update, or None."""
+def load(name: str, kind: Population, config: Any, updates: int) -> tuple[Any, Array] | None:
+    """The trained population with this fingerprint and its losses (updates,); None if it is not in the cache."""
     try:
         arrays = load_npz(folder() / f"{name}.npz")
         losses = check_array("losses", arrays.pop("losses", None), (updates,))
         return kind.load(config, generator(0, "nothing is drawn"), arrays), losses
-    except ArrayError:  # absent, cut short by a full disk, or something else
+    except ArrayError:  # missing, incomplete, or another kind of file
         return None
 
 
-def keep(name: str, individual: Any, losses: Array) -> None:
-    """Put an individual there."""
-    _put(f"{name}.npz", lambda path: np.savez(path, losses=losses, **individual._asdict()))
+def save(name: str, individual: Any, losses: Array) -> None:
+    """Write a trained population and its losses (updates,) to the cache."""
+    _write(f"{name}.npz", lambda path: np.savez(path, losses=losses, **individual._asdict()))
 
 
-def left(names: Sequence[str]) -> Any:
-    """What was kept of the training of exactly these, or None."""
+def load_unfinished(names: Sequence[str]) -> Any:
+    """The state of interrupted pretraining of exactly these fingerprints, or None."""
     try:
         data = _unfinished(names).read_bytes()
         if data[:_DIGEST] != hashlib.sha256(data[_DIGEST:]).digest():
             return None
         body, arrays = msgpack.unpackb(data[_DIGEST:])
         return checkpoint.decode(body, arrays.__getitem__, lambda plain: None)
-    except (OSError, StoreError):  # absent, or of another version of this program
+    except (OSError, StoreError):  # missing, or written by another version
         return None
 
 
-def keep_training(names: Sequence[str], training: Any) -> None:
-    """Put a training that is not over there."""
+def save_unfinished(names: Sequence[str], training: Any) -> None:
+    """Write the state of pretraining that has not finished."""
     encoded = checkpoint.Encoder().encode(training)
     data = msgpack.packb([encoded.body, encoded.fresh])
-    _put(_unfinished(names).name, lambda path: path.write_bytes(hashlib.sha256(data).digest() + data))
+    _write(_unfinished(names).name, lambda path: path.write_bytes(hashlib.sha256(data).digest() + data))
 
 
-def forget_training(names: Sequence[str]) -> None:
-    """It is over."""
+def delete_unfinished(names: Sequence[str]) -> None:
+    """Delete the state of pretraining that has finished."""
     with contextlib.suppress(OSError):
         _unfinished(names).unlink(missing_ok=True)
 
@@ -93,8 +94,8 @@ def _unfinished(names: Sequence[str]) -> Path:
     return folder() / f"{hashlib.sha256(' '.join(names).encode()).hexdigest()}.unfinished"
 
 
-def _put(name: str, write: Callable[[Path], Any]) -> None:
-    """A whole file, or none."""
+def _write(name: str, write: Callable[[Path], Any]) -> None:
+    """Write a file of the cache, completely or not at all."""
     with contextlib.suppress(OSError):
         folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder()) as unfinished:

@@ -9,8 +9,9 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.decoders import Recorded
-from decoderd.errors import ArrayError
+from decoderd.decoders import CalibrationData
+from decoderd.errors import ArrayError, ProtocolError
+from decoderd.populations import COUNTS
 from decoderd.preparation import pretraining
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import generator, open_streams
@@ -23,9 +24,22 @@ DIRECTIONS = 8
 OnProgress = Callable[[int], None]
 
 
+def decoded_channel(protocol: Protocol) -> str:
+    """The channel of the population that the decoder reads. Raises ProtocolError for one that it does not have."""
+    channel: str = getattr(protocol.decoder, "channel", COUNTS)
+    channels = registry.find("populations", protocol.population.kind).channels
+    if channel not in channels:
+        raise ProtocolError(
+            f"decoder.channel = {channel!r}: a population of kind {protocol.population.kind!r} has the channels "
+            f"{', '.join(channels)}",
+            "decoder.channel",
+        )
+    return channel
+
+
 def calibrate(
     protocol: Protocol, parameters: Any, on_progress: OnProgress = lambda reaches: None, day: int = 0
-) -> Recorded:
+) -> CalibrationData:
     """Counts of a population in reaches from the centre whose kinematics are known.
 
     A population that moves an arm reaches with the arm of its pretraining, under manual control. For the others the
@@ -35,7 +49,7 @@ def calibrate(
     arm is not named.
     """
     config: Any = protocol.decoder
-    settings, timing, channel = config.calibration, protocol.timing, config.channel
+    settings, timing, channel = config.calibration, protocol.timing, decoded_channel(protocol)
     kind = registry.find("populations", protocol.population.kind)
     if kind.manual is not None:
         if protocol.pretraining is None:
@@ -54,7 +68,7 @@ def calibrate(
     if not kind.drawn:
         raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
     plan = kind.plan(protocol.population, timing)
-    streams = open_streams((protocol.seed,), "calibration", kind.streams(protocol.population, parameters))
+    streams = open_streams((protocol.seed,), "calibration", kind.streams(plan, parameters))
     bins = max(1, round(settings.reach_s / timing.bin_s))
     ticks = bins * timing.bin_ticks
     counts, cursors = [], []
@@ -71,7 +85,7 @@ def calibrate(
         on_progress(reach + 1)
     ends = np.stack(cursors)[..., POSITION]  # (reaches, bins + 1, 2)
     moved = np.diff(ends, axis=1)  # counts add up over the bin, so velocity is its mean
-    return Recorded(
+    return CalibrationData(
         np.concatenate(counts).astype(np.float64),
         ends[:, 1:].reshape(-1, 2),
         (moved / timing.bin_s).reshape(-1, 2),

@@ -1,7 +1,7 @@
-"""Before brain control: a population that can learn is trained to reach with an arm, under manual control.
+"""Pretraining: before brain control, a population learns to reach with an arm (manual control).
 
-Its motor weights drive the arm directly; a rule of plasticity trains it on reaches to the targets in turn. The same
-individual is trained once: what it became is kept in the user's cache under a hash of all that decides it.
+Its motor weights drive the arm directly, and a rule of plasticity trains it on reaches to the targets in turn. The
+result is stored in the user's cache, so that the same population is trained only once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ticks
-from decoderd.decoders import AffineStep, Recorded
+from decoderd.decoders import AffineStep, CalibrationData
 from decoderd.errors import ProtocolError
 from decoderd.populations import COUNTS, Population, Spikes
 from decoderd.preparation import cache
@@ -26,20 +26,20 @@ from decoderd.rollout.credit import trial_batch
 from decoderd.rollout.rollout import run
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
-# Updates after which what has become of those in training is kept, so that little is lost with the process.
+# Updates between two states that are written to the cache, from which interrupted pretraining continues.
 KEEP_EVERY = 5000
 
 
 class Pretrained(NamedTuple):
-    """An individual (or several, with an axis of seeds in front) that was trained, and how it went."""
+    """A trained population (or several, with an axis of seeds in front), and its losses."""
 
     population: Any
     losses: Array  # (updates,) mean over the targets
 
 
-@stored("pretraining.trainee")
+@stored("pretraining.training_state")
 class TrainingState(NamedTuple):
-    """Individuals in training, with an axis of seeds in front."""
+    """Populations in training, with an axis of seeds in front."""
 
     updates: int  # done
     population: Any
@@ -47,32 +47,32 @@ class TrainingState(NamedTuple):
     losses: Array  # (seeds, updates)
 
 
-class Manual(NamedTuple):
-    """Manual control of an arm, for one or many individuals at once."""
+class ManualControl(NamedTuple):
+    """Reaches of one or many populations that control an arm by their motor weights."""
 
     loop: Loop
     steps: list[AffineStep]
     reaches: Reaches
 
 
-Watch = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 def places(targets: int, distance_m: float) -> Array:
-    """(targets, 2) m: target k lies at angle 2 pi k / targets."""
+    """Places of the targets, (targets, 2) in m: target k lies at angle 2 pi k / targets."""
     angle = 2 * np.pi * np.arange(targets) / targets
     return distance_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def manual(
     settings: Pretraining, kind: Population, config: Any, population: Any, timing: Timing, trials: int
-) -> Manual:
-    """Manual control by individuals, their parameters with an axis of seeds in front, in `trials` reaches in turn.
+) -> ManualControl:
+    """Manual control in `trials` reaches to the targets in turn, by populations with an axis of seeds in front.
 
-    Raises ProtocolError for a population that moves no arm.
+    Raises ProtocolError for a kind of population that cannot move an arm.
     """
     if kind.manual is None or kind.plastic is None:
-        raise ProtocolError(f"pretraining: a population of kind {config.kind!r} moves no arm", "pretraining")
+        raise ProtocolError(f"pretraining: a population of kind {config.kind!r} cannot move an arm", "pretraining")
     timing = Timing(timing.tick_s, 1)
     plan, V = kind.manual(kind.plan(config, timing), population)
     effector: Any = registry.find("effectors", settings.effector.kind)
@@ -82,29 +82,31 @@ def manual(
     goal = np.broadcast_to(goal, (len(V), *goal.shape))
     step = AffineStep(np.zeros((2, 2)), None, V, np.zeros(2), np.eye(2))
     reaches = Reaches(np.zeros_like(goal), goal, length, ticks(settings.hold_s, timing.tick_s))
-    return Manual(loop, [step] * length, reaches)
+    return ManualControl(loop, [step] * length, reaches)
 
 
-def reach(control: Manual, population: Any, noise: Noise, first: int, fired: list[Spikes] | None = None) -> Trajectory:
-    """The reaches of manual control, the trials from `first` on as the noise counts them; `fired` as in `run`."""
+def reach(
+    control: ManualControl, population: Any, draws: TrialStreams, first: int, fired: list[Spikes] | None = None
+) -> Trajectory:
+    """Run reaches of manual control with the random numbers of the trials from `first` on; `fired` as in `run`."""
     rest = np.zeros((len(control.reaches.goal), 2))
-    tables = noise.tables(first, control.reaches.goal.shape[1], control.reaches.ticks)
+    tables = draws.tables(first, control.reaches.goal.shape[1], control.reaches.ticks)
     return run(control.loop, population, control.steps, rest, control.reaches, tables, fired)
 
 
-class Noise:
-    """Random rows of manual trials: those of trial i follow those of trial i - 1 in its individual's streams."""
+class TrialStreams:
+    """Random numbers of manual trials: in a population's streams, the rows of trial i follow those of trial i - 1."""
 
     def __init__(
-        self, name: str, seeds: tuple[int, ...], kind: Population, config: Any, population: Any, day: int = 0
+        self, name: str, seeds: tuple[int, ...], kind: Population, plan: Any, population: Any, day: int = 0
     ) -> None:
         self._day = day
         one = type(population)(*(field[0] for field in population))
-        self._streams = open_streams(seeds, name, kind.streams(config, one))
+        self._streams = open_streams(seeds, name, kind.streams(plan, one))
         self._at_start = () if kind.plastic is None else kind.plastic.at_start
 
     def tables(self, first: int, trials: int, ticks: int) -> dict[str, Array]:
-        """{name: (ticks, seeds, trials, width)} of trials from `first` on; (1, ...) of streams read at their start."""
+        """{stream: (ticks, seeds, trials, width)} from trial `first` on; (1, ...) for those read as a trial starts."""
         out = {}
         for name, stream in self._streams.items():
             if name in self._at_start:
@@ -123,36 +125,37 @@ def train(
     population: Any,
     timing: Timing,
     seeds: tuple[int, ...],
-    watch: Watch = lambda updates: None,
-    left: TrainingState | None = None,
-    keep: Callable[[TrainingState], None] = lambda training: None,
+    on_progress: OnProgress = lambda updates: None,
+    resume_from: TrainingState | None = None,
+    on_state: Callable[[TrainingState], None] = lambda training: None,
 ) -> Pretrained:
-    """Train individuals, their parameters with an axis of seeds in front; `watch` is told of updates done.
+    """Train populations, their parameters with an axis of seeds in front.
 
-    `keep` is given the trainees every now and then; training goes on from those `left`, as if it had not ended.
+    `on_progress(updates)` is called after every update, `on_state(state)` every `KEEP_EVERY` updates. Training that
+    resumes from such a state has the result of training that was not interrupted.
     """
     control = manual(settings, kind, config, population, timing, settings.targets)
-    assert kind.plastic is not None  # it moves an arm
+    assert kind.plastic is not None  # `manual` has checked it
     rule: Any = registry.find("plasticity", settings.plasticity.kind)
     learning: Any = settings.plasticity
     learning = learning.model_copy(update={"trials_per_update": settings.targets})
     fields = tuple(kind.plastic.fields[part] for part in learning.plastic)
-    noise = Noise("pretraining", seeds, kind, config, population)
+    draws = TrialStreams("pretraining", seeds, kind, control.loop.population_plan, population)
     targets = np.arange(settings.targets)
     done, losses = 0, np.empty((len(seeds), settings.updates))
     state = rule.init(learning, _values(population, fields), settings.targets, (len(seeds),))
-    if left is not None:
-        done, population, state = left.updates, left.population, left.plasticity
-        losses[:, :done] = left.losses
+    if resume_from is not None:
+        done, population, state = resume_from.updates, resume_from.population, resume_from.plasticity
+        losses[:, :done] = resume_from.losses
     for update in range(done, settings.updates):
-        trajectory = reach(control, population, noise, update * settings.targets)
+        trajectory = reach(control, population, draws, update * settings.targets)
         given = trial_batch(control.loop, population, trajectory, learning.objective, rule.learns_from, fields, targets)
         state, values = rule.learn(learning, state, _values(population, fields), given)
         population = population._replace(**values)
         losses[:, update] = given.losses.mean(axis=-1)
-        watch(update + 1)
+        on_progress(update + 1)
         if (update + 1) % KEEP_EVERY == 0:
-            keep(TrainingState(update + 1, population, state, losses[:, : update + 1]))
+            on_state(TrainingState(update + 1, population, state, losses[:, : update + 1]))
     return Pretrained(population, losses)
 
 
@@ -170,15 +173,17 @@ def recorded(
     trials: int,
     day: int = 0,
     channel: str = COUNTS,
-) -> Recorded:
-    """Reaches of one individual under manual control as a recording, a row a decoder's bin, trial after trial.
+) -> CalibrationData:
+    """Counts and movements of one population under manual control, a row for each decoder bin, trial after trial.
 
-    Counts add up over the bin, and its velocity is the mean.
+    Counts are summed over the bin, velocities averaged; the position is that at its end.
     """
     one = type(population)(*(field[np.newaxis] for field in population))
     control = manual(settings, kind, config, one, timing, trials)
     fired: list[Spikes] = []
-    trajectory = reach(control, one, Noise("calibration", (seed,), kind, config, one, day), 0, fired)
+    trajectory = reach(
+        control, one, TrialStreams("calibration", (seed,), kind, control.loop.population_plan, one, day), 0, fired
+    )
     bins = control.reaches.ticks // timing.bin_ticks
 
     def binned(rows: Array) -> Array:  # (ticks, trials, .) -> (trials * bins, ticks of a bin, .)
@@ -187,7 +192,7 @@ def recorded(
 
     cursor = binned(trajectory.cursors[1:, 0])
     counts = binned(np.stack([tick[channel] for tick in fired])[:, 0].astype(np.float64))
-    return Recorded(
+    return CalibrationData(
         counts.sum(axis=1),
         cursor[:, -1, POSITION],
         cursor[..., VELOCITY].mean(axis=1),
@@ -203,17 +208,17 @@ def pretrained(
     drawn: Sequence[Any],
     timing: Timing,
     seeds: tuple[int, ...],
-    watch: Watch = lambda updates: None,
+    on_progress: OnProgress = lambda updates: None,
 ) -> list[Pretrained]:
-    """Each individual trained, from the cache where it was trained before; the others in one batch, from where their
-    training was left.
+    """Trained populations: from the cache those that are in it; the others are trained in one batch.
 
-    Raises ProtocolError for a population that moves no arm.
+    Training that was interrupted resumes from its last state in the cache. Raises ProtocolError for a kind of
+    population that cannot move an arm.
     """
-    told = settings.model_dump(mode="json", serialize_as_any=True, exclude={"loss_at_most"})
-    names = [cache.fingerprint(told, config, timing, seed) for seed in seeds]
-    kept = {name: cache.found(name, kind, config, settings.updates) for name in names}
-    found = {name: Pretrained(*one) for name, one in kept.items() if one is not None}
+    data = settings.model_dump(mode="json", serialize_as_any=True, exclude={"loss_at_most"})
+    names = [cache.fingerprint(data, config, timing, seed) for seed in seeds]
+    cached = {name: cache.load(name, kind, config, settings.updates) for name in names}
+    found = {name: Pretrained(*one) for name, one in cached.items() if one is not None}
     missing = [place for place, name in enumerate(names) if name not in found]
     if missing:
         several = type(drawn[0])(*(np.stack(field) for field in zip(*(drawn[place] for place in missing), strict=True)))
@@ -225,15 +230,15 @@ def pretrained(
             several,
             timing,
             tuple(seeds[place] for place in missing),
-            watch,
-            cache.left(together),
-            lambda training: cache.keep_training(together, training),
+            on_progress,
+            cache.load_unfinished(together),
+            lambda training: cache.save_unfinished(together, training),
         )
         for row, name in enumerate(together):
             individual = type(several)(*(np.ascontiguousarray(field[row]) for field in fresh.population))
             found[name] = Pretrained(individual, fresh.losses[row])
-            cache.keep(name, individual, fresh.losses[row])
-        cache.forget_training(together)
+            cache.save(name, individual, fresh.losses[row])
+        cache.delete_unfinished(together)
     return [found[name] for name in names]
 
 

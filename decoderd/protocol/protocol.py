@@ -128,11 +128,10 @@ def dump(protocol: Protocol) -> dict[str, Any]:
     return protocol.model_dump(mode="json", serialize_as_any=True)
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
-    """Read and validate a TOML protocol, `overrides` ("key.path=value") applied first.
+def read(path: Path) -> dict[str, Any]:
+    """The fields of a protocol file as plain data, not validated: TOML, or JSON if its name ends in .json.
 
-    A file whose name ends in .json holds the same as JSON. Paths in the file are relative to it. Raises
-    ProtocolError naming file, field, value and what is allowed.
+    Raises ProtocolError for a file that cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -147,8 +146,22 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
         raise ProtocolError(f"{path}: is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise ProtocolError(f"{path}: is no table of fields")
+    return data
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
+    """Read and validate a protocol file, `overrides` ("key.path=value") applied first.
+
+    Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
+    """
+    data = read(path)
     for override in overrides:
         apply_override(data, override)
+    return parse_file(data, path)
+
+
+def parse_file(data: dict[str, Any], path: Path) -> Protocol:
+    """Validate the fields of the protocol file `path`: paths in it are relative to it, and errors name it."""
     for family in ("population", "decoder"):
         component = data.get(family)
         if isinstance(component, dict) and isinstance(component.get("file"), str):
@@ -170,24 +183,32 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    *parents, last = path.strip().split(".")
+    set_field(data, path.strip(), value, f"--set {override}")
+
+
+def set_field(data: dict[str, Any], path: str, value: Any, source: str) -> None:
+    """Set the field at `key.path` in plain data; lists are indexed by number.
+
+    Raises ProtocolError, which begins with `source`, where the path leads nowhere.
+    """
+    *parents, last = path.split(".")
     here: Any = data
     for done, part in enumerate(parents):
-        here = _enter(here, part, ".".join(parents[: done + 1]), override)
+        here = _enter(here, part, ".".join(parents[: done + 1]), source)
     if isinstance(here, list):
-        _enter(here, last, path, override)
+        _enter(here, last, path, source)
         here[int(last)] = value
     elif isinstance(here, dict):
         here[last] = value
     else:
-        raise ProtocolError(f"--set {override}: {'.'.join(parents)} holds {here!r}, which has no fields", path)
+        raise ProtocolError(f"{source}: {'.'.join(parents)} holds {here!r}, which has no fields", path)
 
 
-def _enter(here: Any, part: str, path: str, override: str) -> Any:
+def _enter(here: Any, part: str, path: str, source: str) -> Any:
     if isinstance(here, dict):
         return here.setdefault(part, {})
     if isinstance(here, list):
         if not part.isdigit() or int(part) >= len(here):
-            raise ProtocolError(f"--set {override}: {path}: expected an index 0..{len(here) - 1}", path)
+            raise ProtocolError(f"{source}: {path}: expected an index 0..{len(here) - 1}", path)
         return here[int(part)]
-    raise ProtocolError(f"--set {override}: {path} leads into {here!r}, which has no fields", path)
+    raise ProtocolError(f"{source}: {path} leads into {here!r}, which has no fields", path)

@@ -1,4 +1,4 @@
-"""A stored session as NumPy arrays.
+"""A recorded session as NumPy arrays, from its file or from messages in memory.
 
 with open_session("runs/one") as recorded:
     recorded.ticks()["cursor"], recorded.counts(), recorded.trials()
@@ -7,6 +7,8 @@ with open_session("runs/one") as recorded:
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,96 @@ from numpy.typing import NDArray
 from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
 from decoderd.recording.schema import TRIAL_COLUMNS
-from decoderd.recording.store import Store, open_store
+from decoderd.recording.store import Store, open_store, trial_row
 from decoderd.wire import codec
+from decoderd.wire.message import SEQUENCE, keys_of
+from decoderd.wire.messages import Counts, Tick
 
 _TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
 
+# Columns of `ticks`: whole numbers, and real ones with the field of the message and their width.
+_WHOLE = ("tick", "day", "block", "trial", "phase")
+_REAL = {
+    "goal": ("goal", 2),
+    "cursor": ("cursor", 4),
+    "decoded": ("decoded_velocity", 2),
+    "intended": ("intended_velocity", 2),
+}
 
-class RecordedSession:
+
+class Recorded(ABC):
+    """What a session recorded, as NumPy arrays. Subclasses say where its messages are kept."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The session's name."""
+
+    @property
+    @abstractmethod
+    def protocol(self) -> Protocol:
+        """What was run."""
+
+    @property
+    @abstractmethod
+    def readouts(self) -> list[int] | None:
+        """The units that the decoder read when the session began; None: all."""
+
+    @abstractmethod
+    def payloads(self, topic: str, from_number: int = 0) -> Iterator[dict[str, Any]]:
+        """Payloads of a topic, in order, from a sequence number on; keys as in wire.messages."""
+
+    @abstractmethod
+    def journal(self) -> list[tuple[int, dict[str, Any]]]:
+        """(tick, input) in the order consumed."""
+
+    def messages(self, topic: str, from_number: int = 0) -> list[dict[str, Any]]:
+        """Payloads of a topic from a sequence number on, as recorded; keys as in wire.messages."""
+        return list(self.payloads(topic, from_number))
+
+    def ticks(self) -> dict[str, NDArray[Any]]:
+        """T rows each: tick, day, block, trial, phase; goal (T, 2) m, NaN where none; cursor (T, 4) m and m/s;
+        decoded (T, 2) and intended (T, 2) velocities, m/s."""
+        keys, nowhere = keys_of(Tick), (np.nan, np.nan)
+        columns: dict[str, list[Any]] = {name: [] for name in (*_WHOLE, *_REAL)}
+        for payload in self.payloads(Tick.topic):
+            for name in _WHOLE:
+                columns[name].append(payload[keys[name]])
+            for name, (field, _) in _REAL.items():
+                columns[name].append(payload[keys[field]] or nowhere)
+        out: dict[str, NDArray[Any]] = {name: np.array(columns[name], dtype=np.int64) for name in _WHOLE}
+        for name, (_, width) in _REAL.items():
+            out[name] = np.array(columns[name], dtype=np.float64).reshape(len(columns[name]), width)
+        return out
+
+    def counts(self, per_bin: bool = False, channel: str = "counts") -> NDArray[Any]:
+        """Counts of a channel of the population, ticks x units, or bins x units.
+
+        Raises StoreError, naming the channels that were recorded, for one that was not.
+        """
+        parts, channels = [], set()
+        for payload in self.payloads(Counts.topic):
+            message = Counts.read(payload)
+            channels.add(message.channel)
+            if message.channel == channel:
+                part = np.frombuffer(message.data, dtype=message.dtype).reshape(message.shape)
+                parts.append(part.sum(axis=0, keepdims=True) if per_bin else part)
+        if not parts and channels:
+            there = ", ".join(sorted(channels))
+            raise StoreError(f"no channel {channel!r} was recorded; there are: {there}", "channel")
+        return np.concatenate(parts) if parts else np.zeros((0, 0))
+
+    def trials(self) -> NDArray[Any]:
+        """The trial table, one record a trial: the columns of schema.TRIAL_COLUMNS; `perturbations` are tuples of
+        names."""
+        rows = []
+        for row in map(trial_row, self.payloads("trial")):
+            place = [np.nan if value is None else value for value in row[4:6]]
+            rows.append((*row[:4], *place, *row[6:10], tuple(json.loads(row[10]))))
+        return np.array(rows, dtype=list(zip(TRIAL_COLUMNS, _TRIAL_TYPES, strict=True)))
+
+
+class RecordedSession(Recorded):
     """A stored session, read-only; a context manager that closes its file."""
 
     def __init__(self, store: Store) -> None:
@@ -41,66 +126,21 @@ class RecordedSession:
 
     @property
     def protocol(self) -> Protocol:
-        """The protocol that was run."""
+        """What was run."""
         return parse(self.store.manifest()["protocol"])
 
     @property
     def readouts(self) -> list[int] | None:
-        """Indices of the units that the decoder read when the session began; None: all."""
+        """The units that the decoder read when the session began; None: all."""
         found: list[int] | None = self.store.manifest()["readouts"]
         return found
 
-    def messages(self, topic: str, from_number: int = 0) -> list[dict[str, Any]]:
-        """Payloads of a topic from a sequence number on, as recorded; keys as in wire.messages."""
-        found = [payload for chunk in self.store.chunks(topic, from_number) for payload in codec.decode_all(chunk.data)]
-        return [payload for payload in found if payload["q"] >= from_number]
-
-    def ticks(self) -> dict[str, NDArray[Any]]:
-        """T rows each: tick, day, block, trial, phase; goal (T, 2) m, NaN where none; cursor (T, 4) m and m/s;
-        decoded (T, 2) and intended (T, 2) velocities, m/s."""
-        nowhere = (np.nan, np.nan)
-        names = {"tick": "k", "day": "d", "block": "b", "trial": "r", "phase": "p"}
-        whole: dict[str, list[int]] = {name: [] for name in names}
-        real: dict[str, list[Any]] = {"goal": [], "cursor": [], "decoded": [], "intended": []}
-        for chunk in self.store.chunks("tick"):
+    def payloads(self, topic: str, from_number: int = 0) -> Iterator[dict[str, Any]]:
+        """Payloads of a topic, in order, from a sequence number on; keys as in wire.messages."""
+        for chunk in self.store.chunks(topic, from_number):
             for payload in codec.decode_all(chunk.data):
-                for name, short in names.items():
-                    whole[name].append(payload[short])
-                real["goal"].append(payload["t"] or nowhere)
-                real["cursor"].append(payload["c"])
-                real["decoded"].append(payload["v"])
-                real["intended"].append(payload["i"])
-        out: dict[str, NDArray[Any]] = {name: np.array(column, dtype=np.int64) for name, column in whole.items()}
-        for name, rows in real.items():
-            out[name] = np.array(rows, dtype=np.float64).reshape(len(rows), 4 if name == "cursor" else 2)
-        return out
-
-    def counts(self, per_bin: bool = False, channel: str = "counts") -> NDArray[Any]:
-        """Counts of a channel of the population, ticks x units, or bins x units.
-
-        Raises StoreError, naming the channels that were recorded, for one that was not.
-        """
-        parts, channels = [], set()
-        for payload in self.messages("counts"):
-            channels.add(payload["c"])
-            if payload["c"] != channel:
-                continue
-            part = np.frombuffer(payload["y"], dtype=payload["e"]).reshape(payload["n"])
-            parts.append(part.sum(axis=0, keepdims=True) if per_bin else part)
-        if not parts and channels:
-            raise StoreError(
-                f"no channel {channel!r} was recorded; there are: {', '.join(sorted(channels))}", "channel"
-            )
-        return np.concatenate(parts) if parts else np.zeros((0, 0))
-
-    def trials(self) -> NDArray[Any]:
-        """The trial table, one record a trial: the columns of schema.TRIAL_COLUMNS; `perturbations` are tuples of
-        names."""
-        rows = []
-        for row in self.store.trials():
-            place = [np.nan if value is None else value for value in row[4:6]]
-            rows.append((*row[:4], *place, *row[6:10], tuple(json.loads(row[10]))))
-        return np.array(rows, dtype=list(zip(TRIAL_COLUMNS, _TRIAL_TYPES, strict=True)))
+                if payload[SEQUENCE] >= from_number:
+                    yield payload
 
     def journal(self) -> list[tuple[int, dict[str, Any]]]:
         """(tick, input) in the order consumed."""

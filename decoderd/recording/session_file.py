@@ -42,10 +42,11 @@ def begin(directory: Path, session: Session, state: SessionState) -> tuple[Store
 
 def restore(store: Store, newest: bool = True) -> tuple[Session, SessionState]:
     """The session, and its state at the newest or the first checkpoint. Raises StoreError or ProtocolError."""
-    parsed = protocol.parse(store.manifest()["protocol"])
+    manifest = store.manifest()
+    parsed = protocol.parse(manifest["protocol"])
     _, body = store.checkpoint(newest)
     state: Any = checkpoint.decode(body, store.array, protocol.parse_perturbation)
-    return assemble(parsed, state.parameters), state
+    return assemble(parsed, state.parameters, manifest["session"]), state
 
 
 def differences(store: Store) -> dict[str, tuple[str, str]]:

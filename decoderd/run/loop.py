@@ -1,6 +1,6 @@
-"""The loop that turns the fold: ask the clock, take the inputs that are due, step, hand the messages on.
+"""The loop of a session: wait for the clock, take the inputs that are due, step, pass the messages to the sink.
 
-Real time, accelerated and stepped runs differ in their clock only.
+Real-time, accelerated and stepped runs differ in their clock only.
 """
 
 from __future__ import annotations
@@ -19,22 +19,29 @@ from decoderd.wire import codec, inputs
 
 
 class Sink(Protocol):
-    """Where messages go; see `recording.recorder`."""
+    """Takes what the loop produces; `recording.recorder` has the one that records."""
 
-    def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None: ...
-    def journal(self, tick: int, place: int, body: bytes) -> None: ...
-    def timed(self, late_ns: int, busy_ns: int) -> None: ...
-    def settle(self, state: SessionState) -> None: ...
+    def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None:
+        """Take the messages of `tick`: (topic, payload, encoded payload), the tick message first."""
+
+    def journal(self, tick: int, place: int, body: bytes) -> None:
+        """Take the encoded input that `tick` consumes as its input number `place`, from 0."""
+
+    def timed(self, late_ns: int, busy_ns: int) -> None:
+        """Take how late the tick began and how long it took; called for paced clocks only."""
+
+    def settle(self, state: SessionState) -> None:
+        """The tick is over; `state` follows it."""
 
 
 class Source(Protocol):
-    """Where inputs come from."""
+    """Gives the loop its inputs."""
 
     def due(self, tick: int) -> Sequence[inputs.AnyInput]:
         """Inputs to be consumed by `tick`, in order."""
 
     def refused(self, given: inputs.AnyInput, tick: int, reason: Refused) -> None:
-        """`given` could not be consumed; nothing was changed by it."""
+        """`given` could not be consumed and changed nothing."""
 
 
 def run(
@@ -43,9 +50,9 @@ def run(
     clock: Clock,
     sink: Sink,
     source: Source | None = None,
-    watch: Callable[[SessionState], bool] | None = None,
+    ended: Callable[[SessionState], bool] | None = None,
 ) -> SessionState:
-    """Run until the session is over, the clock grants no more, or `watch(state)`, asked after every tick, is true.
+    """Run until the session is over, the clock grants no more ticks, or `ended(state)`, called after each, is true.
 
     Returns the state reached. Raises StoreError if the sink can no longer record.
     """
@@ -65,7 +72,7 @@ def run(
         if paced:
             sink.timed(late, now_ns() - began)
         sink.settle(state)
-        if watch is not None and watch(state):
+        if ended is not None and ended(state):
             break
     return state
 

@@ -1,6 +1,6 @@
-"""The conditions a loop runs under: what the operating system and the interpreter do to its punctuality.
+"""Real-time conditions of the loop: scheduling, locked memory, timer slack, garbage collection, BLAS threads.
 
-What could not be had is reported, never hidden: the report is kept with the incarnation and shown in the summary.
+What the operating system does not grant is reported: the report is kept with the incarnation and shown in the summary.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Report = dict[str, str]
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """One BLAS thread: several would add in another order, and wake up too late to help matrices of this size."""
+    """Use one BLAS thread: several would add in another order, and wake up too late to help matrices of this size."""
     with threadpool_limits(limits=1):
         yield
 
 
 @contextmanager
 def punctual() -> Iterator[Report]:
-    """Everything that helps a thread to wake up on time, as far as permitted; undone at the end.
+    """Let this thread wake up on time, as far as the operating system permits; undone at the end.
 
-    Yields {measure: what was got, or why not}. Threads started within do not inherit the priority.
+    Yields {condition: what was granted, or why not}. Threads started within do not inherit the priority.
     """
     switch, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_SWITCH_S)
@@ -66,7 +66,7 @@ def punctual() -> Iterator[Report]:
 
 @contextmanager
 def steady() -> Iterator[Report]:
-    """For unpaced runs: no garbage-collector pauses, otherwise an ordinary process."""
+    """Run without garbage-collector pauses, otherwise as an ordinary process: for runs without deadlines."""
     collecting = gc.isenabled()
     gc.collect()
     gc.freeze()
@@ -125,5 +125,5 @@ def _real_time_scheduling() -> str:
 def _ordinary_scheduling() -> None:
     try:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    except PermissionError:  # who had the right to raise the priority may still not clear RESET_ON_FORK
+    except PermissionError:  # the right to raise the priority does not include clearing RESET_ON_FORK
         os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))

@@ -13,13 +13,15 @@ from decoderd.errors import ProtocolError, Refused
 from decoderd.wire import inputs
 
 
-class Scheduled:
-    """Inputs by tick. `told` hears of those that a session refuses."""
+class ScriptedInputs:
+    """Inputs by tick. `on_refused(tick, reason)` is called for those that a session refuses."""
 
     def __init__(
-        self, by_tick: dict[int, list[inputs.AnyInput]], told: Callable[[int, Refused], None] = lambda tick, why: None
+        self,
+        by_tick: dict[int, list[inputs.AnyInput]],
+        on_refused: Callable[[int, Refused], None] = lambda tick, reason: None,
     ) -> None:
-        self._by_tick, self._told = by_tick, told
+        self._by_tick, self._on_refused = by_tick, on_refused
 
     def due(self, tick: int) -> Sequence[inputs.AnyInput]:
         """Those of `tick`, in the order of the file."""
@@ -30,11 +32,11 @@ class Scheduled:
         return sum(len(given) for due, given in self._by_tick.items() if due >= tick)
 
     def refused(self, given: inputs.AnyInput, tick: int, reason: Refused) -> None:
-        """Pass it on."""
-        self._told(tick, reason)
+        """Report it to `on_refused`."""
+        self._on_refused(tick, reason)
 
 
-def load(path: Path, told: Callable[[int, Refused], None] = lambda tick, why: None) -> Scheduled:
+def load(path: Path, on_refused: Callable[[int, Refused], None] = lambda tick, reason: None) -> ScriptedInputs:
     """Read a file of inputs. Raises ProtocolError naming the line and the field."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -54,4 +56,4 @@ def load(path: Path, told: Callable[[int, Refused], None] = lambda tick, why: No
             by_tick.setdefault(tick, []).append(inputs.parse(data))
         except ValueError as error:
             raise ProtocolError(f"{path}, line {number}: {error}") from None
-    return Scheduled(by_tick, told)
+    return ScriptedInputs(by_tick, on_refused)

@@ -1,1 +1,1 @@
-"""A session on the network: its process and sockets, control, and the supervisor of many."""
+"""Sessions on the network: session processes with their sockets and control, and the supervisor of many."""

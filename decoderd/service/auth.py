@@ -1,10 +1,10 @@
-"""Who may do what: CURVE keys, one pair a client, in a folder of pyzmq's certificate files.
+"""Keys and roles of clients: CURVE keys, one pair for each client, in a folder of pyzmq's certificate files.
 
     DIR/server.key_secret    the server's pair
     DIR/server.key           its public key, for clients
-    DIR/observers/*.key      public keys of those who may watch
-    DIR/controllers/*.key    public keys of those who may also change things
-    DIR/clients/*.key_secret pairs made for clients, to be handed over to them
+    DIR/observers/*.key      public keys of clients that may observe
+    DIR/controllers/*.key    public keys of clients that may also control
+    DIR/clients/*.key_secret pairs made for clients, to be copied to them
 
 Connections are encrypted, and a client whose key is not there gets no answer at all.
 """
@@ -26,7 +26,7 @@ from decoderd.errors import ServiceError
 Role = Literal["observer", "controller"]
 FOLDERS: dict[Role, str] = {"observer": "observers", "controller": "controllers"}
 
-# libzmq asks the gate about sockets of this domain, and lets nobody in where no gate answers.
+# libzmq asks the gate about sockets of this domain, and admits no client where no gate answers.
 DOMAIN = b"decoderd"
 
 
@@ -58,10 +58,10 @@ class Keys:
             raise ServiceError(f"{error.filename}: cannot be read: {error.strerror}") from None
         return cls(directory, public, secret, roles)
 
-    def introduce(self, socket: zmq.Socket) -> None:
-        """Let a socket that will connect pass as the server itself: so a supervisor asks its sessions how they do.
+    def connect_as_server(self, socket: zmq.Socket) -> None:
+        """Give a socket that will connect the server's own pair: so a supervisor asks its sessions for their health.
 
-        Gates with the same pair let it in, as an observer.
+        Gates with the same pair admit it, as an observer.
         """
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
@@ -83,7 +83,7 @@ def make_keys(directory: Path) -> Path:
         _write(directory / "server.key", public)
     except FileExistsError as error:
         raise ServiceError(
-            f"{error.filename}: exists; the clients know that key. For new keys choose a new folder"
+            f"{error.filename}: exists, and clients connect with that key. For new keys choose a new folder"
         ) from None
     except OSError as error:
         raise ServiceError(f"{error.filename}: cannot be written: {error.strerror}") from None
@@ -91,9 +91,9 @@ def make_keys(directory: Path) -> Path:
 
 
 def add_client(directory: Path, name: str, role: Role) -> Path:
-    """Make a pair for a client and admit it; return the file to be handed over to the client, and to nobody else.
+    """Make a pair for a client and admit it; return the secret file that the client needs, and no other client.
 
-    That file also holds the server's public key, as `server-key` in its metadata: it is all that the client needs.
+    That file also holds the server's public key, as `server-key` in its metadata.
     Raises ServiceError if there is a client of this name, or the folder has no keys or cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
@@ -116,10 +116,11 @@ def add_client(directory: Path, name: str, role: Role) -> Path:
 
 
 class Gate:
-    """Lets known clients in to the sockets of a context, and knows their roles.
+    """Admits the clients of a folder of keys to the sockets of a context, and gives their roles.
 
-    When a client connects and the folder has changed, it is read again: who was added gets in, who was removed gets in
-    no more, and if still connected controls no more. One gate a context; it answers libzmq on a thread of its own.
+    When a client connects and the folder has changed, it is read again: a client that was added is admitted, one that
+    was removed is refused and, if still connected, may no longer control. One gate for each context; it answers libzmq
+    on a thread of its own.
     """
 
     def __init__(self, context: zmq.Context, keys: Keys) -> None:
@@ -140,7 +141,7 @@ class Gate:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
 
     def role(self, frame: zmq.Frame) -> Role:
-        """The role of the client that sent a frame. Who is not known as a controller is an observer."""
+        """The role of the client that sent a frame: observer unless its key is among the controllers."""
         try:
             sender = frame.get("User-Id")
         except zmq.ZMQError:  # a connection that did not pass the gate: one within the process
@@ -149,21 +150,23 @@ class Gate:
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this key may connect; called by the authenticator, on its thread."""
-        self._look_again()
+        self._reload()
         return key in self._keys.roles or key == self._keys.public
 
     def close(self) -> None:
-        """Let nobody in any more. To be called before the context is ended, which would wait for it."""
+        """Admit no more clients. To be called before the context is ended, which would wait for it."""
         self._thread.stop()
 
-    def _look_again(self) -> None:
+    def _reload(self) -> None:
         changed = _changed(self._keys.directory)
         if changed == self._seen:
             return
         try:
             found = Keys.load(self._keys.directory)
-        except Exception:  # a file half written, or bad: what was known holds, and the next client makes it look again
-            return  # any exception at all would end the authenticator's thread, and nobody would get in any more
+        except (
+            Exception
+        ):  # a file half written, or bad: the keys read before hold, and the next client starts another try
+            return  # any exception would end the authenticator's thread, and no client would be admitted any more
         # The server's own pair stays: sockets that are bound already have it.
         self._keys = Keys(self._keys.directory, self._keys.public, self._keys.secret, found.roles)
         self._seen = changed
@@ -182,7 +185,7 @@ def _certificates(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ServiceError(f"{folder}: no such folder; an empty one means that there are no {folder.name}")
     if folder.stat().st_mode & 0o002:
-        raise ServiceError(f"{folder}: everybody on this machine may add keys; right is `chmod 700 {folder}`")
+        raise ServiceError(f"{folder}: every user of this machine may add keys; right is `chmod 700 {folder}`")
     return sorted(file for file in folder.iterdir() if file.suffix == ".key")
 
 
@@ -194,7 +197,7 @@ def _pair(file: Path) -> tuple[bytes, bytes]:
     if secret is None:
         raise ServiceError(f'{file}: it holds no line secret-key = "..."')
     if file.stat().st_mode & 0o007:
-        raise ServiceError(f"{file}: everybody on this machine may use it; right is `chmod 600 {file}`")
+        raise ServiceError(f"{file}: every user of this machine may use it; right is `chmod 600 {file}`")
     try:
         if zmq.curve_public(secret) == public:
             return public, secret

@@ -20,7 +20,7 @@ PATH_BYTES = 107
 
 
 class Place(NamedTuple):
-    """An endpoint with its host name resolved. `loopback`: nobody on another machine can reach it."""
+    """An endpoint with its host name resolved. `loopback`: it cannot be reached from another machine."""
 
     endpoint: str
     loopback: bool
@@ -41,7 +41,7 @@ def bind(socket: zmq.Socket, endpoint: str) -> str:
     place = resolve(endpoint)
     _permit(endpoint, place, bool(socket.getsockopt(zmq.CURVE_SERVER)))
     if place.path is not None:
-        _vacant(endpoint, place.path)
+        _check_unused(endpoint, place.path)
     if place.ipv6:
         socket.setsockopt(zmq.IPV6, 1)
     try:
@@ -74,7 +74,7 @@ def resolve(endpoint: str) -> Place:
 def _permit(endpoint: str, place: Place, keys: bool) -> None:
     if not place.loopback and not keys:
         raise ServiceError(
-            f"{endpoint} can be reached from other machines, and anybody there could control the session: give keys "
+            f"{endpoint} can be reached from other machines, whose programs could control the session: give keys "
             f"(--keys DIR; `decoderd keys DIR` makes them), or bind to loopback, such as tcp://127.0.0.1:*"
         )
 
@@ -115,8 +115,8 @@ def _ipc(endpoint: str, path: str) -> Place:
     return Place(endpoint, loopback=True, path=path if path.startswith("/") else None)
 
 
-def _vacant(endpoint: str, path: str) -> None:
-    """Raise ServiceError if something stands at the path: libzmq would delete it unasked, in use or not."""
+def _check_unused(endpoint: str, path: str) -> None:
+    """Raise ServiceError if there is something at the path: libzmq would delete it unasked, in use or not."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -128,7 +128,7 @@ def _vacant(endpoint: str, path: str) -> None:
         try:
             caller.connect(path)
         except OSError:
-            return  # left behind by a process that is gone
+            return  # left behind by a process that has ended
     raise ServiceError(f"{endpoint}: in use; is decoderd running already? End that, or choose another path")
 
 

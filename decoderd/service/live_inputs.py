@@ -1,4 +1,4 @@
-"""Live inputs: what control has taken in is handed to the loop at the next tick, and what became of it is told."""
+"""Live inputs: those that control received are handed to the loop at the next tick, and their results to control."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from collections.abc import Sequence
 
 from decoderd.errors import Refused
 from decoderd.service.lockstep import Lockstep
-from decoderd.service.shared_state import Board, Ticket
+from decoderd.service.shared_state import PendingInput, SharedState
 from decoderd.wire.inputs import AnyInput, Perturb, Unperturb
 
 # Inputs that one tick takes at most. More wait for the next: a flood may not make a tick late.
 A_TICK = 16
 
 
-class Inbox:
-    """The loop's source of inputs: those of grants first, by participant, then whatever else came."""
+class LiveInputs:
+    """The loop's source of inputs: those of grants first, by participant, then all others in order of arrival."""
 
-    def __init__(self, board: Board, lockstep: Lockstep | None) -> None:
-        self._board, self._lockstep = board, lockstep
-        self._now: list[Ticket] = []
+    def __init__(self, shared: SharedState, lockstep: Lockstep | None) -> None:
+        self._shared, self._lockstep = shared, lockstep
+        self._now: list[PendingInput] = []
 
     def due(self, tick: int) -> Sequence[AnyInput]:
-        """Those that wait."""
-        waiting = self._board.inputs
-        granted = self._lockstep.due() if self._lockstep is not None else ()
+        """Inputs for the next tick."""
+        waiting = self._shared.inputs
+        granted = self._lockstep.take_inputs() if self._lockstep is not None else ()
         if not waiting and not granted:
             return ()
         self._now = [*granted, *(waiting.popleft() for _ in range(min(A_TICK, len(waiting))))]
-        return [ticket.given for ticket in self._now]
+        return [pending.given for pending in self._now]
 
     def refused(self, given: AnyInput, tick: int, reason: Refused) -> None:
-        """Note why; an input that asks for what is so already is no fault."""
-        ticket = next(ticket for ticket in self._now if ticket.given is given)
-        if self._so_already(given):
-            ticket.changed = False
+        """Note the reason. An input that asks for what is the case already is no error."""
+        pending = next(pending for pending in self._now if pending.given is given)
+        if self._without_effect(given):
+            pending.changed = False
         else:
-            ticket.code, ticket.message, ticket.field = "refused", str(reason), reason.field
+            pending.code, pending.message, pending.field = "refused", str(reason), reason.field
 
-    def _so_already(self, given: AnyInput) -> bool:
-        state = self._board.state
-        assert state is not None
-        there = {p.spec.name: p.spec for p in state.perturbations if p.offset < 0}
+    def _without_effect(self, given: AnyInput) -> bool:
+        """Whether the perturbation is there already, or is absent already."""
+        state = self._shared.session_state
+        present = {p.spec.name: p.spec for p in state.perturbations if p.offset < 0}
         match given:
             case Unperturb(name=name):
-                return name not in there
+                return name not in present
             case Perturb(perturbation=fields):
-                spec = there.get(str(fields.get("name")))
+                spec = present.get(str(fields.get("name")))
                 return spec is not None and all(
                     spec.model_dump(mode="json").get(key) == value for key, value in fields.items()
                 )
         return False
 
-    def over(self, tick: int) -> None:
-        """Tick `tick` is over: tell what became of its inputs."""
+    def tick_over(self, tick: int) -> None:
+        """Tick `tick` is over: hand the results of its inputs to control."""
         if self._now:
-            for ticket in self._now:
-                ticket.tick = tick
-                self._board.answered.append(ticket)
+            for pending in self._now:
+                pending.tick = tick
+                self._shared.consumed.append(pending)
             self._now = []
-            self._board.wake_control()
+            self._shared.wake_control()

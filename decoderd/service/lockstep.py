@@ -1,16 +1,17 @@
 """Lockstep: named participants grant ticks, trials or days, and the session waits for all of them.
 
 What a participant sends with a grant is consumed by the first tick of the grant, in the order in which participants are
-declared; so a session in lockstep is as repeatable as one that nobody touches.
+declared; so a session in lockstep is as repeatable as one without live inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from decoderd.service.shared_state import Ticket
+from decoderd.service.requests import ReceivedRequest
+from decoderd.service.shared_state import PendingInput
 from decoderd.state import SessionState
 from decoderd.wire import control
 
@@ -20,22 +21,31 @@ KEPT_BYTES = 8 * 2**20
 
 @dataclass
 class Participant:
-    """One that grants. `until` so many ticks, trials or days may be over."""
+    """A participant and its grant. The session may run until `until` ticks, trials or days are over."""
 
     name: str
     unit: str
     until: int = 0
     taking_part: bool = True
-    inputs: list[Ticket] = field(default_factory=list)
-    asked: Any = None  # token of the grant under way
-    tickets: list[Ticket] = field(default_factory=list)  # its inputs, consumed or not
+    inputs: list[PendingInput] = field(default_factory=list)  # not handed to the loop yet
+    received: ReceivedRequest | None = None  # the grant under way
+    granted_inputs: list[PendingInput] = field(default_factory=list)  # of the grant under way, consumed or not
     want: frozenset[str] = frozenset()
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     size: int = 0
     lost: int = 0
 
 
-def over(state: SessionState, unit: str) -> int:
+class GrantResult(NamedTuple):
+    """What the reply to a grant is made of."""
+
+    received: ReceivedRequest
+    inputs: list[PendingInput]
+    messages: list[tuple[str, bytes]]
+    lost: int
+
+
+def elapsed(state: SessionState, unit: str) -> int:
     """How many ticks, trials or days of the session are over."""
     if unit == "tick":
         return state.tick
@@ -44,57 +54,58 @@ def over(state: SessionState, unit: str) -> int:
 
 
 class Lockstep:
-    """Who has granted what."""
+    """The participants of a session and what each has granted."""
 
     def __init__(self, terms: control.Participants) -> None:
         self.terms = terms
         self.participants = {name: Participant(name, unit) for name, unit in terms.grants.items()}
 
-    def grant(self, request: control.Grant, token: Any) -> Participant:
-        """Take a grant in. Raises KeyError for who is not declared."""
-        who = self.participants[request.participant]
-        who.until = max(who.until, request.until)
-        who.tickets = [Ticket(given, None) for given in request.inputs]
-        who.inputs = [*who.inputs, *who.tickets]
-        who.asked, who.want, who.taking_part = token, frozenset(request.want), True
-        return who
+    def grant(self, request: control.Grant, received: ReceivedRequest) -> None:
+        """Enter a grant. Raises KeyError for a participant that is not declared."""
+        participant = self.participants[request.participant]
+        participant.until = max(participant.until, request.until)
+        participant.granted_inputs = [PendingInput(given, None) for given in request.inputs]
+        participant.inputs = [*participant.inputs, *participant.granted_inputs]
+        participant.received, participant.want = received, frozenset(request.want)
+        participant.taking_part = True
 
     def waits_for(self, state: SessionState) -> list[str]:
-        """Those without whom the next tick may not pass."""
+        """Participants that have not granted the next tick."""
         return [
-            who.name for who in self.participants.values() if who.taking_part and who.until <= over(state, who.unit)
+            one.name for one in self.participants.values() if one.taking_part and one.until <= elapsed(state, one.unit)
         ]
 
-    def due(self) -> Sequence[Ticket]:
+    def take_inputs(self) -> Sequence[PendingInput]:
         """Inputs of the grants, by participant."""
-        due = [ticket for who in self.participants.values() for ticket in who.inputs]
+        due = [pending for participant in self.participants.values() for pending in participant.inputs]
         if due:
-            for who in self.participants.values():
-                who.inputs = []
+            for participant in self.participants.values():
+                participant.inputs = []
         return due
 
-    def hear(self, messages: Sequence[tuple[str, dict[str, Any], bytes]]) -> None:
-        """Keep what participants want to have with their reply."""
-        for who in self.participants.values():
-            if who.want:
+    def keep(self, messages: Sequence[tuple[str, dict[str, Any], bytes]]) -> None:
+        """Keep the messages of a tick that participants want with their reply."""
+        for participant in self.participants.values():
+            if participant.want:
                 for topic, _, body in messages:
-                    if topic in who.want:
-                        if who.size + len(body) > KEPT_BYTES:
-                            who.lost += 1
+                    if topic in participant.want:
+                        if participant.size + len(body) > KEPT_BYTES:
+                            participant.lost += 1
                         else:
-                            who.messages.append((topic, body))
-                            who.size += len(body)
+                            participant.messages.append((topic, body))
+                            participant.size += len(body)
 
-    def granted(self, state: SessionState, ended: bool) -> list[Participant]:
-        """Those whose grant is used up and whose reply is due; all that asked, once the session has ended."""
+    def take_results(self, state: SessionState, ended: bool) -> list[GrantResult]:
+        """Results of the grants that are used up; of all grants under way once the session has ended."""
         return [
-            who
-            for who in self.participants.values()
-            if who.asked is not None and (ended or who.until <= over(state, who.unit))
+            _take_result(one, one.received)
+            for one in self.participants.values()
+            if one.received is not None and (ended or one.until <= elapsed(state, one.unit))
         ]
 
-    def taken(self, who: Participant) -> tuple[Any, list[Ticket], list[tuple[str, bytes]], int]:
-        """What belongs into the reply to a participant: token, its inputs, messages, how many were lost."""
-        found = (who.asked, who.tickets, who.messages, who.lost)
-        who.asked, who.tickets, who.messages, who.size, who.lost = None, [], [], 0, 0
-        return found
+
+def _take_result(participant: Participant, received: ReceivedRequest) -> GrantResult:
+    result = GrantResult(received, participant.granted_inputs, participant.messages, participant.lost)
+    participant.received, participant.granted_inputs = None, []
+    participant.messages, participant.size, participant.lost = [], 0, 0
+    return result

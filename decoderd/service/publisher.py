@@ -1,9 +1,8 @@
-"""The stream: messages as they are recorded, on a PUB socket, each with its stamp."""
+"""The stream: an outlet that publishes on a ZeroMQ PUB socket, each message with its stamp."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import zmq
 
@@ -15,24 +14,22 @@ HIGH_WATER_MARK = 10_000
 
 
 class Publisher:
-    """Sends from the loop's thread; `later` takes messages of other threads, which go out with the next."""
+    """The outlet of a served session (see `run.outlet.Outlet`). It sends from the loop's thread only."""
 
     def __init__(self, socket: zmq.Socket[bytes], incarnation: int) -> None:
         self._socket, self._incarnation = socket, incarnation
-        self.later: deque[tuple[str, bytes]] = deque()
+        self._pending: deque[tuple[str, bytes]] = deque()
 
     def send(self, topic: str, body: bytes) -> None:
-        """Send one message, now. Never waits."""
+        """Publish one message now, without waiting."""
         stamp = codec.stamp(self._incarnation, now_ns())
         self._socket.send_multipart((codec.FRAMES[topic], body, stamp), zmq.DONTWAIT)
 
-    def send_all(self, messages: list[tuple[str, dict[str, Any], bytes]]) -> None:
-        """Send the messages of a tick."""
-        for topic, _, body in messages:
-            self.send(topic, body)
-        self.catch_up()
+    def send_later(self, topic: str, body: bytes) -> None:
+        """Leave a message of another thread for the next `send_pending`; ZeroMQ sockets belong to one thread."""
+        self._pending.append((topic, body))
 
-    def catch_up(self) -> None:
-        """Send what other threads have left here."""
-        while self.later:
-            self.send(*self.later.popleft())
+    def send_pending(self) -> None:
+        """Publish what other threads have left."""
+        while self._pending:
+            self.send(*self._pending.popleft())

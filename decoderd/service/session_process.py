@@ -1,38 +1,37 @@
-"""A session process: binds its two sockets, runs its session in company, and says in its directory how it fares."""
+"""A session process: binds its two sockets, runs its session, and keeps the process file up to date."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import zmq
 
-from decoderd.checkpoint import Encoder
 from decoderd.errors import Interrupted, ServiceError
-from decoderd.recording.store import Store
-from decoderd.run.runner import Interrupt, drive
-from decoderd.service import entry, systemd
+from decoderd.protocol import protocol as protocols
+from decoderd.run.runner import Begun, drive
+from decoderd.run.signals import Interrupt
+from decoderd.service import process_file, systemd
 from decoderd.service.auth import Gate, Keys
+from decoderd.service.description import RunInfo
 from decoderd.service.endpoints import bind, check
-from decoderd.service.entry import Entry
-from decoderd.service.hosting import Host
-from decoderd.service.publisher import HIGH_WATER_MARK
-from decoderd.service.requests import Answering, open_router
+from decoderd.service.live_session import LiveSession
+from decoderd.service.process_file import ProcessRecord
+from decoderd.service.publisher import HIGH_WATER_MARK, Publisher
+from decoderd.service.requests import RequestSocket, open_router
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 from decoderd.wire import control
 
-# What a subscriber sends is the beginning of a topic. One that sends more is cut off.
+# What a subscriber sends is the beginning of a topic. One that sends more is disconnected.
 SUBSCRIPTION_BYTES = 4096
 
-Begun = tuple[Store, Encoder, Session, SessionState]
 
-
-class Offer(NamedTuple):
-    """How a session is to be served."""
+class ServeOptions(NamedTuple):
+    """How a session is served: endpoints to bind, folder of keys, and how long the process lingers after the end."""
 
     stream: str = "tcp://127.0.0.1:*"
     control: str = "tcp://127.0.0.1:*"
@@ -41,18 +40,19 @@ class Offer(NamedTuple):
 
 
 class Sockets(NamedTuple):
-    """Bound, and where."""
+    """The bound sockets of a session and their endpoints."""
 
     stream: zmq.Socket[Any]
-    answering: Answering
-    endpoints: tuple[str, str]
+    requests: RequestSocket
+    stream_endpoint: str
+    control_endpoint: str
 
 
 @contextmanager
-def opened(offer: Offer) -> Iterator[Sockets]:
+def opened(options: ServeOptions) -> Iterator[Sockets]:
     """The two sockets of a session. Raises ServiceError, with nothing bound."""
-    keys = Keys.load(offer.keys) if offer.keys is not None else None
-    for endpoint in (offer.stream, offer.control):
+    keys = Keys.load(options.keys) if options.keys is not None else None
+    for endpoint in (options.stream, options.control):
         check(endpoint, keys is not None)
     context: zmq.Context[Any] = zmq.Context()
     gate = Gate(context, keys) if keys is not None else None
@@ -64,8 +64,8 @@ def opened(offer: Offer) -> Iterator[Sockets]:
         if gate is not None:
             gate.protect(stream)
             gate.protect(router)
-        endpoints = bind(stream, offer.stream), bind(router, offer.control)
-        yield Sockets(stream, Answering(router, gate.role if gate is not None else None), endpoints)
+        endpoints = bind(stream, options.stream), bind(router, options.control)
+        yield Sockets(stream, RequestSocket(router, gate.role if gate is not None else None), *endpoints)
     finally:
         stream.close()
         router.close()
@@ -75,53 +75,70 @@ def opened(offer: Offer) -> Iterator[Sockets]:
 
 
 def run(
-    name: str,
     directory: Path,
-    offer: Offer,
+    options: ServeOptions,
     speed: str,
     terms: control.Participants | None,
     begin: Callable[[Interrupt], Begun],
-    told: Callable[[tuple[str, str]], None],
-    tell: Callable[[Session], Any],
+    on_bound: Callable[[str, str], None],
+    progress: Callable[[Session], AbstractContextManager[Callable[[SessionState], None]]],
 ) -> dict[str, Any]:
-    """Serve the session called `name` that `begin` makes or restores, to its end; returns its summary.
+    """Serve the session that `begin` makes or restores, to its end; returns its summary.
 
-    `told` hears the endpoints, stream and control, once they are bound; `tell(session)` is a context that gives the
-    loop's watcher. From then on a signal ends the process in good order: what `begin` is given it has to heed, as long
-    as nothing is begun. Raises whatever ended it.
+    `on_bound(stream, control)` is called with the endpoints once the sockets are bound. `progress(session)` is a
+    context that gives the loop's `on_progress`. From the bind on, a signal ends the process in good order: `begin`
+    has to call `check` of the Interrupt that it is given, as long as no session is begun. Raises whatever ended it.
     """
     if (speed == "lockstep") != (terms is not None):
         raise ServiceError("lockstep needs participants, as in --participant task=tick, and only lockstep has them")
-    at: Entry = Entry(
-        os.getpid(),
-        "preparing",
-        None,
-        None,
-        speed,
-        terms.model_dump(mode="json") if terms is not None else None,
-        name=name,
-    )
-    with entry.held(directory), opened(offer) as (stream, answering, endpoints):
-        at = at._replace(stream=endpoints[0], control=endpoints[1])
-        host = Host(stream, answering, endpoints, speed, terms, systemd.Watchdog())
+    with process_file.locked(directory), opened(options) as sockets, Interrupt().handling() as interrupt:
+        record = ProcessRecord(
+            pid=os.getpid(),
+            stream=sockets.stream_endpoint,
+            control=sockets.control_endpoint,
+            speed=speed,
+            lockstep=terms.model_dump(mode="json") if terms is not None else None,
+        )
+        process_file.write(directory, record)
+        on_bound(sockets.stream_endpoint, sockets.control_endpoint)
         try:
-            with Interrupt(host.stop).listening() as interrupt:
-                entry.write(directory, at)
-                told(endpoints)
-                store, encoder, session, state = begin(interrupt)
-                with store, tell(session) as watcher:
-                    incarnation = len(store.incarnations()) + 1
-                    at = at._replace(state="running", incarnation=incarnation, from_tick=state.tick)
-                    entry.write(directory, at)
-                    systemd.ready(f"session {session.name} runs")
-
-                    summary = drive(store, encoder, session, state, speed, None, watcher, host, interrupt)
-                    at = at._replace(state=host.board.phase)
-                    entry.write(directory, at)
-                    host.linger(offer.linger_s, interrupt)
+            begun = begin(interrupt)
         except Interrupted:
-            entry.write(directory, at._replace(state="stopped"))
+            process_file.write(directory, record.after("stop"))
             raise
-        finally:
-            host.close()
+        with begun.store, progress(begun.session) as on_progress:
+            return _serve(directory, record, sockets, options, speed, terms, begun, on_progress, interrupt)
+
+
+def _serve(
+    directory: Path,
+    record: ProcessRecord,
+    sockets: Sockets,
+    options: ServeOptions,
+    speed: str,
+    terms: control.Participants | None,
+    begun: Begun,
+    on_progress: Callable[[SessionState], None],
+    interrupt: Interrupt,
+) -> dict[str, Any]:
+    """Run the session, then linger."""
+    session, state = begun.session, begun.state
+    run_info = RunInfo(
+        session=session,
+        store=begun.store,
+        incarnation=len(begun.store.incarnations()) + 1,
+        from_tick=state.tick,
+        speed=speed,
+        stream=sockets.stream_endpoint,
+        control=sockets.control_endpoint,
+        protocol=protocols.dump(session.protocol),
+    )
+    running = record.after("prepared")._replace(incarnation=run_info.incarnation, from_tick=state.tick)
+    process_file.write(directory, running)
+    systemd.ready(f"session {session.name} runs")
+    outlet = Publisher(sockets.stream, run_info.incarnation)
+    with LiveSession(run_info, state, outlet, sockets.requests, terms, interrupt, systemd.Watchdog()) as live:
+        summary = drive(*begun, speed, on_progress=on_progress, service=live, interrupt=interrupt)
+        process_file.write(directory, running.after("end" if summary["done"] else "stop"))
+        live.linger(options.linger_s)
     return summary

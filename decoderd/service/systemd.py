@@ -1,7 +1,7 @@
-"""What systemd is told of a service: that it is ready, how it does, that its loop turns, that it stops.
+"""Notifications to systemd (sd_notify): ready, status, watchdog, stopping.
 
-One datagram a message to the socket that NOTIFY_SOCKET names. Where systemd did not start the process there is no such
-socket, and nothing is sent. Nothing here waits or raises: a loop may call it between two ticks.
+Each is one datagram to the socket that NOTIFY_SOCKET names. Where systemd did not start the process there is no such
+socket, and nothing is sent. No function here waits or raises: a loop may call it between two ticks.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ import socket
 
 from decoderd import clock
 
-# What systemd tells one process by its environment. A process that starts others leaves these out of theirs, lest one
-# of them speaks for it.
+# Variables by which systemd addresses one process. A process that starts others removes these from their environment,
+# so that none of them sends notifications in its place.
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 def ready(status: str = "") -> bool:
-    """The sockets are bound: what waits for the service may go on."""
+    """Report that the sockets are bound: units that wait for the service may start."""
     return _send("READY=1", *_status(status))
 
 
 def status(text: str) -> bool:
-    """One line for people, shown by `systemctl status`."""
+    """Report one line, which `systemctl status` shows."""
     return _send(*_status(text))
 
 
 def stopping(status: str = "") -> bool:
-    """The service has begun to stop."""
+    """Report that the service has begun to stop."""
     return _send("STOPPING=1", *_status(status))
 
 
 def interval_s() -> float | None:
-    """How often systemd wants to hear from this process (s); None if it does not."""
+    """How often systemd expects a message from this process (s); None if it does not."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None  # meant for the process that started this one
     given = os.environ.get("WATCHDOG_USEC", "")
@@ -40,7 +40,7 @@ def interval_s() -> float | None:
 
 
 class Watchdog:
-    """Tells systemd that the loop turns. Only the loop calls it, so a loop that hangs falls silent and is ended."""
+    """Reports to systemd that the loop turns. Only the loop calls it, so a loop that hangs is noticed and ended."""
 
     def __init__(self) -> None:
         interval = interval_s()
@@ -72,6 +72,6 @@ def _send(*lines: str) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
             to.setblocking(False)
             to.sendto("\n".join(lines).encode(), address)
-    except OSError:  # nobody listens, or the queue is full: the service goes on without
+    except OSError:  # no reader, or the queue is full: the service goes on without
         return False
     return True

@@ -12,7 +12,8 @@ from decoderd.decoders import Decoder, Observing
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.perturbations import SessionInfo
-from decoderd.populations import COUNTS, Population
+from decoderd.populations import Population
+from decoderd.preparation.calibration import decoded_channel
 from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
@@ -63,8 +64,11 @@ class Session(NamedTuple):
         return SessionInfo(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
 
 
-def assemble(protocol: Protocol, parameters: Parameters) -> Session:
-    """Put a session together. Raises ProtocolError where its components do not fit."""
+def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None) -> Session:
+    """Put a session together. Raises ProtocolError where its components do not fit.
+
+    `name`: the session's, in all its messages; by default that of protocol and seed.
+    """
     task = registry.find("tasks", protocol.task.kind)
     effector = registry.find("effectors", protocol.effector.kind)
     population = registry.find("populations", protocol.population.kind)
@@ -87,7 +91,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         effector.init(effector_plan, CENTRE_POINT if task.starts is None else task.starts(protocol.task))
     except ArrayError as error:
         raise ProtocolError(f"task: trials begin where the effector cannot be; {error}", "task") from None
-    channel = _channel(protocol, population)
+    channel = decoded_channel(protocol)
     rule = learning_rule(
         registry.find("plasticity", protocol.plasticity.kind),
         protocol.plasticity,
@@ -97,7 +101,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
     )
     return Session(
         protocol=protocol,
-        name=protocol.session,
+        name=protocol.session if name is None else name,
         timing=timing,
         units=units,
         task=task,
@@ -108,7 +112,7 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         population=population,
         population_plan=population_plan,
         population_streams=open_streams(
-            seeds, "population", population.streams(protocol.population, parameters.population)
+            seeds, "population", population.streams(population_plan, parameters.population)
         ),
         decoder=decoder,
         channel=channel,
@@ -116,18 +120,6 @@ def assemble(protocol: Protocol, parameters: Parameters) -> Session:
         updates=_updates(protocol, decoder, parameters.decoder),
         perturbation_streams={},
     )
-
-
-def _channel(protocol: Protocol, population: Population) -> str:
-    """The channel of the population that the decoder reads. Raises ProtocolError for one that it does not have."""
-    channel = getattr(protocol.decoder, "channel", COUNTS)
-    if channel not in population.channels:
-        raise ProtocolError(
-            f"decoder.channel = {channel!r}: a population of kind {protocol.population.kind!r} has the channels "
-            f"{', '.join(population.channels)}",
-            "decoder.channel",
-        )
-    return channel
 
 
 def _check_targets(protocol: Protocol, population: Population, parameters: Any) -> None:

@@ -1,4 +1,4 @@
-"""Centre-out: from the centre to one of several targets on a circle, all once in every block of random order."""
+"""Centre-out task: from the centre to targets on a circle, each once in every block, in random order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decoderd.tasks import Task, trial
 
 
 class Config(trial.CentreConfig):
-    """Target k lies at angle 2 pi k / targets."""
+    """Settings of `centre_out`. Target k lies at angle 2 pi k / targets."""
 
     kind: Literal["centre_out"] = "centre_out"
     targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
@@ -26,7 +26,7 @@ class Config(trial.CentreConfig):
 
 @stored("tasks.centre_out.state")
 class State(NamedTuple):
-    """The trial, how many were begun before this day, and what is shown until something happens."""
+    """The trial, the number of trials begun before this day, and the cue that is shown until the next event."""
 
     trial: trial.TrialState
     before: int
@@ -51,27 +51,27 @@ def plan(config: Config, timing: Timing) -> Plan:
     return Plan(config.targets, trial.durations(config, timing.tick_s), radii, places, config.recentre)
 
 
-def init(plan: Plan, moment: TimeIndex, trials: int) -> State:
-    """At rest."""
-    now = trial.init(moment, trials)
+def init(plan: Plan, time: TimeIndex, trials: int) -> State:
+    """The state at the start of a day: at rest."""
+    now = trial.init(time, trials)
     return State(now, trials, trial.cue(now, plan.radii))
 
 
 def streams(config: Config) -> dict[str, Spec]:
-    """The order of targets."""
+    """The stream that orders the targets."""
     return {"order": Spec("uniform", config.targets)}
 
 
 def step(
-    plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
+    plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
-    """One tick of the trial; see `tasks.trial` for the table."""
-    now, events = trial.advance(trial.FROM_CENTRE, plan.length, plan.radii, state.trial, xy, moment.tick)
+    """Advance the trial by one tick; see the table in `tasks.trial`."""
+    now, events = trial.advance(trial.FROM_CENTRE, plan.length, plan.radii, state.trial, xy, time.tick)
     if not events:
         return state, state.cue
     begun = now.trial != state.trial.trial
     if begun:
-        k = trial.block_order(streams["order"], moment.day, now.trial - state.before - 1, plan.targets)
+        k = trial.block_order(streams["order"], time.day, now.trial - state.before - 1, plan.targets)
         now = now._replace(target=k, goal=plan.places[k : k + 1])
     cue = trial.cue(now, plan.radii)
     start = trial.CENTRE_POINT if begun and plan.recentre else None

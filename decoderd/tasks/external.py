@@ -1,4 +1,4 @@
-"""External: task software outside decides; targets and trial events arrive as inputs."""
+"""External task: targets and trial events arrive as inputs from another program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decoderd.tasks import Task, trial
 
 
 class Config(ComponentConfig):
-    """Until an event says otherwise, targets have this radius."""
+    """`radius_m` is the radius of targets whose event gives none."""
 
     kind: Literal["external"] = "external"
     radius_m: Metres = 0.012
@@ -25,7 +25,7 @@ class Config(ComponentConfig):
 
 @stored("tasks.external.state")
 class State(NamedTuple):
-    """The last that was heard from outside, and the events to show at the next step."""
+    """The trial and target as last set by an event, and the events of the next cue."""
 
     phase: int
     trial: int
@@ -36,21 +36,21 @@ class State(NamedTuple):
 
 
 def plan(config: Config, timing: Timing) -> Config:
-    """Nothing to work out."""
+    """The configuration is the plan."""
     return config
 
 
-def init(plan: Config, moment: TimeIndex, trials: int) -> State:
-    """At rest."""
+def init(plan: Config, time: TimeIndex, trials: int) -> State:
+    """The state at the start of a day: at rest."""
     return State(trial.REST, trials, -1, None, plan.radius_m, ())
 
 
 def streams(config: Config) -> dict[str, Spec]:
-    """None: nothing here is random."""
+    """None."""
     return {}
 
 
-def take(plan: Config, state: State, event: Any, moment: TimeIndex) -> State:
+def take(plan: Config, state: State, event: Any, time: TimeIndex) -> State:
     """Consume `start` (a trial begins), `go` (reach for the target now) or `end` (with its outcome).
 
     `start` and `go` may carry a target (m), its index and its radius. Raises Refused when a trial is started
@@ -81,9 +81,9 @@ def take(plan: Config, state: State, event: Any, moment: TimeIndex) -> State:
 
 
 def step(
-    plan: Config, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
+    plan: Config, state: State, xy: tuple[float, float], time: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
-    """Show what the events of this tick have set."""
+    """The cue, as the events of this tick have set it."""
     cue = Cue(state.goal, state.radius_m, state.phase, state.target, state.trial, None, state.events)
     return (state._replace(events=()) if state.events else state), cue
 

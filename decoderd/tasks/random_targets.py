@@ -1,4 +1,4 @@
-"""Random targets: one after another anywhere in a square, each sought from where the last one was left."""
+"""Random-target task: targets at random places in a square, each reached from where the last trial ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decoderd.tasks import Task, trial
 
 
 class Config(trial.ReachConfig):
-    """Targets are uniform in the square of half-width `half_width_m` around the centre."""
+    """Settings. Targets are uniform in the square of half-width `half_width_m` around the centre."""
 
     kind: Literal["random_targets"] = "random_targets"
     half_width_m: Metres = 0.07
@@ -21,7 +21,7 @@ class Config(trial.ReachConfig):
 
 @stored("tasks.random_targets.state")
 class State(NamedTuple):
-    """The trial, how many were begun before this day, and what is shown until something happens."""
+    """The trial, the number of trials begun before this day, and the cue that is shown until the next event."""
 
     trial: trial.TrialState
     before: int
@@ -37,32 +37,32 @@ class Plan(NamedTuple):
 
 
 def plan(config: Config, timing: Timing) -> Plan:
-    """Times in ticks."""
+    """The constants, with times in ticks."""
     radius = config.radius_m - config.cursor_radius_m
     return Plan(config.half_width_m, trial.durations(config, timing.tick_s), (radius, radius))
 
 
-def init(plan: Plan, moment: TimeIndex, trials: int) -> State:
-    """At rest."""
-    now = trial.init(moment, trials)
+def init(plan: Plan, time: TimeIndex, trials: int) -> State:
+    """The state at the start of a day: at rest."""
+    now = trial.init(time, trials)
     return State(now, trials, trial.cue(now, plan.radii))
 
 
 def streams(config: Config) -> dict[str, Spec]:
-    """The places of targets."""
+    """The stream that places the targets."""
     return {"places": Spec("uniform", 2)}
 
 
 def step(
-    plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
+    plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
-    """One tick of the trial; see `tasks.trial` for the table."""
-    now, events = trial.advance(trial.FROM_ANYWHERE, plan.length, plan.radii, state.trial, xy, moment.tick)
+    """Advance the trial by one tick; see the table in `tasks.trial`."""
+    now, events = trial.advance(trial.FROM_ANYWHERE, plan.length, plan.radii, state.trial, xy, time.tick)
     if not events:
         return state, state.cue
     begun = now.trial != state.trial.trial
     if begun:
-        place = streams["places"].row(moment.day, now.trial - state.before - 1)
+        place = streams["places"].row(time.day, now.trial - state.before - 1)
         now = now._replace(goal=plan.half_width_m * (2 * place - 1))
     cue = trial.cue(now, plan.radii)
     return State(now, state.before, cue), cue._replace(events=events)

@@ -1,13 +1,13 @@
-"""Timed reach: trials of a fixed length, one after another, each from a place of its own near the centre.
+"""Timed-reach task: trials of fixed length, each from a random start near the centre.
 
-The day's trial k (from 0) takes the same ticks whatever the cursor does, inter-trial rest first:
+The day's trial k (from 0) has the same ticks whatever the cursor does, beginning with the inter-trial rest:
 
     day ticks   k (rest + reach) ...           rest, if there is any
                 ... + rest                     the cursor is put to its start; reach
                 ... + rest + reach - hold      hold
-                ... + rest + reach - 1         the last tick: at its end the cursor is judged
+                ... + rest + reach - 1         the last tick: at its end success is decided
 
-so the state is what is shown, and no more. As in the model of Rajeswaran, Payeur, Orsborn & Lajoie (2024).
+so the state is only the cue. As in the model of Rajeswaran, Payeur, Orsborn & Lajoie (2024).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from decoderd.tasks.trial import HOLD, REACH, REST
 
 
 class Config(ComponentConfig):
-    """Target k lies at angle 2 pi k / targets. `in_turn`: the day's trial k (from 0) has target k mod targets."""
+    """Target k lies at angle 2 pi k / targets. Order `in_turn`: the day's trial k (from 0) has target k mod targets."""
 
     kind: Literal["timed_reach"] = "timed_reach"
     targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
@@ -50,7 +50,7 @@ class Config(ComponentConfig):
 
 @stored("tasks.timed_reach.state")
 class State(NamedTuple):
-    """How many trials were begun before this day, and what is shown until the next change."""
+    """The number of trials begun before this day, and the cue that is shown until the next event."""
 
     before: int
     cue: Cue
@@ -89,52 +89,52 @@ def _circle(points: int) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def init(plan: Plan, moment: TimeIndex, trials: int) -> State:
-    """At rest."""
+def init(plan: Plan, time: TimeIndex, trials: int) -> State:
+    """The state at the start of a day: at rest."""
     return State(trials, Cue(None, 0.0, REST, -1, trials, None, ()))
 
 
 def streams(config: Config) -> dict[str, Spec]:
-    """The order of targets, and the places where trials start: radius and angle."""
+    """The streams of the order of targets, and of the places where trials start (radius and angle)."""
     return {"order": Spec("uniform", config.targets), "starts": Spec("uniform", 2)}
 
 
 def starts(config: Config) -> Array:
-    """The circle within which trials start."""
+    """16 points on the circle within which trials start."""
     return config.start_jitter_m * _circle(16)
 
 
 def step(
-    plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex, streams: Mapping[str, Stream]
+    plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
-    """One tick; see the table above. The cursor changes nothing."""
-    number, at = divmod(moment.day_tick, plan.rest + plan.reach)
+    """Advance the trial by one tick; see the table above. The cursor has no influence."""
+    number, at = divmod(time.day_tick, plan.rest + plan.reach)
     shown, before = state.cue, state.before
     if at == plan.rest:
         target = number % plan.targets
         if plan.shuffled:
-            target = trial.block_order(streams["order"], moment.day, number, plan.targets)
+            target = trial.block_order(streams["order"], time.day, number, plan.targets)
         cue = Cue(plan.places[target : target + 1], plan.radius_m, REACH, target, before + number + 1, None, ())
-        start = place_to_start(streams["starts"].row(moment.day, number), plan.jitter_m)
+        start = start_place(streams["starts"].row(time.day, number), plan.jitter_m)
         return State(before, cue), cue._replace(start=start, events=(Event(REACH, None),))
     if at == plan.rest + plan.reach - plan.hold:
         cue = shown._replace(phase=HOLD)
         return State(before, cue), cue._replace(events=(Event(HOLD, None),))
-    if at == 0 and shown.phase != REST:  # of the trial's end `outcome` has told
+    if at == 0 and shown.phase != REST:  # the end of the trial was reported by `outcome`
         cue = shown._replace(goal=None, radius_m=0.0, phase=REST)
         return State(before, cue), cue
     return state, shown
 
 
-def place_to_start(row: Array, jitter_m: float) -> Array:
-    """(1, 2) m: radius and angle uniform, so denser in the middle than a disc."""
+def start_place(row: Array, jitter_m: float) -> Array:
+    """(1, 2) m: a start with uniform radius and angle, hence denser near the centre than uniform on a disc."""
     radius, angle = jitter_m * row[:, :1], 2 * np.pi * row[:, 1:]
     return np.hstack([radius * np.cos(angle), radius * np.sin(angle)])
 
 
-def outcome(plan: Plan, state: State, xy: tuple[float, float], moment: TimeIndex) -> str | None:
+def outcome(plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex) -> str | None:
     """`success` with the cursor inside the target at the end of the trial, else `missed`."""
-    if (moment.day_tick + 1) % (plan.rest + plan.reach) or state.cue.goal is None:
+    if (time.day_tick + 1) % (plan.rest + plan.reach) or state.cue.goal is None:
         return None
     gx, gy = state.cue.goal[0].tolist()
     return "success" if math.hypot(xy[0] - gx, xy[1] - gy) <= plan.radius_m else "missed"

@@ -1,10 +1,10 @@
-"""The course of a reaching trial as one table.
+"""The phases of a reaching trial, as a table of transitions.
 
     rest --elapsed--> centre --entered--> centre_hold --elapsed--> reach --entered--> hold --elapsed--> rest (success)
                         ^------- left -------'                        (no centre: rest --elapsed--> reach)
 
-`elapsed` is the end of the phase's time; `entered` and `left` are the cursor's with respect to the phase's goal.
-Every way back to rest carries the trial's outcome.
+`elapsed` is the end of the phase's time. `entered` and `left` mean that the cursor entered or left the phase's goal.
+Every transition to rest has the trial's outcome.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FROM_ANYWHERE: Table = {
 
 
 class ReachConfig(ComponentConfig):
-    """Times and sizes that every reaching task has."""
+    """Times and sizes of every reaching task."""
 
     radius_m: Metres = 0.012
     cursor_radius_m: MetresOrZero = 0.0
@@ -67,13 +67,13 @@ class CentreConfig(ReachConfig):
     centre_hold_s: SecondsOrZero = 0.2
     centre_timeout_s: Seconds = 10.0
     recentre: Annotated[
-        bool, Field(description="put the cursor at the centre when a trial begins, as some rigs do")
+        bool, Field(description="put the cursor at the centre when a trial begins, as some experiments do")
     ] = False
 
 
 @stored("tasks.trial")
 class TrialState(NamedTuple):
-    """Where the trial stands."""
+    """The phase of a trial, when it began, and its target."""
 
     phase: int
     since: int  # tick at which the phase began
@@ -83,9 +83,9 @@ class TrialState(NamedTuple):
     goal: Array  # (1, 2) m, the trial's target
 
 
-def init(moment: TimeIndex, trials: int) -> TrialState:
-    """At rest, after `trials` earlier ones."""
-    return TrialState(REST, moment.tick, moment.tick, trials, -1, np.zeros((1, 2)))
+def init(time: TimeIndex, trials: int) -> TrialState:
+    """The state at rest, after `trials` earlier trials."""
+    return TrialState(REST, time.tick, time.tick, trials, -1, np.zeros((1, 2)))
 
 
 def durations(config: ReachConfig, tick_s: float) -> tuple[int, ...]:
@@ -107,10 +107,10 @@ def advance(
     xy: tuple[float, float],
     tick: int,
 ) -> tuple[TrialState, tuple[Event, ...]]:
-    """Follow the table as far as this tick's cursor and time allow.
+    """Make the transitions that this tick's cursor and time allow; returns the state and their events.
 
-    `length` are the phases' ticks, `radii` those within which the cursor's middle counts as inside the centre and
-    the target (m). The trial number rises on leaving rest; choosing its target is the caller's.
+    `length` has the ticks of each phase; the cursor is inside the centre or the target up to the distances `radii` (m).
+    The trial number rises on leaving rest; the caller then has to choose the target.
     """
     events: tuple[Event, ...] = ()
     while True:
@@ -126,7 +126,7 @@ def advance(
             if inside != holding:
                 event = "entered" if inside else "left"
             else:
-                # A hold that breaks leads back to the centre, whose time goes on: or trials might never end.
+                # A broken hold leads back to the centre, whose time is not restarted: otherwise trials might never end.
                 since = state.begun if phase == CENTRE else state.since
                 event = "elapsed" if tick - since >= length[phase] else ""
         if (phase, event) not in table:
@@ -136,12 +136,12 @@ def advance(
         events += (Event(following, outcome),)
         if phase == REST:  # the caller has to choose a target before the cursor is compared with it
             return state._replace(begun=tick, trial=state.trial + 1), events
-        if following == REST:  # a trial's end has a tick of its own
+        if following == REST:  # no further transition in the tick in which a trial ends
             return state, events
 
 
 def cue(state: TrialState, radii: tuple[float, float]) -> Cue:
-    """What is shown in this phase, as long as nothing happens."""
+    """The cue of this phase, without events."""
     if state.phase == REST:
         goal, radius = None, 0.0
     elif state.phase in (CENTRE, CENTRE_HOLD):
@@ -152,6 +152,6 @@ def cue(state: TrialState, radii: tuple[float, float]) -> Cue:
 
 
 def block_order(stream: Stream, day: int, trial: int, targets: int) -> int:
-    """Target of the day's `trial` (from 0): a fresh random order of all targets every `targets` trials."""
+    """The target of the day's `trial` (from 0). Every `targets` trials all targets are shown, in a new random order."""
     block, place = divmod(trial, targets)
     return int(np.argsort(stream.row(day, block)[0], kind="stable")[place])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from decoderd.arrays import Array
-from decoderd.decoders import Calibration, Recorded, fitting, intrinsic_manifold
+from decoderd.decoders import Calibration, CalibrationData, fitting, intrinsic_manifold
 from decoderd.errors import ProtocolError
 from decoderd.twin import factor_model
 from decoderd.twin.recording import Recording, scaled
@@ -32,7 +32,7 @@ def decoder(recording: Recording, factors: int = 10) -> dict[str, NDArray[Any]]:
     factor_model.independent(model["fa_loadings"], model["fa_private_var"])
     if recording.filter:
         return {**model, **recording.filter}
-    intended = Recorded(recording.counts, None, unit_vectors(recording.direction), recording.bin_s)
+    intended = CalibrationData(recording.counts, None, unit_vectors(recording.direction), recording.bin_s)
     arrays = fitting.intrinsic_manifold(intended, Calibration(speed_sd_m_s=math.sqrt(0.5)), model)
     return scaled(arrays, FITTED_SPEED_M_S / settled_speed(recording, intrinsic_manifold.load(arrays)))
 

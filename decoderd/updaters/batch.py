@@ -1,4 +1,4 @@
-"""What updaters that fit a batch have in common: they gather its sums, fit, and blend."""
+"""Functions shared by the updaters that fit a batch of bins and blend the fit with the old model."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from decoderd.updaters.sums import Sums
 
 
 class BatchConfig(IntentionConfig):
-    """How a batch is fitted: by default as a decoder's calibration is, so that the same data give the same decoder."""
+    """How a batch is fitted. The default is that of a calibration, so that the same data give the same decoder."""
 
-    noise_shrinkage: Annotated[Fraction, Field(description="how far the batch's Q is drawn towards its diagonal")] = 0.1
+    noise_shrinkage: Annotated[Fraction, Field(description="how far the batch's Q is shrunk towards its diagonal")] = (
+        0.1
+    )
 
 
 class Plan(NamedTuple):
     """Constants of a session."""
 
-    bins: int  # in a batch; 0 where a batch is a block
+    bins: int  # in a batch; 0 where a block is a batch
     intensity: float
     shrinkage: float
     approach_s: float | None
 
 
 def bins_in(seconds: float, timing: Timing) -> int:
-    """Bins in a batch of this length, at least one."""
+    """The number of bins in a batch of this length, at least 1."""
     return max(1, round(seconds / timing.bin_s))
 
 
@@ -40,12 +42,12 @@ def init(plan: Any, observation: Observation) -> Sums:
 
 
 def observe(plan: Any, state: Sums, x: Array, y: Array) -> Sums:
-    """The batch with these rows."""
+    """The batch with these rows added."""
     return sums.added(state, x, y)
 
 
 def full(plan: Plan, state: Sums, block_over: bool) -> bool:
-    """Whether the batch has its bins."""
+    """Whether the batch has all its bins."""
     return state.rows >= plan.bins
 
 

@@ -1,9 +1,9 @@
-"""When updating stops and begins again: the rate of success, measured over a window, as two rules.
+"""The criterion that stops and restarts updating: the success rate over a window, compared with two limits.
 
     updating --rate >= stop_at_per_min--> stopped --rate < (1 - restart_drop) x the rate at the stop--> updating
 
-The window has to be full before it is judged, and begins anew with every change, so that neither state lasts shorter
-than a window.
+The rate is compared only when the window is full, and the window is emptied at every change. Each state therefore
+lasts at least one window.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ class Plan(NamedTuple):
     """Constants of a session."""
 
     stop_at: float  # successes a minute
-    keep: float  # share of the rate at the stop below which updating begins again; 0: it does not
+    keep: float  # updating restarts below this share of the rate at the stop; 0: never
     window: int  # bins
-    minutes: float  # in the window
+    minutes: float  # length of the window
 
 
 @stored("updaters.criterion.state")
 class State(NamedTuple):
-    """Whether there is updating, and what is judged."""
+    """Whether the decoder is being updated, and the successes in the window."""
 
     updating: bool
-    stopped_at: float  # successes a minute when it stopped last; 0 before
-    bins: int  # since the window began
-    successes: tuple[int, ...]  # at which of them, those in the window
+    stopped_at: float  # successes a minute at the last stop; 0 before the first
+    bins: int  # since the window was emptied
+    successes: tuple[int, ...]  # numbers of the bins with a success, within the window
 
 
 def plan(config: Criterion, timing: Timing) -> Plan:
-    """Times in bins."""
+    """The limits, and times in bins."""
     window = max(1, round(config.window_s / timing.bin_s))
     keep = 0.0 if config.restart_drop is None else 1 - config.restart_drop
     return Plan(config.stop_at_per_min, keep, window, window * timing.bin_s / 60)
 
 
 def begin() -> State:
-    """Updating, nothing measured."""
+    """The state at the beginning: updating, with an empty window."""
     return State(True, 0.0, 0, ())
 
 
 def renewed(state: State) -> State:
-    """With an empty window, as after a night."""
+    """The state with an empty window, as at the start of a day."""
     return state._replace(bins=0, successes=())
 
 
 def rate(plan: Plan, state: State) -> float | None:
-    """Successes a minute in the window; None until it is full."""
+    """Successes a minute in the window; None while it is not full."""
     return len(state.successes) / plan.minutes if state.bins >= plan.window else None
 
 
 def follow(plan: Plan, state: State, successes: int) -> State:
-    """One bin on, in which there were `successes`."""
+    """The state after one more bin, with `successes` in it."""
     bins = state.bins + 1
     within = tuple(at for at in (*state.successes, *[bins] * successes) if at > bins - plan.window)
     state = state._replace(bins=bins, successes=within)

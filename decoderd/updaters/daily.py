@@ -1,9 +1,9 @@
-"""Re-aim and blend once a block, as the network model of Rajeswaran et al. (2024) does before every day's practice:
+"""One update at the end of each block, as in the network model of Rajeswaran et al. (2024) before each day's training:
 
     X <- (1 - intensity) X + intensity X'        X in {C, Q}
 
-with C' and Q' fitted to all bins of trials of the block, decoded velocities turned towards the goal. C holds H and,
-as the column of the constant, m. An intensity of 0 takes the same path and leaves the decoder as it is.
+with C' and Q' fitted to all bins of the block's trials, decoded velocities rotated towards the goal. C holds the
+paper's H and, as the column of the constant, its m. With intensity 0 the same computation leaves the decoder unchanged.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from decoderd.updaters.sums import Sums
 
 
 class DailyConfig(BatchConfig):
-    """A batch is a block."""
+    """Settings of `daily`: a batch is a block."""
 
     kind: Literal["daily"] = "daily"
     intensity: Fraction = 0.25
 
 
 def plan(config: DailyConfig, timing: Timing) -> Plan:
-    """The block decides how many bins there are."""
+    """Constants; the number of bins is that of the block."""
     return Plan(0, config.intensity, config.noise_shrinkage, config.approach_s)
 
 
 def intend(plan: Plan, bin: DecodedBin) -> Array | None:
-    """Re-aimed."""
+    """The decoded velocity, rotated towards the goal."""
     return intention.reaimed(bin, plan.approach_s)
 
 
 def due(plan: Plan, state: Sums, block_over: bool) -> bool:
-    """At the end of the block."""
+    """True at the end of the block."""
     return block_over
 
 

@@ -1,11 +1,11 @@
-"""What the subject must have intended, as an updater takes it: to move from the cursor straight to the goal.
+"""Estimates of the velocity that the subject intended: from the cursor straight to the goal.
 
-The decoded velocity is turned towards the goal and its speed kept (Gilja et al. 2012; Orsborn et al. 2012). Decoded
-speeds are smoothed and share the noise of the counts they are to explain, so a model fitted to them believes in more
-spikes a speed than there are, and the cursor slows down from update to update. Speeds that follow from the distance
-to the goal, the other choice in use, hold the scale.
+The decoded velocity is rotated towards the goal and keeps its speed (Gilja et al. 2012; Orsborn et al. 2012). Decoded
+speeds are smoothed and contain the noise of the counts that they are to explain. A model fitted to them overestimates
+the counts for a given speed, and the cursor slows down from update to update. With `approach_s`, speeds follow from the
+distance to the goal instead, and the scale is kept.
 
-Where there is no goal, at rest, the intention cannot be told.
+Without a goal, at rest, there is no estimate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from decoderd.updaters import DecodedBin, UpdaterConfig
 
 
 class IntentionConfig(UpdaterConfig):
-    """How fast the subject is taken to mean to move."""
+    """How fast the subject is assumed to move."""
 
     approach_s: Annotated[
         Seconds | None,
@@ -30,7 +30,7 @@ class IntentionConfig(UpdaterConfig):
 
 
 def reaimed(bin: DecodedBin, approach_s: float | None) -> Array | None:
-    """(B, 2) m/s towards the goal; 0 for a cursor in its very middle."""
+    """(B, 2) m/s towards the goal; 0 for a cursor exactly at its middle; None without a goal."""
     if bin.goal is None:
         return None
     away = bin.goal - bin.position
@@ -42,7 +42,7 @@ def reaimed(bin: DecodedBin, approach_s: float | None) -> Array | None:
 
 
 def stopping(bin: DecodedBin, approach_s: float | None) -> Array | None:
-    """(B, 2) m/s: the same, but 0 within the goal, where the subject means to stay."""
+    """(B, 2) m/s: as `reaimed`, but 0 within the goal, where the subject intends to stay."""
     towards = reaimed(bin, approach_s)
     if bin.goal is None or towards is None:
         return None

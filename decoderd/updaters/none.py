@@ -1,4 +1,4 @@
-"""No updater: the decoder stays as it is."""
+"""No updater: the decoder does not change."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from decoderd.updaters import DecodedBin, Updater
 
 
 class NoneConfig(ComponentConfig):
-    """Nothing to set."""
+    """No settings."""
 
     kind: Literal["none"] = "none"
 
 
 def plan(config: NoneConfig, timing: Timing) -> tuple[()]:
-    """Nothing to plan."""
+    """No constants."""
     return ()
 
 
 def init(plan: tuple[()], observation: Observation) -> tuple[()]:
-    """Nothing is gathered."""
+    """No state."""
     return ()
 
 
 def intend(plan: tuple[()], bin: DecodedBin) -> None:
-    """Nothing is asked."""
+    """No estimate is needed."""
     return None
 
 
 def observe(plan: tuple[()], state: tuple[()], x: Array, y: Array) -> tuple[()]:
-    """Nothing is gathered."""
+    """Bins are ignored."""
     return ()
 
 
 def due(plan: tuple[()], state: tuple[()], block_over: bool) -> bool:
-    """Never."""
+    """Never due."""
     return False
 
 
 def update(plan: tuple[()], state: tuple[()], observation: Observation) -> tuple[Any, Observation]:
-    """The model as it is."""
+    """The model, unchanged."""
     return state, observation
 
 

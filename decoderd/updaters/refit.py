@@ -1,7 +1,7 @@
-"""ReFIT (Gilja et al. 2012): one refit to a batch driven with the first decoder.
+"""ReFIT (Gilja et al. 2012): one refit, to a batch of bins made with the first decoder.
 
-Decoded velocities are turned towards the goal, and zero within it. That the position is known, its other change, is
-how position filters decode here in any case.
+Decoded velocities are rotated towards the goal, and zero within it. The method's other change, that the position is
+known, holds for all position filters here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from decoderd.updaters.sums import Sums
 
 
 class RefitConfig(BatchConfig):
-    """A batch is of bins in which the intention is known."""
+    """A batch is of bins in which there is a goal."""
 
     kind: Literal["refit"] = "refit"
     batch_s: Seconds = 180.0
@@ -27,14 +27,14 @@ class RefitConfig(BatchConfig):
 
 @stored("updaters.refit.state")
 class State(NamedTuple):
-    """The batch, until it has been used."""
+    """The batch, and whether the refit has been made."""
 
     batch: Sums
     done: bool
 
 
 def plan(config: RefitConfig, timing: Timing) -> Plan:
-    """Bins in the batch."""
+    """Constants, with the bins of the batch."""
     bins = batch.bins_in(config.batch_s, timing)
     return Plan(bins, config.intensity, config.noise_shrinkage, config.approach_s)
 
@@ -45,17 +45,17 @@ def init(plan: Plan, observation: Observation) -> State:
 
 
 def intend(plan: Plan, bin: DecodedBin) -> Array | None:
-    """Re-aimed; nothing within the goal."""
+    """The decoded velocity, rotated towards the goal; 0 within it."""
     return intention.stopping(bin, plan.approach_s)
 
 
 def observe(plan: Plan, state: State, x: Array, y: Array) -> State:
-    """The batch with these rows, while there is one."""
+    """The batch with these rows added, until the refit."""
     return state if state.done else State(batch.observe(plan, state.batch, x, y), False)
 
 
 def due(plan: Plan, state: State, block_over: bool) -> bool:
-    """Once, when the batch has its bins."""
+    """Whether the batch has all its bins; true only once."""
     return not state.done and batch.full(plan, state.batch, block_over)
 
 

@@ -2,7 +2,8 @@
 
     C <- (1 - rho) Chat + rho C        Q <- (1 - rho) Qhat + rho Q        rho = 0.5^(batch / half-life)
 
-with Chat and Qhat the least-squares fit to the batch of the velocities intended in it: those decoded, re-aimed.
+with Chat and Qhat the least-squares fit of the batch to the intended velocities, which are the decoded ones rotated
+towards the goal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from decoderd.updaters.batch import BatchConfig, Plan
 
 
 class SmoothBatchConfig(BatchConfig):
-    """A batch is of bins in which the intention is known."""
+    """A batch is of bins in which there is a goal."""
 
     kind: Literal["smooth_batch"] = "smooth_batch"
     batch_s: Seconds = 90.0
@@ -25,13 +26,13 @@ class SmoothBatchConfig(BatchConfig):
 
 
 def plan(config: SmoothBatchConfig, timing: Timing) -> Plan:
-    """The intensity is 1 - rho."""
+    """Constants; the intensity is 1 - rho."""
     rho = 0.5 ** (config.batch_s / config.half_life_s)
     return Plan(batch.bins_in(config.batch_s, timing), 1 - rho, config.noise_shrinkage, config.approach_s)
 
 
 def intend(plan: Plan, bin: DecodedBin) -> Array | None:
-    """Re-aimed."""
+    """The decoded velocity, rotated towards the goal."""
     return intention.reaimed(bin, plan.approach_s)
 
 

@@ -1,8 +1,8 @@
-"""Least squares from running sums, so that a batch costs the same to hold and to fit however long it is.
+"""Least squares from running sums: storing and fitting a batch costs the same for any length of it.
 
     C = S R^-1,    Q = (T - S C') / freedom        R = sum of x x',  S = sum of y x',  T = sum of y y'
 
-This is the regression a decoder is calibrated with, of observations y (M) on states x (n).
+This is the regression of a decoder's calibration: of observations y (M) on states x (n).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from decoderd.checkpoint import stored
 from decoderd.errors import NumericalError
 from decoderd.state import Observation
 
-# States whose correlations are as ill-conditioned as this do not tell their coefficients apart.
+# Above this condition number of the states' correlations, their coefficients are not determined.
 LARGEST_CONDITION = 1e10
 
 
 @stored("updaters.sums")
 class Sums(NamedTuple):
-    """Of all rows so far."""
+    """Sums over all rows so far."""
 
     R: Array  # (n, n)
     S: Array  # (M, n)
@@ -31,33 +31,33 @@ class Sums(NamedTuple):
 
 
 def empty(observation: Observation) -> Sums:
-    """Of no rows, for a model of this shape."""
+    """Sums over no rows, for a model of this shape."""
     m, n = observation.C.shape
     return Sums(np.zeros((n, n)), np.zeros((m, n)), np.zeros((m, m)), 0.0)
 
 
 def added(sums: Sums, x: Array, y: Array) -> Sums:
-    """With the rows of x (T, n) and y (T, M)."""
+    """The sums with the rows of x (T, n) and y (T, M) added."""
     return Sums(sums.R + x.T @ x, sums.S + y.T @ x, sums.T + y.T @ y, sums.rows + len(x))
 
 
 def faded(sums: Sums, rho: float, new: Sums) -> Sums:
-    """The old sums with weight rho, and new ones."""
+    """The old sums times rho, plus the new ones."""
     R, S, T, rows = sums
     return Sums(rho * R + new.R, rho * S + new.S, rho * T + new.T, rho * rows + new.rows)
 
 
-def supposed(observation: Observation, R: Array, rows: float) -> Sums:
-    """The sums from which `observation` would come: `rows` rows whose states have second moments R (n, n)."""
+def equivalent(observation: Observation, R: Array, rows: float) -> Sums:
+    """Sums over `rows` rows that would give `observation`, with second moments R (n, n) of their states."""
     S = rows * observation.C @ R
     return Sums(rows * R, S, S @ observation.C.T + rows * observation.Q, rows)
 
 
 def regression(sums: Sums, freedom: float, shrinkage: float) -> Observation:
-    """C, and Q with `freedom` as divisor, drawn towards its diagonal by `shrinkage`.
+    """C, and Q with `freedom` as divisor, shrunk towards its diagonal by `shrinkage`.
 
-    No unit has less variance than a single count in all the rows would give it. Raises NumericalError where the rows
-    are too few, or the states in them too much alike, to determine C.
+    No unit has less variance than a single count in all the rows would give it. Raises NumericalError for too few
+    rows, or states too similar, to determine C.
     """
     if freedom < 1:
         raise NumericalError(f"{sums.rows:g} bins are too few to fit {len(sums.R)} coefficients a unit", "C")

@@ -5,7 +5,7 @@ Every reply has `v`, `id` and `ok`; one that is not ok has an `error`. How repli
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,36 +13,49 @@ from decoderd.wire.requests import Whole
 from decoderd.wire.topics import TopicName
 from decoderd.wire.version import VERSION, Version
 
-Code = Literal[
-    "malformed",  # not one msgpack map, or frames missing
-    "too_large",
-    "bad_version",
-    "unknown_operation",
-    "invalid",  # a field is missing, unknown, or has a wrong type or value
-    "bad_protocol",
-    "bad_array",
-    "ill_conditioned",
-    "bad_store",
-    "refused",  # understood, but this session cannot do it; nothing was changed
-    "not_found",
-    "exists",
-    "forbidden",  # an observer asked for what only a controller may
-    "busy",  # too many requests wait
-    "timeout",
-    "over",  # the session has ended or is stopping
-    "internal",
-]
+# Codes of errors, and what they mean.
+CODES = {
+    "malformed": "not one msgpack map with str keys, or an array's frame is not there",
+    "too_large": "see limits",
+    "bad_version": "`v` is not the version that the service speaks: use a client of its version",
+    "unknown_operation": "`op` is missing, or not one of this socket",
+    "invalid": "a field is missing, unknown, or has a wrong type or value; but see `refused`",
+    "bad_protocol": "start, resume: the protocol of the experiment does not validate",
+    "bad_array": "start, resume: a file has an array of a wrong shape, or numbers that are not finite",
+    "ill_conditioned": "start, resume: numbers that no stable computation can use",
+    "bad_store": "start, resume: the session file is foreign, corrupt, locked, or cannot be written",
+    "refused": (
+        "understood, but this session cannot do it: another task or decoder, a wrong shape, lockstep where "
+        "there is none. Also whatever is wrong within `perturbation` and `arrays`, such as a missing field: "
+        "what belongs there depends on the session"
+    ),
+    "not_found": "no such session or participant",
+    "exists": "start: there is a session of this name with another protocol",
+    "forbidden": "an observer asked for what only a controller may do",
+    "busy": "too much waits, or a grant of this participant is under way: try later, under a new id",
+    "timeout": "reserved",
+    "over": "the session has ended or is stopping",
+    "internal": "start, resume: the process failed in some other way; `message` is the end of its log",
+}
 
-State = Literal[
-    "preparing",  # calibrating, loading
-    "running",
-    "paused",
-    "waiting",  # in lockstep, for a participant
-    "stopped",  # no process; can be resumed
-    "done",  # came to the end of its protocol
-    "crashed",  # the process died; it will be resumed
-    "failed",  # cannot go on: see `why`
-]
+# States of a session, and what they mean.
+STATES = {
+    "preparing": "the process has its sockets; it calibrates, pretrains or loads",
+    "running": "ticks pass",
+    "paused": "a client paused the session; no tick passes until one sends `resume`",
+    "waiting": "in lockstep: a participant has not granted the next tick",
+    "stopped": "ended on request, everything stored; `resume` continues it. The process may still answer requests",
+    "done": "the protocol is over, everything stored. The process may still answer requests",
+    "crashed": "the process died without an end; the supervisor resumes it from its last commit",
+    "failed": "the session cannot continue by itself; `why` gives the reason",
+}
+
+if TYPE_CHECKING:
+    Code = str
+    State = str
+else:
+    Code = Literal[tuple(CODES)]
+    State = Literal[tuple(STATES)]
 
 Incarnation = Annotated[Whole, Field(description="counted from 1; 0 while it is not known yet")]
 StateNow = Annotated[State, Field(description="state of the session")]
@@ -111,7 +124,7 @@ class Description(Reply):
     ok: Literal[True] = True
     decoderd: Annotated[str, Field(description="version of the service, of no meaning to the protocol")]
     session: Annotated[str, Field(description="the session's name, the one it was started by; `s` of its messages")]
-    seed: Annotated[Whole, Field(description="the seed of everything random in it, from the protocol")]
+    seed: Annotated[int, Field(ge=0, description="of everything random, from the protocol; may exceed 2^53")]
     state: StateNow
     incarnation: Incarnation
     from_tick: Annotated[Whole, Field(description="first tick of this incarnation")]

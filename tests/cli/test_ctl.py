@@ -1,4 +1,4 @@
-"""`decoderd ctl` and `watch` as people use them, and what they are told when something is wrong."""
+"""`decoderd ctl` and `watch` in this process against a daemon of its own, and their errors."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_session_by_its_name(one, tmp_path):
     assert "running" in invoked("ctl", "list", *here).stdout
 
 
-def test_what_the_daemon_refuses_is_said_in_words_of_the_command(one, tmp_path):
+def test_a_refusal_of_the_daemon_is_the_error_of_the_command(one, tmp_path):
     here, protocol = ("--control", one.control), write(tmp_path / "p.toml", lasting(3600.0))
     granted = (*here, "--participant", "x=tick")
     for arguments, words in (
@@ -80,7 +80,7 @@ def test_what_the_daemon_refuses_is_said_in_words_of_the_command(one, tmp_path):
         assert [one["session"] for one in supervisor.sessions()["sessions"]] == ["a"]
 
 
-def test_what_cannot_be_sent_or_written_is_said(one, tmp_path):
+def test_errors_of_files_endpoints_and_arguments(one, tmp_path):
     here = ("--control", one.control)
     (tmp_path / "no.npz").write_text("no arrays")
     np.savez(tmp_path / "text.npz", A=np.array(["x"]))
@@ -88,10 +88,10 @@ def test_what_cannot_be_sent_or_written_is_said(one, tmp_path):
         (("ctl", "list", "--control", "localhost:5570"), "'localhost:5570' is no endpoint: right is tcp://HOST:PORT"),
         (("ctl", "describe", "\udcff", *here), "cannot be sent: 'utf-8' codec"),
         (("ctl", "give", "a", '{"x": 1' + 30 * "0" + "}", *here), "cannot be sent: Integer"),
-        (("ctl", "give", "a", "nonsense", *here), "not JSON"),
+        (("ctl", "give", "a", "nonsense", *here), "is not JSON"),
         (("ctl", "perturb", "a", tmp_path / "none.toml", *here), "none.toml: cannot be read: No such file"),
         (("ctl", "set-decoder", "a", tmp_path / "no.npz", *here), "no.npz: not a readable .npz file"),
-        (("ctl", "set-decoder", "a", tmp_path / "text.npz", *here), "text.npz: an array that holds no numbers"),
+        (("ctl", "set-decoder", "a", tmp_path / "text.npz", *here), "text.npz: its arrays must hold numbers"),
         (("ctl", "get-decoder", "a", tmp_path / "none" / "d.npz", *here), "d.npz: cannot be written: No such file"),
         (
             ("serve", "--data", tmp_path / "no.npz", "--control", "tcp://127.0.0.1:*"),
@@ -102,6 +102,6 @@ def test_what_cannot_be_sent_or_written_is_said(one, tmp_path):
         assert words in wrong(*arguments)
 
 
-def test_nobody_answers():
+def test_no_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "is it running?" in wrong("watch", "a", "--control", f"tcp://127.0.0.1:{silent.getsockname()[1]}")

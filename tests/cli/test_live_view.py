@@ -1,4 +1,4 @@
-"""What `decoderd watch` makes of messages."""
+"""The live view of `decoderd watch`, message by message."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def printed(view):
     return console.export_text()
 
 
-def test_a_session_not_yet_heard_of():
+def test_a_view_before_the_first_message():
     view = View(DESCRIPTION)
     assert lines(view)["perturbations"] == "turn (on)"
     assert lines(view)["success"] == lines(view)["lateness"] == "-"
     assert "small-3, speed realtime" in printed(view)
 
 
-def test_a_session_heard_to_its_end():
+def test_a_view_at_the_end_of_a_session():
     session, state = protocols.begun(centre_out())
     view, outcomes, last = View(DESCRIPTION), [], None
     while not state.progress.done:
         state, messages = step(session, state)
         for topic, payload in messages:
-            view.hear(topic, payload)
+            view.add(topic, payload)
             outcomes += [payload["x"]] if topic == "trial" else []
             last = payload if topic == "tick" else last
     won = outcomes.count("success")
@@ -82,18 +82,18 @@ def test_a_cursor_that_left_the_picture():
 def test_perturbations_come_and_go():
     view = View({**DESCRIPTION, "perturbations": []})
     for what, state in (("added", "turn (waiting)"), ("on", "turn (on)"), ("off", "none")):
-        view.hear("perturbation", {"w": "turn", "x": what})
+        view.add("perturbation", {"w": "turn", "x": what})
         assert lines(view)["perturbations"] == state
 
 
-def test_punctuality_and_what_became_of_the_process():
+def test_health_metrics_and_the_state_of_the_process():
     view = View(DESCRIPTION)
-    view.hear("health", {"l": (50.0, 99.0, 120.0), "m": 2, "n": 25, "z": 0.25})
+    view.add("health", {"l": (50.0, 99.0, 120.0), "m": 2, "n": 25, "z": 0.25})
     assert lines(view)["lateness"] == "50, p99 99, max 120 us"
-    view.hear("health", {"l": None, "m": 1, "n": 500, "z": 0.25})
+    view.add("health", {"l": None, "m": 1, "n": 500, "z": 0.25})
     assert lines(view)["lateness"] == "no deadlines; 2000 ticks/s"
     assert lines(view)["missed"] == "3 ticks"
-    view.hear("session", {"x": "resumed", "k": 230, "i": 2})
-    view.hear("metrics", {"w": "compaction", "f": {"n_c": 14.0}})
+    view.add("session", {"x": "resumed", "k": 230, "i": 2})
+    view.add("metrics", {"w": "compaction", "f": {"n_c": 14.0}})
     assert lines(view)["process"] == "resumed at tick 230 (incarnation 2)"
     assert lines(view)["compaction"] == "n_c 14"

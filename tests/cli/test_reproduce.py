@@ -1,16 +1,48 @@
-"""`decoderd reproduce`, in a process of its own. The experiment in full takes most of a minute: a campaign."""
+"""`decoderd reproduce`: its commands are those of the table. An experiment in full takes most of a minute: a campaign."""
+
+from __future__ import annotations
 
 import json
 import re
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from decoderd.cli.reproduce import command
+from decoderd.experiments import catalogue
 from tests.running import cli
 
 
-def test_help_names_the_experiment():
-    assert "manifold" in cli("reproduce", "--help").stdout
-    assert cli("reproduce", "manifold", "--seeds", "0").returncode != 0
+def test_help_names_every_experiment_and_what_it_reproduces():
+    shown = " ".join(cli("reproduce", "--help").stdout.replace("│", " ").split())
+    for experiment in catalogue.EXPERIMENTS:
+        assert f"{experiment.name} {experiment.reproduces}" in shown
+
+
+@pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS, ids=lambda one: one.name)
+def test_a_command_passes_its_options_on(experiment):
+    given = {}
+
+    def instead(settings, **own):
+        given.update(settings._asdict(), **own)
+        raise KeyError("enough")
+
+    app = typer.Typer()
+    app.command()(command(experiment._replace(run=instead)))
+    arguments, expected = ["--jobs", "2"], {"seeds": experiment.seeds, "jobs": 2}
+    for option in experiment.options:
+        flag = isinstance(option.default, bool)
+        arguments += [catalogue.flag(option)] if flag else [catalogue.flag(option), "3", catalogue.flag(option), "7"]
+        expected[option.name] = True if flag else [3, 7]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, KeyError)
+    given.pop("on_progress")
+    assert given == expected
+
+
+def test_numbers_below_one_are_refused():
+    assert cli("reproduce", "manifold", "--seeds", "0").returncode == 2
+    assert cli("reproduce", "schedules", "--stop-day", "0").returncode == 2
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_path):

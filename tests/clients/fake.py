@@ -1,4 +1,4 @@
-"""A session that is none: the two sockets, a store of messages, and as much loss as a test wants."""
+"""A service without a session: the two sockets, a store of messages, and as much loss as a test wants."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 
 import zmq
 
-from decoderd.wire import codec, envelope
+from decoderd.wire import codec, envelope, topics
+from tests.wire.spec import vectors
+from tools.wire_spec.json_form import from_json
 
-ALL = (*codec.TOPICS, *codec.OBSERVED)
+# A payload of each topic.
+PAYLOADS = {one["topic"]: from_json(one["payload"]) for one in reversed(vectors("messages.json"))}
 
 
 class Fake:
-    """Answers control in a thread; `tell` publishes from the test's own.
+    """Answers control in a thread; `send` publishes from the test's own.
 
     `ignored` requests get no answer, `unstored` requests for missed messages find nothing on the disk yet. What was
     asked for is in `requests`.
@@ -28,7 +31,7 @@ class Fake:
         self._router.setsockopt(zmq.LINGER, 0)
         self.stream = self._bound(self._stream)
         self.control = self._bound(self._router)
-        self.stored: dict[str, list[bytes]] = {topic: [] for topic in ALL}
+        self.stored: dict[str, list[bytes]] = {topic: [] for topic in topics.NAMES}
         self.requests: list[dict[str, Any]] = []
         self.ignored = self.unstored = 0
         self.incarnation = 1
@@ -45,10 +48,11 @@ class Fake:
         socket.bind("tcp://127.0.0.1:*")
         return socket.get_string(zmq.LAST_ENDPOINT)
 
-    def tell(self, topic: str, lost: bool = False, tick: int | None = None, **fields: Any) -> None:
+    def send(self, topic: str, lost: bool = False, tick: int | None = None, **fields: Any) -> None:
         """Store a message, and publish it unless it is to be lost."""
         number = len(self.stored[topic])
-        payload = {"s": "fake", "q": number, "k": number if tick is None else tick, **fields}
+        head = {"s": "fake", "q": number, "k": number if tick is None else tick}
+        payload = {**PAYLOADS[topic], **head, **fields}
         self.stored[topic].append(codec.encode(payload))
         if not lost:
             self.publish(topic, number)
@@ -59,8 +63,8 @@ class Fake:
         self._stream.send_multipart((codec.topic(topic), self.stored[topic][number], stamp))
 
     def end(self, what: str = "done", lost: bool = False) -> None:
-        """Tell that the process ends; control goes on answering."""
-        self.tell("session", lost, x=what, i=self.incarnation, f=0, w="")
+        """Publish that the session has ended; control goes on answering."""
+        self.send("session", lost, x=what, i=self.incarnation, f=0, w="")
 
     def asked(self, op: str) -> list[dict[str, Any]]:
         """The requests of one operation."""
@@ -77,8 +81,8 @@ class Fake:
             found: list[bytes] = []
         else:
             found = bodies[request["first"] : request["first"] + min(request["count"], 7)]
-        told = {"topic": request["topic"], "first": request["first"], "count": len(found), "next": len(bodies)}
-        return told, found
+        fields = {"topic": request["topic"], "first": request["first"], "count": len(found), "next": len(bodies)}
+        return fields, found
 
     def _answer(self) -> None:
         while not self._over.is_set():
@@ -99,7 +103,7 @@ class Fake:
             self._router.send_multipart((who, *reply))
 
     def close(self) -> None:
-        """Give sockets and thread back."""
+        """Close the sockets and end the thread."""
         self._over.set()
         self._thread.join()
         self._stream.close()
@@ -113,12 +117,12 @@ class Fake:
         self.close()
 
 
-def heard(fake: Fake, subscriber: Any, topic: str = "metrics") -> None:
-    """Publish until the subscriber's socket is connected: subscriptions take a moment."""
+def connect(fake: Fake, subscriber: Any, topic: str = "metrics") -> None:
+    """Publish until the subscriber's socket is connected: subscriptions take a while."""
     for _ in range(200):
-        fake.tell(topic)
+        fake.send(topic)
         if (message := subscriber.next(timeout_s=0.02)) is not None and message.topic == topic:
             while subscriber.next(timeout_s=0.05) is not None:
                 pass
             return
-    raise AssertionError("the subscriber hears nothing")
+    raise AssertionError("the subscriber receives nothing")

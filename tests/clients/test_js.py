@@ -13,10 +13,9 @@ import pytest
 
 from decoderd.recording.reader import open_session
 from decoderd_client import Session
-from tests.clients.test_live import served
 from tests.protocols import lasting
 from tests.running import stored
-from tests.service.serving import wait_for
+from tests.service.serving import served, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120

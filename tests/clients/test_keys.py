@@ -4,8 +4,8 @@ import pytest
 
 from decoderd.service.auth import add_client, make_keys
 from decoderd_client import ClientKeys, ControlError, NoAnswer, Session
-from tests.clients.test_live import served
 from tests.protocols import lasting
+from tests.service.serving import served
 
 
 def test_who_may_do_what(tmp_path):

@@ -15,10 +15,9 @@ import pytest
 
 from decoderd.wire import codec
 from decoderd_client import AsyncSession, ControlError, NoAnswer, Participant, Session
-from tests.clients.serving import served
 from tests.protocols import lasting, outside
 from tests.running import TIMEOUT_S, environment, stored
-from tests.service.serving import wait_for
+from tests.service.serving import lockstep, served, wait_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -46,7 +45,7 @@ def test_a_subscriber_has_the_bytes_that_are_stored(tmp_path):
         assert told == stored(out, topic)
 
 
-def test_what_a_session_can_be_asked(tmp_path):
+def test_every_operation_of_a_session(tmp_path):
     with served(tmp_path, lasting(60.0)) as (control, _, _), Session(control) as session:
         session.pause()
         assert session.pause()["changed"] is False
@@ -60,10 +59,10 @@ def test_what_a_session_can_be_asked(tmp_path):
         with pytest.raises(ControlError) as caught:
             session.perturb({**TURN, "angle": 1})
         assert caught.value.code in ("refused", "bad_protocol", "invalid")
-        reply = session.decoder()
+        reply = session.get_decoder()
         arrays = {name: reply.array(field) for name, field in reply["arrays"].items()}
         session.set_decoder(arrays)
-        again = session.decoder()
+        again = session.get_decoder()
         assert {name: again.array(field) for name, field in again["arrays"].items()} == arrays
         tick = session.checkpoint()["tick"]
         assert session.health()["committed"] >= tick
@@ -76,14 +75,10 @@ def test_asyncio_controls_and_follows(tmp_path):
             await session.perturb(TURN)
             await session.unperturb("turn")
             await session.stop()
-            return [message.payload["x"] async for message in messages]
+            return [message.event async for message in messages]
 
     with served(tmp_path, lasting(60.0)) as (control, _, _):
         assert asyncio.run(asyncio.wait_for(go(control), 30)) == ["added", "on", "removed"]
-
-
-def lockstep(*participants):
-    return ("--speed", "lockstep", *(word for one in participants for word in ("--participant", f"{one}=tick")))
 
 
 def test_a_participant_grants_every_tick(tmp_path):
@@ -91,7 +86,7 @@ def test_a_participant_grants_every_tick(tmp_path):
         participant = Participant(session, "a", want=["tick"])
         passed = participant.step(number=3)
         assert passed.tick == 3
-        assert [payload["k"] for _, payload in passed.messages] == [0, 1, 2]
+        assert [message.tick for message in passed.messages] == [0, 1, 2]
         time.sleep(0.1)
         assert session.describe()["tick"] == 3
         passed = participant.step([{"op": "perturb", "perturbation": TURN}])

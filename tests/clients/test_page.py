@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.clients.test_live import served
 from tests.protocols import lasting
+from tests.service.serving import served
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-a-client.md"
 

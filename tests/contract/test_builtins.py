@@ -135,6 +135,17 @@ class TestTuned(PopulationContract):
         return self.component.Config(units=12, drift={"preferred_rad": 0.1, "baseline": 0.1})
 
 
+class TestRefractory(PopulationContract):
+    component = builtin("populations", "refractory")
+
+
+class TestRegularRefractory(PopulationContract):
+    component = builtin("populations", "refractory")
+
+    def config(self):
+        return self.component.Config(units=12, refractory_s=0.004, regularity=3.0)
+
+
 class TestManifold(PopulationContract):
     component = builtin("populations", "manifold")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decoderd.decoders import Calibration, Recorded, fitting
+from decoderd.decoders import Calibration, CalibrationData, fitting
 from decoderd.decoders.intrinsic_manifold import INTRINSIC_MANIFOLD
 from decoderd.decoders.kalman import KALMAN
 from decoderd.decoders.linear import LINEAR
@@ -24,7 +24,7 @@ def recording(bins=3000, units=10, seed=1, noise=None):
     Q = mixing @ mixing.T + 0.5 * np.eye(units) if noise is None else noise
     states = np.hstack([position, velocity, np.ones((bins, 1))])
     counts = states @ C.T + draw.multivariate_normal(np.zeros(units), Q, bins)
-    return Recorded(counts, position, velocity, BIN_S), states, C, Q
+    return CalibrationData(counts, position, velocity, BIN_S), states, C, Q
 
 
 # --- dynamics ---------------------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ def test_dynamics_of_published_decoders():
 
 
 @pytest.mark.parametrize("bin_s", [0.01, 0.05, 0.1])
-def test_velocity_has_its_sd_whatever_the_bin(bin_s):
+def test_velocity_has_its_sd_for_any_bin_length(bin_s):
     A, W = fitting.dynamics(Calibration(speed_sd_m_s=0.06), bin_s, position=False)
     variance = 0.0
     for _ in range(3000):
@@ -122,7 +122,7 @@ def test_observation_solves_the_normal_equations():
             assert Q[i, j] == pytest.approx(sum(r_i * r_j) / (200 - 5), rel=1e-6)
 
 
-def test_observation_finds_what_was_put_in():
+def test_observation_recovers_the_model_that_made_the_counts():
     recorded, states, C_true, Q_true = recording(bins=20_000)
     C, Q = fitting.observation(recorded.counts, states, 0.0)
     spread = np.sqrt(np.outer(np.diag(Q_true), np.diag(np.linalg.inv(states.T @ states))))
@@ -140,7 +140,7 @@ def test_shrinkage_draws_q_towards_its_diagonal(shrinkage):
     np.testing.assert_allclose(Q, expected, rtol=1e-12, atol=1e-14)
 
 
-def test_a_silent_unit_gets_a_variance_that_can_be_used():
+def test_a_silent_unit_gets_a_small_variance():
     recorded, states, _, _ = recording(bins=100)
     counts = recorded.counts.copy()
     counts[:, 3] = 0.0
@@ -150,7 +150,7 @@ def test_a_silent_unit_gets_a_variance_that_can_be_used():
 
 
 @pytest.mark.parametrize("bins", [3, 5])
-def test_too_few_bins(bins):
+def test_too_few_bins_are_refused(bins):
     recorded, states, _, _ = recording(bins=bins)
     with pytest.raises(ArrayError, match=f"counts: {bins} bins are too few to fit 5 coefficients a unit"):
         fitting.observation(recorded.counts, states, 0.1)
@@ -171,10 +171,10 @@ def test_a_fitted_kalman_filter_decodes(plain, state):
         assert np.corrcoef(v, test.velocity[2000:, axis])[0, 1] > 0.8
 
 
-def test_positions_are_needed_to_fit_them():
+def test_a_position_filter_needs_positions():
     recorded = recording(bins=100)[0]._replace(position=None)
     KALMAN.load(fitting.kalman(recorded, Calibration(), "velocity"))
-    with pytest.raises(ArrayError, match="position: the recording has none; fit a velocity filter"):
+    with pytest.raises(ArrayError, match="position: the data have none; fit a velocity filter"):
         fitting.kalman(recorded, Calibration(), "position_velocity")
 
 
@@ -238,12 +238,12 @@ def test_factors_are_posterior_means():
         (np.random.default_rng(1).random((50, 6)) * [1, 1, 0, 1, 1, 1], 2, "unit 2 has the same count in every bin"),
     ],
 )
-def test_what_cannot_be_analysed(counts, factors, says):
+def test_a_factor_analysis_of_too_few_bins_or_units_is_refused(counts, factors, says):
     with pytest.raises(ArrayError, match=says):
         fitting.factor_analysis(counts, factors)
 
 
-def test_the_manifold_filter_sees_factors_of_unit_variance(plain):
+def test_the_manifold_filter_reads_factors_of_unit_variance(plain):
     recorded = recording(noise=np.eye(10))[0]
     arrays = fitting.intrinsic_manifold(recorded, Calibration(factors=4))
     factors = (fitting.factors_of(recorded.counts, arrays) - arrays["factor_mean"]) * arrays["factor_scale"]

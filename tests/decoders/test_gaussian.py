@@ -42,8 +42,8 @@ def test_updating_in_information_form_is_updating_with_a_gain(given_system):
     np.testing.assert_array_equal(found, found.T)
 
 
-def test_what_is_no_covariance_any_more_is_not_updated():
-    with pytest.raises(NumericalError, match="P has lost its meaning") as caught:
+def test_updating_a_singular_matrix_raises_an_error():
+    with pytest.raises(NumericalError, match="cannot be updated") as caught:
         gaussian.updated(np.array([[-1.0]]), np.array([[1.0]]))
     assert caught.value.field == "P"
 
@@ -52,7 +52,7 @@ def test_what_is_no_covariance_any_more_is_not_updated():
 
 
 @given(systems)
-def test_doubling_comes_to_where_the_plain_recursion_comes(plain, given_system):
+def test_doubling_converges_to_the_plain_recursion(plain, given_system):
     P, K = steady(*given_system)
     P_plain, K_plain = plain.settled(*given_system)
     np.testing.assert_allclose(P, P_plain, rtol=0, atol=1e-9 * np.abs(P_plain).max())
@@ -71,7 +71,7 @@ def test_doubling_solves_the_riccati_equation(given_system):
 
 
 @given(systems, st.lists(st.floats(-5, 5), min_size=5, max_size=5))
-def test_units_of_the_states_do_not_matter(given_system, exponents):
+def test_scaling_the_states_changes_nothing(given_system, exponents):
     A, W, C, Q = given_system
     scale = 10.0 ** np.array(exponents[: len(A)])
     _, K = steady(A, W, C, Q)
@@ -80,7 +80,7 @@ def test_units_of_the_states_do_not_matter(given_system, exponents):
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
-def test_noise_that_needs_many_bins_to_be_seen(plain, n):
+def test_noise_that_is_observed_after_many_bins(plain, n):
     """Only the first state is seen, only the last one is noisy, and each drives the one before it: for n - 1 bins
     nothing moves at all, which is no steady state."""
     A = 0.9 * np.eye(n) + 0.1 * np.eye(n, k=1)
@@ -107,7 +107,7 @@ def test_a_constant_is_never_corrected(plain):
     np.testing.assert_array_equal(K[-1], 0)
 
 
-def test_positions_that_nobody_sees(plain):
+def test_a_steady_state_with_unobserved_positions(plain):
     """Their variance grows for ever, but what counts say of velocity settles, and the decoder needs no more."""
     A, W, C, Q = plain.model("pv1")
     C[:, :2] = 0.0
@@ -132,7 +132,7 @@ def refusal(function, *arguments):
     return caught.value
 
 
-def test_covariances_pass_and_are_made_exactly_symmetric():
+def test_covariances_are_made_exactly_symmetric():
     given_matrix = np.array([[2.0, 1.0], [1.0 + 1e-10, 3.0]])
     found = gaussian.covariance("W", given_matrix, 2)
     np.testing.assert_array_equal(found, found.T)
@@ -151,7 +151,7 @@ def test_covariances_pass_and_are_made_exactly_symmetric():
         ([[1.0, 0.0]], "W: has shape (1, 2), expected 2 x 2"),
     ],
 )
-def test_what_is_no_covariance(matrix, says):
+def test_invalid_covariances_are_refused(matrix, says):
     error = refusal(gaussian.covariance, "W", matrix, 2)
     assert says in str(error)
     assert error.field == "W"
@@ -167,28 +167,28 @@ def near_singular(n, rcond_exponent):
     ("matrix", "says"),
     [
         (np.diag([1.0, 0.0, 2.0]), "Q: is singular; Q[1, 1] = 0 (a unit without variance: leave it out)"),
-        (np.ones((3, 3)), "most alike are units 0 and 1 (correlation 1.0000)"),
+        (np.ones((3, 3)), "most correlated are units 0 and 1 (correlation 1.0000)"),
         (near_singular(6, -16), "Q: is singular or nearly so (reciprocal condition number"),
         (np.diag([1.0, -1.0, 1.0]), "Q: is not a covariance"),
         ([[1.0, 0.2, 0], [0.1, 1, 0], [0, 0, 1]], "Q: is not symmetric"),
     ],
 )
-def test_what_is_no_q(matrix, says):
+def test_an_invalid_q_is_refused(matrix, says):
     error = refusal(gaussian.factorised, "Q", matrix, len(matrix))
     assert isinstance(error, NumericalError)
     assert says in str(error)
     assert error.field == "Q"
 
 
-def test_a_unit_given_twice_is_named():
+def test_duplicated_units_are_reported():
     draw = np.random.default_rng(2)
     samples = draw.normal(size=(500, 6))
     samples[:, 4] = samples[:, 1]
     error = refusal(gaussian.factorised, "Q", np.cov(samples.T), 6)
-    assert "most alike are units 1 and 4 (correlation 1.0000)" in str(error)
+    assert "most correlated are units 1 and 4 (correlation 1.0000)" in str(error)
 
 
-def test_scales_of_units_are_no_fault():
+def test_units_of_different_scale_are_accepted():
     """Variances from 1e-6 to 1e6, correlations as they come."""
     correlation = near_singular(6, -3)
     d = np.sqrt(np.diag(correlation))
@@ -226,10 +226,10 @@ def test_a_constant_state_begins_at_1(plain):
 
 
 @pytest.mark.parametrize("angle", [0.4, -2.0])
-def test_turning_preferred_directions(angle):
+def test_rotating_preferred_directions(angle):
     """Row i of C is a preferred direction: its angle grows by `angle`, its length and the others stay."""
     C = np.random.default_rng(3).normal(size=(6, 5))
-    found = gaussian.turned(C, (slice(0, 2), slice(2, 4)), angle, np.array([1, 4]))
+    found = gaussian.rotated(C, (slice(0, 2), slice(2, 4)), angle, np.array([1, 4]))
     for i in range(6):
         for block in ((0, 1), (2, 3)):
             before, after = (complex(*array[i, list(block)]) for array in (C, found))
@@ -239,12 +239,12 @@ def test_turning_preferred_directions(angle):
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))
-def test_observing_anew_changes_all_that_follows_from_c(seed, other):
+def test_another_c_changes_all_arrays_computed_from_it(seed, other):
     assume(seed != other)
     A, W, C, Q = system(seed, 2, 4)
     model = gaussian.load_model({"A": A, "W": W, "C": C, "Q": Q})
     new = system(other, 2, 4)[2]
     again = gaussian.load_model({"A": A, "W": W, "C": new, "Q": Q})
-    found = gaussian.observing(model, new)
+    found = gaussian.with_C(model, new)
     np.testing.assert_array_equal(found.CtQinv, again.CtQinv)
     np.testing.assert_array_equal(found.D, again.D)

@@ -125,7 +125,7 @@ def test_posterior_by_woodbury_is_the_posterior():
 # --- perturbations ----------------------------------------------------------------------------------------------
 
 
-def test_outside_the_manifold_units_trade_places_after_z_scoring(plain):
+def test_outside_manifold_permutations_exchange_units_after_z_scoring(plain):
     given, u = arrays(), counts()[:300]
     order = np.random.default_rng(4).permutation(N)
     perturbed = INTRINSIC_MANIFOLD.permute_units(INTRINSIC_MANIFOLD.load(given), order)
@@ -133,7 +133,7 @@ def test_outside_the_manifold_units_trade_places_after_z_scoring(plain):
 
 
 @pytest.mark.parametrize("mapping", [np.arange(F), np.array([2, 0, 3, 1])])
-def test_within_the_manifold_factors_trade_places(plain, mapping):
+def test_within_manifold_permutations_exchange_factors(plain, mapping):
     given, u = arrays(permutation=mapping), counts()[:300]
     order = np.array([1, 2, 0, 3])
     perturbed = INTRINSIC_MANIFOLD.permute_factors(INTRINSIC_MANIFOLD.load(given), order)
@@ -153,7 +153,7 @@ def test_a_permutation_of_factors_stays_within_the_manifold():
     assert outside(INTRINSIC_MANIFOLD.permute_units(p, np.roll(np.arange(N), 1))) > 0.2
 
 
-def test_turned_units_contribute_in_another_direction():
+def test_rotated_units_contribute_in_another_direction():
     p = INTRINSIC_MANIFOLD.load(arrays())
     turned = INTRINSIC_MANIFOLD.rotate(p, 0.7, np.array([0, 3]))
     before, after = (x.mapping.M2[0] + 1j * x.mapping.M2[1] for x in (p, turned))
@@ -165,7 +165,7 @@ def test_turned_units_contribute_in_another_direction():
         np.testing.assert_allclose(x.mapping.M2 @ mean + x.mapping.m0, p.mapping.M2 @ mean + p.mapping.m0, atol=1e-14)
 
 
-def test_a_turned_unit_takes_its_turn_along(plain):
+def test_a_rotation_moves_with_its_unit_when_units_are_permuted(plain):
     """Turned, then permuted: the other unit that now stands for it contributes in the turned direction."""
     p, u = INTRINSIC_MANIFOLD.load(arrays(count_mean=np.zeros(N), count_scale=np.ones(N))), counts()[:50]
     order = np.roll(np.arange(N), 3)
@@ -193,13 +193,13 @@ def test_a_turned_unit_takes_its_turn_along(plain):
         ("kf_b", np.array([np.nan, 0.0]), ArrayError, r"kf_b\[0\] = nan"),
     ],
 )
-def test_arrays_that_make_no_decoder(name, value, error, says):
+def test_invalid_arrays_are_refused(name, value, error, says):
     with pytest.raises(error, match=says) as caught:
         INTRINSIC_MANIFOLD.load(arrays(**{name: value}))
     assert caught.value.field == name
 
 
-def test_what_is_worked_out_is_never_read():
+def test_computed_arrays_in_a_file_are_not_read():
     given = arrays(M1=np.full((2, 2), 9.0), M2=np.zeros((2, N)), kf_K=np.zeros((2, F)), fa_posterior=np.zeros((F, N)))
     found, expected = INTRINSIC_MANIFOLD.load(given).mapping, INTRINSIC_MANIFOLD.load(arrays()).mapping
     np.testing.assert_array_equal(found.M2, expected.M2)

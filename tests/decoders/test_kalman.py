@@ -47,7 +47,7 @@ def test_agrees_with_the_textbook_where_the_cursor_is_known(plain, kind):
     close(plain.decoded(KALMAN, KALMAN.load(arrays(model)), counts, position), expected)
 
 
-def test_velocity_filters_do_not_look_at_the_cursor(plain):
+def test_velocity_filters_do_not_use_the_cursor(plain):
     model = plain.model("v1")
     parameters = KALMAN.load(arrays(model))
     counts = plain.simulated(*model, 50)
@@ -72,7 +72,7 @@ def test_agrees_with_filterpy(plain, kind):
     close(plain.decoded(KALMAN, parameters, counts), np.array(rows), 1e-9)
 
 
-def test_a_seen_cursor_is_moved_by_its_velocity_alone(plain):
+def test_with_a_known_position_the_cursor_moves_by_velocity_alone(plain):
     model = plain.model("pv1")
     parameters = KALMAN.load(arrays(model))
     position = np.array([[0.03, -0.04]])
@@ -83,7 +83,7 @@ def test_a_seen_cursor_is_moved_by_its_velocity_alone(plain):
     assert command.correction is None
 
 
-def test_what_counts_say_of_the_place_is_taken_off_before_velocity_is_decoded(plain):
+def test_counts_explained_by_the_known_position_do_not_move_the_velocity(plain):
     """Two cursors far apart, counts that differ by what the places explain: one velocity."""
     A, W, C, Q = plain.model("pv1")
     parameters = KALMAN.load(arrays((A, W, C, Q)))
@@ -110,7 +110,7 @@ def test_the_covariance_stays_a_covariance(plain, kind):
     assert np.isfinite(state.P).all()
 
 
-def test_positions_that_nobody_sees_harm_nothing(plain):
+def test_unobserved_positions_do_not_affect_velocity(plain):
     """Their variance grows for ever; velocities are decoded as by the filter without them."""
     A, W, C, Q = plain.model("pv1")
     C[:, :2] = 0.0
@@ -124,7 +124,7 @@ def test_positions_that_nobody_sees_harm_nothing(plain):
 # --- ill-conditioned, and legal ---------------------------------------------------------------------------------
 
 
-def test_scales_of_units_do_not_matter(plain):
+def test_scaling_units_changes_nothing(plain):
     """Units with variances from 1e-6 to 1e6 decode as the same units brought to a common scale."""
     A, W, C, Q = plain.model("pv1")
     counts = plain.simulated(A, W, C, Q, BINS)
@@ -215,7 +215,7 @@ def twin(Q):
     ("name", "change", "error", "says"),
     [
         ("Q", lambda Q: np.outer(Q[0], Q[0]), NumericalError, "Q: is singular or nearly so"),
-        ("Q", twin, NumericalError, r"most alike are units 2 and 5 \(correlation 1.0000\)"),
+        ("Q", twin, NumericalError, r"most correlated are units 2 and 5 \(correlation 1.0000\)"),
         ("Q", lambda Q: twin(Q) + 1e-15 * np.eye(8), NumericalError, "Q: is singular or nearly so"),
         ("Q", lambda Q: np.where(np.arange(8) == 3, 0, np.where(np.arange(8)[:, None] == 3, 0, Q)), NumericalError,
          r"Q: is singular; Q\[3, 3\] = 0"),
@@ -234,14 +234,14 @@ def twin(Q):
         ("C", lambda C: C[:, :2], ArrayError, r"C: has shape \(8, 2\), expected any x 3"),
     ],
 )  # fmt: skip
-def test_arrays_that_make_no_filter(plain, name, change, error, says):
+def test_invalid_arrays_are_refused(plain, name, change, error, says):
     with pytest.raises(error, match=says) as caught:
         KALMAN.load(spoilt(plain.model("v1"), **{name: change}))
     assert caught.value.field == name
 
 
 @pytest.mark.parametrize(("name", "value"), [("x0", np.zeros(4)), ("P0", -np.eye(3)), ("P0", np.eye(2))])
-def test_first_states_that_do_not_fit(plain, name, value):
+def test_an_initial_state_of_another_shape_is_refused(plain, name, value):
     with pytest.raises((ArrayError, NumericalError), match=name) as caught:
         KALMAN.load(arrays(plain.model("v1"), **{name: value}))
     assert caught.value.field == name
@@ -259,7 +259,7 @@ def test_permuted_units_are_read_in_their_new_order(plain):
 
 
 @pytest.mark.parametrize("angle", [0.6, -1.5])
-def test_turning_everybody_turns_what_is_decoded(plain, angle):
+def test_rotating_all_units_rotates_the_decoded_movement(plain, angle):
     """Where the filter expects the same of all directions, decoded velocity turns by the angle."""
     A, W, C, Q = plain.model("v1")
     W[:2, :2] = 3e-4 * np.eye(2)
@@ -271,7 +271,7 @@ def test_turning_everybody_turns_what_is_decoded(plain, angle):
     close(turned[:, :2], rows[:, :2] @ R.T, 1e-11)
 
 
-def test_turning_some_turns_their_preferred_directions(plain):
+def test_rotating_some_units_rotates_their_preferred_directions(plain):
     parameters = KALMAN.load(arrays(plain.model("pv1")))
     turned = KALMAN.rotate(parameters, np.pi / 2, np.array([0, 6]))
     for i in range(8):
@@ -294,9 +294,9 @@ def test_states_without_a_layout_are_decoded_offline(plain):
 
 
 @pytest.mark.parametrize("n", [1, 6, 7])
-def test_states_without_a_layout_cannot_be_turned(n):
+def test_states_without_a_layout_cannot_be_rotated(n):
     parameters = KALMAN.load(arrays((0.9 * np.eye(n), np.eye(n), np.ones((2, n)), np.eye(2))))
-    with pytest.raises(ArrayError, match=f"a state of {n} entries drives no cursor in the plane"):
+    with pytest.raises(ArrayError, match=f"a state of {n} entries cannot move a cursor in the plane"):
         KALMAN.rotate(parameters, 0.1, np.arange(2))
 
 

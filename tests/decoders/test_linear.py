@@ -22,7 +22,7 @@ def counts(bins=100):
     return np.random.default_rng(2).poisson(3.0, (bins, N)).astype(float)
 
 
-def test_in_loops(plain):
+def test_agrees_with_a_computation_by_loops(plain):
     given, v, expected = arrays(), [0.0, 0.0], []
     for y in counts():
         v = [
@@ -42,7 +42,7 @@ def test_without_m1_it_has_no_memory(plain):
 
 
 @pytest.mark.parametrize("units", [np.array([2]), np.arange(N)])
-def test_rotation_turns_contributions_about_mean_counts(units):
+def test_rotation_rotates_contributions_about_mean_counts(units):
     given, angle = arrays(), 0.9
     p = LINEAR.load(given)
     turned = LINEAR.rotate(p, angle, units)

@@ -84,5 +84,5 @@ def test_the_gain_follows_a_perturbed_readout(plain, kind):
 
 def test_a_filter_without_a_steady_state_is_refused():
     A = np.diag([0.9, 2.0]) + np.array([[0, 0], [1.0, 0]])
-    with pytest.raises(NumericalError, match="C does not see grows 2-fold"):
+    with pytest.raises(NumericalError, match="C does not observe grows 2-fold"):
         STEADY_STATE_KALMAN.load({"A": A, "W": 0.01 * np.eye(2), "C": np.array([[0.1, 0.0]]), "Q": np.eye(1)})

@@ -67,7 +67,7 @@ def test_cursor(name):
     assert relative(found, np.einsum("...i,...ij->...j", gradient, jacobian)) < 1e-7
 
 
-def test_nothing_comes_back_through_the_edge_of_the_workspace():
+def test_the_gradient_through_the_edge_of_the_workspace_is_zero():
     kind, plan, draw, _, _ = begun("cursor")
     states = np.tile([0.199, 0.0, 0.0, 0.0], (2, 1))
     velocities = np.array([[0.3, 0.1], [0.05, 0.1]])  # the first is stopped on its way right
@@ -79,7 +79,7 @@ def test_nothing_comes_back_through_the_edge_of_the_workspace():
     assert relative(of_velocity, np.einsum("...i,...ij->...j", gradient, jacobian)) < 1e-7
 
 
-def test_nothing_comes_back_through_a_rate_at_its_limit():
+def test_the_gradient_through_a_rate_at_its_limit_is_zero():
     kind, draw = two_link_arm.TWO_LINK_ARM, np.random.default_rng(4)
     plan = kind.plan(two_link_arm.Config(friction_n_m_s_rad=((0, 0), (0, 0))), TIMING)
     states = np.array([[0.6, 2.2, 19.9, 1.0, 0.9, 0.1], [0.6, 2.2, 3.0, -19.9, 0.9, -0.9]])
@@ -92,14 +92,14 @@ def test_nothing_comes_back_through_a_rate_at_its_limit():
     assert relative(found, np.einsum("...i,...ij->...j", gradient, jacobian)) < 1e-7
 
 
-def test_the_arm_refuses_to_go_back_through_a_correction():
+def test_the_adjoint_of_the_arm_refuses_a_correction():
     kind, plan, _, states, commands = begun("two_link_arm")
     with pytest.raises(ArrayError, match="correction: the adjoint of the arm is for commands without one"):
         kind.back(plan, states, Command(commands, commands), states)
 
 
 @KINDS
-def test_a_roll_out_of_150_steps(name):
+def test_the_gradient_of_150_steps(name):
     """The gradient of where the cursor is in the end, and how fast, by all commands and the state at the beginning."""
     kind, config, _, push = EFFECTORS[name]
     plan, draw, steps = kind.plan(config, TIMING), np.random.default_rng(5), 150

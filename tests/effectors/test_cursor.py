@@ -38,6 +38,6 @@ def test_stays_in_its_workspace(correction):
     np.testing.assert_allclose(back[0, :2], [0.09, -0.09])
 
 
-def test_one_axis_at_the_edge_does_not_hold_the_other():
+def test_one_axis_at_the_edge_does_not_stop_the_other():
     found = moved([((5.0, 0.1), None)] * 10, half_width_m=0.1)
     np.testing.assert_allclose(found[0, :2], [0.1, 0.02])

@@ -154,7 +154,7 @@ def test_torques_that_outweigh_friction_keep_a_straight_arm_turning():
 
 
 @pytest.mark.parametrize("size", [0.1, 5.0, 1e6])
-def test_stays_finite_whatever_the_torques(size):
+def test_stays_finite_for_any_torques(size):
     plan, draw = planned(), np.random.default_rng(4)
     state = TWO_LINK_ARM.init(plan, places(50))
     reach = 0.0
@@ -202,12 +202,12 @@ def test_a_correction_moves_the_hand_as_far_as_it_reaches():
     ("fields", "message"),
     [
         ({"inertias_kg_m2": (0.002, 0.001)}, r"0.001 for the forearm, about the elbow: must be at least .* 0.001125"),
-        ({"friction_n_m_s_rad": ((0.01, 0.05), (0.05, 0.01))}, "must be positive semidefinite, to brake"),
+        ({"friction_n_m_s_rad": ((0.01, 0.05), (0.05, 0.01))}, "must be positive semidefinite, so that it brakes"),
         ({"centre_m": (0.0, 0.3)}, "must be more than 0.04 m and less than 0.28 m from the shoulder"),
         ({"centre_m": (0.03, 0.0)}, "must be more than 0.04 m and less than 0.28 m from the shoulder"),
     ],
 )
-def test_an_arm_that_cannot_be_is_an_error(fields, message):
+def test_an_impossible_arm_is_an_error(fields, message):
     with pytest.raises(ValidationError, match=message):
         Config(**fields)
 

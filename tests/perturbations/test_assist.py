@@ -22,7 +22,7 @@ def test_blends_by_weight_times_envelope(rig, weight, amount):
     np.testing.assert_allclose(found.correction, 0.75 * COMMAND.correction)
 
 
-def test_all_the_way_it_takes_over(rig):
+def test_full_assistance_replaces_the_decoded_movement(rig):
     found = assisted(rig, weight=1.0, goal=(0.0, -0.07))
     np.testing.assert_allclose(found.velocity, [[0, -0.1]], atol=1e-17)
     np.testing.assert_array_equal(found.correction, 0)

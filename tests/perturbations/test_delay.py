@@ -1,4 +1,4 @@
-"""Delays, against a list of all that passed."""
+"""Delays, compared with a list of all earlier values."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def shown(rig, values, amounts, **fields):
 VALUES = [np.full((1, 4), float(tick)) for tick in range(30)]
 
 
-def test_shows_what_was_five_ticks_ago_and_first_what_there_was(rig):
+def test_shows_the_cursor_of_five_ticks_ago_and_at_first_the_oldest(rig):
     found = [late[0, 0] for late in shown(rig, VALUES, [1.0] * 30)]
     assert found == [max(0, tick - 5) for tick in range(30)]
 
@@ -35,12 +35,12 @@ def test_under_a_ramp_the_delay_grows(rig):
 
 
 @pytest.mark.parametrize(("delay_s", "ticks"), [(0.005, 1), (0.014, 1), (0.016, 2), (2.0, 200)])
-def test_to_the_nearest_tick(rig, delay_s, ticks):
+def test_the_delay_is_rounded_to_a_tick(rig, delay_s, ticks):
     found = shown(rig, [np.full((1, 4), float(t)) for t in range(300)], [1.0] * 300, delay_s=delay_s)
     assert found[-1][0, 0] == 299 - ticks
 
 
-def test_commands_come_late_with_their_corrections(rig):
+def test_commands_are_delayed_with_their_corrections(rig):
     late = config(site="cursor")
     memory = DELAY.begin(late, rig.host())
     draw = np.random.default_rng(1)
@@ -54,7 +54,7 @@ def test_commands_come_late_with_their_corrections(rig):
     np.testing.assert_allclose(total, sum(c.correction for c in commands[:15] if c.correction is not None))
 
 
-def test_less_than_half_a_tick_is_no_delay(rig):
+def test_a_delay_below_half_a_tick_is_refused(rig):
     with pytest.raises(Refused, match=r"delay_s = 0\.004: is less than half a tick") as caught:
         DELAY.begin(config(delay_s=0.004), rig.host())
     assert caught.value.field == "delay_s"

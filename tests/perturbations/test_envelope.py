@@ -17,7 +17,7 @@ def test_amounts():
         assert envelope.amount(Block(start=Trigger(tick=0), stop=Trigger(tick=9)), since, 0.01) == 1.0
 
 
-def test_ends():
+def test_the_trigger_that_ends_each_envelope():
     stop = Trigger(trial=9)
     assert envelope.stop_of(Step()) is None
     assert envelope.stop_of(Ramp(rise_s=1)) is None
@@ -25,7 +25,7 @@ def test_ends():
     assert envelope.stop_of(Block(start=Trigger(tick=0), stop=stop)) == stop
 
 
-def test_shapes_are_told_apart_by_name():
+def test_shapes_are_distinguished_by_name():
     parse = TypeAdapter(Envelope).validate_python
     assert isinstance(parse({"shape": "step"}), Step)
     assert isinstance(parse({"shape": "ramp", "rise_s": 1}), Ramp)
@@ -54,7 +54,7 @@ def test_shapes_are_told_apart_by_name():
     ],
 )
 @pytest.mark.parametrize("shape", ["block", "ramp"])
-def test_the_end_comes_after_the_beginning(shape, start, stop, fits):
+def test_the_stop_must_come_after_the_start(shape, start, stop, fits):
     given = {"shape": shape, "start": start, "stop": stop, **({"rise_s": 1.0} if shape == "ramp" else {})}
     parse = TypeAdapter(Envelope).validate_python
     if fits:

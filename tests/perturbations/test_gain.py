@@ -14,7 +14,7 @@ def config(**fields):
 
 
 @pytest.mark.parametrize(("amount", "factor"), [(1.0, 3.0), (0.5, 2.0), (0.0, 1.0)])
-def test_the_envelope_leads_from_1_to_the_factor(rig, amount, factor):
+def test_the_envelope_scales_from_1_to_the_factor(rig, amount, factor):
     v, jump = np.array([[0.1, -0.2]]), np.array([[0.01, 0.02]])
     _, found = GAIN.sites["cursor"](config(), None, amount, Command(v, jump), rig.context())
     np.testing.assert_allclose(found.velocity, factor * v)
@@ -40,7 +40,7 @@ def test_rates_of_some_units(rig):
     np.testing.assert_array_equal(rates, np.arange(1.0, 9.0)[np.newaxis])
 
 
-def test_rates_of_everybody(rig):
+def test_rates_of_all_units(rig):
     chosen = config(site="neural", factor=2)
     _, found = GAIN.sites["neural"](chosen, GAIN.begin(chosen, rig.host()), 0.5, np.ones((2, 8)), None)
     np.testing.assert_allclose(found, 1.5)
@@ -56,7 +56,7 @@ def test_rates_of_everybody(rig):
         ({"site": "neural", "units": (8,)}, True, r"units \[8\] are not there", "units"),
     ],
 )
-def test_refusals(rig, fields, drawn, says, field):
+def test_invalid_requests_are_refused(rig, fields, drawn, says, field):
     with pytest.raises(Refused, match=says) as caught:
         GAIN.begin(config(**fields), rig.host(drawn=drawn))
     assert caught.value.field == field

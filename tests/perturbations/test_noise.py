@@ -1,4 +1,4 @@
-"""Disturbed rates: their SD, their independence, and who is left alone."""
+"""Noise added to rates: its SD, its independence, and the units it does not affect."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_sd_is_that_of_the_mean_over_100_ms(rig, tick_s):
     assert np.abs(between).max() < 4.5 / np.sqrt(len(found))
 
 
-def test_the_envelope_scales_it(rig):
+def test_the_envelope_scales_the_noise(rig):
     full, half = (disturbed(rig, 100.0, 50, amount) - 100.0 for amount in (1.0, 0.5))
     np.testing.assert_allclose(half, full / 2, atol=1e-12)
     np.testing.assert_array_equal(disturbed(rig, 100.0, 5, 0.0), 100.0)
@@ -42,18 +42,18 @@ def test_rates_stay_at_or_above_zero(rig):
     assert (found == 0).any()
 
 
-def test_choosing_some_units_shifts_nobodys_noise(rig):
-    everybody, some = disturbed(rig, 100.0, 20), disturbed(rig, 100.0, 20, units=(6, 2))
-    np.testing.assert_array_equal(some[:, [2, 6]], everybody[:, [2, 6]])
+def test_the_noise_of_a_unit_does_not_depend_on_those_chosen(rig):
+    all_units, some = disturbed(rig, 100.0, 20), disturbed(rig, 100.0, 20, units=(6, 2))
+    np.testing.assert_array_equal(some[:, [2, 6]], all_units[:, [2, 6]])
     np.testing.assert_array_equal(np.delete(some, [2, 6], axis=1), 100.0)
 
 
-def test_each_perturbation_has_its_own(rig):
+def test_each_perturbation_has_noise_of_its_own(rig):
     assert not np.array_equal(disturbed(rig, 100.0, 5), disturbed(rig, 100.0, 5, name="other"))
     assert NOISE.streams(NoiseConfig(name="n", sd_hz=1), 7) == {"rates": Spec("normal", 7)}
 
 
-def test_refusals(rig):
+def test_invalid_requests_are_refused(rig):
     config = NoiseConfig(name="n", sd_hz=1)
     with pytest.raises(Refused, match="recorded counts have no rates to add noise to"):
         NOISE.begin(config, rig.host(drawn=False))

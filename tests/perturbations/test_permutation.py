@@ -28,7 +28,7 @@ def test_the_decoder_takes_unit_order_i_for_unit_i(rig, kind):
     assert np.abs(decoded(changed, y) - decoded(host.decoder_parameters, y)).max() > 1e-4
 
 
-def test_of_factors(rig):
+def test_the_decoder_takes_factor_order_i_for_factor_i(rig):
     host, chosen = rig.host(rig.manifold), config(of="factors", order=(1, 2, 0))
     order = PERMUTATION.begin(chosen, host)
     changed = PERMUTATION.sites["readout"](chosen, order, 1.0, host.decoder, host.decoder_parameters)
@@ -36,7 +36,7 @@ def test_of_factors(rig):
     np.testing.assert_array_equal(changed.posterior, host.decoder_parameters.posterior)
 
 
-def test_a_random_order_belongs_to_seed_and_name(rig):
+def test_a_random_order_depends_on_seed_and_name(rig):
     def order(name="shuffle", seed=1, **fields):
         return PERMUTATION.begin(config(name=name, **fields), rig.host(seed=seed)).tolist()
 
@@ -66,7 +66,7 @@ def test_among_leaves_the_others_where_they_are(rig):
         ("linear", {"among": (0, 8)}, r"units \[8\] are not there: there are units 0..7", "units"),
     ],
 )
-def test_refusals(rig, kind, fields, says, field):
+def test_invalid_requests_are_refused(rig, kind, fields, says, field):
     with pytest.raises(Refused, match=says) as caught:
         PERMUTATION.begin(config(**fields), rig.host(getattr(rig, kind)))
     assert caught.value.field == field

@@ -18,7 +18,7 @@ def turned(vectors, angle):
 
 
 @pytest.mark.parametrize("amount", [1.0, 0.5, 0.0])
-def test_the_cursor_turns_counter_clockwise(rig, amount):
+def test_the_cursor_rotates_counter_clockwise(rig, amount):
     draw = np.random.default_rng(1)
     v, jump = draw.normal(size=(4, 2)), draw.normal(size=(4, 2))
     _, found = ROTATION.sites["cursor"](config(), None, amount, Command(v, jump), rig.context())
@@ -27,20 +27,20 @@ def test_the_cursor_turns_counter_clockwise(rig, amount):
     assert ROTATION.sites["cursor"](config(), None, amount, Command(v, None), rig.context())[1].correction is None
 
 
-def test_a_quarter_turn_is_from_x_to_y(rig):
+def test_a_rotation_by_90_degrees_is_from_x_to_y(rig):
     command = Command(np.array([[1.0, 0.0]]), None)
     _, found = ROTATION.sites["cursor"](config(angle_rad=np.pi / 2), None, 1.0, command, rig.context())
     np.testing.assert_allclose(found.velocity, [[0, 1]], atol=1e-15)
 
 
-def test_the_display_turns_about_the_centre(rig):
+def test_the_display_rotates_about_the_centre(rig):
     seen = np.random.default_rng(2).normal(size=(4, 4))
     _, found = ROTATION.sites["feedback"](config(site="feedback"), None, 1.0, seen, rig.context())
     np.testing.assert_allclose(found[:, :2], turned(seen[:, :2], 0.8), atol=1e-15)
     np.testing.assert_allclose(found[:, 2:], turned(seen[:, 2:], 0.8), atol=1e-15)
 
 
-def test_the_readout_of_some_units_turns(rig):
+def test_the_readout_of_some_units_rotates(rig):
     host, chosen = rig.host(), config(site="readout", units=(1, 5))
     units = ROTATION.begin(chosen, host)
     assert units.tolist() == [1, 5]
@@ -51,7 +51,7 @@ def test_the_readout_of_some_units_turns(rig):
     np.testing.assert_allclose(after, expected, atol=1e-16)
 
 
-def test_without_units_everybody_turns(rig):
+def test_without_units_all_units_rotate(rig):
     assert ROTATION.begin(config(site="readout"), rig.host()).tolist() == list(range(8))
 
 
@@ -67,18 +67,18 @@ def test_without_units_everybody_turns(rig):
         ),
     ],
 )
-def test_refusals(rig, fields, says, field):
+def test_invalid_requests_are_refused(rig, fields, says, field):
     with pytest.raises(Refused, match=says) as caught:
         ROTATION.begin(config(**fields), rig.host())
     assert caught.value.field == field
 
 
-def test_a_decoder_without_a_readout_of_its_own_is_not_turned(rig):
+def test_a_decoder_without_a_readout_is_refused(rig):
     with pytest.raises(Refused, match="a decoder of kind 'external' has no readout that can be rotated"):
         ROTATION.begin(config(site="readout"), rig.host(rig.external))
 
 
-def test_a_decoder_with_other_states_is_not_turned(rig):
+def test_a_decoder_with_other_states_is_refused(rig):
     seven = {"A": 0.9 * np.eye(7), "W": np.eye(7), "C": np.ones((8, 7)), "Q": np.eye(8)}
-    with pytest.raises(Refused, match="a state of 7 entries drives no cursor"):
+    with pytest.raises(Refused, match="a state of 7 entries cannot move a cursor"):
         ROTATION.begin(config(site="readout"), rig.host(rig.kalman, given=seven))

@@ -1,4 +1,4 @@
-"""Silenced units fire no more; the others' rates stay."""
+"""Silenced units stop firing; the rates of others do not change."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_fraction_is_drawn(rig, fraction, count):
     np.testing.assert_array_equal(units, SILENCE.begin(config(fraction=fraction), rig.host()))
 
 
-def test_every_unit_is_drawn_alike(rig):
+def test_every_unit_is_drawn_equally_often(rig):
     drawn = np.concatenate([SILENCE.begin(config(fraction=0.5), rig.host(seed=seed)) for seed in range(400)])
     assert np.abs(np.bincount(drawn, minlength=8) - 200).max() < 45  # 4.5 SD of 400 draws at 1/2
 
@@ -43,12 +43,12 @@ def test_a_larger_fraction_silences_the_same_units_and_more(rig):
 
 
 @pytest.mark.parametrize("fields", [{}, {"units": (1,), "fraction": 0.5}])
-def test_units_or_a_fraction(fields):
+def test_either_units_or_a_fraction_must_be_given(fields):
     with pytest.raises(ValidationError, match="give either units or fraction"):
         config(**fields)
 
 
-def test_refusals(rig):
+def test_invalid_requests_are_refused(rig):
     with pytest.raises(Refused, match=r"units \[9\] are not there"):
         SILENCE.begin(config(units=(9,)), rig.host())
     with pytest.raises(Refused, match="recorded counts can be left out but not thinned") as caught:

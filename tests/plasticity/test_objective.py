@@ -43,7 +43,7 @@ def test_losses_are_those_of_the_formula(fields):
 
 
 @pytest.mark.parametrize("fields", [{}, EVERYTHING, {**EVERYTHING, "axes": "mean"}])
-def test_slopes_are_those_of_the_losses(fields):
+def test_gradients_are_those_of_the_losses(fields):
     objective = Objective(position_scale_m=1.0, velocity_scale_m_s=1.0, acceleration_scale_m_s2=50.0, **fields)
     cursors, controls, goal = trials()
     judged = judge(objective, cursors, controls, goal, TICK_S)
@@ -59,12 +59,12 @@ def test_slopes_are_those_of_the_losses(fields):
         np.testing.assert_allclose((ahead - behind) / (2 * h), expected, rtol=1e-6)
 
 
-def test_without_effort_controls_cost_nothing():
+def test_without_effort_weight_controls_add_no_loss():
     cursors, controls, goal = trials()
     assert judge(Objective(), cursors, controls, goal, TICK_S).controls is None
 
 
-def test_a_trial_that_ends_at_rest_on_the_target_costs_nothing():
+def test_a_trial_that_ends_at_rest_on_the_target_has_no_loss():
     goal = np.array([[0.07, 0.0]])
     cursors = np.tile(np.array([0.07, 0.0, 0.0, 0.0]), (5, 1, 1))
     assert judge(Objective(), cursors, np.ones((4, 1, 2)), goal, TICK_S).losses == 0.0

@@ -12,7 +12,7 @@ def trial_batch(losses, targets, eligibility):
     return TrialBatch(np.array(losses), np.array(targets), lambda amounts: {"b": amounts @ np.array(eligibility)})
 
 
-def test_credit_is_eligibility_times_reward_above_the_baseline():
+def test_the_gradient_is_eligibility_times_reward_above_the_baseline():
     config = ReinforceConfig(trials_per_update=4)  # more than there are: nothing is applied
     values = {"b": np.zeros(2)}
     state = reinforce.init(config, values, 2, ())
@@ -42,7 +42,7 @@ def test_trials_one_by_one_and_together_are_the_same():
     assert reinforce.progress(single[0]).loss == pytest.approx(1.5)
 
 
-def test_seeds_learn_apart():
+def test_seeds_learn_independently():
     """An axis in front of the trials: each individual has its own baseline and its own values."""
     config = ReinforceConfig(**FEW)
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_idle_updates_change_nothing_but_the_baseline():
     assert reinforce.progress(state).updates == 3
 
 
-def test_noise_that_paid_is_followed():
+def test_parameters_follow_noise_that_was_rewarded():
     """A unit's bias rises when its noise went with reward: gradient descent in the mean (Williams 1992).
 
     The loss is (b + noise - 1)^2 a trial; the best bias is 1.

@@ -64,7 +64,7 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
     """(rates, intents), tick by tick, of a cursor that stands still."""
     made = config(**fields)
     plan = MANIFOLD.plan(made, Timing(0.045 / bin_ticks, bin_ticks))
-    streams = open_streams((1,), "population", MANIFOLD.streams(made, p))
+    streams = open_streams((1,), "population", MANIFOLD.streams(plan, p))
     cursor = np.zeros((1, 4))
     state, out = MANIFOLD.init(plan, p, cursor), []
     cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, None, ())

@@ -60,7 +60,7 @@ def test_rates_are_those_of_the_intention_and_its_noise():
     config = TunedConfig(units=6, subject={"motor_noise_m_s": 0.03})
     parameters, timing = individual(config), Timing(0.01, 5)
     plan = TUNED.plan(config, timing)
-    draws = Draws(open_streams((1,), "population", TUNED.streams(config, parameters)), 1, 0)
+    draws = Draws(open_streams((1,), "population", TUNED.streams(plan, parameters)), 1, 0)
     state = TUNED.init(plan, parameters, np.zeros((1, 4)))
     rest = Cue(None, 0.0, 0, -1, 0, None, ())
     _, rates, intent = TUNED.rates(plan, parameters, state, rest, np.zeros((1, 4)), TimeIndex(0, 1, 0, 0), draws)
@@ -71,7 +71,7 @@ def test_rates_are_those_of_the_intention_and_its_noise():
 def test_counts_are_poisson_with_the_ticks_share_of_the_rate():
     parameters = individual(TunedConfig(units=200))
     plan = TUNED.plan(TunedConfig(units=200), Timing(0.02, 5))
-    streams = open_streams((1,), "population", TUNED.streams(TunedConfig(units=200), parameters))
+    streams = open_streams((1,), "population", TUNED.streams(plan, parameters))
     rates = np.linspace(0, 80, 200)[np.newaxis]
     state = TUNED.init(plan, parameters, np.zeros((1, 4)))
     ticks = (TUNED.spikes(plan, parameters, state, rates, Draws(streams, 1, tick))[1] for tick in range(3000))

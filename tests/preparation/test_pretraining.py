@@ -1,4 +1,4 @@
-"""Individuals that learn to reach before a session, and the cache they are kept in."""
+"""Populations that learn to reach before a session, and the cache that stores them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def parsed(**fields):
     return protocol.parse({**learning(), "pretraining": {**PRETRAINING, **fields}})
 
 
-def trained(of, seeds=(4,), watch=lambda updates: None):
-    """Individuals of these seeds, trained or from the cache."""
+def trained(of, seeds=(4,), on_progress=lambda updates: None):
+    """Populations of these seeds, trained or from the cache."""
     kind = registry.find("populations", "rnn")
     drawn = [kind.load(of.population, generator(seed, "population/individual"), {}) for seed in seeds]
-    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, watch)
+    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, on_progress)
 
 
 def forbid_training(monkeypatch):
@@ -63,7 +63,7 @@ def test_the_loss_falls(cache, effector, rule, updates):
     assert last < 0.8 * first
 
 
-def test_what_is_fixed_stays_fixed(cache):
+def test_fixed_parameters_do_not_change(cache):
     of = parsed()
     before, (after,) = individual(of), trained(of)
     assert same_parts(before, after.population, ("E", "c", "V"))
@@ -77,7 +77,7 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
     kind, (one,) = registry.find("populations", "rnn"), trained(of)
     several = type(one.population)(*(field[np.newaxis] for field in individual(of)))
     control = pretraining.manual(of.pretraining, kind, of.population, several, of.timing, 4)
-    noise = pretraining.Noise("pretraining", (4,), kind, of.population, several)
+    noise = pretraining.TrialStreams("pretraining", (4,), kind, control.loop.population_plan, several)
     fired = []
     trajectory = pretraining.reach(control, several, noise, 0, fired)
     losses = []
@@ -85,13 +85,13 @@ def test_the_loss_of_a_trial_is_that_of_its_reach(cache):
         px, py, vx, vy = trajectory.cursors[-1, 0, k]
         effort = np.mean(np.sum(trajectory.decoded[:, 0, k] ** 2, axis=1))
         losses.append(((px - x) ** 2 + (py - y) ** 2) / 0.01**2 + 0.1 * (vx**2 + vy**2) / 0.02**2 + 1.5 * effort)
-        rates = np.stack(fired)[:, 0, k]  # one count a rate, at 10 ms and 100 Hz a rate
+        rates = np.stack([tick["counts"] for tick in fired])[:, 0, k]  # one count a rate, at 10 ms and 100 Hz a rate
         np.testing.assert_allclose(trajectory.decoded[:, 0, k], rates @ several.V[0].T, rtol=1e-10)
     assert one.losses[0] == pytest.approx(np.mean(losses), rel=1e-10)
 
 
 @pytest.mark.parametrize("network", [{}, {"precision": "single", "units": 100, "encoder_units": 100}])
-def test_individuals_trained_together_are_those_trained_apart(cache, monkeypatch, tmp_path, network):
+def test_a_batch_of_populations_is_trained_as_each_alone(cache, monkeypatch, tmp_path, network):
     """To the last bit."""
     fields = learning()
     fields["population"], fields["pretraining"] = {**fields["population"], **network}, {**PRETRAINING, "updates": 20}
@@ -109,7 +109,7 @@ def test_individuals_trained_together_are_those_trained_apart(cache, monkeypatch
 # --- the cache --------------------------------------------------------------------------------------------------
 
 
-def test_from_the_cache_comes_what_was_trained(cache, monkeypatch):
+def test_the_cache_returns_the_trained_population(cache, monkeypatch):
     of = parsed()
     (first,) = trained(of)
     assert len(list(cache.iterdir())) == 1
@@ -122,7 +122,7 @@ def test_from_the_cache_comes_what_was_trained(cache, monkeypatch):
         assert getattr(again.population, field).flags.c_contiguous
 
 
-def test_only_who_is_missing_is_trained(cache, monkeypatch):
+def test_only_populations_not_in_the_cache_are_trained(cache, monkeypatch):
     of, seen = parsed(), []
     apart = trained(of, (4,))[0]
     real = pretraining.train
@@ -141,13 +141,13 @@ def test_only_who_is_missing_is_trained(cache, monkeypatch):
         {"plasticity": {"kind": "backprop", "adam": {"rate": 0.002}}},
     ],
 )
-def test_whatever_decides_an_individual_is_part_of_its_name(cache, changed):
+def test_the_fingerprint_depends_on_every_setting_of_training(cache, changed):
     one, other = trained(parsed())[0], trained(parsed(**changed))[0]
     assert len(list(cache.iterdir())) == 2
     assert not same_parts(one.population, other.population)
 
 
-def test_the_limit_of_the_loss_is_not(cache, monkeypatch):
+def test_the_fingerprint_does_not_depend_on_the_limit_of_the_loss(cache, monkeypatch):
     trained(parsed())
     forbid_training(monkeypatch)
     trained(parsed(loss_at_most=1e6))
@@ -167,7 +167,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_file_that_is_no_individual_is_ignored_and_replaced(cache, monkeypatch, how):
+def test_a_corrupt_file_in_the_cache_is_replaced(cache, monkeypatch, how):
     of = parsed()
     (first,) = trained(of)
     (file,) = cache.iterdir()
@@ -179,7 +179,7 @@ def test_a_file_that_is_no_individual_is_ignored_and_replaced(cache, monkeypatch
     assert same_parts(first.population, trained(of)[0].population, ALL)
 
 
-def test_a_cache_that_cannot_be_written_is_gone_without(tmp_path, monkeypatch):
+def test_training_works_without_a_writable_cache(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     one, again = trained(parsed())[0], trained(parsed())[0]
@@ -187,7 +187,7 @@ def test_a_cache_that_cannot_be_written_is_gone_without(tmp_path, monkeypatch):
     assert (tmp_path / "file").read_text() == "no folder"
 
 
-def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
+def test_a_full_disk_leaves_no_incomplete_file(cache, monkeypatch):
     def savez(path, **arrays):
         with open(path, "wb") as file:
             file.write(b"half of it")
@@ -198,7 +198,7 @@ def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
-# --- what is left of a training that was interrupted -----------------------------------------------------------------
+# --- interrupted training
 
 INTERRUPTED = """
 import os, signal
@@ -215,8 +215,8 @@ def killed():
     assert done.returncode == -signal.SIGKILL
 
 
-def test_training_goes_on_from_where_it_was_killed(cache, monkeypatch, tmp_path):
-    """To the last bit, and nothing is left over."""
+def test_interrupted_training_continues_from_its_last_state(cache, monkeypatch, tmp_path):
+    """The result is the same to the bit, and no file of interrupted training remains."""
     killed()
     (kept,) = cache.iterdir()
     assert kept.suffix == ".unfinished"
@@ -231,7 +231,7 @@ def test_training_goes_on_from_where_it_was_killed(cache, monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize("of", [{"updates": 50}, {"updates": 40, "distance_m": 0.06}])
-def test_of_another_training_nothing_is_taken(cache, of):
+def test_the_state_of_another_training_is_not_used(cache, of):
     killed()
     seen = []
     trained(parsed(**of), (4, 5), seen.append)
@@ -243,7 +243,7 @@ def test_of_another_training_nothing_is_taken(cache, of):
     [lambda data: b"", lambda data: data[:-7], lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]],
     ids=["empty", "cut short", "a bit turned over"],
 )
-def test_a_training_that_cannot_be_read_begins_anew(cache, spoil):
+def test_training_with_an_unreadable_state_starts_again(cache, spoil):
     killed()
     (kept,) = cache.iterdir()
     kept.write_bytes(spoil(kept.read_bytes()))
@@ -253,7 +253,7 @@ def test_a_training_that_cannot_be_read_begins_anew(cache, spoil):
 
 
 @pytest.mark.parametrize(("given", "expected"), [("/a/place", "/a/place"), ("", "/home/me/.cache")])
-def test_where_the_cache_is(given, expected):
+def test_the_folder_of_the_cache(given, expected):
     code = "from decoderd.preparation.cache import folder; print(folder())"
     environment = {**os.environ, "XDG_CACHE_HOME": given, "HOME": "/home/me"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -263,12 +263,12 @@ def test_where_the_cache_is(given, expected):
 # --- in a protocol ----------------------------------------------------------------------------------------------
 
 
-def test_a_session_has_the_trained_individual(cache):
+def test_a_session_has_the_trained_population(cache):
     parameters, (one,) = prepare(parsed()), trained(parsed())
     assert same_parts(parameters.population, one.population, ALL)
 
 
-def test_who_did_not_learn_to_reach_is_refused(cache):
+def test_a_population_that_did_not_learn_to_reach_is_refused(cache):
     loss = pretraining.final_loss(trained(parsed())[0])
     prepare(parsed(loss_at_most=loss * 1.01))
     with pytest.raises(ProtocolError, match=f"seed 4 did not learn to reach, its loss is {loss:.3g}") as caught:
@@ -284,7 +284,7 @@ def test_the_final_loss_is_of_the_last_hundred_updates():
 
 def test_a_population_without_an_arm_is_refused(cache):
     data = {**learning("none", rule=None), "plasticity": {"kind": "none"}, "population": {"kind": "tuned", "units": 8}}
-    with pytest.raises(ProtocolError, match="a population of kind 'tuned' moves no arm"):
+    with pytest.raises(ProtocolError, match="a population of kind 'tuned' cannot move an arm"):
         prepare(protocol.parse(data))
 
 

@@ -71,7 +71,7 @@ def test_commits_come_with_time(begun, monkeypatch):
     monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 20_000_000)
     session, state, store, encoder = begun(lasting(1.0))
     sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
-    state = loop.run(session, state, Stepped(100), sink, watch=lambda state: time.sleep(0.002))
+    state = loop.run(session, state, Stepped(100), sink, ended=lambda state: time.sleep(0.002))
     sink.close(state)
     assert 4 <= len(list(store.chunks("tick"))) <= 20
 
@@ -188,7 +188,7 @@ def test_the_loop_waits_for_a_slow_disk(begun, monkeypatch):
 
     helper = threading.Thread(target=release)
     helper.start()
-    state = loop.run(session, state, Unpaced(), sink, watch=watch)
+    state = loop.run(session, state, Unpaced(), sink, ended=watch)
     helper.join()
     sink.close(state)
     # One chunk is being written, QUEUE of them wait, and the loop stands at the one after.

@@ -16,7 +16,7 @@ from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
 from decoderd.run import loop
 from decoderd.run.runner import drive
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.protocols import FROM_OUTSIDE, KINDS, centre_out, lasting, of_every_kind, outside
@@ -198,12 +198,12 @@ def test_a_running_session_is_compared_up_to_its_state_at_the_start(tmp_path):
 
         # Half of it is recorded; the other half comes while the replay is at its beginning.
         sink = recorder.Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
-        middle = loop.run(session, state, Unpaced(), sink, watch=stop)
+        middle = loop.run(session, state, Unpaced(), sink, ended=stop)
         sink.close(middle)
 
         def go_on(tick):
             if tick == 3:
-                drive(store, encoder, session, middle, "max", Scheduled({}))
+                drive(store, encoder, session, middle, "max", ScriptedInputs({}))
 
         with open_store(tmp_path) as reading:
             assert verify(reading, go_on) == (True, 150, None)

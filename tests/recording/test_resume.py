@@ -16,7 +16,7 @@ from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
 from decoderd.run.loop import run
 from decoderd.run.runner import drive
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.learners import learning, reaching
@@ -208,7 +208,7 @@ def test_every_kind_of_session_resumes_from_its_file(tmp_path, monkeypatch, kind
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 40)
     data, at = of_every_kind(tmp_path)[kind]
     whole = running.record(tmp_path / "whole", data, at)
-    source = Scheduled({tick: given(*several) for tick, several in at.items()})
+    source = ScriptedInputs({tick: given(*several) for tick, several in at.items()})
     session, state = protocols.begun(data)
     store, encoder = session_file.begin(tmp_path / "parts", session, state)
     draw = random.Random(5)
@@ -254,7 +254,7 @@ def test_a_session_resumed_after_every_day_equals_one_that_was_not(tmp_path, mon
             sink = recorder.Recorder(
                 store, store.begin_incarnation(state.tick, "max", 0, {}), state, encoder, 0, session.name
             )
-            state = run(session, state, Stepped(10**6), sink, watch=lambda now, day=day: now.progress.day > day)
+            state = run(session, state, Stepped(10**6), sink, ended=lambda now, day=day: now.progress.day > day)
             sink.close(state)
         store = open_store(tmp_path / "parts", writing=True)
         session, state = session_file.restore(store)

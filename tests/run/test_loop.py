@@ -1,4 +1,4 @@
-"""The loop: what it asks of clock, source and sink, and in which order."""
+"""The loop: its calls of clock, source and sink, and their order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
 from decoderd.run import loop
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec, inputs
 from tests import protocols
 from tests.protocols import given, lasting, outside
 
 
 class Sink:
-    """Writes down what it is told."""
+    """Keeps the calls and messages."""
 
     def __init__(self, fail_at=None):
         self.calls, self.messages, self.fail_at = [], [], fail_at
@@ -46,7 +46,7 @@ def begun():
     return protocols.begun(lasting(0.5))
 
 
-def test_a_session_runs_to_its_end_as_steps_would_have_it():
+def test_a_session_runs_to_its_end_as_steps_give():
     session, state = begun()
     sink = Sink()
     last = loop.run(session, state, Unpaced(), sink)
@@ -68,10 +68,10 @@ def test_granted_ticks_in_any_portions_make_the_same_session():
         assert sink.messages == whole
 
 
-def test_it_stops_where_the_watch_says_so():
+def test_it_stops_once_ended_is_true():
     session, state = begun()
     sink = Sink()
-    last = loop.run(session, state, Unpaced(), sink, watch=lambda state: state.tick == 17)
+    last = loop.run(session, state, Unpaced(), sink, ended=lambda state: state.tick == 17)
     assert last.tick == 17
     assert sink.calls[-1] == ("settle", 17)
 
@@ -106,7 +106,7 @@ def test_inputs_are_journalled_before_the_tick_that_consumes_them():
     at = {3: given(start, go), 8: given({"op": "task", "event": "end"})}
     session, state = protocols.begun(outside())
     sink = Sink()
-    loop.run(session, state, Stepped(10), sink, Scheduled(at))
+    loop.run(session, state, Stepped(10), sink, ScriptedInputs(at))
     journalled = [call for call in sink.calls if call[0] == "journal"]
     assert journalled == [("journal", 3, 0, at[3][0]), ("journal", 3, 1, at[3][1]), ("journal", 8, 0, at[8][0])]
     assert sink.calls.index(("journal", 3, 1, at[3][1])) < sink.calls.index(("put", 3))
@@ -116,14 +116,14 @@ def test_inputs_are_journalled_before_the_tick_that_consumes_them():
     )
 
 
-def test_refused_inputs_are_told_of_and_left_out():
+def test_refused_inputs_are_reported_and_left_out():
     start, end = {"op": "task", "event": "start"}, {"op": "task", "event": "end"}
-    told = []
-    source = Scheduled({3: given(end, start, start, end)}, lambda tick, why: told.append((tick, str(why))))
+    refused = []
+    source = ScriptedInputs({3: given(end, start, start, end)}, lambda tick, why: refused.append((tick, str(why))))
     session, state = protocols.begun(outside())
     sink = Sink()
     loop.run(session, state, Stepped(10), sink, source)
-    assert told == [
+    assert refused == [
         (3, "no trial is under way: send start before end"),
         (3, "a trial is under way (trial 1): send end before start"),
     ]

@@ -37,7 +37,7 @@ session = assemble(parsed, parameters)
 state = initial(session, parameters)
 store, encoder = session_file.begin(Path(sys.argv[2]), session, state)
 with store:
-    summary = drive(store, encoder, session, state, sys.argv[3], tell=watch)
+    summary = drive(store, encoder, session, state, sys.argv[3], on_progress=watch)
 print(json.dumps([summary["ticks"], found]))
 """
 

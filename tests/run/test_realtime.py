@@ -1,12 +1,9 @@
-"""What is done to process and interpreter for the loop's sake: had or not had, said so, and undone."""
+"""Real-time conditions: granted or not, reported, and undone at the end."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import textwrap
@@ -17,33 +14,15 @@ from threadpoolctl import threadpool_info
 
 from decoderd.run import realtime
 
-GET_TIMERSLACK = 30
-
-
-def timer_slack():
-    return ctypes.CDLL(None, use_errno=True).prctl(GET_TIMERSLACK, 0, 0, 0, 0)
-
-
-def locked_kb():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
-
-
-def surroundings():
-    return {
-        "switch": sys.getswitchinterval(),
-        "collecting": gc.isenabled(),
-        "frozen": gc.get_freeze_count(),
-        "slack": timer_slack(),
-        "policy": os.sched_getscheduler(0),
-        "priority": os.sched_getparam(0).sched_priority,
-        "locked": locked_kb(),
-    }
+HEAD = """import gc, json, os, subprocess, sys
+from decoderd.run import realtime
+from tests.run.process_state import drop_rights, process_state
+"""
 
 
 def in_child(body):
     """What `body`, run in a process of its own, prints as JSON."""
-    program = "from tests.run.test_realtime import *\n" + textwrap.dedent(body)
+    program = HEAD + textwrap.dedent(body)
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -58,14 +37,14 @@ def in_child(body):
 
 
 OBSERVED = """
-before = surroundings()
+before = process_state()
 with realtime.punctual() as report:
-    during = surroundings()
-print(json.dumps([report, before, during, surroundings()]))
+    during = process_state()
+print(json.dumps([report, before, during, process_state()]))
 """
 
 
-def test_what_is_reported_is_so_and_undone():
+def test_the_report_is_true_and_all_is_undone():
     report, before, during, after = in_child(OBSERVED)
     assert after == before
     assert set(report) == {"garbage_collection", "timer_slack", "memory_locked", "scheduler"}
@@ -83,31 +62,23 @@ def test_what_is_reported_is_so_and_undone():
 def test_undone_after_an_error_too():
     before, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         try:
             with realtime.punctual():
                 raise RuntimeError
         except RuntimeError:
             pass
-        print(json.dumps([before, surroundings()]))
+        print(json.dumps([before, process_state()]))
         """
     )
     assert before == after
-
-
-def drop_rights(locked_bytes=0):
-    """Become an ordinary user who may lock so much memory and use no real-time priority."""
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked_bytes, locked_bytes))
-    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
-    os.setgid(65534)
-    os.setuid(65534)
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be dropped by root")
 
 
 @needs_root
-def test_without_rights_the_report_says_what_is_missing():
+def test_without_rights_the_report_gives_the_reasons():
     report, before, during, after = in_child("drop_rights()\n" + OBSERVED)
     assert report["scheduler"] == "ordinary: Operation not permitted"
     assert report["memory_locked"] == "no: Operation not permitted"
@@ -119,21 +90,21 @@ def test_without_rights_the_report_says_what_is_missing():
 
 
 @needs_root
-def test_a_limit_on_locked_memory_is_said():
+def test_a_limit_on_locked_memory_is_reported():
     report, _, _, after = in_child("drop_rights(1 << 16)\n" + OBSERVED)
     assert report["memory_locked"] == "no: Cannot allocate memory"
     assert after["locked"] == 0
 
 
 @needs_root
-def test_who_may_raise_the_priority_but_not_clear_its_flag_still_leaves_it():
-    """As users do who were granted real-time priorities: RESET_ON_FORK is for the privileged to clear."""
+def test_the_priority_is_lowered_even_where_its_flag_cannot_be_cleared():
+    """As a user with real-time priorities: clearing RESET_ON_FORK takes a privilege of its own."""
     report, before, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         with realtime.punctual() as report:
             drop_rights()
-        print(json.dumps([report, before, surroundings()]))
+        print(json.dumps([report, before, process_state()]))
         """
     )
     if not report["scheduler"].startswith("FIFO"):
@@ -176,10 +147,10 @@ def test_garbage_collection_is_left_as_it_was(name, collecting):
 def test_unpaced_runs_stay_ordinary():
     before, during, after = in_child(
         """
-        before = surroundings()
+        before = process_state()
         with realtime.steady():
-            during = surroundings()
-        print(json.dumps([before, during, surroundings()]))
+            during = process_state()
+        print(json.dumps([before, during, process_state()]))
         """
     )
     assert after == before

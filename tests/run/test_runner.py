@@ -1,4 +1,4 @@
-"""Running a session in its file: speeds, signals, and what is summed up."""
+"""Running a session in its file: speeds, interruption, errors, the summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decoderd.clock import RealTime, Unpaced
 from decoderd.errors import ProtocolError
 from decoderd.recording import recorder, session_file, summary
 from decoderd.recording.store import open_store
-from decoderd.run.runner import STOP, Interrupt, clock_for, drive
+from decoderd.run.runner import clock_for, drive
 from tests import protocols, running
 from tests.protocols import centre_out, lasting
 
@@ -36,42 +36,8 @@ def test_speeds_that_are_none(speed):
     assert caught.value.field == "speed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_asks_a_second_one_insists(number):
-    before = signal.getsignal(number)
-    with Interrupt().listening() as interrupt:
-        assert not interrupt.asked
-        os.kill(os.getpid(), number)
-        assert interrupt.asked
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
-
-
-def test_a_stop_is_no_leave():
-    told = []
-    before = signal.getsignal(STOP)
-    with Interrupt(lambda: told.append("stop")).listening() as interrupt:
-        os.kill(os.getpid(), STOP)
-        os.kill(os.getpid(), STOP)
-        assert (interrupt.asked, interrupt.leaving) == (True, False)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interrupt.leaving
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
-    assert told == ["stop", "stop", "stop"]
-    assert signal.getsignal(STOP) == before
-
-
-def test_handlers_are_put_back_after_an_error():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(RuntimeError), Interrupt().listening():
-        raise RuntimeError
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
 def test_a_session_may_run_in_a_thread(tmp_path):
-    """Which hears no signals, and leaves them to the main thread."""
+    """It leaves signals to the main thread."""
     found, before = [], signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=lambda: found.append(running.record(tmp_path, lasting(1.0))))
     thread.start()
@@ -89,7 +55,7 @@ def test_an_interrupted_session_has_stored_everything(tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
 
     with store:
-        found = drive(store, encoder, session, state, "max", tell=interrupt)
+        found = drive(store, encoder, session, state, "max", on_progress=interrupt)
     assert (found["ticks"], found["done"]) == (137, False)
     with open_store(tmp_path, writing=True) as store:
         assert store.checkpoint()[0] == 137
@@ -109,7 +75,7 @@ def test_an_error_in_the_loop_keeps_what_was_committed(tmp_path, monkeypatch):
             raise ZeroDivisionError
 
     with store, pytest.raises(ZeroDivisionError):
-        drive(store, encoder, session, state, "max", tell=burst)
+        drive(store, encoder, session, state, "max", on_progress=burst)
     with open_store(tmp_path) as store:
         assert store.checkpoint()[0] == 100
 

@@ -11,10 +11,10 @@ from decoderd.run import scripted_inputs
 from tests.protocols import given
 
 
-def load(tmp_path, text, told=lambda tick, why: None):
+def load(tmp_path, text, on_refused=lambda tick, reason: None):
     path = tmp_path / "inputs.jsonl"
     path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
-    return scripted_inputs.load(path, told)
+    return scripted_inputs.load(path, on_refused)
 
 
 def test_inputs_come_at_their_tick_in_the_order_of_the_file(tmp_path):
@@ -33,12 +33,12 @@ def test_an_empty_file_holds_none(tmp_path):
     assert list(load(tmp_path, "").due(0)) == []
 
 
-def test_refusals_are_passed_on(tmp_path):
-    told = []
-    source = load(tmp_path, '{"tick": 3, "op": "unperturb", "name": "p"}', lambda tick, why: told.append((tick, why)))
+def test_refusals_are_reported(tmp_path):
+    refused = []
+    source = load(tmp_path, '{"tick": 3, "op": "unperturb", "name": "p"}', lambda *call: refused.append(call))
     reason = Refused("no")
     source.refused(source.due(3)[0], 3, reason)
-    assert told == [(3, reason)]
+    assert refused == [(3, reason)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Messages that nobody should send, in a sequence that a seed repeats."""
+"""Hostile messages: none of them is a valid request but some that only observe; a seed repeats their sequence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgpack
 
 from decoderd.wire import envelope
 
-# Only looking: what is left of one of these may be carried out.
+# Requests that observe: one that is still valid after a change may be carried out.
 HARMLESS = {
     "session": (
         {"op": "describe"},
@@ -18,9 +18,9 @@ HARMLESS = {
         {"op": "get_decoder"},
         {"op": "missed", "topic": "tick", "first": 0},
     ),
-    "supervisor": ({"op": "list"}, {"op": "health"}, {"op": "describe", "session": "nobody"}),
+    "supervisor": ({"op": "list"}, {"op": "health"}, {"op": "describe", "session": "missing"}),
 }
-# Never valid, whatever the session: each lacks something, or has it of a wrong type, shape or size.
+# Never valid: each lacks a field, or has one of a wrong type, shape or size.
 SPOILT = {
     "session": (
         {"op": "input"},
@@ -48,83 +48,83 @@ SPOILT = {
         {"op": "start", "session": "x", "protocol": {}, "speed": 5},
         {"op": "start", "session": "x", "protocol": {}, "lockstep": {"grants": {"a": "year"}}},
         {"op": "stop", "session": ""},
-        {"op": "stop", "session": "nobody"},
-        {"op": "resume", "session": "nobody"},
+        {"op": "stop", "session": "missing"},
+        {"op": "resume", "session": "missing"},
         {"op": "resume", "session": None},
     ),
 }
 
 
-def messages(who, seed):
+def messages(target, seed):
     """Without end: lists of frames for a DEALER socket, each of which a service answers with one reply."""
     draw = random.Random(seed)
     kinds = [noise, flipped, cut, longer, versions, spoilt, values, deep, many_frames, large, framed]
     while True:
-        yield draw.choice(kinds)(draw, who)
+        yield draw.choice(kinds)(draw, target)
 
 
 def packed(draw, fields):
     return msgpack.packb({"v": 2, "id": f"{draw.getrandbits(64):x}", **fields})
 
 
-def harmless(draw, who):
-    return packed(draw, draw.choice(HARMLESS[who]))
+def harmless(draw, target):
+    return packed(draw, draw.choice(HARMLESS[target]))
 
 
-def noise(draw, who):
+def noise(draw, target):
     return [draw.randbytes(draw.randrange(1, 200))]
 
 
-def flipped(draw, who):
-    body = bytearray(harmless(draw, who))
+def flipped(draw, target):
+    body = bytearray(harmless(draw, target))
     for _ in range(draw.randrange(1, 4)):
         body[draw.randrange(len(body))] ^= 1 << draw.randrange(8)
     return [bytes(body)]
 
 
-def cut(draw, who):
-    body = harmless(draw, who)
+def cut(draw, target):
+    body = harmless(draw, target)
     return [body[: draw.randrange(1, len(body))]]
 
 
-def longer(draw, who):
-    return [harmless(draw, who) + draw.randbytes(draw.randrange(1, 9))]
+def longer(draw, target):
+    return [harmless(draw, target) + draw.randbytes(draw.randrange(1, 9))]
 
 
-def versions(draw, who):
+def versions(draw, target):
     version = draw.choice([0, 2, -1, 2**40, "1", None, 1.0, True, [1], math.nan])
-    return [msgpack.packb({**msgpack.unpackb(harmless(draw, who)), "v": version})]
+    return [msgpack.packb({**msgpack.unpackb(harmless(draw, target)), "v": version})]
 
 
-def spoilt(draw, who):
-    return [packed(draw, draw.choice(SPOILT[who]))]
+def spoilt(draw, target):
+    return [packed(draw, draw.choice(SPOILT[target]))]
 
 
-def values(draw, who):
+def values(draw, target):
     """Something else in place of a field, or a field too many."""
-    fields = dict(draw.choice(HARMLESS[who]))
+    fields = dict(draw.choice(HARMLESS[target]))
     strange = [None, math.nan, math.inf, -1, 2**63, "", "x" * 5000, [], {}, [[]], True, b"\xff", "\0", {"op": "stop"}]
     fields[draw.choice([*fields, "id", "more", "v"])] = draw.choice(strange)
     return [msgpack.packb({"v": 2, "id": f"{draw.getrandbits(64):x}", **fields})]
 
 
-def deep(draw, who):
+def deep(draw, target):
     depth = draw.choice([10, 400, 1000, 5000, 30_000])
     head = msgpack.packb({"v": 2, "id": "deep", "op": "describe"}).replace(b"\x83", b"\x84", 1)
     return [head + msgpack.packb("x") + draw.choice([b"\x91", b"\x81\xa1a"]) * depth + b"\x90"]
 
 
-def many_frames(draw, who):
-    return [harmless(draw, who), *[draw.randbytes(draw.randrange(9)) for _ in range(draw.randrange(1, 80))]]
+def many_frames(draw, target):
+    return [harmless(draw, target), *[draw.randbytes(draw.randrange(9)) for _ in range(draw.randrange(1, 80))]]
 
 
-def large(draw, who):
+def large(draw, target):
     return [packed(draw, {"op": "describe", "x": "y" * draw.choice([60_000, envelope.MAP_BYTES, 200_000])})]
 
 
-def framed(draw, who):
+def framed(draw, target):
     """With an empty frame before, as of a REQ socket; or nothing else."""
-    return draw.choice([[b"", harmless(draw, who)], [b""], [b"", b""], [b"", draw.randbytes(20)]])
+    return draw.choice([[b"", harmless(draw, target)], [b""], [b"", b""], [b"", draw.randbytes(20)]])
 
 
 GREETING = bytes.fromhex("ff00000000000000017f") + b"\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)

@@ -6,16 +6,54 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
 
+from decoderd.protocol import protocol as protocols
 from decoderd.recording.store import open_store
-from decoderd.service import entry
+from decoderd.service import process_file
 from decoderd_client import Supervisor
-from tests.running import cli, start
+from tests.running import cli, end, start, write
 
 ANY_PORT = "tcp://127.0.0.1:*"
+
+
+@contextmanager
+def served(folder, data, *options, name="run"):
+    """A session process of ours: (control endpoint, its directory, the process).
+
+    The session has the name of its protocol and seed, as one that `running.record` makes. The process is ended by a
+    signal, so it lingers for as long as a slow machine may let its readers wait.
+    """
+    protocol = write(folder / f"{name}.toml", data)
+    out = folder / name
+    names = () if "--name" in options else ("--name", protocols.parse(data).session)
+    process = start("run", protocol, "--serve", "--out", out, "--linger", "60", *names, *options)
+    try:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"control (tcp://\S+?)[,\s]", line):
+                break
+        else:
+            raise AssertionError("".join(lines))
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+        yield found.group(1), out, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                end(process)
+        process.stdout.close()
+
+
+def lockstep(*participants):
+    """Options of a session in lockstep whose participants grant ticks."""
+    return ("--speed", "lockstep", *(word for one in participants for word in ("--participant", f"{one}=tick")))
 
 
 class Daemon:
@@ -47,7 +85,7 @@ class Daemon:
 
 @contextmanager
 def daemon(data, *options, **more):
-    """A supervisor; it and all sessions in `data` are gone afterwards."""
+    """A supervisor; it and all sessions in `data` have ended afterwards."""
     one = Daemon(data, *options, **more)
     try:
         yield one
@@ -59,13 +97,13 @@ def daemon(data, *options, **more):
 
 
 def end_sessions(data):
-    """Kill session processes of `data` that live, by the numbers they left."""
+    """Kill session processes of `data` that live, by the numbers in their process files."""
     for folder in (path for path in data.iterdir() if path.is_dir()):
-        at = entry.read(folder)
-        if at is not None and entry.alive(folder):
+        record = process_file.read(folder)
+        if record is not None and process_file.alive(folder):
             with suppress(ProcessLookupError):
-                os.kill(at.pid, signal.SIGKILL)
-            wait_for(lambda folder=folder: not entry.alive(folder))
+                os.kill(record.pid, signal.SIGKILL)
+            wait_for(lambda folder=folder: not process_file.alive(folder))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Keys: what their folder must be like, and who gets in, through real sockets."""
+"""Keys: what their folder must be like, and which clients are admitted, through real sockets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_secrets_are_their_owners_only(folder):
     assert Keys.load(folder).secret.decode() not in repr(Keys.load(folder))
 
 
-def test_nobody_is_a_client_of_new_keys(tmp_path):
+def test_new_keys_have_no_clients(tmp_path):
     assert auth.make_keys(tmp_path / "a" / "b") == tmp_path / "a" / "b" / "server.key"
     assert Keys.load(tmp_path / "a" / "b").roles == {}
 
@@ -115,12 +115,12 @@ def put_a_folder(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
-        (expose, r"server\.key_secret: everybody.*chmod 600"),
+        (expose, r"server\.key_secret: every user.*chmod 600"),
         (forget_the_server, r"server\.key_secret: missing; `decoderd keys"),
         (forget_observers, "observers: no such folder; an empty one"),
-        (open_controllers, "controllers: everybody.*chmod 700"),
+        (open_controllers, "controllers: every user.*chmod 700"),
         (promote, r"ott.*\.key: this key stands under (observers|controllers) too"),
         (unpair, r"server\.key_secret: the public key is not that of the secret one"),
         (keep_public_only, r"server\.key_secret: it holds no line secret-key"),
@@ -132,18 +132,18 @@ def put_a_folder(folder):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_wrong_with_the_folder_is_told(folder, spoil, told):
+def test_errors_name_what_is_wrong_with_the_folder(folder, spoil, message):
     spoil(folder)
-    with pytest.raises(ServiceError, match=told):
+    with pytest.raises(ServiceError, match=message):
         Keys.load(folder)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(ServiceError, match=r"nowhere: no such folder.*decoderd keys"):
         Keys.load(tmp_path / "nowhere")
 
 
-def test_a_file_that_may_not_be_read_is_told(folder, monkeypatch):
+def test_an_unreadable_file_is_an_error(folder, monkeypatch):
     def refuses(file):
         raise PermissionError(13, "Permission denied", str(file))
 
@@ -238,7 +238,7 @@ class Client:
         self.sub.subscribe(b"")
         self.dealer.connect(server.control)
         self.sub.connect(server.stream)
-        self.dealer.send(b"who am I?")
+        self.dealer.send(b"a request")
 
     def answered(self):
         return bool(self.dealer.poll(0))
@@ -253,7 +253,7 @@ class Client:
         return self.dealer.recv().decode()
 
     def ask(self):
-        self.dealer.send(b"who am I?")
+        self.dealer.send(b"a request")
 
     def close(self):
         self.context.destroy(linger=0)
@@ -303,7 +303,7 @@ def test_the_server_itself_may_watch(server, client):
     assert server.serve(PATIENCE_S, own.has_all)
     assert own.role() == "observer"
     with own.context.socket(zmq.DEALER) as probe:
-        keys.introduce(probe)
+        keys.connect_as_server(probe)
         probe.connect(server.control)
         probe.send(b"how are you?")
         assert server.serve(PATIENCE_S, lambda: bool(probe.poll(0)))
@@ -318,7 +318,7 @@ def strangers_server(known):
 
 
 def thiefs(known):
-    """Somebody's public key, without the secret one."""
+    """The public key of a client, without the secret one."""
     return (known[0][0], zmq.curve_keypair()[1]), known[1]
 
 
@@ -327,14 +327,14 @@ def none(known):
 
 
 @pytest.mark.parametrize("keys", [nobodys, strangers_server, thiefs, none])
-def test_who_has_no_right_key_gets_nothing(server, client, folder, keys):
+def test_a_client_without_a_known_key_gets_nothing(server, client, folder, keys):
     given = certificate(folder / "clients" / "anna.key_secret")
     stranger, known = client(*keys(given)), client(*given)
     assert server.serve(PATIENCE_S, known.has_all)
     assert not server.serve(0.5, stranger.has_something)
     assert server.requests == 1  # the stranger's did not even arrive
     known.ask()
-    assert server.serve(PATIENCE_S, lambda: server.requests == 2)  # and nobody is the worse for it
+    assert server.serve(PATIENCE_S, lambda: server.requests == 2)  # and it still answers
 
 
 def test_a_client_that_is_added_gets_in_and_one_that_is_removed_does_not(server, client, folder):
@@ -384,7 +384,7 @@ def test_the_gate_survives_whatever_happens_when_it_looks(server, client, folder
         assert server.serve(PATIENCE_S, known.has_all)
 
 
-def test_without_the_gate_nobody_gets_in(server, client, folder):
+def test_without_the_gate_no_client_is_admitted(server, client, folder):
     server.gate.close()
     known = client(*certificate(folder / "clients" / "anna.key_secret"))
     assert not server.serve(0.5, known.has_something)
@@ -409,13 +409,13 @@ def test_the_client_of_the_documentation_gets_in(server, folder, monkeypatch):
     page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "open-to-a-network.md"
     (program,) = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     monkeypatch.chdir(folder / "clients")
-    told = {}
-    exec(program.replace("tcp://192.168.1.20:5570", server.control), told)
-    with told["control"] as control:
-        control.send(b"who am I?")
+    names = {}
+    exec(program.replace("tcp://192.168.1.20:5570", server.control), names)
+    with names["control"] as control:
+        control.send(b"a request")
         assert server.serve(PATIENCE_S, lambda: bool(control.poll(0)))
         assert control.recv() == b"controller"
-    told["context"].destroy(linger=0)
+    names["context"].destroy(linger=0)
 
 
 def test_a_guarded_socket_may_be_bound_outside(server):

@@ -1,4 +1,4 @@
-"""The desk without a process: what is no request gets one typed error, and the session does not notice."""
+"""Control without a process: an invalid request gets one typed error and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from hypothesis import strategies as st
 
 from decoderd.clock import Stepped
 from decoderd.errors import StoreError
+from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.run import loop
-from decoderd.service.control import Desk, Facts
-from decoderd.service.live_inputs import Inbox
+from decoderd.run.signals import Interrupt
+from decoderd.service.control import SessionControl
+from decoderd.service.description import RunInfo
+from decoderd.service.live_inputs import LiveInputs
 from decoderd.service.lockstep import Lockstep
-from decoderd.service.requests import Answering, open_router
-from decoderd.service.shared_state import Board
+from decoderd.service.requests import RequestSocket, open_router
+from decoderd.service.shared_state import SharedState
 from decoderd.wire import codec, control, envelope
+from decoderd.wire.version import VERSION
 from tests.protocols import begun, lasting, outside
 from tests.wire import generated
-from tests.wire.generated import packed
-from tests.wire.test_envelope import CODES, MODELS, valid
+from tests.wire.generated import CODES, MODELS, packed, valid
 
 TERMS = control.Participants(grants={"a": "tick", "b": "trial"})
-ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
 
 
 class Sink:
-    """What the loop put out, and the board that it keeps up to date."""
+    """Keeps what the loop produces, and keeps the shared state up to date."""
 
-    def __init__(self, board: Board, inbox: Inbox) -> None:
-        self._board, self._inbox = board, inbox
+    def __init__(self, shared: SharedState, live_inputs: LiveInputs) -> None:
+        self._shared, self._live_inputs = shared, live_inputs
         self.bodies: list[bytes] = []
         self.journalled: list[bytes] = []
 
@@ -46,12 +48,12 @@ class Sink:
         pass
 
     def settle(self, state: Any) -> None:
-        self._board.state = state
-        self._inbox.over(state.tick - 1)
+        self._shared.session_state = state
+        self._live_inputs.tick_over(state.tick - 1)
 
 
-class Office(NamedTuple):
-    """A session before its first tick, and sockets within the process to ask about it."""
+class Controlled(NamedTuple):
+    """A session before its first tick, and sockets within the process for requests to it."""
 
     session: Any
     state: Any
@@ -62,71 +64,79 @@ class Office(NamedTuple):
     def __repr__(self) -> str:
         return f"<{self.session.name}>"
 
-    def visited(self, frames, terms=None, ticks=2):
-        """Ask once, let ticks pass, conclude: (replies, what the loop put out, whether anything of it was changed)."""
-        board = Board()
-        board.state, board.phase = self.state, "running"
+    def run_info(self, speed="realtime"):
+        ends = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
+        return RunInfo(self.session, self.store, 1, 0, speed, *ends, protocols.dump(self.session.protocol))
+
+    def shared(self):
+        shared = SharedState(self.state, Interrupt())
+        shared.advance("prepared")
+        return shared
+
+    def request(self, frames, terms=None, ticks=2):
+        """Send one request, run ticks, conclude: (replies, messages of the loop, whether anything was changed)."""
+        shared = self.shared()
         lockstep = Lockstep(terms) if terms is not None else None
-        inbox = Inbox(board, lockstep)
-        facts = Facts(self.session, self.store, 1, 0, "lockstep" if terms is not None else "realtime")
-        desk = Desk(Answering(self.router), board, facts, lockstep, ENDPOINTS)
-        sink = Sink(board, inbox)
+        live_inputs = LiveInputs(shared, lockstep)
+        run_info = self.run_info("lockstep" if terms is not None else "realtime")
+        session_control = SessionControl(RequestSocket(self.router), shared, run_info, lockstep)
+        sink = Sink(shared, live_inputs)
         try:
             self.dealer.send_multipart(frames)
-            desk.turn(1000)
-            loop.run(self.session, self.state, Stepped(ticks), sink, inbox)
-            desk.conclude()
+            session_control.turn(1000)
+            loop.run(self.session, self.state, Stepped(ticks), sink, live_inputs)
+            session_control.conclude()
             replies = []
             while self.dealer.poll(0):
                 replies.append(codec.decode(self.dealer.recv_multipart()[0]))
         finally:
-            desk.close()
-            board.close()
-        granted = [(who.until, who.inputs, who.taking_part) for who in lockstep.participants.values()] if terms else []
+            session_control.close()
+            shared.close()
+        granted = [(one.until, one.inputs, one.taking_part) for one in lockstep.participants.values()] if terms else []
         changed = (
-            board.paused or board.stopping or bool(sink.journalled) or any(one != (0, [], True) for one in granted)
+            shared.paused or shared.stopping or bool(sink.journalled) or any(one != (0, [], True) for one in granted)
         )
         return replies, sink.bodies, changed
 
 
 @pytest.fixture(scope="module", params=["simulated", "outside"])
-def office(request, tmp_path_factory):
+def controlled(request, tmp_path_factory):
     session, state = begun(lasting(60.0) if request.param == "simulated" else outside())
-    store, _ = session_file.begin(tmp_path_factory.mktemp("desk"), session, state)
+    store, _ = session_file.begin(tmp_path_factory.mktemp("control"), session, state)
     context = zmq.Context()
     router, dealer = open_router(context), context.socket(zmq.DEALER)
-    router.bind("inproc://desk")
-    dealer.connect("inproc://desk")
+    router.bind("inproc://control")
+    dealer.connect("inproc://control")
     with store:
-        yield Office(session, state, store, router, dealer)
+        yield Controlled(session, state, store, router, dealer)
     context.destroy(linger=0)
 
 
 @pytest.mark.parametrize("terms", [None, TERMS], ids=["paced", "lockstep"])
 @given(data=st.data())
 @settings(max_examples=75)
-def test_spoilt_requests_get_one_typed_reply_and_change_nothing(office, terms, data):
+def test_spoilt_requests_get_one_typed_reply_and_change_nothing(controlled, terms, data):
     frames = [
         packed(data.draw(generated.spoilt(valid["session"]))),
         *data.draw(st.lists(st.binary(max_size=9), max_size=2)),
     ]
-    (reply,), bodies, changed = office.visited(frames, terms)
+    (reply,), bodies, changed = controlled.request(frames, terms)
     if reply["ok"]:  # what is left of it is a request
         control.REPLIES[type(envelope.read(frames, control.OF_SESSION))].model_validate(reply)
         return
     assert control.Failed.model_validate(reply).error.code in CODES
     assert not changed
-    assert bodies == office.visited([packed({"v": 2, "id": "a", "op": "health"})], terms)[1]
+    assert bodies == controlled.request([packed({"v": VERSION, "id": "a", "op": "health"})], terms)[1]
 
 
 @pytest.mark.parametrize("terms", [None, TERMS], ids=["paced", "lockstep"])
 @pytest.mark.parametrize("model", MODELS["session"], ids=lambda model: model.__name__)
 @given(data=st.data())
 @settings(max_examples=10)
-def test_valid_requests_get_the_reply_of_their_operation(office, model, terms, data):
+def test_valid_requests_get_the_reply_of_their_operation(controlled, model, terms, data):
     """Valid in form; whether this session can do it is another question."""
     given = model.model_validate(data.draw(generated.of_model(model)))
-    (reply,), _, changed = office.visited(envelope.write(given.model_dump()), terms)
+    (reply,), _, changed = controlled.request(envelope.write(given.model_dump()), terms)
     assert reply["id"] == given.id
     if reply["ok"]:
         control.REPLIES[model].model_validate(reply)
@@ -136,32 +146,37 @@ def test_valid_requests_get_the_reply_of_their_operation(office, model, terms, d
         assert not changed
 
 
-def test_a_file_that_cannot_be_read_and_a_fault_of_our_own_are_answered(office, monkeypatch):
-    ask = [packed({"v": 2, "id": "a", "op": "missed", "topic": "tick", "first": 0})]
-    for error, code in ((StoreError("the disk is gone", "session.sqlite"), "bad_store"), (KeyError("oh"), "internal")):
+def test_a_file_that_cannot_be_read_and_a_fault_of_our_own_are_answered(controlled, monkeypatch):
+    ask = [packed({"v": VERSION, "id": "a", "op": "missed", "topic": "tick", "first": 0})]
+    for error, code in (
+        (StoreError("the disk is missing", "session.sqlite"), "bad_store"),
+        (KeyError("oh"), "internal"),
+    ):
 
         def fails(_, error=error):
             raise error
 
-        monkeypatch.setattr(Desk, "_read", fails)
-        (reply,), _, _ = office.visited(ask)
+        monkeypatch.setattr(SessionControl, "_read", fails)
+        (reply,), _, _ = controlled.request(ask)
         assert (reply["ok"], reply["error"]["code"]) == (False, code)
 
 
-def test_decoders_that_wait_are_bounded_in_bytes(office):
+def test_decoders_that_wait_are_bounded_in_bytes(controlled):
     """While a session is paused nothing takes its inputs."""
-    board = Board()
-    board.state, board.phase = office.state, "paused"
-    desk = Desk(Answering(office.router), board, Facts(office.session, office.store, 1, 0, "realtime"), None, ENDPOINTS)
+    shared = controlled.shared()
+    shared.advance("pause")
+    session_control = SessionControl(RequestSocket(controlled.router), shared, controlled.run_info(), None)
     array = {"shape": [2**21], "data": bytes(2**24)}
     for number in range(8):
         given = {"op": "decoder", "arrays": {"A": array}}
-        office.dealer.send_multipart(envelope.write({"v": 2, "id": f"{number}", "op": "input", "input": given}))
-        desk.turn(1000)
-    waiting = len(board.inputs)
-    board.phase = "stopped"
-    desk.conclude()
-    told = [codec.decode(office.dealer.recv_multipart()[0])["error"]["code"] for _ in range(8)]
-    desk.close()
-    board.close()
-    assert (waiting, told.count("busy"), told.count("over")) == (5, 3, 5)
+        controlled.dealer.send_multipart(
+            envelope.write({"v": VERSION, "id": f"{number}", "op": "input", "input": given})
+        )
+        session_control.turn(1000)
+    waiting = len(shared.inputs)
+    shared.advance("stop")
+    session_control.conclude()
+    codes = [codec.decode(controlled.dealer.recv_multipart()[0])["error"]["code"] for _ in range(8)]
+    session_control.close()
+    shared.close()
+    assert (waiting, codes.count("busy"), codes.count("over")) == (5, 3, 5)

@@ -117,7 +117,7 @@ def test_a_socket_with_curve_may_be(router):
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "told"),
+    ("endpoint", "message"),
     [
         ("", "tcp://HOST:PORT"),
         ("127.0.0.1:5570", "tcp://HOST:PORT"),
@@ -150,11 +150,11 @@ def test_a_socket_with_curve_may_be(router):
         ("ipc:///" + "x" * 107, "108 bytes"),
     ],
 )
-def test_a_malformed_endpoint_is_told(monkeypatch, router, endpoint, told):
+def test_errors_name_a_malformed_endpoint(monkeypatch, router, endpoint, message):
     resolving(monkeypatch, {})
-    with pytest.raises(ServiceError, match=told):
+    with pytest.raises(ServiceError, match=message):
         endpoints.check(endpoint, keys=True)
-    with pytest.raises(ServiceError, match=told):
+    with pytest.raises(ServiceError, match=message):
         endpoints.bind(router, endpoint)
 
 
@@ -178,7 +178,7 @@ def talk(context, router, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", [HERE, "tcp://localhost:*", pytest.param("tcp://[::1]:*", marks=needs_ipv6)])
-def test_a_free_port_is_found_and_told(context, router, endpoint):
+def test_a_free_port_is_found_and_returned(context, router, endpoint):
     found = endpoints.bind(router, endpoint)
     assert 1 <= int(found.rpartition(":")[2]) <= 65535
     endpoints.check(found, keys=False)
@@ -192,7 +192,7 @@ def test_a_given_port_is_taken(router):
 
 
 @pytest.mark.parametrize("held", ["tcp", "plain"])
-def test_a_port_in_use_is_told(context, router, held):
+def test_a_port_in_use_is_an_error(context, router, held):
     with context.socket(zmq.PUB) as other, sockets.create_server(("127.0.0.1", 0)) as plain:
         taken = endpoints.bind(other, HERE) if held == "tcp" else f"tcp://127.0.0.1:{plain.getsockname()[1]}"
         with pytest.raises(ServiceError, match=r"port is in use.*another port"):
@@ -222,7 +222,7 @@ def test_a_file_is_not_deleted_for_a_socket(router, tmp_path):
     assert (tmp_path / "notes").read_text() == "precious"
 
 
-def test_a_folder_that_is_not_there_is_told(router, tmp_path):
+def test_a_missing_folder_is_an_error(router, tmp_path):
     with pytest.raises(ServiceError, match="folder of the path does not exist"):
         endpoints.bind(router, f"ipc://{tmp_path}/nowhere/control")
 
@@ -233,11 +233,13 @@ def test_a_name_outside_the_file_system(context, router, tmp_path):
     talk(context, router, endpoint)
 
 
-@pytest.mark.parametrize(("code", "told"), [(zmq.EADDRINUSE, "in use"), (13, "no permission"), (99, "no such address")])
-def test_errors_of_libzmq_are_told(monkeypatch, router, code, told):
+@pytest.mark.parametrize(
+    ("code", "message"), [(zmq.EADDRINUSE, "in use"), (13, "no permission"), (99, "no such address")]
+)
+def test_errors_of_libzmq_are_explained(monkeypatch, router, code, message):
     def fails(_, __):
         raise zmq.ZMQError(code)
 
     monkeypatch.setattr(zmq.Socket, "bind", fails)
-    with pytest.raises(ServiceError, match=rf"^tcp://127.0.0.1:80: .*{told}"):
+    with pytest.raises(ServiceError, match=rf"^tcp://127.0.0.1:80: .*{message}"):
         endpoints.bind(router, "tcp://127.0.0.1:80")

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 
 from decoderd.wire import codec, envelope
 from decoderd.wire import control as wire
+from decoderd.wire.version import VERSION
 from decoderd_client import Session, Supervisor
-from tests.clients.test_live import served
 from tests.protocols import lasting
 from tests.running import contents, record, stored
 from tests.service import hostile
-from tests.service.serving import daemon, replayed, wait_for
+from tests.service.serving import daemon, replayed, served, wait_for
 from tests.wire import generated
-from tests.wire.test_envelope import valid
+from tests.wire.generated import valid
 
 CODES = set(wire.Code.__args__)
 HOUR = lasting(3600.0)
@@ -46,16 +46,16 @@ def dealer(endpoint, room=1000):
         yield one
 
 
-def besiege(endpoint, who, number, seed=1):
+def besiege(endpoint, target, number, seed=1):
     """Send so many hostile messages; {error code, or "ok": replies}."""
-    told = Counter()
-    source = itertools.islice(hostile.messages(who, seed), number)
+    replies = Counter()
+    source = itertools.islice(hostile.messages(target, seed), number)
     with dealer(endpoint) as asking:
         while burst := list(itertools.islice(source, BURST)):
             for frames in burst:
                 asking.send_multipart(frames)
             for _ in burst:
-                assert asking.poll(10_000), f"no reply within 10 s; so far {dict(told)}"
+                assert asking.poll(10_000), f"no reply within 10 s; so far {dict(replies)}"
                 frames = asking.recv_multipart()
                 reply = msgpack.unpackb(frames[0] or frames[1])
                 assert reply["v"] == 1
@@ -63,10 +63,10 @@ def besiege(endpoint, who, number, seed=1):
                     assert set(reply["error"]) == {"code", "message", "field"}
                     assert reply["error"]["message"]
                     assert len(reply["error"]["message"]) < 2000
-                told["ok" if reply["ok"] else reply["error"]["code"]] += 1
-    assert sum(told.values()) == number
-    assert set(told) <= CODES | {"ok"}
-    return told
+                replies["ok" if reply["ok"] else reply["error"]["code"]] += 1
+    assert sum(replies.values()) == number
+    assert set(replies) <= CODES | {"ok"}
+    return replies
 
 
 def knock(endpoint, number, seed=1):
@@ -130,7 +130,7 @@ def siege_of_a_session(tmp_path, number):
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with Session(control) as session:
             described, before = session.describe(), resident_kib(process)
-            told = besiege(control, "session", number)
+            replies = besiege(control, "session", number)
             knock(control, 60 + number // 100)
             knock(described["stream"], 60 + number // 100)
             subscribe_to_nonsense(described["stream"], 100 + number // 100)
@@ -138,7 +138,7 @@ def siege_of_a_session(tmp_path, number):
             assert health["state"] == "running"
             turns(session)
             # A bare connection may have got through with a message too.
-            assert health["errors"] >= sum(n for code, n in told.items() if code != "ok")
+            assert health["errors"] >= sum(n for code, n in replies.items() if code != "ok")
             assert session.describe()["perturbations"] == []
             assert process.poll() is None
             grown = resident_kib(process) - before
@@ -147,13 +147,13 @@ def siege_of_a_session(tmp_path, number):
         assert process.wait(20) == 0
         summary = json.loads(process.stdout.read().splitlines()[-1])
     is_undisturbed(tmp_path, out, HOUR)
-    return told, summary, grown
+    return replies, summary, grown
 
 
 def test_a_session_withstands_a_siege(tmp_path):
-    told, _, _ = siege_of_a_session(tmp_path, 1500)
+    replies, _, _ = siege_of_a_session(tmp_path, 1500)
     for code in ("malformed", "too_large", "bad_version", "unknown_operation", "invalid"):
-        assert told[code] > 0
+        assert replies[code] > 0
 
 
 def siege_of_a_supervisor(data, number):
@@ -161,25 +161,25 @@ def siege_of_a_supervisor(data, number):
     with daemon(data) as one:
         with Supervisor(one.control) as supervisor:
             before = contents(data)
-            told = besiege(one.control, "supervisor", number)
+            replies = besiege(one.control, "supervisor", number)
             knock(one.control, 60 + number // 100)
             assert supervisor.sessions()["sessions"] == []
-            assert supervisor.health()["errors"] >= sum(n for code, n in told.items() if code != "ok")
+            assert supervisor.health()["errors"] >= sum(n for code, n in replies.items() if code != "ok")
         assert one.process.poll() is None
         grown = resident_kib(one.process)
         assert one.end() == 0
     assert contents(data) == before
-    return told, grown
+    return replies, grown
 
 
 def test_a_supervisor_withstands_a_siege(tmp_path):
-    told, _ = siege_of_a_supervisor(tmp_path / "data", 1500)
+    replies, _ = siege_of_a_supervisor(tmp_path / "data", 1500)
     for code in ("malformed", "too_large", "bad_version", "unknown_operation", "invalid", "not_found"):
-        assert told[code] > 0
+        assert replies[code] > 0
 
 
-def test_a_flood_that_reads_no_replies_keeps_nobody_else_waiting(tmp_path):
-    request = msgpack.packb({"v": 2, "id": "flood", "op": "describe"})
+def test_a_flood_that_reads_no_replies_delays_no_other_client(tmp_path):
+    request = msgpack.packb({"v": VERSION, "id": "flood", "op": "describe"})
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with dealer(control, room=1) as flood, Session(control, timeout_s=10.0, attempts=1) as session:
             for sent in range(10_000):
@@ -193,20 +193,20 @@ def test_a_flood_that_reads_no_replies_keeps_nobody_else_waiting(tmp_path):
     is_undisturbed(tmp_path, out, HOUR)
 
 
-def test_a_flood_of_inputs_is_told_to_wait(tmp_path):
+def test_a_flood_of_inputs_gets_busy(tmp_path):
     """Well-formed inputs that this session refuses: a tick looks at 16 of them, and more than 1,024 never wait."""
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with dealer(control) as flood:
             number = 3000
             for n in range(number):
                 given = {"op": "kinematics", "velocity": [0.0, 0.0]}
-                flood.send(msgpack.packb({"v": 2, "id": f"k{n}", "op": "input", "input": given}))
-            told = Counter()
+                flood.send(msgpack.packb({"v": VERSION, "id": f"k{n}", "op": "input", "input": given}))
+            replies = Counter()
             for _ in range(number):
-                assert flood.poll(20_000), dict(told)
-                told[msgpack.unpackb(flood.recv())["error"]["code"]] += 1
-        assert told["refused"] >= 1024
-        assert told["refused"] + told["busy"] == number
+                assert flood.poll(20_000), dict(replies)
+                replies[msgpack.unpackb(flood.recv())["error"]["code"]] += 1
+        assert replies["refused"] >= 1024
+        assert replies["refused"] + replies["busy"] == number
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     is_undisturbed(tmp_path, out, HOUR)
@@ -215,7 +215,7 @@ def test_a_flood_of_inputs_is_told_to_wait(tmp_path):
 def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
     with served(tmp_path, HOUR, "--json") as (control, _, process):
         with Session(control) as session, dealer(control) as asking:
-            asking.send_multipart([msgpack.packb({"v": 2, "id": "x", "op": "describe"}), bytes(17 * 2**20)])
+            asking.send_multipart([msgpack.packb({"v": VERSION, "id": "x", "op": "describe"}), bytes(17 * 2**20)])
             assert not asking.poll(1000)
             assert session.health()["state"] == "running"
             assert resident_kib(process) < 600_000
@@ -226,9 +226,9 @@ def test_a_frame_beyond_all_bounds_ends_its_connection_only(tmp_path):
 class Besieged:
     """One socket to a service, for messages that were requests before they were spoilt."""
 
-    def __init__(self, endpoint, who):
-        self._endpoint, self._adapter = endpoint, {"session": wire.OF_SESSION, "supervisor": wire.OF_SUPERVISOR}[who]
-        self.told = Counter()
+    def __init__(self, endpoint, target):
+        self._endpoint, self._adapter = endpoint, {"session": wire.OF_SESSION, "supervisor": wire.OF_SUPERVISOR}[target]
+        self.replies = Counter()
 
     def send(self, several):
         """Send those that can change nothing; each is answered once."""
@@ -237,11 +237,11 @@ class Besieged:
             for frames in hostile:
                 asking.send_multipart(frames)
             for _ in hostile:
-                assert asking.poll(30_000), f"no reply; so far {dict(self.told)}"
+                assert asking.poll(30_000), f"no reply; so far {dict(self.replies)}"
                 reply = msgpack.unpackb(asking.recv_multipart()[0])
                 if not reply["ok"]:
                     wire.Failed.model_validate(reply)
-                self.told["ok" if reply["ok"] else reply["error"]["code"]] += 1
+                self.replies["ok" if reply["ok"] else reply["error"]["code"]] += 1
 
     def _changes_nothing(self, frames):
         try:
@@ -250,32 +250,32 @@ class Besieged:
             return bool(frames[0])  # empty, it is the delimiter of a REQ socket
 
 
-def spoilt(who, number):
-    one = st.tuples(generated.spoilt(valid[who]).map(generated.packed), st.lists(st.binary(max_size=9), max_size=2))
+def spoilt(target, number):
+    one = st.tuples(generated.spoilt(valid[target]).map(generated.packed), st.lists(st.binary(max_size=9), max_size=2))
     return st.lists(one.map(lambda parts: [parts[0], *parts[1]]), min_size=number, max_size=number)
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("who", ["session", "supervisor"])
-def test_a_hundred_thousand_that_were_requests(tmp_path, capsys, who):
+@pytest.mark.parametrize("target", ["session", "supervisor"])
+def test_a_hundred_thousand_that_were_requests(tmp_path, capsys, target):
     """By hand: prints what became of them."""
 
     def siege(besieged, examples=1100, each=50):
-        @given(spoilt(who, each))
+        @given(spoilt(target, each))
         @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         def send(several):
             besieged.send(several)
 
         send()
-        assert set(besieged.told) <= CODES | {"ok"}
+        assert set(besieged.replies) <= CODES | {"ok"}
         with capsys.disabled():
-            print(f"\n{who}: {sum(besieged.told.values())} messages, {dict(besieged.told)}")
+            print(f"\n{target}: {sum(besieged.replies.values())} messages, {dict(besieged.replies)}")
 
-    if who == "session":
+    if target == "session":
         with served(tmp_path, HOUR, "--json") as (control, out, process):
             with Session(control) as session:
                 session.describe()
-                siege(Besieged(control, who))
+                siege(Besieged(control, target))
                 turns(session)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
@@ -283,7 +283,7 @@ def test_a_hundred_thousand_that_were_requests(tmp_path, capsys, who):
     else:
         with daemon(tmp_path) as one:
             before = contents(tmp_path)
-            siege(Besieged(one.control, who))
+            siege(Besieged(one.control, target))
             assert contents(tmp_path) == before
             assert one.end() == 0
 

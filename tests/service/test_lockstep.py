@@ -1,4 +1,4 @@
-"""Lockstep with real participants: the same digest as at any other speed, and what is done about silence."""
+"""Lockstep with real participants: the same digest as at any other speed, and what follows silence."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 
 from decoderd.wire import codec
 from decoderd_client import ControlError, Participant, Session
-from tests.clients.test_live import served
 from tests.protocols import centre_out, lasting
 from tests.running import record
-from tests.service.serving import replayed, wait_for
+from tests.service.serving import replayed, served, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 
@@ -24,7 +23,7 @@ def options(silence_s=30.0, when_silent="stop", **grants):
     return [*words, *(word for name, unit in grants.items() for word in ("--participant", f"{name}={unit}"))]
 
 
-def summed_up(process):
+def summary_of(process):
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     return json.loads(process.stdout.read().splitlines()[-1])
@@ -65,12 +64,12 @@ def test_the_digest_is_that_of_any_other_speed(tmp_path, grants, numbers):
         for thread in granting:
             thread.join(60)
             assert not thread.is_alive()
-        told = summed_up(process)
+        summary = summary_of(process)
     alone = record(tmp_path / "alone", data)
-    assert (told["digest"], told["ticks"], told["done"]) == (alone["digest"], alone["ticks"], True)
+    assert (summary["digest"], summary["ticks"], summary["done"]) == (alone["digest"], alone["ticks"], True)
 
 
-def test_inputs_of_grants_go_in_by_participant_whoever_comes_first(tmp_path):
+def test_inputs_of_grants_are_consumed_by_participant_not_by_arrival(tmp_path):
     """Twice, the order of arrival reversed: the same session, which also replays."""
     digests = []
     for turn, order in enumerate((("a", "b"), ("b", "a"))):
@@ -85,13 +84,13 @@ def test_inputs_of_grants_go_in_by_participant_whoever_comes_first(tmp_path):
                 time.sleep(0.3)
             for thread in threads:
                 thread.join(60)
-            digests.append(summed_up(process)["digest"])
+            digests.append(summary_of(process)["digest"])
         assert replayed(out)["identical"] is True
     assert digests[0] == digests[1]
     assert digests[0] != record(tmp_path / "alone", lasting(1.0))["digest"]
 
 
-def test_nothing_passes_that_was_not_granted_by_all(tmp_path):
+def test_a_tick_needs_the_grants_of_all(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(a="tick", b="tick")) as (control, _, _),
         Session(control) as session,
@@ -112,14 +111,14 @@ def test_nothing_passes_that_was_not_granted_by_all(tmp_path):
         assert not granting.is_alive()
 
 
-def test_what_was_published_is_on_the_disk_while_nobody_grants(tmp_path):
+def test_published_messages_are_committed_while_no_tick_is_granted(tmp_path):
     with served(tmp_path, lasting(5.0), *options(a="tick")) as (control, _, _), Session(control) as session:
         Participant(session, "a").step(number=40)
         wait_for(lambda: session.health()["committed"] == 40)
         assert len(session.missed("tick", 0).frames) == 40
 
 
-def test_grants_that_cannot_be(tmp_path):
+def test_invalid_and_repeated_grants(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(a="tick", b="tick")) as (control, _, _),
         Session(control) as session,
@@ -137,7 +136,7 @@ def test_grants_that_cannot_be(tmp_path):
         assert refused["tick"] == 5
 
 
-def test_inputs_of_a_grant_that_are_refused_are_told_and_the_rest_is_done(tmp_path):
+def test_refused_inputs_of_a_grant_are_reported_and_the_others_consumed(tmp_path):
     with served(tmp_path, lasting(60.0), *options(a="tick")) as (control, _, _), Session(control) as session:
         passed = Participant(session, "a").step(
             [{"op": "kinematics", "velocity": [0.0, 0.0]}, {"op": "perturb", "perturbation": TURN}]
@@ -148,7 +147,7 @@ def test_inputs_of_a_grant_that_are_refused_are_told_and_the_rest_is_done(tmp_pa
 
 # --- silence
 
-# Who is not to be taken for silent has so long for its next grant.
+# A participant that grants in time has less than this between two grants.
 SILENCE_S = 2.0
 
 
@@ -161,24 +160,24 @@ def test_silence_stops_the_session_with_everything_stored(tmp_path):
             assert (passed.tick, passed.state) == (0, "stopped")
             assert time.monotonic() - begun >= 0.9 * SILENCE_S
             payloads = [codec.decode(body) for body in session.missed("session", 0).frames]
-        told = summed_up(process)
+        summary = summary_of(process)
     assert [(one["x"], one["w"]) for one in payloads if one["x"] == "waiting"] == [("waiting", "b")]
-    assert (told["ticks"], told["done"]) == (0, False)
+    assert (summary["ticks"], summary["done"]) == (0, False)
 
 
-def test_silence_makes_it_wait_and_tell(tmp_path):
+def test_silence_makes_it_wait_and_report(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(0.3, "pause", a="tick")) as (control, _, _),
         Session(control) as session,
     ):
         wait_for(lambda: session.missed("session", 1)["count"] > 0)
-        (told,) = [codec.decode(body) for body in session.missed("session", 1).frames]
-        assert (told["x"], told["w"]) == ("waiting", "a")
+        (payload,) = [codec.decode(body) for body in session.missed("session", 1).frames]
+        assert (payload["x"], payload["w"]) == ("waiting", "a")
         assert session.describe()["state"] == "waiting"
         assert Participant(session, "a").step(number=3).tick == 3  # better late
 
 
-def test_the_silent_are_left_behind_and_may_come_back(tmp_path):
+def test_silent_participants_are_dropped_and_may_join_again(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(SILENCE_S, "drop", a="tick", b="tick")) as (control, _, _),
         Session(control, timeout_s=10.0) as session,
@@ -186,7 +185,7 @@ def test_the_silent_are_left_behind_and_may_come_back(tmp_path):
         a = Participant(session, "a")
         assert a.step(number=5).tick == 5
         assert session.describe()["participants"]["b"]["taking_part"] is False
-        assert a.step(number=5).tick == 10  # b is not waited for any more
+        assert a.step(number=5).tick == 10  # the session does not wait for b any more
         assert session.join("b")["changed"] is True
         granting = threading.Thread(target=lambda: a.step(number=5))
         granting.start()
@@ -197,7 +196,7 @@ def test_the_silent_are_left_behind_and_may_come_back(tmp_path):
         assert not granting.is_alive()
 
 
-def test_when_nobody_is_left_the_session_stands(tmp_path):
+def test_without_participants_the_session_is_paused(tmp_path):
     with (
         served(tmp_path, lasting(60.0), *options(0.2, "drop", a="tick")) as (control, _, _),
         Session(control) as session,

@@ -1,4 +1,4 @@
-"""A session process and the signals, ports and clients that it meets."""
+"""A session process: signals, ports, clients, a crash and a resume."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from contextlib import suppress
 import pytest
 
 from decoderd.recording.store import open_store
-from decoderd.service import entry
+from decoderd.service import process_file
 from decoderd_client import ControlError, NoAnswer, Session
 from tests import running
-from tests.clients.test_live import lockstep, served
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure, record, write
-from tests.service.serving import journal, kept, replayed, wait_for
+from tests.service.serving import journal, kept, lockstep, replayed, served, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 
@@ -46,15 +45,15 @@ def test_a_session_that_is_perturbed_live_and_driven_from_outside_replays(tmp_pa
             session.task_event("end", outcome="success")
             off = session.unperturb("turn")["tick"]
             end = session.stop()["tick"]
-        code, told = finished(process, signal.SIGTERM)  # it lingers
+        code, summary = finished(process, signal.SIGTERM)  # it lingers
     assert code == 0
-    assert (told["ticks"], told["trials"], told["successes"], told["done"]) == (end, 1, 1, False)
+    assert (summary["ticks"], summary["trials"], summary["successes"], summary["done"]) == (end, 1, 1, False)
     assert [tick for tick, body in journal(out) if b"perturb" in body] == [on, off]
     assert replayed(out) == {"identical": True, "ticks": end, "difference": None}
 
 
-def test_nobody_disturbs_what_is_only_watched(tmp_path):
-    """Served and asked much, or neither: the same digest."""
+def test_requests_that_observe_change_nothing(tmp_path):
+    """The same digest with many requests and without any."""
     data = lasting(4.0)
     with served(tmp_path, data, "--speed", "4", "--json") as (control, _, process):
         with Session(control) as session:
@@ -62,9 +61,9 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
                 session.health()
                 session.decoder()
                 session.missed("tick", 0, 100)
-        code, told = finished(process, signal.SIGTERM)
+        code, summary = finished(process, signal.SIGTERM)
     assert code == 0
-    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+    assert summary["digest"] == record(tmp_path / "alone", data)["digest"]
 
 
 @pytest.mark.parametrize("options", [(), ("--serve",)], ids=["alone", "served"])
@@ -74,18 +73,18 @@ def test_a_signal_before_the_first_tick_begins_nothing(tmp_path, number, options
     process = running.start("run", protocol, "--out", out, "--json", *options)
     try:
         wait_for(lambda: running.listens(process))
-        code, told = finished(process, number)
+        code, summary = finished(process, number)
         said = process.stderr.read()
     finally:
         running.end(process)
     assert code == 1
-    assert (told["error"]["code"], "no session was begun" in told["error"]["message"]) == ("over", True)
+    assert (summary["error"]["code"], "no session was begun" in summary["error"]["message"]) == ("over", True)
     assert "no session was begun" in said
     assert "Traceback" not in said
     assert not (out / "session.sqlite").exists()
     if options:
-        at = entry.read(out)
-        assert (at.state, at.incarnation, entry.alive(out)) == ("stopped", 0, False)
+        at = process_file.read(out)
+        assert (at.state, at.incarnation, process_file.alive(out)) == ("stopped", 0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -94,11 +93,11 @@ def test_a_signal_stops_at_a_tick_with_everything_stored(tmp_path, number):
     with served(tmp_path, data, "--json") as (control, out, process):
         with Session(control) as session:
             wait_for(lambda: session.describe()["tick"] > 50)
-        code, told = finished(process, number)
+        code, summary = finished(process, number)
     assert code == 0
-    assert told["done"] is False
+    assert summary["done"] is False
     with open_store(out) as store:
-        assert store.next_number("tick") == told["ticks"]
+        assert store.next_number("tick") == summary["ticks"]
     resumed = running.summary(cli("resume", out, "--speed", "max", "--json"))
     assert resumed["digest"] == record(tmp_path / "alone", data)["digest"]
     assert resumed["incarnation"] == 2
@@ -115,23 +114,23 @@ def test_a_second_signal_forces(tmp_path):
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
-        code, told = finished(process)
+        code, summary = finished(process)
     assert code != 0
-    assert told is None
+    assert summary is None
     assert len(list(running.stored(out))) > 0
     resumed = running.summary(cli("resume", out, "--speed", "max", "--json"))
     assert resumed["digest"] == record(tmp_path / "alone", data)["digest"]
     assert resumed["ticks"] >= committed
 
 
-def test_a_killed_session_is_resumed_by_hand_and_its_subscribers_are_told(tmp_path):
+def test_a_killed_session_is_resumed_by_hand_and_its_subscribers_get_a_message(tmp_path):
     data = lasting(3600.0)
-    heard = []
+    received = []
     with served(tmp_path, data) as (control, out, process):
         with Session(control) as session:
             stream = session.describe()["stream"]
             messages = Session(control).subscribe(["tick", "session"], from_start=True)
-            reading = threading.Thread(target=lambda: heard.extend(messages), daemon=True)
+            reading = threading.Thread(target=lambda: received.extend(messages), daemon=True)
             reading.start()
             session.perturb(TURN)
             committed = session.checkpoint()["tick"]
@@ -153,14 +152,14 @@ def test_a_killed_session_is_resumed_by_hand_and_its_subscribers_are_told(tmp_pa
         running.end(again)
     assert kept(out).startswith(before)
     assert journal(out) == inputs
-    told = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in heard if m.topic == "session"]
-    assert told[:2] == [("began", 1, 0), ("resumed", 2, found["from_tick"])]
-    numbers = [m.payload["q"] for m in heard if m.topic == "tick"]
+    happened = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in received if m.topic == "session"]
+    assert happened[:2] == [("began", 1, 0), ("resumed", 2, found["from_tick"])]
+    numbers = [m.payload["q"] for m in received if m.topic == "tick"]
     assert numbers == list(range(len(numbers)))
     assert replayed(out)["identical"] is True
 
 
-def test_requests_are_carried_out_once_however_often_they_come(tmp_path):
+def test_a_request_is_carried_out_once_however_often_it_arrives(tmp_path):
     """Under one id from three clients, as after replies that were lost."""
     import zmq
 
@@ -182,7 +181,7 @@ def test_requests_are_carried_out_once_however_often_they_come(tmp_path):
     assert len(journal(out)) == 1
 
 
-def test_what_a_session_cannot_do_is_said_and_changes_nothing(tmp_path):
+def test_refused_requests_get_an_error_and_change_nothing(tmp_path):
     data = lasting(3600.0)
     cases = [
         ("task_event", ("start",), "refused", "input.op"),
@@ -210,7 +209,7 @@ def test_what_a_session_cannot_do_is_said_and_changes_nothing(tmp_path):
     assert replayed(out)["identical"] is True
 
 
-def test_a_port_in_use_is_told_and_nothing_is_begun(tmp_path):
+def test_a_port_in_use_is_an_error_and_nothing_is_begun(tmp_path):
     protocol = write(tmp_path / "p.toml", centre_out())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -233,7 +232,7 @@ def test_a_session_has_one_process(tmp_path):
             assert session.health()["state"] == "running"
 
 
-def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
+def test_the_process_lingers_while_requests_arrive_and_then_ends(tmp_path):
     options = ("--speed", "max", "--linger", "3")
     with served(tmp_path, lasting(0.5), *options) as (control, _, process), Session(control) as session:
         wait_for(lambda: session.describe()["state"] == "done")
@@ -246,7 +245,7 @@ def test_the_process_lingers_for_those_who_ask_and_then_goes(tmp_path):
             late.describe()
 
 
-def test_somebody_who_keeps_asking_does_not_keep_it_for_ever(tmp_path):
+def test_a_client_that_keeps_asking_does_not_keep_the_process_for_ever(tmp_path):
     with served(tmp_path, lasting(0.5), "--speed", "max", "--linger", "0.2") as (control, _, process):
         deadline = time.monotonic() + 30.0
         with Session(control, timeout_s=1.0, attempts=1) as session, suppress(NoAnswer):
@@ -269,9 +268,9 @@ def test_paused_ticks_do_not_pass_and_are_not_missed(tmp_path):
             assert session.pause()["changed"] is False
             assert session.resume()["changed"] is True
             wait_for(lambda: session.describe()["state"] == "done")
-        code, told = finished(process, signal.SIGTERM)
-    assert (code, told["done"]) == (0, True)
-    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+        code, summary = finished(process, signal.SIGTERM)
+    assert (code, summary["done"]) == (0, True)
+    assert summary["digest"] == record(tmp_path / "alone", data)["digest"]
 
 
 def test_control_is_answered_while_a_session_runs_as_fast_as_it_can(tmp_path):

@@ -11,9 +11,9 @@ import zmq
 
 from decoderd.wire import codec
 from decoderd_client import Session
-from tests.clients.test_live import served
 from tests.protocols import centre_out, lasting
 from tests.running import record, stored
+from tests.service.serving import served
 
 TOPICS = ("tick", "counts", "task", "trial", "day")
 
@@ -21,10 +21,10 @@ TOPICS = ("tick", "counts", "task", "trial", "day")
 def follow(control, into, pause_s=0.0):
     with Session(control, timeout_s=20.0) as session, session.subscribe(TOPICS, from_start=True) as messages:
         time.sleep(pause_s)
-        told = {topic: [] for topic in TOPICS}
+        received = {topic: [] for topic in TOPICS}
         for message in messages:
-            told[message.topic].append(codec.encode(message.payload))
-        into.append(({topic: b"".join(bodies) for topic, bodies in told.items()}, messages.recovered))
+            received[message.topic].append(codec.encode(message.payload))
+        into.append(({topic: b"".join(bodies) for topic, bodies in received.items()}, messages.recovered))
 
 
 def test_late_many_and_slow_all_have_everything(tmp_path):
@@ -42,11 +42,11 @@ def test_late_many_and_slow_all_have_everything(tmp_path):
             assert not reader.is_alive()
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        told = json.loads(process.stdout.read().splitlines()[-1])
+        summary = json.loads(process.stdout.read().splitlines()[-1])
     assert len(got) == 21
     kept = {topic: stored(out, topic) for topic in TOPICS}
     assert [one == kept for one, _ in got] == [True] * 21
-    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+    assert summary["digest"] == record(tmp_path / "alone", data)["digest"]
 
 
 def test_one_that_does_not_read_loses_messages_and_gets_them_from_the_record(tmp_path):
@@ -77,5 +77,5 @@ def test_one_that_does_not_read_loses_messages_and_gets_them_from_the_record(tmp
             assert b"".join(body for _, body in sorted(came[topic].items())) == stored(out, topic)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        told = json.loads(process.stdout.read().splitlines()[-1])
-    assert told["digest"] == record(tmp_path / "alone", data)["digest"]
+        summary = json.loads(process.stdout.read().splitlines()[-1])
+    assert summary["digest"] == record(tmp_path / "alone", data)["digest"]

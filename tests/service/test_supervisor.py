@@ -13,11 +13,10 @@ import pytest
 import zmq
 
 from decoderd.recording.store import open_store
-from decoderd.service import entry
+from decoderd.service import process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
-from tests.running import cli, failure
 from tests.service.serving import asking, daemon, journal, kept, replayed, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -58,7 +57,7 @@ def test_sessions_are_started_found_and_stopped(tmp_path):
             assert session.describe()["state"] == "stopped"
         again = supervisor.stop("a")
         assert (again["state"], again["changed"], again["control"]) == ("stopped", False, None)
-        assert not entry.alive(tmp_path / "a")
+        assert not process_file.alive(tmp_path / "a")
         assert refused(supervisor.session, "a") == ("over", "session")
         assert supervisor.stop("a")["changed"] is False
         again = supervisor.resume("a")
@@ -69,7 +68,7 @@ def test_sessions_are_started_found_and_stopped(tmp_path):
             assert replayed(tmp_path / name)["identical"] is True
 
 
-def test_who_starts_what_was_stopped_is_told_to_resume_it(tmp_path):
+def test_a_start_of_a_stopped_session_names_resume(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         assert supervisor.start("a", HOUR)["why"] is None
         supervisor.stop("a")
@@ -79,15 +78,25 @@ def test_who_starts_what_was_stopped_is_told_to_resume_it(tmp_path):
         assert supervisor.find("a")["why"] is None
 
 
-def test_a_session_is_known_by_two_names(tmp_path):
-    """The supervisor's, and its own, which is in its messages."""
+def test_a_session_has_the_one_name_by_which_it_was_started(tmp_path):
+    """In the supervisor's replies, in its own, in its messages and in its file, also after a resume."""
     with daemon(tmp_path) as one, asking(one) as supervisor:
         begun = supervisor.start("a", {**HOUR, "name": "first", "seed": 7})
-        assert (begun["session"], begun["name"]) == ("a", "first-7")
         control.One.model_validate(dict(begun))
-        assert [(s["session"], s["name"]) for s in supervisor.sessions()["sessions"]] == [("a", "first-7")]
-        with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
-            assert session.describe()["session"] == messages.next().payload["s"] == "first-7"
+        assert (begun["session"], "name" in begun) == ("a", False)
+        assert [found["session"] for found in supervisor.sessions()["sessions"]] == ["a"]
+        for _ in range(2):
+            wait_for(lambda: supervisor.find("a")["state"] == "running")
+            with supervisor.session("a") as session, session.subscribe(["tick"]) as messages:
+                described = session.describe()
+                assert described["session"] == messages.next().payload["s"] == "a"
+                assert (described["protocol"]["name"], described["seed"]) == ("first", 7)
+            supervisor.stop("a")
+            supervisor.resume("a")
+        supervisor.stop("a")
+    with open_store(tmp_path / "a") as store:
+        assert store.manifest()["session"] == "a"
+    assert replayed(tmp_path / "a")["identical"] is True
 
 
 def test_a_subscriber_recovers_what_it_lost_after_the_supervisor_stopped_the_session(tmp_path):
@@ -106,28 +115,28 @@ def test_a_subscriber_recovers_what_it_lost_after_the_supervisor_stopped_the_ses
             following, got = session.describe()["next"]["tick"], []
             while len(got) < following:
                 got += session.missed("tick", len(got)).frames
-            with session.subscribe(["tick"], from_start=True) as messages:  # who comes after the end, too
+            with session.subscribe(["tick"], from_start=True) as messages:  # a subscriber after the end, too
                 late = [message.payload for message in messages]
         assert b"".join(got) == kept(tmp_path / "a")
         assert [codec.decode(body) for body in got] == late
         assert len(got) > last + 50
 
 
-def test_what_lingers_goes_when_told_or_when_it_is_to_be_resumed(tmp_path):
+def test_a_lingering_process_ends_on_request_or_for_a_resume(tmp_path):
     with daemon(tmp_path, "--linger", "60") as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
-        first = entry.read(tmp_path / "a").pid
+        first = process_file.read(tmp_path / "a").pid
         again = supervisor.resume("a")
         assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
-        assert entry.read(tmp_path / "a").pid != first
+        assert process_file.read(tmp_path / "a").pid != first
         line = Line(one)
-        line.ask("1", "stop", session="a")  # nobody waits for the replies
+        line.ask("1", "stop", session="a")  # without waiting for the replies
         line.ask("2", "resume", session="a")
-        assert (line.told("1")["state"], line.told("2")["incarnation"]) == ("stopped", 3)
+        assert (line.reply("1")["state"], line.reply("2")["incarnation"]) == ("stopped", 3)
         supervisor.stop("a")
-        os.kill(entry.read(tmp_path / "a").pid, signal.SIGTERM)
+        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGTERM)
         wait_for(lambda: supervisor.find("a")["control"] is None)
         assert supervisor.find("a")["state"] == "stopped"
         assert supervisor.health()["restarts"] == 0
@@ -135,11 +144,11 @@ def test_what_lingers_goes_when_told_or_when_it_is_to_be_resumed(tmp_path):
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
         assert one.end(signal.SIGTERM) == 0
-        assert "0 sessions go on" in "".join(one.said)
+        assert "0 sessions continue" in "".join(one.said)
     assert replayed(tmp_path / "a")["identical"] is True
 
 
-def test_what_cannot_be_started_leaves_nothing(tmp_path):
+def test_a_session_that_cannot_be_started_leaves_nothing(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         wrong = centre_out(population={"kind": "tuned", "units": 0})
         assert refused(supervisor.start, "a", wrong) == ("bad_protocol", "population.units")
@@ -157,21 +166,21 @@ def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
     data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
     with daemon(tmp_path) as one, asking(one) as supervisor:
         begun = supervisor.start("a", data)
-        heard = []
+        received = []
         with Session(begun["control"], timeout_s=5.0) as session:
             messages = Session(begun["control"]).subscribe(["session", "trial"], from_start=True)
-            listening = threading.Thread(target=lambda: heard.extend(messages))
-            listening.start()
+            reading = threading.Thread(target=lambda: received.extend(messages))
+            reading.start()
             reach(session)
             session.perturb(TURN)
             reach(session)
             committed = session.checkpoint()["tick"]
             ticks, inputs = kept(tmp_path / "a"), journal(tmp_path / "a")
             assert len(inputs) == 2 * 13 + 1
-            first = entry.read(tmp_path / "a")
+            first = process_file.read(tmp_path / "a")
 
             os.kill(first.pid, signal.SIGKILL)
-            second = wait_for(lambda: (at := entry.read(tmp_path / "a")).incarnation == 2 and at)
+            second = wait_for(lambda: (record := process_file.read(tmp_path / "a")).incarnation == 2 and record)
             assert second.pid != first.pid
             assert (second.stream, second.control) == (first.stream, first.control)
             assert second.from_tick >= committed
@@ -181,14 +190,14 @@ def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
         assert supervisor.health()["restarts"] == 1
         assert supervisor.find("a")["incarnation"] == 2
         supervisor.stop("a")
-        listening.join(20)
-        assert not listening.is_alive()
+        reading.join(20)
+        assert not reading.is_alive()
     assert kept(tmp_path / "a").startswith(ticks)
     assert journal(tmp_path / "a")[: len(inputs)] == inputs
     assert len(journal(tmp_path / "a")) == 3 * 13 + 1
-    told = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in heard if m.topic == "session"]
-    assert told == [("began", 1, 0), ("resumed", 2, second.from_tick), ("stopped", 2, second.from_tick)]
-    trials = [m.payload for m in heard if m.topic == "trial"]
+    happened = [(m.payload["x"], m.payload["i"], m.payload["f"]) for m in received if m.topic == "session"]
+    assert happened == [("began", 1, 0), ("resumed", 2, second.from_tick), ("stopped", 2, second.from_tick)]
+    trials = [m.payload for m in received if m.topic == "trial"]
     assert [(t["r"], t["x"], t["w"]) for t in trials] == [
         (1, "success", []),
         *[(n, "success", ["turn"]) for n in (2, 3)],
@@ -201,7 +210,7 @@ def test_sessions_outlive_their_supervisor(tmp_path):
     with daemon(tmp_path) as one:
         with asking(one) as supervisor:
             begun = supervisor.start("a", HOUR)
-        pid = entry.read(tmp_path / "a").pid
+        pid = process_file.read(tmp_path / "a").pid
         one.end(signal.SIGKILL)
         with Session(begun["control"]) as session:
             tick = session.describe()["tick"]
@@ -210,21 +219,21 @@ def test_sessions_outlive_their_supervisor(tmp_path):
             with asking(other) as supervisor:
                 found = supervisor.find("a")
                 assert (found["state"], found["incarnation"], found["control"]) == ("running", 1, begun["control"])
-                assert entry.read(tmp_path / "a").pid == pid
+                assert process_file.read(tmp_path / "a").pid == pid
             assert other.end(signal.SIGTERM) == 0
-            assert "1 sessions go on by themselves: a" in "".join(other.said)
+            assert "1 sessions continue without it: a" in "".join(other.said)
         with daemon(tmp_path) as third, asking(third) as supervisor:  # the one before has killed it, as tests do
             wait_for(lambda: supervisor.find("a")["incarnation"] == 2)
             assert supervisor.stop("a")["state"] == "stopped"
     assert replayed(tmp_path / "a")["identical"] is True
 
 
-def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tmp_path):
+def test_a_failed_session_gives_the_reason_and_can_be_resumed_once_that_is_mended(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
-        supervisor.stop("a")  # nobody has the file open any more
+        supervisor.stop("a")  # now no process has the file open
         text = (tmp_path / "a" / "session.sqlite").read_bytes()
         (tmp_path / "a" / "session.sqlite").write_bytes(b"no session at all" * 100)
         code, _ = refused(supervisor.resume, "a")
@@ -239,18 +248,18 @@ def test_a_session_that_fails_says_why_and_can_be_resumed_once_that_is_mended(tm
     assert replayed(tmp_path / "a")["identical"] is True
 
 
-def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
-    """Nobody grants it a tick, so it never comes further."""
-    terms = {"grants": {"nobody": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
+def test_a_session_that_dies_without_progress_is_given_up_until_a_request(tmp_path):
+    """No tick is granted, so it makes no progress."""
+    terms = {"grants": {"absent": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR, "lockstep", terms)
         killed = set()
-        while (at := entry.read(tmp_path / "a")).state != "failed":
+        while (record := process_file.read(tmp_path / "a")).state != "failed":
             assert len(killed) <= 6
-            if at.state == "running" and at.pid not in killed:
-                killed.add(at.pid)
+            if record.state == "running" and record.pid not in killed:
+                killed.add(record.pid)
                 with suppress(ProcessLookupError):
-                    os.kill(at.pid, signal.SIGKILL)
+                    os.kill(record.pid, signal.SIGKILL)
             time.sleep(0.01)
         assert len(killed) >= 4  # the first, and three that were to come further
         assert "died 4 times from tick" in supervisor.find("a")["why"]
@@ -261,22 +270,22 @@ def test_what_dies_again_and_again_is_given_up_until_somebody_asks(tmp_path):
 
 
 class Line:
-    """One socket to the supervisor: what is sent there is taken in in that order, whenever the replies come."""
+    """One socket to the supervisor: requests are received in the order sent, whenever the replies come."""
 
     def __init__(self, one):
-        self._socket, self._told = zmq.Context.instance().socket(zmq.DEALER), {}
+        self._socket, self._replies = zmq.Context.instance().socket(zmq.DEALER), {}
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.connect(one.control)
 
     def ask(self, id, op, **fields):
         self._socket.send_multipart(envelope.write({"v": 2, "id": id, "op": op, **fields}))
 
-    def told(self, id):
-        while id not in self._told:
+    def reply(self, id):
+        while id not in self._replies:
             assert self._socket.poll(60_000), f"no reply to {id}"
             reply = codec.decode(self._socket.recv_multipart()[0])
-            self._told[reply["id"]] = reply
-        return self._told[id]
+            self._replies[reply["id"]] = reply
+        return self._replies[id]
 
 
 def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
@@ -285,7 +294,7 @@ def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
         line = Line(one)
         line.ask("1", "start", session="a", protocol=SLOW_TO_BEGIN)
         line.ask("2", "stop", session="a")
-        started, stopped = line.told("1"), line.told("2")
+        started, stopped = line.reply("1"), line.reply("2")
         assert (started["ok"], started["state"], started["incarnation"]) == (True, "preparing", 0)
         assert (stopped["state"], stopped["incarnation"], stopped["changed"]) == ("stopped", 0, True)
         assert not (tmp_path / "a" / "session.sqlite").exists()
@@ -295,87 +304,55 @@ def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
         assert supervisor.health()["restarts"] == 0
 
 
-def test_two_who_ask_it_to_stop_do_not_force_it(tmp_path):
+def test_two_requests_to_stop_do_not_force_it(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
-        pid = entry.read(tmp_path / "a").pid
-        os.kill(pid, signal.SIGSTOP)  # it hears of both at once
+        pid = process_file.read(tmp_path / "a").pid
+        os.kill(pid, signal.SIGSTOP)  # it receives both at once
         line = Line(one)
         line.ask("1", "stop", session="a")
         line.ask("2", "stop", session="a")
         line.ask("3", "list")
-        assert line.told("3")["ok"]
+        assert line.reply("3")["ok"]
         os.kill(pid, signal.SIGCONT)
-        assert [line.told(id)["state"] for id in ("1", "2")] == ["stopped", "stopped"]
+        assert [line.reply(id)["state"] for id in ("1", "2")] == ["stopped", "stopped"]
         assert supervisor.health()["restarts"] == 0
     with open_store(tmp_path / "a") as store:
         last = [codec.decode(body)["x"] for chunk in store.chunks("session") for body in codec.split(chunk.data)][-1]
     assert last == "stopped"  # in good order
 
 
-def test_what_dies_while_it_was_to_stop_is_not_resumed(tmp_path):
+def test_a_session_that_dies_after_a_request_to_stop_is_not_resumed(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
-        pid = entry.read(tmp_path / "a").pid
+        pid = process_file.read(tmp_path / "a").pid
         os.kill(pid, signal.SIGSTOP)
         line = Line(one)
         line.ask("1", "stop", session="a")
         line.ask("2", "list")
-        assert line.told("2")["ok"]
+        assert line.reply("2")["ok"]
         os.kill(pid, signal.SIGKILL)
-        assert line.told("1")["state"] == "stopped"
+        assert line.reply("1")["state"] == "stopped"
         assert supervisor.find("a")["state"] == "stopped"
         assert supervisor.health()["restarts"] == 0
         assert supervisor.resume("a")["changed"] is True
 
 
-def test_a_folder_and_a_port_have_one_supervisor(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    with daemon(data) as one:
-        second = cli("serve", "--data", data, "--control", "tcp://127.0.0.1:*", timeout=30)
-        assert (second.returncode, "another process serves" in failure(second)) == (1, True)
-        other = cli("serve", "--data", tmp_path / "other", "--control", one.control, timeout=30)
-        assert other.returncode == 1
-        assert one.control in failure(other)
-        assert "in use" in failure(other)
-
-
-@pytest.mark.parametrize("command", ["serve", "run"])
-def test_the_open_net_takes_keys(tmp_path, command):
-    from tests.running import write
-
-    protocol = [write(tmp_path / "p.toml", centre_out()), "--serve"] if command == "run" else []
-    where = ["--data", tmp_path / "data"] if command == "serve" else ["--out", tmp_path / "out"]
-    done = cli(command, *protocol, *where, "--control", "tcp://0.0.0.0:*", timeout=30)
-    assert done.returncode == 1
-    assert "keys" in failure(done)
-    assert not (tmp_path / "out" / "session.sqlite").exists()
-
-
-def test_a_data_directory_that_is_none(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    done = cli("serve", "--data", tmp_path / "file", "--control", "tcp://127.0.0.1:*", timeout=30)
-    assert done.returncode == 1
-    assert str(tmp_path / "file") in failure(done)
-    assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_what_else_is_in_the_data_directory_is_left_alone(tmp_path):
+def test_other_files_in_the_data_directory_are_left_alone(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_text("mine")
     (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "session.sqlite").write_text("of somebody else")
+    (tmp_path / "taken" / "session.sqlite").write_text("of another program")
     with daemon(tmp_path) as one, asking(one) as supervisor:
         assert supervisor.sessions()["sessions"] == []
         assert refused(supervisor.start, "taken", HOUR)[0] == "bad_store"
     assert (tmp_path / "photos" / "one.jpg").read_text() == "mine"
-    assert (tmp_path / "taken" / "session.sqlite").read_text() == "of somebody else"
+    assert (tmp_path / "taken" / "session.sqlite").read_text() == "of another program"
 
 
-def test_who_died_before_it_was_noted_that_it_began_goes_on_at_its_speed(tmp_path):
+def test_a_session_that_died_before_its_first_incarnation_resumes_at_its_speed(tmp_path):
     """In lockstep it waits for grants again; it does not run away."""
     terms = {"grants": {"a": "tick"}, "silence_s": 3600.0, "when_silent": "pause"}
     with daemon(tmp_path) as one, asking(one) as supervisor:

@@ -61,8 +61,8 @@ def test_systemd_accepts_the_unit(installed):
     done = judged("verify", "--man=no", str(installed))
     if unavailable(done):
         pytest.skip(f"systemd-analyze cannot verify here: {done.stderr.strip()[:200]}")
-    told = [line for line in done.stderr.splitlines() if UNIT.name in line]  # not what is wrong with other units
-    assert (done.returncode, told) == (0, [])
+    lines = [line for line in done.stderr.splitlines() if UNIT.name in line]  # not what is wrong with other units
+    assert (done.returncode, lines) == (0, [])
 
 
 @needs_systemd
@@ -100,7 +100,7 @@ def test_the_loop_may_be_punctual(service):
     assert service["RestrictRealtime"] == "no"
 
 
-def test_sessions_outlive_the_supervisor_and_do_not_speak_for_it(service):
+def test_sessions_outlive_the_supervisor_and_do_not_notify_in_its_place(service):
     assert (service["Type"], service["NotifyAccess"], service["KillMode"]) == ("notify", "main", "process")
     assert int(service["WatchdogSec"]) >= 5
 
@@ -118,29 +118,29 @@ def test_the_readme_installs_this_unit_in_five_lines(service):
 
 
 @pytest.fixture
-def heard(tmp_path):
-    """The socket where systemd would listen; gives what is said there, message by message."""
+def notified(tmp_path):
+    """The socket where systemd would listen: a function that gives the next notification."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
 
-        def hear(patience_s=20.0):
+        def receive(patience_s=20.0):
             listener.settimeout(patience_s)
             return listener.recv(4096).decode()
 
-        yield hear
+        yield receive
 
 
-def all_of(heard):
-    """What has been said and not been heard yet."""
+def all_of(notified):
+    """All notifications that have arrived."""
     found = []
     with contextlib.suppress(TimeoutError):
         while True:
-            found.append(heard(0.01))
+            found.append(notified(0.01))
     return found
 
 
 @pytest.fixture
-def daemon(tmp_path, service, heard):
+def daemon(tmp_path, service, notified):
     """The unit's command with a data directory and a port of its own."""
     command = service["ExecStart"].split()[1:]
     command[command.index("--data") + 1] = str(tmp_path / "data")
@@ -155,24 +155,24 @@ def daemon(tmp_path, service, heard):
     process.wait()
 
 
-def test_the_supervisor_says_that_it_is_ready_turns_and_stops(daemon, heard):
-    assert heard().startswith("READY=1\n")
-    assert [heard() for _ in range(3)] == ["WATCHDOG=1"] * 3
+def test_the_supervisor_notifies_that_it_is_ready_turns_and_stops(daemon, notified):
+    assert notified().startswith("READY=1\n")
+    assert [notified() for _ in range(3)] == ["WATCHDOG=1"] * 3
     daemon.send_signal(signal.SIGTERM)
-    last = heard()
+    last = notified()
     while last == "WATCHDOG=1":
-        last = heard()
+        last = notified()
     assert last.startswith("STOPPING=1")
     assert daemon.wait(20) == 0
 
 
-def test_a_supervisor_that_hangs_falls_silent(daemon, heard):
-    while heard() != "WATCHDOG=1":
+def test_a_supervisor_that_hangs_sends_nothing(daemon, notified):
+    while notified() != "WATCHDOG=1":
         pass
     daemon.send_signal(signal.SIGSTOP)
     os.waitpid(daemon.pid, os.WUNTRACED)  # it stands still
-    all_of(heard)  # what was on its way
+    all_of(notified)  # what was on its way
     time.sleep(0.6)  # two intervals
-    assert all_of(heard) == []
+    assert all_of(notified) == []
     daemon.send_signal(signal.SIGCONT)
-    assert heard() == "WATCHDOG=1"
+    assert notified() == "WATCHDOG=1"

@@ -1,4 +1,4 @@
-"""What systemd hears, at a socket of our own in its place."""
+"""Notifications to systemd, received at a socket of our own in its place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Listener:
         self.socket.bind(address)
         self.socket.setblocking(False)
 
-    def heard(self):
+    def received(self):
         found = []
         while True:
             try:
@@ -54,16 +54,16 @@ def now(monkeypatch):
     return time
 
 
-def test_a_service_tells_how_it_does(systemd):
+def test_a_service_notifies_its_status(systemd):
     assert notify.ready("2 sessions")
     assert notify.status("3 sessions")
     assert notify.stopping()
-    assert systemd.heard() == ["READY=1\nSTATUS=2 sessions", "STATUS=3 sessions", "STOPPING=1"]
+    assert systemd.received() == ["READY=1\nSTATUS=2 sessions", "STATUS=3 sessions", "STOPPING=1"]
 
 
-def test_a_status_is_one_line_and_cannot_say_anything_else(systemd):
+def test_a_status_is_one_line_and_cannot_add_another_field(systemd):
     assert notify.status("two\nWATCHDOG=1\n lines")
-    assert systemd.heard() == ["STATUS=two WATCHDOG=1 lines"]
+    assert systemd.received() == ["STATUS=two WATCHDOG=1 lines"]
 
 
 def test_without_systemd_nothing_is_sent(now, monkeypatch):
@@ -77,7 +77,7 @@ def test_without_systemd_nothing_is_sent(now, monkeypatch):
     watchdog.turn()
 
 
-@pytest.mark.parametrize("place", ["relative/path", "vsock:2:1234", "/no/such/folder/notify", "@nobody-listens", "@"])
+@pytest.mark.parametrize("place", ["relative/path", "vsock:2:1234", "/no/such/folder/notify", "@no-listener", "@"])
 def test_a_socket_that_is_none_is_no_error(monkeypatch, place):
     monkeypatch.setenv("NOTIFY_SOCKET", place)
     assert not notify.ready()
@@ -86,7 +86,7 @@ def test_a_socket_that_is_none_is_no_error(monkeypatch, place):
 def test_a_full_queue_does_not_block(systemd):
     sent = sum(notify.status("busy") for _ in range(5000))
     assert sent < 5000
-    assert len(systemd.heard()) == sent
+    assert len(systemd.received()) == sent
 
 
 def test_the_watchdog_is_fed_every_third_of_the_interval(systemd, now, monkeypatch):
@@ -95,7 +95,7 @@ def test_the_watchdog_is_fed_every_third_of_the_interval(systemd, now, monkeypat
     watchdog, at = notify.Watchdog(), []
     for _ in range(3500):  # turns of a millisecond
         watchdog.turn()
-        at += [now[0]] * len(systemd.heard())
+        at += [now[0]] * len(systemd.received())
         now[0] += 1_000_000
     assert [time - at[0] for time in at] == [0, 1_000_000_000, 2_000_000_000, 3_000_000_000]
 
@@ -104,10 +104,10 @@ def test_only_turns_feed_the_watchdog(systemd, now, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "3000000")
     watchdog = notify.Watchdog()
     now[0] += 10**11
-    assert systemd.heard() == []
+    assert systemd.received() == []
     watchdog.turn()
     watchdog.turn()
-    assert systemd.heard() == ["WATCHDOG=1"]
+    assert systemd.received() == ["WATCHDOG=1"]
 
 
 @pytest.mark.parametrize("given", ["", "0", "-5", "soon", "1.5", "³"])
@@ -115,7 +115,7 @@ def test_an_interval_that_is_none_means_no_watchdog(systemd, monkeypatch, given)
     monkeypatch.setenv("WATCHDOG_USEC", given)
     assert notify.interval_s() is None
     notify.Watchdog().turn()
-    assert systemd.heard() == []
+    assert systemd.received() == []
 
 
 def test_the_watchdog_of_another_process_is_not_fed(systemd, monkeypatch):
@@ -124,12 +124,12 @@ def test_the_watchdog_of_another_process_is_not_fed(systemd, monkeypatch):
     monkeypatch.setenv("WATCHDOG_PID", str(os.getppid()))
     assert notify.interval_s() is None
     notify.Watchdog().turn()
-    assert systemd.heard() == []
+    assert systemd.received() == []
 
 
-def test_a_process_with_the_environment_of_a_unit_speaks(systemd):
+def test_a_process_with_the_environment_of_a_unit_notifies(systemd):
     program = "from decoderd.service import systemd; systemd.ready(); systemd.Watchdog().turn(); systemd.stopping()"
     subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, "WATCHDOG_USEC": "1000000"}, timeout=30, check=True
     )
-    assert systemd.heard() == ["READY=1", "WATCHDOG=1", "STOPPING=1"]
+    assert systemd.received() == ["READY=1", "WATCHDOG=1", "STOPPING=1"]

@@ -13,7 +13,7 @@ from decoderd.recording.recorder import Recorder
 from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
 from decoderd.run import loop
-from decoderd.run.scripted_inputs import Scheduled
+from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.protocols import KINDS, given, lasting, of_every_kind
@@ -43,7 +43,7 @@ def in_portions(folder, data, at):
     """The digest of a session whose ticks are granted a few at a time."""
     session, state = protocols.begun(data)
     store, encoder = session_file.begin(folder, session, state)
-    source = Scheduled({tick: given(*several) for tick, several in at.items()})
+    source = ScriptedInputs({tick: given(*several) for tick, several in at.items()})
     clock, portion = Stepped(), 1
     with store:
         sink = Recorder(store, store.begin_incarnation(0, "lockstep", 0, {}), state, encoder, 0, session.name)

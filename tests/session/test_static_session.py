@@ -263,7 +263,7 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
         (reaching(population={"kind": "tuned", "units": 10}), "use population.kind = 'rnn' or 'linear'", None),
         (reaching(rule={"objective": {"hold_s": 0.1}}), "objective.hold_s must be 0", None),
         (reaching(rule={"objective": {"velocity_weight": 0.1}}), "objective.velocity_weight must be 0", None),
-        (reaching(pretraining={**learning()["pretraining"]}), "kind 'linear' moves no arm", "pretraining"),
+        (reaching(pretraining={**learning()["pretraining"]}), "kind 'linear' cannot move an arm", "pretraining"),
     ],
 )
 def test_settings_that_do_not_fit_one_another(data, said, field):

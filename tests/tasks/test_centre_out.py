@@ -47,7 +47,7 @@ def test_every_block_holds_every_target_once():
         assert sorted(order[5 * block : 5 * block + 5]) == list(range(5))
 
 
-def test_the_order_belongs_to_seed_and_day():
+def test_the_order_depends_on_seed_and_day():
     def order(**which):
         return [k for k, _ in reached(cues(Config(), 3000, **which))]
 
@@ -62,12 +62,12 @@ def test_the_target_is_known_from_the_beginning_of_the_trial():
             assert cue.target == before.target
 
 
-def test_radii_are_those_within_which_the_whole_cursor_is():
+def test_the_whole_cursor_has_to_be_inside_the_radius():
     plan = CENTRE_OUT.plan(Config(radius_m=0.02, centre_radius_m=0.015, cursor_radius_m=0.005), TIMING)
     assert plan.radii == pytest.approx((0.01, 0.015))
 
 
-def test_recentring_is_asked_for_when_a_trial_begins():
+def test_recentring_puts_the_cursor_at_the_centre_when_a_trial_begins():
     found = cues(Config(recentre=True, inter_trial_s=0.1), 400)
     asked = [cue.trial for cue in found if cue.start is not None]
     assert asked == list(range(1, found[-1].trial + 1))
@@ -75,5 +75,5 @@ def test_recentring_is_asked_for_when_a_trial_begins():
     assert all(cue.start is None for cue in cues(Config(), 400))
 
 
-def test_stream_is_as_wide_as_there_are_targets():
+def test_a_row_of_the_stream_has_a_number_for_each_target():
     assert CENTRE_OUT.streams(Config(targets=3)) == {"order": Spec("uniform", 3)}

@@ -1,4 +1,4 @@
-"""The external task shows what it was told, and refuses what makes no sense."""
+"""The external task shows the cue that events set, and refuses events that do not fit its state."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PLAN = EXTERNAL.plan(Config(radius_m=0.015), Timing(0.01, 5))
 NOW = TimeIndex(3, 1, 3, 0)
 
 
-def told(*events, state=None):
+def after_events(*events, state=None):
     """(state, cue) after these events of one tick."""
     state = EXTERNAL.init(PLAN, NOW, 4) if state is None else state
     for event in events:
@@ -21,41 +21,41 @@ def told(*events, state=None):
 
 
 def test_a_trial():
-    state, cue = told()
+    state, cue = after_events()
     assert (cue.goal, cue.phase, cue.trial, cue.events) == (None, REST, 4, ())
-    state, cue = told({"event": "start"}, state=state)
+    state, cue = after_events({"event": "start"}, state=state)
     assert (cue.goal, cue.phase, cue.trial, cue.target) == (None, CENTRE, 5, -1)
     assert cue.events == (Event(CENTRE, None),)
-    state, cue = told({"event": "go", "target": (0.05, -0.02), "index": 3, "radius_m": 0.02}, state=state)
+    state, cue = after_events({"event": "go", "target": (0.05, -0.02), "index": 3, "radius_m": 0.02}, state=state)
     assert cue.goal.tolist() == [[0.05, -0.02]]
     assert (cue.phase, cue.trial, cue.target, cue.radius_m) == (REACH, 5, 3, 0.02)
-    state, cue = told(state=state)
+    state, cue = after_events(state=state)
     assert cue.events == ()
     assert cue.goal.tolist() == [[0.05, -0.02]]
-    state, cue = told({"event": "end", "outcome": "too_late"}, state=state)
+    state, cue = after_events({"event": "end", "outcome": "too_late"}, state=state)
     assert (cue.goal, cue.phase, cue.trial, cue.target) == (None, REST, 5, 3)
     assert cue.events == (Event(REST, "too_late"),)
 
 
 def test_an_end_without_an_outcome_is_a_success():
-    _, cue = told({"event": "start", "target": (0, 0)}, {"event": "go"}, {"event": "end"})
+    _, cue = after_events({"event": "start", "target": (0, 0)}, {"event": "go"}, {"event": "end"})
     assert cue.events == (Event(CENTRE, None), Event(REACH, None), Event(REST, "success"))
 
 
 def test_a_target_may_come_with_the_start():
-    state, cue = told({"event": "start", "target": (0.01, 0.02), "index": 2})
+    state, cue = after_events({"event": "start", "target": (0.01, 0.02), "index": 2})
     assert cue.goal.tolist() == [[0.01, 0.02]]
-    _, cue = told({"event": "go"}, state=state)
+    _, cue = after_events({"event": "go"}, state=state)
     assert (cue.goal.tolist(), cue.target) == ([[0.01, 0.02]], 2)
 
 
-def test_nothing_of_a_trial_is_left_for_the_next():
+def test_a_new_trial_does_not_keep_the_last_target():
     """A trial without an index must not go into the records under the last one's."""
-    state, _ = told({"event": "start", "target": (0.01, 0.02), "index": 2}, {"event": "end"})
-    state, cue = told({"event": "start"}, state=state)
+    state, _ = after_events({"event": "start", "target": (0.01, 0.02), "index": 2}, {"event": "end"})
+    state, cue = after_events({"event": "start"}, state=state)
     assert (cue.goal, cue.target) == (None, -1)
     with pytest.raises(Refused, match="go needs a target"):
-        told({"event": "go"}, state=state)
+        after_events({"event": "go"}, state=state)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_nothing_of_a_trial_is_left_for_the_next():
         ([{"event": "start"}], {"event": "go"}, "go needs a target", "target"),
     ],
 )
-def test_refusals(before, event, says, field):
+def test_invalid_requests_are_refused(before, event, says, field):
     with pytest.raises(Refused, match=says) as caught:
-        told(*before, event)
+        after_events(*before, event)
     assert caught.value.field == field
 
 
 def test_several_events_of_one_tick_are_all_shown():
-    _, cue = told(
+    _, cue = after_events(
         {"event": "start", "target": (0, 0.05)},
         {"event": "go"},
         {"event": "end", "outcome": "aborted"},

@@ -38,10 +38,10 @@ def test_targets_fill_the_square_evenly():
     assert abs(np.corrcoef(found.T)[0, 1]) < 0.1
 
 
-def test_there_is_no_centre():
+def test_trials_begin_with_the_reach():
     assert goals(Config(), 1000)[1] == {REST, REACH, HOLD}
 
 
-def test_places_belong_to_the_day():
+def test_places_depend_on_the_day():
     np.testing.assert_array_equal(goals(Config(), 500)[0], goals(Config(), 500)[0])
     assert not np.array_equal(goals(Config(), 500)[0], goals(Config(), 500, day=2)[0])

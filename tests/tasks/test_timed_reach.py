@@ -26,10 +26,10 @@ def day(config, ticks, day=1, trials=0, seed=1, timing=TIMING):
     streams = open_streams((seed,), "task", TIMED_REACH.streams(config))
     state, out = TIMED_REACH.init(plan, TimeIndex(0, day, 0, 0), trials), []
     for tick in range(ticks):
-        moment = TimeIndex(tick, day, tick, 0)
-        state, cue = TIMED_REACH.step(plan, state, (0.0, 0.0), moment, streams)
+        time = TimeIndex(tick, day, tick, 0)
+        state, cue = TIMED_REACH.step(plan, state, (0.0, 0.0), time, streams)
         at = (1.0, 1.0) if cue.goal is None or tick % 2 else tuple(cue.goal[0].tolist())
-        out.append((cue, TIMED_REACH.outcome(plan, state, at, moment)))
+        out.append((cue, TIMED_REACH.outcome(plan, state, at, time)))
     return out
 
 
@@ -90,7 +90,7 @@ def test_shuffled_targets_come_all_once_in_an_order_of_seed_and_day():
     assert order() != order(seed=2)
 
 
-def test_starts_are_uniform_in_radius_and_angle_and_belong_to_the_trial_of_the_day():
+def test_starts_are_uniform_in_radius_and_angle_and_depend_on_the_trial_of_the_day():
     def starts(**which):
         return np.concatenate([cue.start for cue, _ in day(Config(reach_s=0.01, start_jitter_m=0.02), 2000, **which)])
 
@@ -107,9 +107,9 @@ def test_success_is_within_the_radius():
     config = Config(reach_s=0.01, radius_m=0.012)
     plan = TIMED_REACH.plan(config, TIMING)
     streams = open_streams((1,), "task", TIMED_REACH.streams(config))
-    moment = TimeIndex(0, 1, 0, 0)
-    state, _ = TIMED_REACH.step(plan, TIMED_REACH.init(plan, moment, 0), (0.0, 0.0), moment, streams)
-    outcomes = [TIMED_REACH.outcome(plan, state, (x, 0.0), moment) for x in (0.0819, 0.0821, 0.0581, 0.0579)]
+    time = TimeIndex(0, 1, 0, 0)
+    state, _ = TIMED_REACH.step(plan, TIMED_REACH.init(plan, time, 0), (0.0, 0.0), time, streams)
+    outcomes = [TIMED_REACH.outcome(plan, state, (x, 0.0), time) for x in (0.0819, 0.0821, 0.0581, 0.0579)]
     assert outcomes == ["success", "missed", "success", "missed"]
 
 
@@ -149,15 +149,15 @@ def test_every_tick_is_part_of_exactly_one_trial():
     assert [d["n"] for d in run.of("day") if d["x"] == "end"] == [6, 6]
 
 
-def test_what_is_told_of_trials_that_follow_one_another():
+def test_messages_of_consecutive_trials():
     run = protocols.run(timed(trials=3, task={"hold_s": 0.1}))
     trials = run.of("trial")
-    told = [(task["k"], task["r"], task["p"], task["g"], task["t"]) for task in run.of("task")]
+    messages = [(task["k"], task["r"], task["p"], task["g"], task["t"]) for task in run.of("task")]
     expected = []
     for r, trial in enumerate(trials, 1):
         a, where = 30 * (r - 1), trial["t"]
         expected += [(a, r, REACH, r - 1, where), (a + 20, r, HOLD, r - 1, where), (a + 29, r, REST, r - 1, None)]
-    assert told == expected
+    assert messages == expected
 
 
 EFFECTORS = ({"kind": "cursor"}, {"kind": "point_mass", "mass_kg": 0.1}, {"kind": "two_link_arm"})
@@ -217,26 +217,26 @@ def test_perturbations_of_a_trial_are_on_from_its_first_tick_to_its_last():
     gain = protocols.perturbation("gain", "cursor", factor=2.0, envelope=envelope)
     run = protocols.run(timed(trials=4, perturbations=[gain]))
     assert [trial["w"] for trial in run.of("trial")] == [[], ["p"], [], []]
-    assert [(told["k"], told["x"]) for told in run.of("perturbation")] == [(30, "on"), (60, "off")]
+    assert [(messages["k"], messages["x"]) for messages in run.of("perturbation")] == [(30, "on"), (60, "off")]
     moved, decoded = run.column("c")[:, 2:], run.column("v")
     factor = np.repeat([1, 2, 1, 1], 30)[:, np.newaxis]
     np.testing.assert_allclose(moved, factor * decoded, atol=1e-15)
 
 
-def test_starts_out_of_reach_are_told_before_the_first_tick():
+def test_starts_out_of_reach_are_refused_before_the_first_tick():
     for effector, reason in (("two_link_arm", "out of reach"), ("cursor", "outside the workspace")):
         data = timed(effector={"kind": effector}, task={"start_jitter_m": 0.3})
         with pytest.raises(ProtocolError, match=rf"task: trials begin where the effector cannot be; .*{reason}"):
             protocols.begun(data)
 
 
-def test_a_session_resumed_anywhere_goes_on_the_same():
+def test_a_session_resumed_at_any_tick_continues_the_same():
     session, state = protocols.begun(timed(task={"order": "shuffled"}))
     whole = protocols.turned(session, state)
     for tick in (1, 29, 30, 31, 89):
         rest = protocols.turned(session, whole.states[tick])
-        told = [(topic, payload) for topic, payload in whole.messages if payload["k"] >= tick]
-        assert rest.messages == told
+        messages = [(topic, payload) for topic, payload in whole.messages if payload["k"] >= tick]
+        assert rest.messages == messages
 
 
 def test_starts_differ_between_trials():

@@ -56,11 +56,11 @@ def test_success():
         ([AWAY] * 6 + [AT_TARGET] * 9, FROM_ANYWHERE, (14, ["rest"], "success")),
     ],
 )
-def test_other_ways(path, table, expected):
+def test_other_paths_through_the_table(path, table, expected):
     assert follow(path, table)[0][-1] == expected
 
 
-def test_a_hold_that_breaks_gives_no_new_time_for_the_centre():
+def test_a_broken_hold_does_not_restart_the_time_of_the_centre():
     """A cursor that flutters across the edge of the centre could keep a trial from ending otherwise."""
     log, _ = follow([AT_CENTRE] * 8 + [AWAY] * 40)
     assert log[2:4] == [(8, ["centre"]), (35, ["rest"], "centre_timeout")]
@@ -68,7 +68,7 @@ def test_a_hold_that_breaks_gives_no_new_time_for_the_centre():
     assert next(entry for entry in fluttering if entry[-1] == "centre_timeout")[0] == 35
 
 
-def test_durations_of_zero_take_no_tick_but_trials_have_ends_and_beginnings_of_their_own():
+def test_durations_of_zero_take_no_tick_but_a_trial_ends_and_begins_in_separate_ticks():
     log, state = follow([AT_CENTRE] * 2 + [AT_TARGET] * 2, length=(0, 30, 0, 20, 0))
     assert log == [
         (0, ["centre"]),
@@ -88,7 +88,7 @@ def test_inside_is_within_the_radius(x, inside):
 
 
 @pytest.mark.parametrize("phase", [REST, CENTRE, CENTRE_HOLD, REACH, HOLD])
-def test_what_is_shown(phase):
+def test_the_cue_of_each_phase(phase):
     state = trial.TrialState(phase, 0, 0, 4, 2, GOAL)
     cue = trial.cue(state, RADII)
     expected = {REST: (None, 0.0), CENTRE: ([[0, 0]], 0.01), CENTRE_HOLD: ([[0, 0]], 0.01)}
@@ -104,7 +104,7 @@ def test_durations_in_ticks():
 
 
 @pytest.mark.parametrize("name", ["radius_m", "centre_radius_m"])
-def test_a_cursor_that_fits_into_no_target_is_an_error(name):
+def test_a_cursor_larger_than_the_target_is_an_error(name):
     with pytest.raises(ValidationError, match=rf"cursor_radius_m = 0.02 does not fit inside {name} = 0.01"):
         Config(cursor_radius_m=0.02, **{"radius_m": 0.05, "centre_radius_m": 0.05, name: 0.01})
 

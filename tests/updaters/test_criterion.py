@@ -1,4 +1,4 @@
-"""When updating stops and begins again."""
+"""The criterion that stops and restarts updating."""
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ def plan(**fields):
     return criterion.plan(Criterion(**{"stop_at_per_min": 8, "restart_drop": 0.15, "window_s": 60.0, **fields}), TIMING)
 
 
-def followed(plan, state, bins, every=0):
+def states_after(plan, state, bins, every=0):
     """The states of so many bins, with a success in every so many."""
     states = []
     for k in range(1, bins + 1):
@@ -39,7 +39,7 @@ STOPPED = criterion.State(False, 10.0, 0, ())
         (STOPPED, 40, False, 10.0),
     ],
 )
-def test_a_full_window_is_judged(state, successes, updating, stopped_at):
+def test_the_rate_of_a_full_window_decides(state, successes, updating, stopped_at):
     now = state
     for k in range(600):
         before = now
@@ -52,9 +52,9 @@ def test_a_full_window_is_judged(state, successes, updating, stopped_at):
 
 def test_the_window_slides():
     """6 successes in the first minute are forgotten when 8 come in the second."""
-    state = followed(plan(), criterion.begin(), 600, every=100)[-1]
+    state = states_after(plan(), criterion.begin(), 600, every=100)[-1]
     assert criterion.rate(plan(), state) == 6
-    later = followed(plan(), state, 600, every=70)
+    later = states_after(plan(), state, 600, every=70)
     first = next(k for k, one in enumerate(later, 1) if not one.updating)
     assert first == 7 * 70 or criterion.rate(plan(), later[first - 2]) == 7
     assert later[first - 1].stopped_at == 8
@@ -65,7 +65,7 @@ def test_two_successes_in_a_bin_count_twice():
     assert state.successes == (1, 1)
 
 
-def test_neither_state_lasts_shorter_than_a_window():
+def test_each_state_lasts_at_least_one_window():
     state, lengths, last = criterion.begin(), [], 0
     for k in range(6000):
         before, state = state, criterion.follow(plan(), state, int(k % 50 == 0 and k % 1500 < 900))
@@ -77,16 +77,16 @@ def test_neither_state_lasts_shorter_than_a_window():
 
 
 def test_without_a_drop_it_stays_stopped():
-    assert not any(s.updating for s in followed(plan(restart_drop=None), STOPPED, 3000))
+    assert not any(s.updating for s in states_after(plan(restart_drop=None), STOPPED, 3000))
 
 
-def test_a_night_begins_the_window_anew():
-    state = criterion.renewed(followed(plan(), criterion.begin(), 500, every=20)[-1])
+def test_a_new_day_starts_with_an_empty_window():
+    state = criterion.renewed(states_after(plan(), criterion.begin(), 500, every=20)[-1])
     assert state == criterion.begin()
     assert criterion.renewed(STOPPED._replace(bins=7, successes=(3,))) == STOPPED
 
 
 @pytest.mark.parametrize("fields", [{"stop_at_per_min": 0}, {"restart_drop": 1.2}, {"window_s": 0}])
-def test_ranges(fields):
+def test_values_out_of_range_are_refused(fields):
     with pytest.raises(ValidationError):
         plan(**fields)

@@ -1,4 +1,4 @@
-"""Once a block: fit to the whole of it, and blend."""
+"""Updating at the end of a block: a fit to all its bins, blended with the old model."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ MODEL = Observation(np.full((4, 3), 2.0), 3 * np.eye(4))
 
 
 @pytest.mark.parametrize("intensity", [0.0, 0.1, 0.25, 0.5, 1.0])
-def test_a_block_is_blended_with_the_decoder(intensity):
+def test_the_fit_of_a_block_is_blended_with_the_decoder(intensity):
     plan = DAILY.plan(DailyConfig(intensity=intensity), TIMING)
     draw = np.random.default_rng(1)
     x = np.hstack([draw.normal(0, 0.1, (2000, 2)), np.ones((2000, 1))])

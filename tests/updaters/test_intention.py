@@ -1,4 +1,4 @@
-"""What the subject is taken to have intended."""
+"""Estimates of the velocity that the subject intended."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ def a_bin(velocity=(0.03, -0.04), position=(0.01, 0.0), goal=(0.01, 0.06)):
 
 
 @pytest.mark.parametrize("intend", [reaimed, stopping])
-def test_the_speed_is_kept_and_the_direction_is_the_goals(intend):
+def test_the_speed_is_kept_and_the_direction_is_to_the_goal(intend):
     np.testing.assert_allclose(intend(a_bin(), None), [[0.0, 0.05]], atol=1e-17)
 
 
 @pytest.mark.parametrize("intend", [reaimed, stopping])
-def test_without_a_goal_nothing_is_known(intend):
+def test_without_a_goal_there_is_no_estimate(intend):
     assert intend(a_bin(goal=None), None) is None
     assert intend(a_bin(goal=None), 0.3) is None
 
@@ -29,13 +29,13 @@ def test_speed_from_the_distance():
 
 
 @pytest.mark.parametrize("approach_s", [None, 0.3])
-def test_within_the_goal(approach_s):
+def test_refit_intends_to_stay_within_the_goal(approach_s):
     within, just_outside = a_bin(position=(0.01, 0.0481)), a_bin(position=(0.01, 0.0479))
     assert not stopping(within, approach_s).any()
     assert reaimed(within, approach_s)[0, 1] > 0.01
     assert np.array_equal(stopping(just_outside, approach_s), reaimed(just_outside, approach_s))
 
 
-def test_in_the_very_middle_and_without_speed():
+def test_a_cursor_at_the_middle_of_the_goal_or_without_speed():
     assert not reaimed(a_bin(position=(0.01, 0.06)), None).any()
     assert not reaimed(a_bin(velocity=(0.0, 0.0)), None).any()

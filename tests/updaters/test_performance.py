@@ -1,4 +1,4 @@
-"""What updaters are for: control from an arbitrary decoder, soon."""
+"""Updaters bring an arbitrary decoder under control within minutes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def performance(seed, *overrides):
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("approach_s", "slower_s"), [("", 0.35), (", approach_s=0.3", 0.05)])
-def test_refit_beside_the_filter_it_began_with(approach_s, slower_s):
+def test_refit_compared_with_its_first_filter(approach_s, slower_s):
     """Success is no worse, as far as 8 seeds can tell. Reaches take longer where decoded speeds are kept."""
     before = np.array([performance(seed, "updater={kind='none'}") for seed in range(1, 9)])
     after = np.array([performance(seed, f"updater={{kind='refit'{approach_s}}}") for seed in range(1, 9)])

@@ -34,7 +34,7 @@ def updated(config, model, x, y):
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
-def test_it_is_the_weighted_fit_to_everything(n):
+def test_it_equals_the_weighted_fit_to_all_bins(n):
     """The first decoder stands for a past that varies as configured: rows X0, Y0 are made that have its moments."""
     config, model = RecursiveMLConfig(half_life_s=8.0, speed_sd_m_s=0.05, position_sd_m=0.02), decoder(n)
     x, y = experience(n)
@@ -55,7 +55,7 @@ def test_it_is_the_weighted_fit_to_everything(n):
     np.testing.assert_allclose(new.Q, residual.T @ residual / (past + weight.sum()), rtol=0, atol=1e-10)
 
 
-def test_after_a_half_life_the_past_weighs_half():
+def test_after_a_half_life_the_past_has_half_its_weight():
     """Once the memory is full, n stays what it is, and so every half-life halves the first decoder's part in it."""
     plan = RECURSIVE_ML.plan(RecursiveMLConfig(batch_s=1.0, half_life_s=10.0), TIMING)
     model = decoder(3)
@@ -69,7 +69,7 @@ def test_after_a_half_life_the_past_weighs_half():
     np.testing.assert_allclose(state.past.S, 0.5 * first, rtol=1e-13)
 
 
-def test_it_begins_as_the_decoder_it_is_given():
+def test_it_begins_with_the_given_decoder():
     model = decoder(5)
     plan = RECURSIVE_ML.plan(RecursiveMLConfig(), TIMING)
     _, same = RECURSIVE_ML.update(plan, RECURSIVE_ML.init(plan, model), model)

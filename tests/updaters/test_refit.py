@@ -1,4 +1,4 @@
-"""ReFIT: one refit, with the cursor meant to stand still within the goal."""
+"""ReFIT: one refit, which assumes that the subject intends to stay within the goal."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def rows(count, seed=1):
     )
 
 
-def test_one_refit_and_no_more():
+def test_there_is_only_one_refit():
     plan = REFIT.plan(RefitConfig(batch_s=10.0), TIMING)
     x, y = rows(200)
     state = REFIT.observe(plan, REFIT.init(plan, MODEL), x, y)

@@ -21,7 +21,7 @@ def rows(count, seed):
 
 
 @pytest.mark.parametrize(("batch_s", "half_life_s"), [(90.0, 120.0), (80.0, 210.0), (100.0, 450.0), (60.0, 60.0)])
-def test_rho_is_half_to_the_batches_a_half_life(batch_s, half_life_s):
+def test_rho_is_one_half_to_the_power_of_batch_over_half_life(batch_s, half_life_s):
     plan = planned(batch_s=batch_s, half_life_s=half_life_s)
     assert 1 - plan.intensity == pytest.approx(np.exp(np.log(0.5) * batch_s / half_life_s), rel=1e-15)
     assert plan.bins == 10 * batch_s
@@ -29,7 +29,7 @@ def test_rho_is_half_to_the_batches_a_half_life(batch_s, half_life_s):
 
 
 @pytest.mark.parametrize("batches", [1, 2, 4, 8])
-def test_after_a_half_life_the_old_parameters_weigh_half(batches):
+def test_after_a_half_life_the_old_parameters_have_half_their_weight(batches):
     """With a decoder that is 1 everywhere and batches whose fit is all but 0, what is left is the weight."""
     plan = planned(batch_s=120.0 / batches, half_life_s=120.0)
     model = Observation(np.ones((4, 3)), np.eye(4))

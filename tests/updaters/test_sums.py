@@ -35,11 +35,11 @@ def test_a_batch_is_fitted_as_a_calibration_is(shrinkage, states):
     assert fitted.Q[3, 3] == 1 / len(x)
 
 
-def test_supposed_sums_give_the_model_they_were_made_from():
+def test_equivalent_sums_give_the_model_from_which_they_were_made():
     x, y = rows()
     C, Q = fitting.observation(y, x, 0.1)
     R = x.T @ x / len(x)
-    past = sums.supposed(Observation(C, Q), R, 1730.0)
+    past = sums.equivalent(Observation(C, Q), R, 1730.0)
     again = sums.regression(past, past.rows, 0.0)
     np.testing.assert_allclose(again.C, C, atol=1e-11)
     np.testing.assert_allclose(again.Q, Q, atol=1e-11)
@@ -55,7 +55,7 @@ def test_faded_sums_are_those_of_weighted_rows():
     assert both.rows == pytest.approx(0.7 * 20 + 10)
 
 
-def test_what_determines_no_model():
+def test_rows_that_determine_no_model_are_refused():
     x, y = rows(50)
     with pytest.raises(NumericalError, match="3 bins are too few to fit 5 coefficients"):
         sums.regression(of(x[:3], y[:3]), 3 - 5, 0.1)

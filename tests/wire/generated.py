@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import types
 import typing
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, get_args
 
 import annotated_types
 import msgpack
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
+
+from decoderd.wire import control
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 # Plain JSON, as protocols and perturbations are.
@@ -152,3 +154,9 @@ def spoilt(draw: st.DrawFn, whole: st.SearchStrategy[dict[str, Any]]) -> Any:
         if not data:
             break
     return data
+
+
+ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
+MODELS = {process: [operation.request for operation in control.of(process).values()] for process in ADAPTERS}
+CODES = get_args(control.Code)
+valid = {process: st.one_of(*map(of_model, models)) for process, models in MODELS.items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import msgpack
 import pytest
 from hypothesis import given, settings
@@ -11,12 +9,8 @@ from hypothesis import strategies as st
 
 from decoderd.wire import codec, control, envelope
 from tests.wire import generated
-from tests.wire.generated import packed
+from tests.wire.generated import ADAPTERS, CODES, MODELS, packed, valid
 
-ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
-MODELS = {who: [operation.request for operation in control.of(who).values()] for who in ADAPTERS}
-CODES = get_args(control.Code)
-valid = {who: st.one_of(*map(generated.of_model, models)) for who, models in MODELS.items()}
 both = pytest.mark.parametrize("who", ADAPTERS)
 
 

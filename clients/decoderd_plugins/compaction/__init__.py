@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
 from decoderd_plugins.options import as_list
 

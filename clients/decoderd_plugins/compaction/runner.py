@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
 from decoderd.wire import codec
-from decoderd_client.asking import Session
-from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.control import Session
 from decoderd_client.plugins import Unable
+from decoderd_client.requests import ControlError, NoAnswer
 from decoderd_plugins.compaction import Config, measures, output
 from decoderd_plugins.compaction.days import TOPICS, DayAssembler, DayData, swaps
 from decoderd_plugins.messages import Counts, typed
@@ -108,7 +108,7 @@ def run_live(session: Session, config: Config, on_progress: OnProgress) -> None:
         while True:
             message = messages.next(WAIT_S)
             if message is not None:
-                for day in assembler.receive(typed(message.topic, message.payload)):
+                for day in assembler.receive(message):
                     waiting.append(pool.submit(series.measure, day))
             while waiting and waiting[0].done():
                 _publish(session, waiting.popleft().result(), config.publish, messages.over, on_progress)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from decoderd.trigger import Trigger
-from decoderd_client.asking import Session
+from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
 from decoderd_plugins.options import TriggerOption, as_list, trigger_text
 

@@ -27,7 +27,7 @@ import numpy as np
 from decoderd.analysis import candidates, manifolds, open_loop
 from decoderd.analysis.open_loop import Mappings
 from decoderd.arrays import Array
-from decoderd.decoders import Calibration, Recorded, fitting, intrinsic_manifold
+from decoderd.decoders import Calibration, CalibrationData, fitting, intrinsic_manifold
 from decoderd.errors import NumericalError
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
@@ -57,7 +57,7 @@ def fit(
     `calibration` is that of the session's decoder: it says how velocities are expected to vary. Raises DecoderdError
     for too few bins or units that never vary, and Unable for intentions that the population does not report.
     """
-    recorded = Recorded(bins.counts, None, _intended(bins, config), bin_s)
+    recorded = CalibrationData(bins.counts, None, _intended(bins, config), bin_s)
     analysed = principal_components(bins.counts, factors) if config.method == "pca" else None
     fitted = fitting.intrinsic_manifold(recorded, Calibration(**{**calibration, "factors": factors}), analysed)
     found = KalmanFit(kind, intrinsic_manifold.load(fitted))

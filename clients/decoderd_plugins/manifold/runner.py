@@ -16,10 +16,10 @@ from decoderd.errors import DecoderdError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
-from decoderd_client.asking import Session
-from decoderd_client.conversation import ControlError, NoAnswer
+from decoderd_client.control import Session
 from decoderd_client.participant import Participant
 from decoderd_client.plugins import Unable
+from decoderd_client.requests import ControlError, NoAnswer
 from decoderd_plugins.manifold import Config, output
 from decoderd_plugins.manifold.experiment import ManifoldExperiment
 from decoderd_plugins.manifold.intuitive_decoder import Arrays
@@ -68,7 +68,7 @@ def run_live(session: Session, config: Config, on_progress: OnProgress) -> None:
 
 
 def _decoder_arrays(session: Session) -> Arrays:
-    reply = session.decoder()
+    reply = session.get_decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     return {name: np.frombuffer(data, dtype="<f8").reshape(shape) for name, (shape, data) in packed.items()}
 
@@ -87,8 +87,8 @@ def _take_part(session: Session, experiment: ManifoldExperiment, name: str, tick
             if any(given["op"] == "decoder" for given in inputs):
                 experiment.decoder_consumed(tick)
             tick = passed.tick
-            for topic, payload in passed.messages:
-                experiment.receive(typed(topic, payload))
+            for message in passed.messages:
+                experiment.receive(message)
             if passed.over:
                 return True
         return False
@@ -101,11 +101,11 @@ def _follow_stream(session: Session, experiment: ManifoldExperiment, on_progress
     """Run beside the stream: inputs are sent at once, for the next tick. Returns whether the session is over."""
     with session.subscribe(TOPICS) as messages:
         for message in messages:
-            experiment.receive(typed(message.topic, message.payload))
+            experiment.receive(message)
             due = experiment.due_inputs()
             for given in due:
                 if given["op"] == "decoder" and not messages.over:
-                    experiment.decoder_consumed(session.give(given)["tick"])
+                    experiment.decoder_consumed(session.send_input(given)["tick"])
             if not messages.over:
                 _publish(session, [given for given in due if given["op"] == "metrics"], on_progress)
             if experiment.over:
@@ -116,7 +116,7 @@ def _follow_stream(session: Session, experiment: ManifoldExperiment, on_progress
 def _publish(session: Session, due: list[dict[str, Any]], on_progress: OnProgress) -> None:
     for given in due:
         try:
-            session.give(given)
+            session.send_input(given)
         except (ControlError, NoAnswer) as error:
             on_progress(f"measures were not published: {error}")
 

@@ -2,7 +2,7 @@
 import { Control, follow } from "../src/index.js";
 
 const control = new Control(process.argv[2]);
-for await (const { payload } of follow(control, ["trial"])) {
-  console.log(`trial ${payload.r}: ${payload.x}${payload.w.length ? ` (${payload.w.join(", ")})` : ""}`);
+for await (const { trial, outcome, perturbations } of follow(control, ["trial"])) {
+  console.log(`trial ${trial}: ${outcome}${perturbations.length ? ` (${perturbations.join(", ")})` : ""}`);
 }
 control.close();

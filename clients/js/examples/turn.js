@@ -12,8 +12,8 @@ try {
   console.log(`${error.code}: ${error.message}`); // the name is taken
 }
 let trials = 0;
-for await (const { payload } of follow(control, ["trial"])) {
-  console.log(`trial ${payload.r}: ${payload.x}`);
+for await (const { trial, outcome } of follow(control, ["trial"])) {
+  console.log(`trial ${trial}: ${outcome}`);
   trials += 1;
   if (trials === 5) break;
 }

@@ -3,8 +3,9 @@
 import { randomUUID } from "node:crypto";
 import { Dealer } from "zeromq";
 import { decodeMap, encode } from "./codec.js";
+import { VERSION } from "./messages.js";
 
-/** A request that was answered with an error. `code` says which, `field` names the culprit, or is null. */
+/** A request that was answered with an error. `code` says which, `field` is the path to the field at fault, or null. */
 export class ControlError extends Error {
   constructor({ code, message, field }) {
     super(message);
@@ -14,10 +15,16 @@ export class ControlError extends Error {
   }
 }
 
-/** Nobody answered. */
+/** No answer came in time. */
 export class NoAnswer extends Error {
   name = "NoAnswer";
 }
+
+const otherVersion = (version) => ({
+  code: "bad_version",
+  message: `the service speaks version ${version} of the protocol and this client version ${VERSION}: use the client that comes with the service`,
+  field: "v",
+});
 
 /** The socket options of a client's keys: `{ serverKey, publicKey, secretKey }`, Z85 text each. */
 export const curve = (keys) =>
@@ -39,7 +46,7 @@ export class Control {
    * messages. Rejects with ControlError, or with NoAnswer.
    */
   ask(op, fields = {}) {
-    const asked = this.#turn.then(() => this.#exchange({ v: 2, id: randomUUID(), op, ...fields }));
+    const asked = this.#turn.then(() => this.#exchange({ v: VERSION, id: randomUUID(), op, ...fields }));
     this.#turn = asked.catch(() => {});
     return asked;
   }
@@ -53,6 +60,7 @@ export class Control {
           const [head, ...frames] = await this.#socket.receive();
           const reply = decodeMap(head);
           if (reply.id !== request.id) continue; // to a request that was given up
+          if (reply.v !== VERSION) throw new ControlError(otherVersion(reply.v));
           if (!reply.ok) throw new ControlError(reply.error);
           return { ...reply, frames };
         }

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Subscriber } from "zeromq";
 import { curve, NoAnswer } from "./control.js";
-import { OBSERVED, read, readPayload, topicFrame } from "./messages.js";
+import { OBSERVED, read, recorded, topicFrame } from "./messages.js";
 
 const SILENCE_MS = 1000;
 const AGAIN_MS = 100;
@@ -15,13 +15,13 @@ const MANY = 1000;
  *
  * @param {import("./control.js").Control} control of the session
  * @param {string[]} topics
- * @yields {{topic: string, payload: object, body: Uint8Array, stamp?: {i: number, t: bigint}}} without stamp if it was
- *   dropped by the socket and fetched from the record
- * @throws {RangeError} for a topic that there is not, {Error} if messages are lost for good
+ * @yields {import("./messages.js").Message} without `incarnation` and `sent_ns` if it was dropped by the socket and
+ *   fetched from the record
+ * @throws {RangeError} for a topic that does not exist, {Error} if messages are lost for good
  */
 export async function* follow(control, topics, { fromStart = false } = {}) {
   const wanted = new Set(topics);
-  const heard = [...new Set([...topics, "session"])]; // its end has to be heard
+  const subscribed = [...new Set([...topics, "session"])]; // `session` says when the session has ended
   const expected = {};
   const newest = {}; // incarnation, of topics that are one run's own
   const socket = new Subscriber({ linger: 0, receiveHighWaterMark: 10_000, receiveTimeout: SILENCE_MS, ...curve(control.keys) });
@@ -35,7 +35,7 @@ export async function* follow(control, topics, { fromStart = false } = {}) {
       const reply = await control.ask("missed", { topic, first: expected[topic], count: Math.min(MANY, until - expected[topic]) });
       for (const body of reply.frames) {
         expected[topic] += 1;
-        yield* take({ topic, payload: readPayload(topic, body), body });
+        yield* take(recorded(topic, body));
         patience = Date.now() + PATIENCE_MS;
       }
       if (reply.frames.length === 0) {
@@ -46,22 +46,22 @@ export async function* follow(control, topics, { fromStart = false } = {}) {
   }
 
   function* take(message) {
-    const { topic, payload } = message;
+    const { topic } = message;
     if (topic === "session") {
-      incarnation = Math.max(incarnation, payload.i);
-      over = ["stopped", "done"].includes(payload.x) && payload.i === incarnation;
+      incarnation = Math.max(incarnation, message.run);
+      over = ["stopped", "done"].includes(message.event) && message.run === incarnation;
     }
     if (wanted.has(topic)) yield message;
   }
 
   async function* arrived(message) {
-    const { topic, payload, stamp } = message;
-    if (OBSERVED.has(topic) && stamp.i > (newest[topic] ?? 0)) {
-      newest[topic] = stamp.i;
-      expected[topic] = Math.min(expected[topic], payload.q);
+    const { topic, sequence } = message;
+    if (OBSERVED.has(topic) && message.incarnation > (newest[topic] ?? 0)) {
+      newest[topic] = message.incarnation;
+      expected[topic] = Math.min(expected[topic], sequence);
     }
-    if (payload.q > expected[topic]) yield* recover(topic, payload.q);
-    if (payload.q === expected[topic]) {
+    if (sequence > expected[topic]) yield* recover(topic, sequence);
+    if (sequence === expected[topic]) {
       expected[topic] += 1;
       yield* take(message);
     }
@@ -70,19 +70,19 @@ export async function* follow(control, topics, { fromStart = false } = {}) {
   async function* catchUp() {
     try {
       const { next } = await control.ask("describe");
-      for (const topic of heard) yield* recover(topic, next[topic]);
+      for (const topic of subscribed) yield* recover(topic, next[topic]);
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error; // it has gone, or is being resumed: the stream will tell
+      if (!(error instanceof NoAnswer)) throw error; // it has gone, or is being resumed: the stream will show
     }
   }
 
   try {
-    socket.subscribe(...heard.map(topicFrame));
+    socket.subscribe(...subscribed.map(topicFrame));
     const description = await control.ask("describe");
     socket.connect(description.stream);
     incarnation = description.incarnation;
-    for (const topic of heard) expected[topic] = fromStart ? 0 : description.next[topic];
-    for (const topic of heard) yield* recover(topic, description.next[topic]);
+    for (const topic of subscribed) expected[topic] = fromStart ? 0 : description.next[topic];
+    for (const topic of subscribed) yield* recover(topic, description.next[topic]);
     while (!over) {
       let frames;
       try {

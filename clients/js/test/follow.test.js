@@ -30,6 +30,8 @@ async function service(t, trials, sessions) {
       } else if (request.op === "missed") {
         const found = kept[request.topic].slice(request.first, request.first + Math.min(request.count, 2));
         await router.send([who, encode({ v: 2, id: request.id, ok: true }), ...found.map((one) => encode(one))]);
+      } else if (request.op === "old") {
+        await router.send([who, encode({ v: 1, id: request.id, ok: false, error: { code: "bad_version" } })]);
       } else if (request.op === "refuse") {
         const error = { code: "invalid", message: "no", field: "input.velocity" };
         await router.send([who, encode({ v: 2, id: request.id, ok: false, error })]);
@@ -52,7 +54,7 @@ test("gaps are filled, doubles left out, in order", async (t) => {
   const { control, publish, subscribed } = await service(t, recorded, sessions);
   const got = [];
   const reading = (async () => {
-    for await (const { topic, payload } of follow(control, ["trial"], { fromStart: true })) got.push([topic, payload.q]);
+    for await (const { topic, sequence } of follow(control, ["trial"], { fromStart: true })) got.push([topic, sequence]);
   })();
   await subscribed(2); // trial and session
   recorded.push(...trials.slice(2));
@@ -71,7 +73,7 @@ test("after a crash numbers of `session` are given anew, and an earlier stop end
   const { control, publish, subscribed } = await service(t, [], sessions);
   const got = [];
   const reading = (async () => {
-    for await (const { payload } of follow(control, ["session"])) got.push(`${payload.x} ${payload.i}`);
+    for await (const { event, run } of follow(control, ["session"])) got.push(`${event} ${run}`);
   })();
   await subscribed(1);
   sessions[1] = session(1, "resumed", 2);
@@ -89,6 +91,11 @@ test("errors are typed, and silence is noticed", async (t) => {
     assert.ok(error instanceof ControlError);
     assert.deepEqual([error.code, error.field], ["invalid", "input.velocity"]);
     return true;
+  });
+  await assert.rejects(control.ask("old"), {
+    code: "bad_version",
+    message:
+      "the service speaks version 1 of the protocol and this client version 2: use the client that comes with the service",
   });
   const impatient = new Control(control.endpoint, { timeoutMs: 200, attempts: 2 });
   t.after(() => impatient.close());

@@ -1,12 +1,13 @@
 // What protocols/wire/vectors says that frames mean.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { decodeMap, encode } from "../src/codec.js";
-import { read } from "../src/messages.js";
+import { NAMES, read } from "../src/messages.js";
 
 const folder = process.env.DECODERD_VECTORS ?? join(import.meta.dirname, "../../../protocols/wire/vectors");
+const schemas = join(folder, "../schemas");
 const vectors = (name) => JSON.parse(readFileSync(join(folder, name), "utf8"));
 const framesOf = (vector) => vector.frames.map((hex) => Buffer.from(hex, "hex"));
 
@@ -28,12 +29,26 @@ function toJson(value) {
 
 for (const vector of vectors("messages.json")) {
   test(`message: ${vector.name}`, () => {
-    const { topic, payload, stamp } = read(framesOf(vector));
-    assert.equal(topic, vector.topic);
-    assert.deepEqual(toJson(payload), vector.payload);
-    assert.deepEqual(toJson({ i: stamp.i, t: stamp.t }), { i: vector.stamp.i, t: vector.stamp.t });
+    const message = read(framesOf(vector));
+    assert.equal(message.topic, vector.topic);
+    assert.deepEqual(toJson(message.payload), vector.payload);
+    for (const [name, key] of Object.entries(NAMES[vector.topic])) {
+      assert.deepEqual(toJson(message[name]), vector.payload[key]);
+    }
+    const { incarnation: i, sent_ns: t } = message;
+    assert.deepEqual(toJson({ i, t }), { i: vector.stamp.i, t: vector.stamp.t });
   });
 }
+
+test("whole names are those of the schemas", () => {
+  const topics = readdirSync(schemas).filter((file) => file.startsWith("topic."));
+  assert.deepEqual(topics.map((file) => file.split(".")[1]).sort(), Object.keys(NAMES).sort());
+  for (const [topic, names] of Object.entries(NAMES)) {
+    const { properties } = JSON.parse(readFileSync(join(schemas, `topic.${topic}.json`), "utf8"));
+    const titles = Object.entries(properties).map(([key, { title }]) => [title, key]);
+    assert.deepEqual(Object.entries(names), titles);
+  }
+});
 
 // The msgpack library reads text that is not UTF-8 as if it were something; the keys are missed then.
 const LENIENT = { "text that is not UTF-8": "keys" };

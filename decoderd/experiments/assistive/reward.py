@@ -45,7 +45,7 @@ def scorer(batch: SessionBatch, session: int, day: int) -> Callable[[Sequence[in
     population = type(batch.population)(*(field[session] for field in batch.population))
     units, count = loop.population.units(population), REPEATS * plan.targets
     tables = {}
-    specs = loop.population.streams(protocol.population, population)
+    specs = loop.population.streams(loop.population_plan, population)
     for name, stream in open_streams((batch.seeds[batch.seed_index[session]],), "evaluation", specs).items():
         ticks = 1 if name in plastic.at_start else plan.reach
         tables[name] = stream.rows(day, 0, count * ticks)[:, 0].reshape(ticks, count, stream.spec.width)

@@ -72,7 +72,7 @@ def plan(config: LinearConfig, timing: Timing) -> Plan:
     return Plan(config.noise_var, config.noise_var**0.5, config.distance_m, timing.tick_s)
 
 
-def streams(config: LinearConfig, parameters: Parameters) -> dict[str, Spec]:
+def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
     """Private noise, and that of the input where there is any."""
     m = parameters.B.shape[-1]
     return {"noise": Spec("normal", units(parameters)), **({"input": Spec("normal", m)} if m else {})}

@@ -153,11 +153,11 @@ def plan(config: RnnConfig, timing: Timing) -> Plan:
     )
 
 
-def streams(config: RnnConfig, parameters: Parameters) -> dict[str, Spec]:
+def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
     """Private noise, the states in which trials begin, and spikes where there are any."""
     n = units(parameters)
-    spikes = {"spikes": Spec("uniform", n)} if config.poisson else {}
-    return {"noise": Spec("normal", n, DTYPES[config.precision]), "initial": Spec("uniform", n), **spikes}
+    spikes = {"spikes": Spec("uniform", n)} if plan.poisson else {}
+    return {"noise": Spec("normal", n, plan.a.dtype.type), "initial": Spec("uniform", n), **spikes}
 
 
 def overnight(config: RnnConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:

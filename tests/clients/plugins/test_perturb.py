@@ -16,9 +16,9 @@ from decoderd_client.plugins import installed
 from decoderd_plugins.perturb import PERTURB, Conditions, Config, PlanRunner, SuccessRate
 from decoderd_plugins.progress import SessionProgress
 from tests.clients.plugins import building
-from tests.clients.serving import served
 from tests.protocols import lasting
 from tests.running import TIMEOUT_S, environment, stored
+from tests.service.serving import served
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 

@@ -12,8 +12,8 @@ from decoderd_client import Participant, Session
 from decoderd_plugins.messages import typed
 from decoderd_plugins.progress import SessionProgress, progress_of, trials_before
 from tests.clients.plugins import building
-from tests.clients.serving import served
 from tests.protocols import begun, centre_out, given
+from tests.service.serving import served
 
 TRIALS, DAYS = 4, 3
 PROTOCOL = centre_out(schedule={"days": DAYS, "blocks": [{"name": "only", "trials": TRIALS}]})

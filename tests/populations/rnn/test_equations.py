@@ -118,7 +118,7 @@ def test_individuals_and_trials_in_a_batch_are_those_one_by_one():
 def test_spikes_are_poisson_at_the_rates():
     config = RnnConfig(units=4, encoder_units=2, poisson=True, hz_per_rate=50.0)
     p, plan = individual(config), rnn.plan(config, TIMING)
-    streams = open_streams((3,), "population", rnn.streams(config, p))
+    streams = open_streams((3,), "population", rnn.streams(plan, p))
     rates = np.array([[10.0, 50.0, 120.0, 0.0]])
     state = equations.init(plan, p, np.zeros((1, 4)))
     ticks = (equations.spikes(plan, p, state, rates, Draws(streams, 1, t))[1] for t in range(8000))

@@ -14,9 +14,9 @@ import pytest
 from decoderd_client import Participant, Session
 from decoderd_client.plugins import Unable
 from decoderd_plugins.compaction import Config, runner
-from tests.clients.serving import served
 from tests.protocols import centre_out
 from tests.running import environment, record
+from tests.service.serving import served
 
 TRIALS, DAYS = 32, 2
 PROTOCOL = centre_out(schedule={"days": DAYS, "blocks": [{"name": "only", "trials": TRIALS}]})

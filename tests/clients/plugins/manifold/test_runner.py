@@ -17,10 +17,9 @@ from decoderd.recording.reader import open_session
 from decoderd_client import ControlError, Participant, Session
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config, runner
-from tests.clients.serving import served
 from tests.protocols import EASY, centre_out, lasting, perturbation
 from tests.running import TIMEOUT_S, environment, record, stored
-from tests.service.serving import replayed, wait_for
+from tests.service.serving import replayed, served, wait_for
 
 UNITS, FACTORS = 16, 4
 TASK = {"kind": "centre_out", "targets": 4, "distance_m": 0.06, "centre_radius_m": 0.03, **EASY, "radius_m": 0.015}

@@ -13,9 +13,8 @@ from decoderd.experiments.manifold.static_network import Rates
 from decoderd.recording.reader import open_session
 from decoderd_client import Session
 from decoderd_plugins.manifold import Config, runner
-from tests.clients.serving import served
 from tests.learners import reaching
-from tests.service.serving import replayed, wait_for
+from tests.service.serving import replayed, served, wait_for
 from tests.session.test_static_session import SCALE, K, files
 
 CALIBRATION, INJECT, UPDATES, RATE = 8 * K, 12 * K + 1, 60, 0.02

@@ -1,0 +1,46 @@
+"""Reads messages with whole names from the frames of a stream, and from recorded payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from decoderd.wire import codec, topics
+from decoderd.wire.messages import AnyMessage
+
+_MODELS: dict[bytes, Any] = {codec.FRAMES[name]: model for name, model in topics.MODELS.items()}
+
+
+class UnknownTopic(ValueError):
+    """A message of a topic that this version of the client does not know."""
+
+
+def read(frames: Sequence[bytes]) -> AnyMessage:
+    """The message of three frames: topic, payload, stamp.
+
+    Raises UnknownTopic for a topic of a later or another version, ValueError for frames that are no message.
+    """
+    if len(frames) != 3:
+        raise ValueError(f"a message has three frames, not {len(frames)}")
+    model = _MODELS.get(frames[0])
+    if model is None:
+        raise UnknownTopic(_unknown(frames[0]))
+    stamp = codec.decode(frames[2])
+    if not {"i", "t"} <= stamp.keys():
+        raise ValueError("a stamp has the keys i and t")
+    return cast(AnyMessage, model.read(codec.decode(frames[1]), stamp["i"], stamp["t"]))
+
+
+def recorded(topic: str, payload: bytes) -> AnyMessage:
+    """The message of a payload from the record, which has no stamp. Raises ValueError for bytes that are no payload."""
+    return cast(AnyMessage, topics.MODELS[topic].read(codec.decode(payload)))
+
+
+def _unknown(frame: bytes) -> str:
+    match frame.decode("ascii", "replace").split("."):
+        case ["decoderd", version, _] if version != str(codec.VERSION):
+            return (
+                f"topic {frame!r} is of version {version} of the protocol and this client reads version "
+                f"{codec.VERSION}: use the decoderd_client that comes with the service"
+            )
+    return f"no topic {frame!r}; there are: {', '.join(topics.NAMES)}"

@@ -1,0 +1,34 @@
+"""`decoderd decode`: counts in a file to kinematics in a file, without a closed loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from decoderd.cli import options, output
+
+
+def decode(
+    kind: Annotated[str, typer.Option(help="Kind of decoder.")],
+    decoder: Annotated[Path, typer.Option(help="Its arrays, .npz.")],
+    counts: Annotated[Path, typer.Option(help="Spike counts, bins x units, .npy.")],
+    out: Annotated[Path, typer.Option(help="File for the decoded states, bins x entries, .npy.")],
+    initial: Annotated[Path | None, typer.Option(help="State before the first bin, .npy.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Decode an array of counts offline, one row of state for each bin.
+
+    kalman, steady_state_kalman: arrays A, W, C, Q, optional x0 and P0, state and covariance before the first bin.
+    Default: zeros, but 1 where the last state is a constant 1 (A keeps it, W adds no noise to it).
+    """
+    from decoderd.decoders import offline
+    from decoderd.run import realtime
+
+    with realtime.repeatable(), output.progress_bar("decoding", None) as advance:
+        rows = offline.decode_files(kind, decoder, counts, initial, out, advance)
+    if json:
+        output.as_json({"kind": kind, "bins": rows.shape[0], "entries": rows.shape[1], "out": str(out)})
+    else:
+        output.line(f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}")

@@ -1,0 +1,70 @@
+"""Starting session processes: their command lines, folders, ports and environment."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from decoderd.service import systemd
+from decoderd.service.process_file import ProcessRecord
+from decoderd.service.watched_session import WatchedSession
+
+
+class ProcessStarter:
+    """Starts processes for the sessions of `data`, with `options` for each, on ports of `host`."""
+
+    def __init__(self, data: Path, options: list[str], host: str) -> None:
+        self._data, self._options, self._host = data, options, host
+
+    def plan(self, name: str) -> Path:
+        """The file of a session's protocol."""
+        return self._data / f"{name}.json"
+
+    def begin(self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None) -> None:
+        """Start the process of a new session, whose protocol is in its plan."""
+        self._start(one, self._run_arguments(one, speed, lockstep, None))
+
+    def resume(self, one: WatchedSession, record: ProcessRecord | None) -> None:
+        """Start a process that resumes the session, at the speed and on the terms of its last one."""
+        if one.begun:
+            self._start(one, ["resume", one.name, *self._endpoints(record)])
+        else:  # its process died before the session began
+            record = record or ProcessRecord()
+            self._start(one, self._run_arguments(one, record.speed, record.lockstep, record))
+
+    def _run_arguments(
+        self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None, record: ProcessRecord | None
+    ) -> list[str]:
+        arguments = ["run", self.plan(one.name).name, "--out", one.name, "--name", one.name, "--speed", speed]
+        arguments += self._endpoints(record)
+        if lockstep is not None:
+            for name, unit in lockstep["grants"].items():
+                arguments += ["--participant", f"{name}={unit}"]
+            arguments += ["--silence", str(lockstep["silence_s"]), "--when-silent", lockstep["when_silent"]]
+        return arguments
+
+    def _start(self, one: WatchedSession, arguments: list[str]) -> None:
+        environment = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES}
+        command = [sys.executable, "-m", "decoderd", *arguments, "--serve", "--json", *self._options]
+        one.start_process(command, self._data, environment)
+
+    def _endpoints(self, record: ProcessRecord | None) -> list[str]:
+        """Those of the process before, so that subscribers find it again; else any free ports."""
+        free = f"tcp://{self._host}:*"
+        stream, control = (record.stream, record.control) if record is not None else (None, None)
+        return ["--stream", _if_free(stream) or free, "--control", _if_free(control) or free]
+
+
+def _if_free(endpoint: str | None) -> str | None:
+    """The endpoint, if its port is free."""
+    if endpoint is None:
+        return None
+    address, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_server((address.strip("[]"), int(port)), reuse_port=False).close()
+    except (OSError, ValueError):
+        return None
+    return endpoint
