@@ -18,7 +18,7 @@ from decoderd.errors import ProtocolError
 if TYPE_CHECKING:
     from decoderd.protocol.protocol import Protocol
     from decoderd.run.runner import Begun
-    from decoderd.run.scripted_inputs import Scheduled
+    from decoderd.run.scripted_inputs import ScriptedInputs
     from decoderd.run.signals import Interrupt
     from decoderd.wire.control import Participants
 
@@ -229,7 +229,7 @@ def _last_participants(directory: Path) -> Participants | None:
     return Participants.model_validate(last.lockstep) if last is not None and last.lockstep else None
 
 
-def _source(path: Path | None) -> Scheduled | None:
+def _source(path: Path | None) -> ScriptedInputs | None:
     """The inputs of a file; those that the session refuses are reported on stderr."""
     if path is None:
         return None
@@ -238,7 +238,7 @@ def _source(path: Path | None) -> Scheduled | None:
     return scripted_inputs.load(path, lambda tick, why: output.note(f"refused at tick {tick}: {why}", style="yellow"))
 
 
-def _warn_of_late_inputs(source: Scheduled | None, summary: dict[str, Any]) -> None:
+def _warn_of_late_inputs(source: ScriptedInputs | None, summary: dict[str, Any]) -> None:
     late = source.after(summary["ticks"]) if source is not None and summary["done"] else 0
     if late:
         output.note(f"warning: {late} inputs are for ticks after the session's end ({summary['ticks']} ticks)")

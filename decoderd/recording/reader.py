@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
-from decoderd.recording.schema import TRIAL_COLUMNS
-from decoderd.recording.store import Store, open_store, trial_row
+from decoderd.recording.schema import TRIAL_COLUMNS, trial_row
+from decoderd.recording.store import Store, open_store
 from decoderd.wire import codec
 from decoderd.wire.message import SEQUENCE, keys_of
 from decoderd.wire.messages import Counts, Tick

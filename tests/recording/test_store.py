@@ -508,7 +508,8 @@ def test_a_run_ends_with_an_error_when_the_disk_is_full_and_can_be_resumed(tmp_p
     whole = running.summary(running.cli("run", protocol, "--speed", "max", "--json"))
     for size in (300_000, 700_000):
         folder = tmp_path / str(size)
-        failed = running.cli("run", protocol, "--speed", "max", "--out", folder, "--json", preexec_fn=limited(size))
+        named = ("--name", whole["session"], "--out", folder)
+        failed = running.cli("run", protocol, "--speed", "max", *named, "--json", preexec_fn=limited(size))
         assert "no room left to write" in running.failure(failed)
         assert failed.returncode == 1
         assert running.refusal(failed)["code"] == "bad_store"
