@@ -16,7 +16,7 @@ T bins, N units, q factors, K targets; U is the recording's unit of length, mm b
     target_radius_mm, cursor_radius_mm
                               optional scalars, mm
 
-Other arrays are ignored, also a mapping that is already worked out (M1, M2, m0).
+Other arrays are ignored, also the arrays of a mapping (M1, M2, m0).
 """
 
 from __future__ import annotations

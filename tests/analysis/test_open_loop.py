@@ -100,7 +100,7 @@ def test_a_rotated_mapping_needs_rotated_preferred_directions(decoder, recorded)
 
 
 def test_restored_activity_has_the_intuitive_velocities(decoder, recorded):
-    """The change of preferred directions, worked out a second, plainer way: least squares for one target at a time."""
+    """The change of preferred directions, computed in a plainer way: least squares for one target at a time."""
     same = mappings(decoder, decoder.given["permutation"])
     other = mappings(decoder, [1, 3, 0, 2])
     sd = recorded.counts.std(axis=0)

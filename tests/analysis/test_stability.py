@@ -1,4 +1,4 @@
-"""Stability: what the certificate says against eigenvalues worked out at every change."""
+"""Stability: the certificate against eigenvalues computed at every change."""
 
 import numpy as np
 import pytest
