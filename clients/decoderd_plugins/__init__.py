@@ -1,1 +1,1 @@
-"""Client plug-ins that come with decoderd: perturb by plan, measure compaction, run a manifold experiment."""
+"""Client plug-ins that come with decoderd: perturbations by plan, compaction measures, manifold experiments."""

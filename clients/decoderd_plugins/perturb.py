@@ -1,4 +1,4 @@
-"""Perturbs a running session: on at a trial, at a day or once the subject succeeds often enough; off likewise."""
+"""Perturbs a running session by plan: on and off at a tick, a day, a trial, or once a success rate is reached."""
 
 from __future__ import annotations
 
@@ -6,33 +6,46 @@ from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from decoderd.trigger import Trigger
 from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
+from decoderd_plugins.messages import Message, Trial
+from decoderd_plugins.options import as_fields
+from decoderd_plugins.progress import SessionProgress, progress_of
 
-Count = Annotated[int, Field(ge=1)]
 
-
-class When(BaseModel):
-    """A moment: exactly one of trial, day and success rate."""
+class SuccessRate(BaseModel):
+    """A success rate over the last trials, as a condition for a change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    trials: Annotated[Count | None, Field(description="once so many trials of the session are over")] = None
-    day: Annotated[Count | None, Field(description="when this day begins")] = None
-    success_rate: Annotated[float | None, Field(ge=0, le=1, description="once the last `of` trials reach it")] = None
-    of: Annotated[Count, Field(description="trials that the success rate is taken over")] = 20
-
-    @model_validator(mode="after")
-    def _one(self) -> When:
-        if sum(given is not None for given in (self.trials, self.day, self.success_rate)) != 1:
-            raise ValueError("give exactly one of trials, day and success_rate")
-        return self
+    success_rate: Annotated[float, Field(ge=0, le=1, description="fraction of the last `of` trials that succeeded")]
+    of: Annotated[int, Field(ge=1, description="trials that the success rate is taken over")] = 20
 
 
-class Scheduled(BaseModel):
-    """A perturbation, when it comes, and when it goes; without `off` it stays."""
+def _new_spelling(value: Any) -> Any:
+    value = as_fields(value)
+    if isinstance(value, dict) and isinstance(value.get("trials"), int):
+        raise ValueError(f"trials = {value['trials']} is an old spelling: write trial = {value['trials'] + 1}")
+    return value
+
+
+def _form(value: Any) -> str:
+    given = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    return "success rate" if {"success_rate", "of"} & set(given) else "trigger"
+
+
+When = Annotated[
+    Annotated[Trigger, Tag("trigger")] | Annotated[SuccessRate, Tag("success rate")],
+    Discriminator(_form),
+    BeforeValidator(_new_spelling),
+]
+
+
+class PlannedPerturbation(BaseModel):
+    """A perturbation, when it is added and when it is removed; without `off` it stays."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,81 +54,108 @@ class Scheduled(BaseModel):
     off: When | None = None
 
     @model_validator(mode="after")
-    def _named(self) -> Scheduled:
+    def _has_name(self) -> PlannedPerturbation:
         if not isinstance(self.perturbation.get("name"), str):
             raise ValueError("perturbation.name: a perturbation needs a name")
         return self
 
+    @property
+    def name(self) -> str:
+        """Name of the perturbation."""
+        return str(self.perturbation["name"])
+
 
 class Config(BaseModel):
-    """What the plug-in is to do."""
+    """The plan: perturbations with the times at which they are added and removed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schedule: Annotated[tuple[Scheduled, ...], Field(min_length=1)]
+    schedule: Annotated[tuple[PlannedPerturbation, ...], Field(min_length=1)]
 
 
-class History:
-    """What has happened so far, as far as moments depend on it."""
+class Conditions:
+    """Decides whether a trigger or a success rate is reached, from the session's messages.
 
-    def __init__(self, trials: int, day: int) -> None:
-        self.trials, self.day = trials, day
-        self._outcomes: deque[bool] = deque(maxlen=10_000)
+    The success rate counts trials since the plug-in began, or since a perturbation was last added or removed.
+    """
 
-    def hear(self, topic: str, payload: dict[str, Any]) -> None:
-        """Take a `trial` or `day` message in."""
-        if topic == "trial":
-            self.trials = payload["r"]
-            self._outcomes.append(payload["x"] == "success")
-        elif payload["x"] == "block":
-            self.day = payload["d"]
+    def __init__(self, progress: SessionProgress) -> None:
+        self.progress = progress
+        self._successes: deque[bool] = deque(maxlen=10_000)
 
-    def forget(self) -> None:
-        """Success is counted anew: a perturbation has come or gone."""
-        self._outcomes.clear()
+    def receive(self, message: Message) -> None:
+        """Take in a message of the topics tick, trial or day."""
+        self.progress.receive(message)
+        if isinstance(message, Trial):
+            self._successes.append(message.outcome == "success")
 
-    def reached(self, when: When) -> bool:
-        """Whether the moment has come."""
-        if when.trials is not None:
-            return self.trials >= when.trials
-        if when.day is not None:
-            return self.day >= when.day
-        recent = list(self._outcomes)[-when.of :]
-        return len(recent) == when.of and sum(recent) >= (when.success_rate or 0.0) * when.of
+    def restart_success_rate(self) -> None:
+        """Count successes from here on only."""
+        self._successes.clear()
+
+    def reached(self, when: Trigger | SuccessRate) -> bool:
+        """Whether the trigger is due, or the success rate is reached."""
+        if isinstance(when, Trigger):
+            return self.progress.reached(when)
+        recent = list(self._successes)[-when.of :]
+        return len(recent) == when.of and sum(recent) >= when.success_rate * when.of
 
 
-def run(session: Session, config: Config, tell: Callable[[str], None]) -> None:
-    """Follow the session and perturb it until everything scheduled has come and gone, or the session ends."""
-    with session.subscribe(["trial", "day"]) as messages:
-        description = session.describe()
-        history = History(description["trials"], description["day"])
-        waiting, on = list(config.schedule), []
+class PlanRunner:
+    """Adds and removes the perturbations of a plan in a session, each once."""
 
-        def act() -> None:
-            for one in [one for one in waiting if history.reached(one.on)]:
-                name = one.perturbation["name"]
-                tick = session.perturb(one.perturbation)["tick"]
-                tell(f"{name} added at tick {tick}, after {history.trials} trials, on day {history.day}")
-                waiting.remove(one)
-                on.append(one)
-                history.forget()
-            for one in [one for one in on if one.off is not None and history.reached(one.off)]:
-                name = one.perturbation["name"]
-                tick = session.unperturb(name)["tick"]
-                tell(f"{name} removed at tick {tick}, after {history.trials} trials, on day {history.day}")
-                on.remove(one)
-                history.forget()
+    def __init__(self, session: Session, config: Config, on_progress: Callable[[str], None]) -> None:
+        self._session, self._on_progress = session, on_progress
+        self._waiting, self._on = list(config.schedule), list[PlannedPerturbation]()
+        triggers = [when for when in _all(config) if isinstance(when, Trigger)]
+        self.conditions = Conditions(progress_of(session, triggers))
 
-        act()
+    def act(self) -> None:
+        """Add and remove what is due."""
+        for planned in [planned for planned in self._waiting if self.conditions.reached(planned.on)]:
+            self._report(planned, "added", self._session.perturb(planned.perturbation)["tick"])
+            self._waiting.remove(planned)
+            self._on.append(planned)
+        for planned in [one for one in self._on if one.off is not None and self.conditions.reached(one.off)]:
+            self._report(planned, "removed", self._session.unperturb(planned.name)["tick"])
+            self._on.remove(planned)
+
+    def _report(self, planned: PlannedPerturbation, change: str, tick: int) -> None:
+        progress = self.conditions.progress
+        where = f"at tick {tick}, after {progress.trials} trials, on day {progress.day}"
+        self._on_progress(f"{planned.name} {change} {where}")
+        self.conditions.restart_success_rate()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be added or removed."""
+        return not self._waiting and all(planned.off is None for planned in self._on)
+
+    @property
+    def never_added(self) -> list[str]:
+        """Names of the perturbations that have not been added."""
+        return [planned.name for planned in self._waiting]
+
+
+def run(session: Session, config: Config, on_progress: Callable[[str], None]) -> None:
+    """Follow the session and perturb it until the plan is complete or the session ends."""
+    at_tick = any(isinstance(when, Trigger) and when.tick is not None for when in _all(config))
+    with session.subscribe(["trial", "day", *(["tick"] if at_tick else [])]) as messages:
+        runner = PlanRunner(session, config, on_progress)
+        runner.act()
         for message in messages:
-            history.hear(message.topic, message.payload)
+            runner.conditions.receive(message)
             if messages.over:
                 break
-            act()
-            if not waiting and all(one.off is None for one in on):
+            runner.act()
+            if runner.complete:
                 return
-        left = [one.perturbation["name"] for one in waiting]
-        tell(f"the session is over; never added: {', '.join(left)}" if left else "the session is over")
+        left = runner.never_added
+        on_progress(f"the session is over; never added: {', '.join(left)}" if left else "the session is over")
+
+
+def _all(config: Config) -> list[Trigger | SuccessRate]:
+    return [when for planned in config.schedule for when in (planned.on, planned.off) if when is not None]
 
 
 PERTURB = Plugin(Config, run)

@@ -1,6 +1,13 @@
 """Measures on recorded arrays: arrays in, numbers out.
 
-performance: success and times. For compaction: features (counts aligned to reaches), classification (target told from
-counts), neuron_adding, combinations, readouts and modes (which units, or modes, tell it), dimensionality and
-shared_variance, resampling and days (how sure, and how it changes).
+performance                 success rate, times, learning amount
+features, classification    counts of reaches as a tensor; the target predicted from them
+neuron_adding, combinations, readouts, modes
+                            which units, or principal components, predict the target, and how many are needed
+dimensionality, shared_variance
+                            participation ratio; shared variance by factor analysis
+manifolds, candidates, open_loop, strategies
+                            intrinsic manifolds, perturbations of their readout, strategies of learning
+stability                   whether a matrix that changes stays stable
+resampling, days            intervals and tests; change over days
 """

@@ -1,8 +1,8 @@
-"""Candidate perturbations of a readout, within and outside the manifold, and the choice among them.
+"""Candidate permutations of a readout within and outside the manifold, and the choice of an equally hard pair.
 
-A permutation `order` gives place i what was number order[i]. Within the manifold it permutes the M coordinates that
+A permutation `order` puts number order[i] in place i. Within the manifold it permutes the M coordinates that
 decoder D (2, M) reads, D C[order]; outside, the N units, D C[:, order]. P candidates are rows of an array (P, M) or
-(P, N). Randomness is the caller's generator.
+(P, N). Random numbers come from a generator that is an argument.
 
 Sources: Sadtler et al. 2014 (the two kinds, groups of units); Payeur, Orsborn & Lajoie 2023 (whole-population
 permutations, the pair of equal difficulty).
@@ -27,15 +27,15 @@ MANY = 10_000
 
 
 class Pair(NamedTuple):
-    """Rows of the candidates that are equally hard at first."""
+    """Rows of the two candidates that are equally hard at first."""
 
     within: int
     outside: int
-    aim: Array  # (K,) the losses both are closest to
+    aim: Array  # (K,) losses that both are nearest to
 
 
 def within(dimension: int, generator: np.random.Generator, many: int = MANY, listed: int = 7) -> Orders:
-    """All permutations (M!, M) of up to `listed` coordinates, in lexical order; of more, `many` different random ones.
+    """Permutations of coordinates: all (M!, M) in lexical order for up to `listed` of them, else `many` random ones.
 
     Raises ArrayError for a dimension below 2 (nothing to permute) or a list of more than 8 coordinates.
     """
@@ -54,7 +54,10 @@ def outside(units: int, generator: np.random.Generator, many: int = MANY) -> Ord
 
 
 def outside_among(members: Any, units: int, generator: np.random.Generator, many: int = MANY) -> Orders:
-    """`many` random permutations (P, N) of these units; the others keep their places. Raises ArrayError."""
+    """`many` random permutations (P, N) of some units; the others keep their places.
+
+    Raises ArrayError unless `members` are at least 2 different units.
+    """
     chosen = _members("members", members, units)
     orders = np.tile(np.arange(units), (many, 1))
     orders[:, chosen] = generator.permuted(orders[:, chosen], axis=1)
@@ -62,18 +65,20 @@ def outside_among(members: Any, units: int, generator: np.random.Generator, many
 
 
 def outside_by_groups(groups: Any, generator: np.random.Generator, many: int = MANY) -> Orders:
-    """Random permutations (P, N) of whole groups of units (G, n), as in experiments; units without a group stay.
+    """Permutations (P, N) of whole groups of units; units without a group keep their places.
 
-    Group g takes the places of another, its units in their order (Sadtler et al. 2014 had a permutation of few groups
-    so that the number of candidates is that of the within-manifold ones). Up to 7 groups, all G! permutations.
-    `groups` is (N,): the number of each unit's group, -1 for none; groups must be equally large. Raises ArrayError.
+    A group takes the places of another, with its units in order. Sadtler et al. 2014 permuted few groups so that there
+    are as many candidates as within the manifold. Up to 7 groups all G! permutations are returned, else `many` random
+    ones. `groups` (N,) is the number of each unit's group, -1 for none.
+
+    Raises ArrayError unless groups have equal size.
     """
     of_unit = check_array("groups", groups, (None,)).astype(np.int64)
     numbers = np.unique(of_unit[of_unit >= 0])
     members = [np.flatnonzero(of_unit == g) for g in numbers]
     sizes = sorted({len(m) for m in members})
     if len(sizes) != 1:
-        raise ArrayError(f"groups: of {sizes} units; groups that change places must be equally large", "groups")
+        raise ArrayError(f"groups: have {sizes} units; must be equally large", "groups")
     moves = within(len(members), generator, many)
     orders = np.tile(np.arange(len(of_unit)), (len(moves), 1))
     table = np.array(members)
@@ -83,15 +88,18 @@ def outside_by_groups(groups: Any, generator: np.random.Generator, many: int = M
 
 
 def most_modulated(means: Array, number: int) -> NDArray[np.int64]:
-    """The `number` units whose means over targets (K, N) vary most, in the order of units. Raises ArrayError."""
+    """The `number` units whose means (K, N) vary most over targets, in the order of units.
+
+    Raises ArrayError if there are fewer units.
+    """
     units = means.shape[1]
     if not 1 <= number <= units:
         raise ArrayError(f"number: {number} units; there are {units}", "number")
     return np.sort(np.argsort(-means.std(axis=0), kind="stable")[:number])
 
 
-def checked(orders: Any, size: int) -> Orders:
-    """Permutations (P, size), or one (size,) as a batch of one. Raises ArrayError where a row is none."""
+def check_orders(orders: Any, size: int) -> Orders:
+    """Permutations (P, size), or one (size,) as a batch of one. Raises ArrayError for a row that is no permutation."""
     array = np.atleast_2d(np.asarray(orders))
     if array.ndim != 2 or array.shape[1] != size or array.dtype.kind not in "iu":
         raise ArrayError(
@@ -108,18 +116,18 @@ def checked(orders: Any, size: int) -> Orders:
 
 
 def readouts_within(decoder: Array, axes: Array, orders: Any) -> Array:
-    """D C[order] for every candidate, (P, 2, N). Raises ArrayError for orders that are not of M."""
-    places = np.argsort(checked(orders, axes.shape[0]), axis=1)
+    """D C[order] for every candidate, (P, 2, N). Raises ArrayError for orders that do not permute M."""
+    places = np.argsort(check_orders(orders, axes.shape[0]), axis=1)
     return np.swapaxes(decoder[:, places], 0, 1) @ axes
 
 
 def readouts_outside(decoder: Array, axes: Array, orders: Any) -> Array:
-    """D C[:, order] for every candidate, (P, 2, N). Raises ArrayError for orders that are not of N."""
-    return np.swapaxes((decoder @ axes)[:, checked(orders, axes.shape[1])], 0, 1)
+    """D C[:, order] for every candidate, (P, 2, N). Raises ArrayError for orders that do not permute N."""
+    return np.swapaxes((decoder @ axes)[:, check_orders(orders, axes.shape[1])], 0, 1)
 
 
 def expected_losses(readouts: Array, means: Array, covariance: Array, targets: Array) -> Array:
-    """Loss of every candidate (P, 2, N) for every target, (P, K): half the expected squared distance from it.
+    """Losses (P, K) of every candidate (P, 2, N) for every target: half the expected squared distance from it.
 
     Activity of target k has mean means[:, k] (N, K) and the covariance (N, N) all targets share; targets (2, K).
     """
@@ -130,10 +138,10 @@ def expected_losses(readouts: Array, means: Array, covariance: Array, targets: A
 
 
 def equally_hard(losses_within: Array, losses_outside: Array) -> Pair:
-    """The pair closest to the typical difficulty: losses (P, K) for each target, of either kind.
+    """The pair of candidates that is nearest to the typical losses; `losses_*` (P, K) are losses for each target.
 
-    The aim is the median over the candidates of both kinds together; chosen is of each kind the one nearest to it
-    (Euclidean), so that both start equally hard (Payeur, Orsborn & Lajoie 2023).
+    Typical is the median over candidates of both kinds together. Of each kind the candidate nearest to it (Euclidean)
+    is chosen, so that both are equally hard at first (Payeur, Orsborn & Lajoie 2023).
     """
     aim = np.median(np.concatenate([losses_within, losses_outside]), axis=0)
     near = [int(np.argmin(((losses - aim) ** 2).sum(axis=1))) for losses in (losses_within, losses_outside)]

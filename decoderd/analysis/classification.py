@@ -1,4 +1,4 @@
-"""Which target was reached for, told from counts: multinomial logistic regression, as Rajeswaran et al. (2024) use it.
+"""Predicts the target of a reach from its counts by multinomial logistic regression (Rajeswaran et al. 2024).
 
 The counts of some units in all bins are one feature vector. Features are standardised; the regression has an L2
 penalty with C = 1. It is trained on 25 random reaches to each target; all others are split into two halves, and the
@@ -23,7 +23,7 @@ from decoderd.errors import ArrayError
 
 
 class Split(NamedTuple):
-    """Indices of reaches: those to train on, and two halves to test on."""
+    """Indices of training reaches and of two halves of test reaches."""
 
     train: NDArray[np.int64]
     halves: tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -33,13 +33,13 @@ def draw(targets: NDArray[np.int64], generator: np.random.Generator, train_per_t
     """A random split. Raises ArrayError if a target has too few reaches, or fewer than two are left for testing."""
     present, number = np.unique(targets, return_counts=True)
     if len(present) < 2:
-        raise ArrayError("reaches to at least two targets are needed to tell them apart", "targets")
+        raise ArrayError("reaches to at least two targets are needed", "targets")
     if number.min() < train_per_target:
         fewest = present[number.argmin()]
         raise ArrayError(f"target {fewest} has {number.min()} reaches, {train_per_target} are needed", "targets")
     rest = len(targets) - train_per_target * len(present)
     if rest < 2:
-        raise ArrayError(f"{rest} reaches are left to test on after training; 2 are needed", "targets")
+        raise ArrayError(f"{rest} test reaches are left after training; 2 are needed", "targets")
     shuffled = generator.permutation(len(targets))
     train = np.concatenate([shuffled[targets[shuffled] == target][:train_per_target] for target in present])
     tested = shuffled[~np.isin(shuffled, train)]
@@ -61,16 +61,16 @@ def _fitted(counts: Array, targets: NDArray[np.int64], split: Split) -> tuple[St
 
 
 def halves(counts: Array, targets: NDArray[np.int64], split: Split) -> Array:
-    """Accuracies (2,) in the two halves, with all units of `counts` (T, N, B)."""
+    """Accuracies (2,) in the two halves of a split, with all units of `counts` (T, N, B)."""
     scaler, model = _fitted(counts, targets, split)
-    told = [model.predict(scaler.transform(counts[half].reshape(len(half), -1))) for half in split.halves]
-    return np.array([(told[n] == targets[half]).mean() for n, half in enumerate(split.halves)])
+    predicted = [model.predict(scaler.transform(counts[half].reshape(len(half), -1))) for half in split.halves]
+    return np.array([(predicted[n] == targets[half]).mean() for n, half in enumerate(split.halves)])
 
 
 def scores_by_half(counts: Array, targets: NDArray[np.int64], splits: Sequence[Split]) -> tuple[Score, ...]:
-    """For each split a score of a set of units that gives its accuracies (2,) in the two halves.
+    """For each split, a function from a set of units to its accuracies (2,) in the two halves.
 
-    Every set is worked out once: single units, ranked units and groups often meet again.
+    Every set is computed once, as the same sets often occur again.
     """
 
     def of(split: Split) -> Score:
@@ -84,7 +84,7 @@ def scores_by_half(counts: Array, targets: NDArray[np.int64], splits: Sequence[S
 
 
 def accuracy(by_half: Sequence[Score]) -> Score:
-    """The score of a set of units that gives its accuracies (R,), one a split: the mean of the two halves."""
+    """A function from a set of units to its accuracies (R,), one for each split: the mean of the two halves."""
     return lambda units: np.array([score(units).mean() for score in by_half])
 
 

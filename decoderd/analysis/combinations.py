@@ -1,6 +1,6 @@
-"""All sets of units of a size: how a score depends on which units are in it (Rajeswaran et al. 2024).
+"""Scores of all sets of a number of units: how a score depends on which units are in the set (Rajeswaran et al. 2024).
 
-There are n! / (k! (n - k)!) sets of size k, 2^n - 1 in all; sizes and units are the caller's choice.
+There are n! / (k! (n - k)!) sets of size k, 2^n - 1 in all; choose units and sizes accordingly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Sets(NamedTuple):
 
 
 def of_size(score: Score, units: Sequence[int], size: int) -> Sets:
-    """Every set of `size` of the units, in lexicographic order."""
+    """Scores of every set of `size` of the units, in lexicographic order of sets."""
     sets = list(itertools.combinations(units, size))
     return Sets(np.array(sets, dtype=np.int64), np.array([score(one).mean() for one in sets]))
 
@@ -36,5 +36,5 @@ def with_and_without(sets: Sets, leading: Collection[int]) -> tuple[Array, Array
 
 
 def d_prime(a: Array, b: Array) -> float:
-    """|mean a - mean b| / ((sd a + sd b) / 2), with the sample standard deviation."""
+    """d' of two samples: |mean a - mean b| / ((sd a + sd b) / 2), with sample standard deviations."""
     return float(abs(a.mean() - b.mean()) / ((a.std(ddof=1) + b.std(ddof=1)) / 2))

@@ -1,4 +1,4 @@
-"""Numbers of a series, one a day: early against late, and the trend."""
+"""Change over days of a measure that has one value for each day: early against late, and the trend."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from decoderd.errors import ArrayError
 
 
 class Change(NamedTuple):
-    """From the first to the last of the days kept."""
+    """Change from the first to the last day that has a value."""
 
     early: float
     late: float
     change: float  # late - early
-    slope_per_day: float  # least squares over all days kept; NaN with fewer than 2
+    slope_per_day: float  # least squares over all days with a value; NaN with fewer than 2
     days: int
 
 
 def change(days: Sequence[int], values: Sequence[float]) -> Change:
-    """Of the `values` on the `days`, in any order; days whose value is NaN are not kept.
+    """Change of `values` on `days`, in any order; days whose value is NaN are left out.
 
     Raises ArrayError if no day has a value.
     """

@@ -1,7 +1,7 @@
-"""Counts of reaches, aligned to the go cue: the tensor (reaches x units x bins) that the measures of compaction take.
+"""Counts of reaches aligned to the go cue, as a tensor (reaches x units x bins) for the measures of compaction.
 
-After Rajeswaran, Payeur, Lajoie and Orsborn (2024): bins of 100 ms from the go cue to 1800 ms, reaches that end sooner
-padded with zeros, reaches that arrived at the target included even if the final hold failed.
+After Rajeswaran, Payeur, Lajoie and Orsborn (2024): bins of 100 ms from the go cue to 1800 ms, shorter reaches padded
+with zeros, reaches that arrived at the target included even if the final hold failed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ARRIVED = ("success", "hold_broken")
 
 
 class Reaches(NamedTuple):
-    """T reaches, N units, B bins."""
+    """Counts and targets of T reaches, N units, B bins."""
 
     counts: Array  # (T, N, B)
     targets: NDArray[np.int64]  # (T,)
     trials: NDArray[np.int64]  # (T,) numbers of the trials
-    filled: NDArray[np.bool_]  # (T, B) whether the reach went on at the beginning of the bin; the rest is padding
+    filled: NDArray[np.bool_]  # (T, B) whether the bin began before the end of the reach; other bins are padding
 
 
 def reaches(
@@ -37,7 +37,7 @@ def reaches(
     bin_s: float = 0.1,
     window_s: float = 1.8,
 ) -> Reaches:
-    """Cut reaches out of `counts` (ticks x units, the first row that of `first_tick`).
+    """Cut reaches out of `counts` (ticks x units, whose first row is that of `first_tick`).
 
     `trials` are rows of a trial table (recording.reader): those with one of the `outcomes` are used. A reach is the
     ticks from go_tick up to and not including end_tick. Raises ArrayError if bins are shorter than a tick, do not
@@ -68,17 +68,17 @@ def reaches(
 
 
 def per_target(targets: NDArray[np.int64], number: int) -> NDArray[np.int64]:
-    """Reaches to each of `number` targets. A day is kept if all have at least 25."""
+    """Number of reaches to each of `number` targets."""
     return np.bincount(targets[targets >= 0], minlength=number)[:number]
 
 
 def square_root(counts: Array) -> Array:
-    """sqrt(counts + 0.375): Poisson counts of about equal variance (Anscombe 1948)."""
+    """sqrt(counts + 0.375), which gives Poisson counts about equal variance (Anscombe 1948)."""
     return np.sqrt(counts + 0.375)
 
 
 def standardised(counts: Array) -> Array:
-    """(T, N, B) with mean 0 and variance 1 of every unit, over reaches and bins; a unit that never varies is 0."""
+    """Counts (T, N, B) with mean 0 and variance 1 of every unit over reaches and bins; a constant unit is 0."""
     mean = counts.mean(axis=(0, 2), keepdims=True)
     deviation = counts.std(axis=(0, 2), keepdims=True)
     return (counts - mean) / np.where(deviation > 0, deviation, 1.0)

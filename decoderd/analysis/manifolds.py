@@ -1,7 +1,7 @@
-"""Intrinsic manifolds: where a population's activity varies, and how what it does relates to what a decoder reads.
+"""Intrinsic manifolds: the directions in which a population's activity varies, and how a decoder reads them.
 
 N units, M dimensions of the manifold. `axes` (M, N) has orthonormal rows that span the manifold; a `readout` (2, N)
-turns activity into movement. Leading axes, where there are any, are batches.
+turns activity into movement. Leading axes are batches.
 
 Sources: Sadtler et al. 2014 (factor analysis, within and outside); Payeur, Orsborn & Lajoie 2023 (the decoder within
 the manifold, strategies); Feulner & Clopath 2021 (manifold overlap).
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError, NumericalError
 
-# Variance along a direction, as a part of the largest, under which it is rounding and no direction at all.
+# Variance along a direction, over the largest, below which it is rounding error.
 SMALLEST_PART = 1e-12
 
 
 class Dimension(NamedTuple):
-    """Of a factor analysis, by cross-validation."""
+    """Number of factors chosen by cross-validation of a factor analysis."""
 
     chosen: int  # the dimension of the highest score, the lowest such
     tried: tuple[int, ...]
@@ -44,7 +44,7 @@ def covariance_of(counts: Any) -> Array:
 
 
 def principal(covariance: Any, dimension: int) -> Array:
-    """The `dimension` directions of most variance of a covariance (N, N): axes (M, N), most variance first.
+    """Axes (M, N): the `dimension` directions of most variance of a covariance (N, N), most variance first.
 
     Raises ArrayError for an impossible dimension and NumericalError if the covariance has a lower rank than that.
     """
@@ -78,7 +78,7 @@ def factor_axes(counts: Any, dimension: int) -> Array:
 
 
 def dimension_of(counts: Any, dimensions: Sequence[int], folds: int = 4) -> Dimension:
-    """The number of factors that predicts left-out bins best (counts (T, N)); folds are runs of bins in order.
+    """The number of factors that predicts left-out bins of counts (T, N) best; folds are successive bins.
 
     Raises ArrayError for too few bins, or dimensions that the units cannot have.
     """
@@ -134,31 +134,31 @@ def principal_angles(a: Array, b: Array) -> Array:
 
 
 def variance_along(axes: Array, covariance: Array) -> Array:
-    """tr(C V C'): the variance in the directions of axes C (..., M, N)."""
+    """Variance in the directions of axes C (..., M, N): tr(C V C')."""
     return np.einsum("...ij,...ij->...", axes @ covariance, axes)
 
 
 def part_along(axes: Array, covariance: Array) -> Array:
-    """The part of the total variance that lies along axes, 0 to 1."""
+    """Fraction of the total variance along axes, 0 to 1."""
     return variance_along(axes, covariance) / np.trace(covariance, axis1=-2, axis2=-1)
 
 
 def overlap(axes: Array, before: Array, after: Array) -> Array:
-    """Manifold overlap (Feulner & Clopath 2021): how much of the variance that the manifold held it still holds."""
+    """Manifold overlap: fraction of variance in the manifold after, over that before (Feulner & Clopath 2021)."""
     return part_along(axes, after) / part_along(axes, before)
 
 
 def strategy_variance(decoder: Array, axes: Array, covariance: Array) -> Array:
-    """tr(P C V C' P'), P the row space of a decoder (2, M): variance in the two dimensions that it reads.
+    """Variance in the two dimensions that a decoder (2, M) reads: tr(P C V C' P'), P its row space.
 
-    With the decoder before a within-manifold perturbation, and with the perturbed one, it tells whether learning
-    feeds the dimensions that used to move the cursor or those that do now (Payeur, Orsborn & Lajoie 2023).
+    Compared for the decoder before a within-manifold perturbation and for the perturbed one, it shows which of the two
+    pairs of dimensions gains variance by learning (Payeur, Orsborn & Lajoie 2023).
     """
     return variance_along(orthonormal(decoder) @ axes, covariance)
 
 
 def effective_rank(matrix: Array) -> Array:
-    """exp(entropy of the singular values as parts of their sum) (Roy & Vetterli 2007)."""
+    """Effective rank: exp(entropy of the normalised singular values) (Roy & Vetterli 2007)."""
     values = np.linalg.svd(matrix, compute_uv=False)
     parts = values / values.sum(axis=-1, keepdims=True)
     logs = np.log(parts, out=np.zeros_like(parts), where=parts > 0)
@@ -166,7 +166,7 @@ def effective_rank(matrix: Array) -> Array:
 
 
 def dimensions_for(covariance: Array, part: float) -> NDArray[np.int64]:
-    """How many principal components hold at least `part` of the variance of a covariance (..., N, N)."""
+    """Number of principal components that hold at least `part` of the variance of a covariance (..., N, N)."""
     values = np.linalg.eigvalsh(covariance)[..., ::-1]
     held = np.cumsum(values, axis=-1) / values.sum(axis=-1, keepdims=True)
     return (held < part * (1 - 1e-12)).sum(axis=-1) + 1

@@ -1,7 +1,7 @@
-"""Modes of a population: its principal components, ranked by what they predict or split by their variance.
+"""Modes of a population: principal components of its counts, to be used like units.
 
-Modes take the place of units in the tensor, so that classification and neuron-adding curves apply to them as they are
-(Rajeswaran et al. 2024: components of each day anew, all of them kept).
+Modes replace units in the tensor of counts, so that classification and neuron-adding curves apply to them. As in
+Rajeswaran et al. 2024, components are those of each day, and all are kept.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from decoderd.arrays import Array
 
 
 class Modes(NamedTuple):
-    """M = N modes of N units, largest variance first (fewer, if there are fewer samples than units)."""
+    """Counts in M modes of N units, largest variance first; M = N, or the number of samples if that is less."""
 
     counts: Array  # (T, M, B) the counts in their coordinates
     vectors: Array  # (M, N) orthonormal rows
-    variance: Array  # (M,) share of the whole, sums to 1
+    variance: Array  # (M,) fraction of the total, sums to 1
 
 
 def modes(counts: Array) -> Modes:
-    """Principal components of `counts` (T, N, B), reaches and bins being samples.
+    """Principal components of `counts` (T, N, B), whose samples are reaches and bins.
 
-    Give standardised counts (features.standardised), or the units that fire most make the first modes.
+    Counts should be standardised (features.standardised): otherwise units with high rates dominate the first modes.
     """
     reaches, units, bins = counts.shape
     samples = counts.transpose(0, 2, 1).reshape(-1, units)

@@ -1,7 +1,7 @@
-"""What recorded activity would do through other mappings: predictions by which an experimenter chooses perturbations.
+"""Predicts how recorded activity would move the cursor through other mappings, to choose perturbations.
 
-A mapping of P moves the cursor in one bin of counts u (N,) by single-step velocity M2 u + m0. Predictions take
-the recorded counts as they are, before anything is learnt (open loop). T bins, N units, K targets, q factors.
+A mapping gives counts u (N,) of one bin the single-step velocity M2 u + m0. Predictions take the recorded counts as
+they are, before any learning (open loop). P mappings, T bins, N units, K targets, q factors.
 
 Sources: Sadtler et al. 2014 (choice by open-loop velocities, preferred directions and angles between control spaces);
 Golub et al. 2018 (single-step velocities and progress; the mapping of the intrinsic-manifold decoder).
@@ -28,7 +28,7 @@ class Mappings(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Recorded bins, the direction to move in and the target in each of them."""
+    """Recorded bins: counts, direction to the goal, and target of each."""
 
     counts: Array  # (T, N)
     towards: Array  # (T, 2) unit vectors
@@ -37,16 +37,16 @@ class Calibration(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """For each of P mappings, beside the intuitive one."""
+    """Predictions for P mappings, compared with the intuitive one."""
 
-    progress: Array  # (P, K) U, mean over a target's bins of how far a bin moves the cursor the right way
+    progress: Array  # (P, K) U, mean movement towards the target in a bin
     velocity_change: Array  # (P,) U/s, mean over targets of the distance between mean velocities
-    direction_change: Array  # (P,) rad, mean over units of the change of preferred direction that would undo it
+    direction_change: Array  # (P,) rad, mean over units of the change of preferred direction that restores velocities
     angles: Array  # (P, 2) rad, principal angles between the spaces that the two mappings read, smallest first
 
 
 def calibration(counts: Any, towards: Any, target: Any, bin_s: float) -> Calibration:
-    """Checked. Raises ArrayError for shapes that do not match, or a target of 0..K-1 without a bin."""
+    """A checked Calibration. Raises ArrayError for shapes that do not match, or a target of 0..K-1 without a bin."""
     u = check_array("counts", counts, (None, None))
     of_bin = check_vector("target", target, len(u))
     if (of_bin != np.round(of_bin)).any() or of_bin.min() < 0:
@@ -59,7 +59,9 @@ def calibration(counts: Any, towards: Any, target: Any, bin_s: float) -> Calibra
 
 
 def within_manifold(given: Mapping[str, Any], gain: Array, posterior: Array, orders: Any) -> Mappings:
-    """An intrinsic-manifold decoder with its factors permuted: M2 = K eta diag(factor_scale) beta diag(count_scale).
+    """Mappings of an intrinsic-manifold decoder with its factors permuted.
+
+    M2 = K eta diag(factor_scale) beta diag(count_scale).
 
     `given` holds the decoder's arrays, `gain` is K (2, q), `posterior` beta (q, N); orders (P, q) are as an array
     `permutation` of the decoder: eta[i, order[i]] = 1. Raises ArrayError for an order that is no permutation of q.
@@ -72,11 +74,11 @@ def within_manifold(given: Mapping[str, Any], gain: Array, posterior: Array, ord
 
 
 def outside_manifold(given: Mapping[str, Any], gain: Array, posterior: Array, orders: Any) -> Mappings:
-    """The same decoder, its factors in the order of `given`, with z-scored units permuted before the factor analysis.
+    """Mappings of an intrinsic-manifold decoder with z-scored units permuted before the factor analysis.
 
     Unit order[i] takes the place of unit i; orders (P, N). Raises ArrayError for one that is no permutation of N.
     """
-    places = np.argsort(candidates.checked(orders, posterior.shape[1]), axis=1)
+    places = np.argsort(candidates.check_orders(orders, posterior.shape[1]), axis=1)
     through = gain[:, np.argsort(given["permutation"])] * given["factor_scale"]
     weights = np.swapaxes((through @ posterior)[:, places], 0, 1) * given["count_scale"]
     constant = _offset(given, gain) - weights @ given["count_mean"] - through @ given["factor_mean"]
@@ -88,27 +90,27 @@ def velocities(mappings: Mappings, counts: Array) -> Array:
     return counts @ np.swapaxes(mappings.weights, 1, 2) + mappings.constant[:, np.newaxis]
 
 
-def progress(mappings: Mappings, recorded: Calibration) -> Array:
-    """(P, K): (M2 u + m0) . direction x bin, averaged over the bins of each target."""
-    one_hot = _bins_of(recorded.target)
+def progress(mappings: Mappings, calibration: Calibration) -> Array:
+    """Progress (P, K): (M2 u + m0) . direction x bin, averaged over the bins of each target."""
+    one_hot = _bins_of(calibration.target)
     # Averages over bins come first, so that their number costs nothing for each mapping.
-    moved = np.einsum("kt,tc,tn->kcn", one_hot, recorded.towards, recorded.counts, optimize=True)
+    moved = np.einsum("kt,tc,tn->kcn", one_hot, calibration.towards, calibration.counts, optimize=True)
     by_weights = mappings.weights.reshape(len(mappings.weights), -1) @ moved.reshape(len(moved), -1).T
-    return recorded.bin_s * (by_weights + mappings.constant @ (one_hot @ recorded.towards).T)
+    return calibration.bin_s * (by_weights + mappings.constant @ (one_hot @ calibration.towards).T)
 
 
-def predict(mappings: Mappings, intuitive: Mappings, recorded: Calibration) -> Prediction:
-    """All that mappings are chosen by; `intuitive` is the one mapping (P = 1) that they perturb.
+def predict(mappings: Mappings, intuitive: Mappings, calibration: Calibration) -> Prediction:
+    """Predictions by which mappings are chosen; `intuitive` (P = 1) is the mapping that they perturb.
 
     The change of preferred directions is that of the activity which would restore the intuitive velocity of every
     target with the least change of z-scored mean counts; directions are those of cosine tuning to the targets.
     Raises NumericalError for fewer than 3 directions of targets, or a mapping that does not span two dimensions.
     """
-    one_hot = _bins_of(recorded.target)
-    means, direction = one_hot @ recorded.counts, one_hot @ recorded.towards
+    one_hot = _bins_of(calibration.target)
+    means, direction = one_hot @ calibration.counts, one_hot @ calibration.towards
     meant = velocities(intuitive, means)
     missing = meant - velocities(mappings, means)  # (P, K, 2)
-    scale = np.maximum(recorded.counts.std(axis=0), 1e-9)
+    scale = np.maximum(calibration.counts.std(axis=0), 1e-9)
     weights = mappings.weights * scale
     square = weights @ np.swapaxes(weights, 1, 2)
     if not (np.linalg.eigvalsh(square)[:, 0] > 1e-12 * np.trace(square, axis1=1, axis2=2)).all():
@@ -118,7 +120,7 @@ def predict(mappings: Mappings, intuitive: Mappings, recorded: Calibration) -> P
     before, after = np.arctan2(*(tuning @ means)[::-1]), np.arctan2(*np.moveaxis(tuning @ restored, 1, 0)[::-1])
     turned = np.abs(np.angle(np.exp(1j * (after - before))))
     return Prediction(
-        progress(mappings, recorded),
+        progress(mappings, calibration),
         np.linalg.norm(missing, axis=2).mean(axis=1),
         turned.mean(axis=1),
         manifolds.principal_angles(mappings.weights, intuitive.weights),

@@ -1,4 +1,4 @@
-"""How well the task was done."""
+"""Performance in a task: success rate, times, and the learning amount."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decoderd.errors import ArrayError
 
 
 class Performance(NamedTuple):
-    """Of some trials."""
+    """Success rate and times of some trials."""
 
     trials: int
     successes: int
@@ -35,7 +35,7 @@ def of(trials: NDArray[Any], tick_s: float) -> Performance:
 
 
 def around(trials: NDArray[Any], name: str) -> dict[str, NDArray[Any]]:
-    """Trials before, during and after perturbation `name`: during are those in which it was on at any time.
+    """Trials before, during and after a perturbation; during are those in which it was on at any time.
 
     Raises ArrayError if it was never on.
     """
@@ -57,7 +57,7 @@ def moving_success(trials: NDArray[Any], window: int) -> NDArray[np.float64]:
 
 
 def learning_amount(first: Any, intuitive: Any, now: Any) -> NDArray[np.float64]:
-    """How far performance has come back from first perturbed (0) to intuitive (1) (Sadtler et al. 2014).
+    """Learning amount: 0 for performance at first under the perturbation, 1 for intuitive (Sadtler et al. 2014).
 
     A point of performance is (success rate, acquisition time), `now` (..., 2) one or many. Both are taken relative to
     the intuitive ones; learning is the projection on the line from the first perturbed point to the intuitive. NaN

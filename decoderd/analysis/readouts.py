@@ -1,4 +1,4 @@
-"""What readout units tell, against the units that were recorded beside them and not used (Rajeswaran et al. 2024)."""
+"""Compares readout units with units that were recorded and not used by the decoder (Rajeswaran et al. 2024)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Groups(NamedTuple):
 
     readouts: Array
     nonreadouts: Array
-    matched: Array  # of random sets of nonreadouts as many as there are readouts; of all, if there are fewer
+    matched: Array  # mean of random sets of nonreadouts of the size of the readouts; all nonreadouts, if they are fewer
     everything: Array
 
 
 def nonreadouts(readouts: Sequence[int], units: int) -> tuple[int, ...]:
-    """The other units. Raises ArrayError if a readout is none of the `units`, or is named twice."""
+    """The units that are no readouts. Raises ArrayError if a readout is none of the `units`, or occurs twice."""
     chosen = set(readouts)
     if not chosen or len(chosen) < len(readouts) or not chosen <= set(range(units)):
         raise ArrayError(f"readouts {list(readouts)}: must be different units from 0 to {units - 1}", "readouts")
@@ -32,14 +32,14 @@ def nonreadouts(readouts: Sequence[int], units: int) -> tuple[int, ...]:
 def compare(
     score: Score, readouts: Sequence[int], units: int, generator: np.random.Generator, sets: int = 10
 ) -> Groups:
-    """Scores of readouts and of the others. Raises ArrayError if all units are readouts.
+    """Scores of readouts and nonreadouts. Raises ArrayError if all units are readouts.
 
-    The nonreadouts are usually more, and more units tell more: `matched` is the mean over random `sets` as large as
+    Larger sets score higher, and nonreadouts are usually more: `matched` is the mean over random `sets` of the size of
     the readouts.
     """
     others = nonreadouts(readouts, units)
     if not others:
-        raise ArrayError("all units are readouts: there are no others to compare them with", "readouts")
+        raise ArrayError("readouts: all units are readouts; there are no others to compare them with", "readouts")
     size = min(len(readouts), len(others))
     if size == len(others):
         matched = score(others)

@@ -32,14 +32,14 @@ class Factors(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Candidates for the number of factors, and the log-likelihood of a left-out sample with each."""
+    """The chosen number of factors, and the log-likelihood of a left-out sample for each number."""
 
-    factors: int  # the best
+    factors: int  # the number with the highest likelihood
     likelihood: Array  # (K_max + 1,), for 0, 1, ... factors
 
 
 def fit(matrix: Array, factors: int) -> Factors:
-    """Maximum likelihood for the covariance matrix (N, N) of the samples. Raises ArrayError if a unit never varies."""
+    """Fit a factor analysis to the covariance matrix (N, N). Raises ArrayError if a unit never varies."""
     variance = np.diag(matrix)
     if not (variance > 0).all():
         raise ArrayError(f"unit {int(variance.argmin())} never varies: leave it out of the factor analysis", "counts")
@@ -57,7 +57,7 @@ def fit(matrix: Array, factors: int) -> Factors:
 
 
 def likelihood(model: Factors, mean: Array, sums: Moments) -> float:
-    """Log-likelihood of a sample, averaged over those summed up in `sums`, with `mean` (N,) that of the model."""
+    """Mean log-likelihood of the samples that `sums` were made of; `mean` (N,) is that of the model."""
     number = sums.number.sum()
     offset = sums.first.sum(axis=0) / number - mean
     scatter = covariance(sums) + np.outer(offset, offset)
@@ -68,7 +68,7 @@ def likelihood(model: Factors, mean: Array, sums: Moments) -> float:
 
 
 def choose(sums: Moments, most: int, generator: np.random.Generator, folds: int = 5) -> Choice:
-    """The number of factors from 0 to `most` by cross-validation: whole reaches are left out, not bins.
+    """Choose the number of factors from 0 to `most` by cross-validation that leaves out whole reaches.
 
     Raises ArrayError if there are fewer reaches than folds, or `most` is not below the number of units.
     """
@@ -90,13 +90,13 @@ def choose(sums: Moments, most: int, generator: np.random.Generator, folds: int 
 
 
 def shared_over_total(model: Factors) -> Array:
-    """(N,): the share of each unit's variance that is shared; its mean is SOT."""
+    """Fraction (N,) of each unit's variance that is shared; its mean is SOT."""
     shared = (model.loadings**2).sum(axis=1)
     return shared / (shared + model.private)
 
 
 def d_shared(model: Factors, share: float = 0.95) -> int:
-    """The least number of modes of L L' that hold `share` of its trace; 0 without factors."""
+    """d_shared: the least number of modes of L L' that hold `share` of its trace; 0 without factors."""
     values = np.linalg.svd(model.loadings, compute_uv=False) ** 2
     if not values.sum() > 0:
         return 0
@@ -104,9 +104,9 @@ def d_shared(model: Factors, share: float = 0.95) -> int:
 
 
 def varying(counts: Array, least: int = 10) -> NDArray[np.int64]:
-    """Indices of units of (T, N, B) that leave their median in at least so many reaches.
+    """Indices of units of counts (T, N, B) that differ from their median in at least `least` reaches.
 
-    Others may be silent in the reaches that a fold or a resample holds, where no model can be fitted to them.
+    Other units may be constant in a fold or a resample, where no model can be fitted to them.
     """
     usual = np.median(counts, axis=(0, 2))
     return np.flatnonzero((counts != usual[:, None]).any(axis=2).sum(axis=0) >= least)

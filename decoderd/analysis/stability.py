@@ -1,9 +1,9 @@
-"""Whether a matrix that changes little by little keeps all its eigenvalues inside the unit disc.
+"""Finds the update at which a slowly changing matrix becomes unstable: an eigenvalue leaves the unit disc.
 
 An eigenvalue decomposition at every change would cost a hundred times the change. Instead a matrix T is kept in whose
 coordinates W is a contraction, |T W T^-1| < 1 (spectral norm), which proves that W is stable; a change D moves that
-norm by at most |T D T^-1|. Only when the sum of the changes' norms uses up what is left below 1 is the norm worked out
-afresh, and only when that is close to 1 are eigenvalues, and a new T. So no instability is missed, and none invented.
+norm by at most |T D T^-1|. Only when the bound reaches 1 is the norm computed again, and only when that is close to 1
+are eigenvalues and a new T computed. The result is that of eigenvalues at every change.
 
 T comes from a Lyapunov equation: with radius < g < 1, P = W' P W / g^2 + I has a positive definite solution, and with
 P = T' T the norm of T W T^-1 is below g.
@@ -17,19 +17,20 @@ import numpy as np
 
 from decoderd.arrays import Array
 
-# Where g lies between 1 (0) and the spectral radius (1): near the radius T is ill-conditioned, near 1 little is left.
+# Where g lies between 1 (0) and the spectral radius (1): near the radius T is ill-conditioned, near 1 the
+# bound is reached soon.
 _BETWEEN = 0.5
-# A norm closer to 1 than this part of what T had at first asks for a new T.
+# A new T is computed once the distance of the norm from 1 is this fraction of its first value.
 _WORN = 0.2
 
 
 class Certificate(NamedTuple):
-    """That a matrix W is stable."""
+    """A proof that a matrix W is stable: coordinates T in which it is a contraction."""
 
     T: Array  # (N, N)
     inverse: Array  # (N, N)
     first: float  # |T W T^-1| when T was made
-    norm: float  # a bound on it now, below 1
+    norm: float  # an upper bound on |T W T^-1| now, below 1
 
 
 def spectral_radius(W: Array) -> float:
@@ -52,7 +53,7 @@ def certify(W: Array) -> Certificate | None:
 def first_unstable(
     certificate: Certificate, W: Array, rate: float, left: Array, right: Array
 ) -> tuple[Certificate | None, int]:
-    """Of the matrices W - rate (left_0' right_0 + ... + left_i' right_i), the first i that is unstable, or m.
+    """The first i for which W - rate (left_0' right_0 + ... + left_i' right_i) is unstable, or m.
 
     left, right: (m, 2, N), rank-two changes. Returns a certificate for the last of the stable ones (None: unstable).
     """
@@ -75,7 +76,7 @@ def first_unstable(
 
 
 def _renewed(certificate: Certificate, W: Array) -> Certificate | None:
-    """The same certificate with its norm worked out, or a new one where little of it is left; None: unstable."""
+    """The certificate with its norm computed again, or a new one where the norm is close to 1; None: unstable."""
     if not np.isfinite(W).all():
         return None
     norm = _norm(certificate.T @ W @ certificate.inverse)
@@ -85,7 +86,7 @@ def _renewed(certificate: Certificate, W: Array) -> Certificate | None:
 
 
 def _norm(matrix: Array) -> float:
-    """Spectral norm, with a little added for rounding."""
+    """Spectral norm, increased by the possible rounding error."""
     return float(np.sqrt(np.linalg.eigvalsh(matrix.T @ matrix)[-1])) * (1 + 1e-12)
 
 

@@ -1,14 +1,14 @@
-"""How a population may come to move the cursor through a perturbed mapping: predictions of its later activity.
+"""Predicts activity after learning a perturbed mapping, for three strategies of learning.
 
-Each takes the bins recorded under the intuitive mapping and gives those of a population that had learnt in one way, to
-be measured as recorded ones are (`open_loop.progress`, `repertoire_change`, `distance`).
+Each function takes the bins recorded under the intuitive mapping and returns those of a population that has learned in
+one way, to be measured like recorded bins (`open_loop.progress`, `repertoire_change`, `distance`).
 
     realignment     every pattern changes as little as moves the cursor as before: by W+ (v - v'), in z-scored counts
-    rescaling       every unit's modulation is multiplied, by the least factors that restore the mean velocities best
-    reassociation   the repertoire stays; each target gets the patterns of that target which serve it best now
+    rescaling       every unit's modulation is multiplied by the factors that restore the mean velocities best
+    reassociation   the repertoire stays; each target gets the patterns of the target that moves it best now
 
 Source: Golub et al. 2018, who find reassociation. Theirs are predictions in factor space under constraints of
-physiology; these are the plainest of each kind, and the measure of a changed repertoire is one of covariances. T bins,
+physiology; these are the simplest of each kind, and the change of repertoire is measured by covariances. T bins,
 N units, K targets.
 """
 
@@ -23,7 +23,7 @@ from decoderd.errors import ArrayError
 
 
 def realigned(recorded: Calibration, intuitive: Mappings, perturbed: Mappings) -> Calibration:
-    """Every bin moves through `perturbed` (P = 1) as it did through `intuitive`; the change is the least there is."""
+    """Realignment: every bin changes as little as makes it move through `perturbed` as through `intuitive` (P = 1)."""
     missing = open_loop.velocities(intuitive, recorded.counts) - open_loop.velocities(perturbed, recorded.counts)
     scale = _spread(recorded.counts)
     change = missing[0] @ np.linalg.pinv(perturbed.weights[0] * scale).T * scale
@@ -31,7 +31,7 @@ def realigned(recorded: Calibration, intuitive: Mappings, perturbed: Mappings) -
 
 
 def rescaled(recorded: Calibration, intuitive: Mappings, perturbed: Mappings) -> Calibration:
-    """Deviations from every unit's mean are multiplied; factors are those nearest to 1, and none is below 0."""
+    """Rescaling: deviations from every unit's mean are multiplied by factors nearest to 1 and not below 0."""
     mean = recorded.counts.mean(axis=0)
     targets = range(int(recorded.target.max()) + 1)
     means = np.array([recorded.counts[recorded.target == k].mean(axis=0) for k in targets])
@@ -42,7 +42,7 @@ def rescaled(recorded: Calibration, intuitive: Mappings, perturbed: Mappings) ->
 
 
 def reassociated(recorded: Calibration, perturbed: Mappings) -> Calibration:
-    """Each target gets all patterns of one target: of that whose mean progress towards it is best now."""
+    """Reassociation: each target gets all patterns of the target whose mean progress towards it is best now."""
     targets = range(int(recorded.target.max()) + 1)
     clouds = [recorded.counts[recorded.target == k] for k in targets]
     moved = np.array([open_loop.velocities(perturbed, cloud)[0].mean(axis=0) for cloud in clouds])  # (K, 2)
@@ -59,9 +59,9 @@ def reassociated(recorded: Calibration, perturbed: Mappings) -> Calibration:
 
 
 def distance(before: Calibration, predicted: Calibration, after: Calibration) -> float:
-    """Root mean square difference of mean activity per target, predicted and after, in z-scores of `before`.
+    """Root mean square difference of mean activity for each target, predicted and after, in z-scores of `before`.
 
-    Only targets that all three have count, numbered alike. Raises ArrayError if there is none.
+    Only targets that occur in all three count, by their numbers. Raises ArrayError if there is none.
     """
     shared = set.intersection(*(set(one.target.tolist()) for one in (before, predicted, after)))
     if not shared:
@@ -75,9 +75,9 @@ def distance(before: Calibration, predicted: Calibration, after: Calibration) ->
 
 
 def repertoire_change(before: Array, after: Array) -> float:
-    """How far covariances (of bins T x M, M coordinates) differ, over how far those of halves of `before` do.
+    """Change of repertoire: distance of covariances before and after (T, M), over that of two halves of `before`.
 
-    Halves are its even and odd bins, and what fewer or more bins make of chance differences is allowed for: about 1 if
+    Halves are its even and odd bins; the effect of numbers of bins on chance differences is corrected for. About 1 if
     both are samples of one repertoire. Raises ArrayError for fewer than 4 bins before or 2 after.
     """
     if len(before) < 4 or len(after) < 2:

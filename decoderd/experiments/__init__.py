@@ -1,13 +1,13 @@
-"""Published results, made again: `decoderd reproduce`.
+"""Published results, made again: `decoderd reproduce`. One folder a work, and what they share.
 
-bands             where a value is expected to lie, and whether it does
-report            one self-contained HTML page about an experiment
-pool              the parts of an experiment on several processes, with the same result whatever their number
-command           the command line's part
-static_network    the linear-Gaussian network and its exact gradient descent
-training          a course of learning of such networks, with what is kept of it
-manifold          within- and outside-manifold perturbations of the static network: what is run
-manifold_bands    what is expected of it, and where that comes from
-manifold_figures  its figures
-manifold_report   the experiment as a whole
+assistive      learning over days beside an adapting decoder, and schedules of adaptation (Rajeswaran et al. 2024)
+manifold       perturbations within and outside the manifold, of two kinds of networks (Payeur et al. 2023)
+bias           learning by biases alone (Williams et al. 2025)
+recipes        the protocols of the experiments, as TOML
+
+bands          ranges in which published values are expected, and whether a value lies in them
+report         one self-contained HTML page about an experiment
+pool           parts of an experiment on several processes, with the same result for any number of them
+pretrained     pretrained individuals of a recipe, and experiments that are run with them
+session_batch  many sessions of one protocol computed together, as arrays
 """

@@ -1,4 +1,4 @@
-"""Bands: where a value is expected to lie, fixed before it is measured."""
+"""Bands: ranges in which values of an experiment are expected, fixed before it is run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Band(NamedTuple):
-    """A value and the range that a published or independently measured result leaves it. A miss is a finding."""
+    """A value and the range that follows from a published or independently computed result."""
 
     name: str
     value: float
@@ -17,29 +17,29 @@ class Band(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether the value lies in the band, ends included; NaN does not."""
+        """Whether the value lies in the band, ends included; False for NaN."""
         return bool(self.low <= self.value <= self.high)
 
     def plain(self) -> dict[str, Any]:
-        """{name, value, low, high, ok}, for JSON: a value or an end that is not finite is null."""
+        """The band as a dictionary for JSON; None for numbers that are not finite."""
         numbers = {key: _number(getattr(self, key)) for key in ("value", "low", "high")}
         return {"name": self.name, **numbers, "ok": self.ok}
 
 
-def about(name: str, value: float, mean: float, sd: float) -> Band:
-    """Within two standard deviations of a printed mean."""
+def two_sd(name: str, value: float, mean: float, sd: float) -> Band:
+    """A band of two standard deviations about a published mean."""
     return Band(name, float(value), mean - 2 * sd, mean + 2 * sd)
 
 
-def near(name: str, value: float, printed: float, part: float) -> Band:
-    """Within a part of a value that was printed without a spread."""
-    return Band(name, float(value), printed - part * abs(printed), printed + part * abs(printed))
+def relative(name: str, value: float, published: float, fraction: float) -> Band:
+    """A band of +- `fraction` of a value that was published without a standard deviation."""
+    return Band(name, float(value), published - fraction * abs(published), published + fraction * abs(published))
 
 
-def share(name: str, value: float, printed: float, of: int) -> Band:
-    """A share of `of` seeds: two standard errors of the difference of two such samples, but at least 2 seeds."""
-    wide = max(2 * float(np.sqrt(2 * printed * (1 - printed) / of)), 2 / of)
-    return Band(name, float(value), max(0.0, printed - wide), min(1.0, printed + wide))
+def share(name: str, value: float, published: float, of: int) -> Band:
+    """A band for a share of `of` seeds: two standard errors of the difference of two such shares, at least 2 seeds."""
+    wide = max(2 * float(np.sqrt(2 * published * (1 - published) / of)), 2 / of)
+    return Band(name, float(value), max(0.0, published - wide), min(1.0, published + wide))
 
 
 def _number(value: float) -> float | None:

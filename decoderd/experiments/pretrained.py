@@ -1,4 +1,4 @@
-"""Individuals of a recipe that learned to reach, and the parts of an experiment that are run with them."""
+"""Pretrained individuals of a recipe, and experiments that are run with those that learned to reach."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
 from decoderd.run import realtime
 
-# Seeds that are trained and run side by side at most: with more each costs less, but it takes longer to hear of any.
-TOGETHER = 5
+# Most seeds that are computed as one batch: larger batches cost less a seed, but report progress less often.
+MOST_SEEDS_IN_BATCH = 5
 
-Groups = list[tuple[int, ...]]
+SeedGroups = list[tuple[int, ...]]
 
 
-class Ran(NamedTuple):
-    """An experiment with the individuals of one or more recipes, by their names."""
+class ExperimentRun(NamedTuple):
+    """Results of an experiment with pretrained individuals of one or more recipes, by names of recipes."""
 
-    losses: dict[str, list[float]]  # of each seed, after pretraining
-    able: dict[str, Groups]  # seeds that learned to reach
+    losses: dict[str, list[float]]  # after pretraining, of each seed
+    trained: dict[str, SeedGroups]  # seeds that learned to reach
     results: list[Any]  # of the parts
-    pretraining_s: float  # or finding them in the cache
+    pretraining_s: float  # or loading from the cache
     wall_s: float  # of the parts
 
-    def told(self, name: str) -> dict[str, str]:
-        """Of one recipe's individuals, as reports tell it."""
-        used = [seed for group in self.able[name] for seed in group]
+    def settings_of(self, name: str) -> dict[str, str]:
+        """Seeds and losses of one recipe's individuals, as settings of a report."""
+        used = [seed for group in self.trained[name] for seed in group]
         return {
             "seeds that learned to reach": f"{len(used)} of {len(self.losses[name])}: {', '.join(map(str, used))}",
-            "arm losses": ", ".join(f"{loss:.3g}" for loss in self.losses[name]),
-            "pretraining, or finding it in the cache": f"{self.pretraining_s:.1f} s",
+            "losses after pretraining with the arm": ", ".join(f"{loss:.3g}" for loss in self.losses[name]),
+            "time of pretraining, or of loading it from the cache": f"{self.pretraining_s:.1f} s",
         }
 
 
-def shipped(name: str) -> Protocol:
-    """The recipe of this name that comes with the experiments."""
+def load_recipe(name: str) -> Protocol:
+    """The recipe (protocol) of this name that comes with the experiments."""
     with as_file(files("decoderd.experiments") / "recipes" / f"{name}.toml") as path:
         return protocols.load(path)
 
 
-def groups(seeds: int, jobs: int) -> Groups:
-    """Seeds 1 .. `seeds`, a few together, but no more than the share of one of `jobs` processes.
+def seed_groups(seeds: int, jobs: int) -> SeedGroups:
+    """Seeds 1 .. `seeds` in groups that are computed as one batch, at least one group for each of `jobs` processes.
 
-    No bit of what comes of a seed depends on who is beside it.
+    The results of a seed do not depend on its group, to the bit.
     """
-    size = min(TOGETHER, -(-seeds // jobs))
+    size = min(MOST_SEEDS_IN_BATCH, -(-seeds // jobs))
     return [tuple(range(first, min(first + size, seeds + 1))) for first in range(1, seeds + 1, size)]
 
 
-def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
-    """Pretrain individuals of a recipe, or find them in the cache; the loss that each has reached."""
+def pretrain(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
+    """Pretrain individuals of a recipe, or load them from the cache; returns the loss that each has reached."""
     settings: Any = recipe.pretraining
     drawn = [individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
     kind = registry.find("populations", recipe.population.kind)
@@ -67,40 +67,48 @@ def train(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
     return [pretraining.final_loss(one) for one in found]
 
 
-def able(recipe: Protocol, groups: Groups, losses: Sequence[Sequence[float]]) -> Groups:
-    """Of each group the seeds that learned to reach, by the recipe's `loss_at_most`; no group without one.
+def seeds_that_learned(recipe: Protocol, groups: SeedGroups, losses: Sequence[Sequence[float]]) -> SeedGroups:
+    """The seeds of each group whose loss is at most the recipe's `loss_at_most`; groups without one are left out.
 
-    Raises NumericalError where none did.
+    Raises NumericalError where no seed learned to reach.
     """
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
     found = [
-        tuple(seed for seed, loss in zip(group, of, strict=True) if loss <= most)
-        for group, of in zip(groups, losses, strict=True)
+        tuple(seed for seed, loss in zip(group, of_group, strict=True) if loss <= most)
+        for group, of_group in zip(groups, losses, strict=True)
     ]
     if not any(found):
-        told = ", ".join(f"{loss:.3g}" for of in losses for loss in of)
-        raise NumericalError(f"no seed learned to reach: losses {told}, where at most {most:g} is asked for", "seeds")
+        shown = ", ".join(f"{loss:.3g}" for of_group in losses for loss in of_group)
+        raise NumericalError(f"no seed learned to reach: losses {shown}, must be at most {most:g}", "seeds")
     return [group for group in found if group]
 
 
 def run(
     recipes: Mapping[str, Protocol],
     seeds: int,
-    parts: Callable[[Mapping[str, Groups]], list[Part]],
+    parts: Callable[[Mapping[str, SeedGroups]], list[Part]],
     jobs: int,
-    advance: Callable[[int, int], None],
-) -> Ran:
-    """Pretrain seeds 1 .. `seeds` of each recipe, then run the parts of those that learned to reach.
+    on_progress: Callable[[int, int], None],
+) -> ExperimentRun:
+    """Pretrain seeds 1 .. `seeds` of each recipe, then run the parts for those that learned to reach.
 
-    `advance` hears how many parts of how many are done. Raises NumericalError where no seed of a recipe learned.
+    Args:
+        recipes: by name.
+        seeds: number of seeds.
+        parts: a function from the seeds of each recipe that learned to reach to the parts of the experiment.
+        jobs: number of processes.
+        on_progress: called with the number of parts that are done, and of all parts.
+
+    Raises NumericalError where no seed of a recipe learned to reach.
     """
-    began, cut = now_ns(), groups(seeds, jobs)
-    training = [Part(train, (recipe, group)) for recipe in recipes.values() for group in cut]
-    total = len(training) + len(parts(dict.fromkeys(recipes, cut)))
-    trained = pool.run(training, jobs, lambda done: advance(done, total)).results
-    by_name = {name: trained[i * len(cut) : (i + 1) * len(cut)] for i, name in enumerate(recipes)}
-    reach = {name: able(recipe, cut, by_name[name]) for name, recipe in recipes.items()}
-    learning = now_ns()
-    done = pool.run(parts(reach), jobs, lambda number: advance(len(training) + number, total))
-    losses = {name: [loss for of in several for loss in of] for name, several in by_name.items()}
-    return Ran(losses, reach, done.results, (learning - began) * 1e-9, (now_ns() - learning) * 1e-9)
+    began, groups = now_ns(), seed_groups(seeds, jobs)
+    training = [Part(pretrain, (recipe, group)) for recipe in recipes.values() for group in groups]
+    total = len(training) + len(parts(dict.fromkeys(recipes, groups)))
+    reached = pool.run(training, jobs, lambda done: on_progress(done, total)).results
+    by_name = {name: reached[i * len(groups) : (i + 1) * len(groups)] for i, name in enumerate(recipes)}
+    trained = {name: seeds_that_learned(recipe, groups, by_name[name]) for name, recipe in recipes.items()}
+    pretrained_at = now_ns()
+    done = pool.run(parts(trained), jobs, lambda number: on_progress(len(training) + number, total))
+    losses = {name: [loss for of_group in several for loss in of_group] for name, several in by_name.items()}
+    times_s = (pretrained_at - began) * 1e-9, (now_ns() - pretrained_at) * 1e-9
+    return ExperimentRun(losses, trained, done.results, *times_s)

@@ -1,6 +1,6 @@
-"""One self-contained HTML page about an experiment: what was run, how its values compare with the bands, figures.
+"""One self-contained HTML page about an experiment: settings, values with their bands, figures.
 
-Nothing is loaded from anywhere: figures are inside the page, and there is no script. All text is escaped.
+The page loads nothing: figures are inside it, and there is no script. All text is escaped.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ figure { margin: 2rem 0 } img { max-width: 100% } figcaption { color: #444 }
 
 
 class ReportError(DecoderdError):
-    """A report that cannot be made."""
+    """The report cannot be made or written."""
 
     code = "report"
 
 
 class Figure(NamedTuple):
-    """A figure and what it shows."""
+    """A figure with its title and caption."""
 
     title: str
     caption: str
@@ -44,7 +44,7 @@ class Figure(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What goes on the page, in this order."""
+    """Contents of the page, in this order."""
 
     title: str
     summary: str
@@ -55,20 +55,20 @@ class Report(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Of an experiment."""
+    """Results of an experiment: its report, its arrays, and further numbers."""
 
     report: Report
     found: Any
-    more: Mapping[str, Any]  # what a machine may want to be told besides bands and time
+    more: Mapping[str, Any]  # further entries of the JSON output
 
     @property
     def bands(self) -> list[Band]:
-        """As in the report."""
+        """The bands of the report."""
         return list(self.report.bands)
 
 
 def ready(directory: Path) -> None:
-    """Make the directory of a report, before anything is run. Raises ReportError if it cannot be written to."""
+    """Make the directory of a report before the experiment is run. Raises ReportError if it cannot be written to."""
     _need_matplotlib()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -108,9 +108,9 @@ def html(report: Report) -> str:
         f"<p>{escape(report.summary)}</p>",
         f"<p>{len(report.bands) - missed} of {len(report.bands)} values lie within their bands. "
         f"Wall time {report.wall_s:.1f} s.</p>",
-        *(_figure(one) for one in report.figures),
+        *(_figure(figure) for figure in report.figures),
         "<h2>Bands</h2>",
-        _table(("value", "", "low", "high", ""), [_row(band) for band in report.bands]),
+        _table(("quantity", "value", "low", "high", ""), [_row(band) for band in report.bands]),
         "<h2>Settings</h2>",
         _table(("setting", "value"), [_plain_row(name, value) for name, value in report.settings.items()]),
         "<h2>Versions</h2>",
@@ -121,7 +121,7 @@ def html(report: Report) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
+    """Versions of the software that the numbers depend on."""
     found = {"decoderd": __version__, "python": platform.python_version(), "machine": platform.platform()}
     for name in ("numpy", "scipy", "scikit-learn", "matplotlib"):
         try:
@@ -147,7 +147,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[str]) -> str:
-    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
 
 

@@ -1,8 +1,8 @@
-"""Many sessions of one protocol at once, a session for every seed and intensity of its updater.
+"""Many sessions of one protocol computed together: a session for every seed and intensity of its updater.
 
-This is what the sessions themselves do, trial by trial, with the same random numbers and the same functions of
-population, rule, updater and decoder, as a batch: axes are (sessions, trials). It holds for protocols whose trials
-follow one another whatever happens in them (task `timed_reach`), with a decoder step every tick.
+The batch does what the sessions do, trial by trial, with the same random numbers and the same functions of population,
+rule of plasticity, updater and decoder; axes are (sessions, trials). This needs a protocol whose trials follow one
+another whatever happens in them (task `timed_reach`) and a decoder step in every tick.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from decoderd.updaters import DecodedBin
 
 
 class SessionBatch(NamedTuple):
-    """S sessions side by side."""
+    """S sessions of one protocol, as arrays."""
 
     protocol: Protocol
     loop: Loop
     decoder: Decoder
-    seeds: tuple[int, ...]  # different ones
-    of: NDArray[np.int64]  # (S,) which of the seeds
+    seeds: tuple[int, ...]  # all different
+    seed_index: NDArray[np.int64]  # (S,) place in `seeds`
     intensities: tuple[float, ...]  # (S,)
     population: Any  # parameters, an axis of sessions in front
     decoders: tuple[Any, ...]  # (S,) parameters
@@ -46,8 +46,10 @@ class SessionBatch(NamedTuple):
     task_streams: Mapping[str, Stream]
 
 
-def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: Sequence[float]) -> SessionBatch:
-    """Sessions of every seed, from what was prepared for it, with every intensity: seed by seed.
+def make_batch(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: Sequence[float]) -> SessionBatch:
+    """A batch of sessions: every seed with every intensity, seed by seed.
+
+    `prepared` are the parameters before the first tick, by seed.
 
     Raises ProtocolError for a protocol whose sessions cannot be run as a batch.
     """
@@ -56,8 +58,8 @@ def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: 
     effector: Any = registry.find("effectors", protocol.effector.kind)
     task: Any = registry.find("tasks", protocol.task.kind)
     timing, seeds = protocol.timing, tuple(prepared)
-    of = np.repeat(np.arange(len(seeds)), len(intensities))
-    each = [prepared[seeds[place]] for place in of]
+    seed_index = np.repeat(np.arange(len(seeds)), len(intensities))
+    each = [prepared[seeds[place]] for place in seed_index]
     first = each[0].population
     population_plan, effector_plan = kind.plan(protocol.population, timing), effector.plan(protocol.effector, timing)
     return SessionBatch(
@@ -65,7 +67,7 @@ def gather(protocol: Protocol, prepared: Mapping[int, Parameters], intensities: 
         loop=Loop(kind, population_plan, effector, effector_plan, timing.tick_s, slice(None)),
         decoder=registry.find("decoders", protocol.decoder.kind),
         seeds=seeds,
-        of=of,
+        seed_index=seed_index,
         intensities=tuple(intensities) * len(seeds),
         population=type(first)(*(np.stack(field) for field in zip(*(one.population for one in each), strict=True))),
         decoders=tuple(one.decoder for one in each),
@@ -102,12 +104,14 @@ def _check(protocol: Protocol) -> None:
             f"overnight.lose = {protocol.overnight.lose}: a batch of sessions loses no units", "overnight.lose"
         )
     if protocol.plasticity.kind == "none":
-        raise ProtocolError("plasticity.kind = 'none': a batch of sessions is for populations that learn", "plasticity")
-    population = registry.find("populations", protocol.population.kind)
-    if population.plastic is not None and population.plastic.refuses is not None:
         raise ProtocolError(
-            f"population.kind = {protocol.population.kind!r}: may refuse an update, where a batch of sessions would "
-            "not stop; decoderd.experiments.manifold.static_network learns in many networks at once",
+            "plasticity.kind = 'none': a batch of sessions needs a population that learns", "plasticity"
+        )
+    population = registry.find("populations", protocol.population.kind)
+    if population.plastic is not None and population.plastic.reject is not None:
+        raise ProtocolError(
+            f"population.kind = {protocol.population.kind!r}: may refuse an update, at which a batch of sessions "
+            "cannot stop; use decoderd.experiments.manifold.static_network for many such networks",
             "population.kind",
         )
     if protocol.perturbations:
@@ -133,23 +137,23 @@ def _check(protocol: Protocol) -> None:
             )
 
 
-def blocks(protocol: Protocol, day: int) -> list[Any]:
-    """The blocks of a day."""
+def blocks_of_day(protocol: Protocol, day: int) -> list[Any]:
+    """The blocks of a day, in order."""
     return [block for block in protocol.schedule.blocks if block.days is None or day in block.days]
 
 
-class Trials(NamedTuple):
-    """A stretch of a day's trials, as all sessions come to them."""
+class TrialDraws(NamedTuple):
+    """Reaches, random numbers and targets of B successive trials, for all sessions."""
 
     reaches: Reaches
     tables: dict[str, Array]
     targets: NDArray[np.int64]  # (B,)
 
 
-def trials(batch: SessionBatch, day: int, first: int, count: int) -> Trials:
-    """The day's trials `first` .. `first + count - 1`, from 0: places, random numbers and targets."""
+def draw_trials(batch: SessionBatch, day: int, first: int, count: int) -> TrialDraws:
+    """Draw the trials `first` .. `first + count - 1` of a day, counted from 0."""
     plan, plastic = batch.task_plan, batch.loop.population.plastic
-    assert plastic is not None  # a rule learns from it
+    assert plastic is not None  # the rule of plasticity needs it
     length = plan.rest + plan.reach
     numbers = np.arange(first, first + count)
     rows = batch.task_streams["starts"].rows(day, first, count)  # (B, seeds, 2)
@@ -158,19 +162,21 @@ def trials(batch: SessionBatch, day: int, first: int, count: int) -> Trials:
     for name, stream in batch.population_streams.items():
         if name in plastic.at_start:
             drawn = stream.scattered(day, (numbers * length + plan.rest).tolist()).swapaxes(0, 1)  # (seeds, B, width)
-            tables[name] = drawn[np.newaxis, batch.of]
+            tables[name] = drawn[np.newaxis, batch.seed_index]
         else:
             drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
             drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
-            tables[name] = shared(np.moveaxis(drawn, 2, 0), batch.of)  # (ticks, S, B, width)
+            tables[name] = shared(np.moveaxis(drawn, 2, 0), batch.seed_index)  # (ticks, S, B, width)
     targets = numbers % plan.targets
-    goal = np.broadcast_to(plan.places[targets], (len(batch.of), count, 2))
-    return Trials(Reaches(start[batch.of], goal, plan.reach, plan.hold), tables, targets)
+    goal = np.broadcast_to(plan.places[targets], (len(batch.seed_index), count, 2))
+    return TrialDraws(Reaches(start[batch.seed_index], goal, plan.reach, plan.hold), tables, targets)
 
 
-def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int) -> list[AffineStep]:
-    """The steps of a trial by a decoder of these readouts, as steps that read all `units`, others with no weight."""
-    assert decoder.linear is not None  # see `gather`
+def decoder_steps(
+    decoder: Decoder, parameters: Any, units: int, readouts: NDArray[Any], ticks: int
+) -> list[AffineStep]:
+    """Steps of a decoder in one trial, as matrices over all `units`; units that it does not read have weight 0."""
+    assert decoder.linear is not None  # see `make_batch`
     state, steps = decoder.init(parameters, 1), []
     nothing, centre = np.zeros((1, len(readouts))), np.zeros((1, 2))
     for _ in range(ticks):
@@ -182,11 +188,11 @@ def decoding(decoder: Decoder, parameters: Any, units: int, readouts: NDArray[An
     return steps
 
 
-def side_by_side(batch: SessionBatch) -> list[AffineStep]:
-    """The steps of a trial by all sessions' decoders, an axis of sessions in front."""
+def batched_decoder_steps(batch: SessionBatch) -> list[AffineStep]:
+    """Steps of all sessions' decoders in one trial, with an axis of sessions in front."""
     units, ticks = batch.loop.population.units(batch.population), batch.task_plan.reach
     each = [
-        decoding(batch.decoder, parameters, units, readouts, ticks)
+        decoder_steps(batch.decoder, parameters, units, readouts, ticks)
         for parameters, readouts in zip(batch.decoders, batch.readouts, strict=True)
     ]
     return [_stacked(steps) for steps in zip(*each, strict=True)]
@@ -197,27 +203,29 @@ def _stacked(steps: tuple[AffineStep, ...]) -> AffineStep:
     return AffineStep(np.stack(F), None if G[0] is None else np.stack(G), np.stack(K), np.stack(c), H[0])
 
 
-def rest(batch: SessionBatch) -> Array:
-    """(S, n): the decoders' states in which trials begin."""
+def initial_decoder_states(batch: SessionBatch) -> Array:
+    """States (S, n) of the decoders at the beginning of a trial."""
     decoder = batch.decoder
     return np.concatenate([decoder.row(decoder.init(parameters, 1)) for parameters in batch.decoders])
 
 
-def updates(batch: SessionBatch, block: Any, day: int) -> bool:
+def updates_decoders(batch: SessionBatch, block: Any, day: int) -> bool:
     """Whether decoders are adapted at the end of this block of this day."""
     updater: Any = batch.protocol.updater
     return block.updating and updater.kind != "none" and (updater.last_day is None or day <= updater.last_day)
 
 
-def updated(batch: SessionBatch, given: Trials, trajectory: Trajectory, fired: Sequence[Array]) -> SessionBatch:
-    """The sessions with decoders adapted to what happened in these trials, each with its own intensity.
+def update_decoders(
+    batch: SessionBatch, given: TrialDraws, trajectory: Trajectory, counts_by_tick: Sequence[Array]
+) -> SessionBatch:
+    """The batch after its updater has adapted each decoder to these trials, with the session's own intensity.
 
-    `fired` are the counts (S, B, N) of each tick.
+    `counts_by_tick` are the counts (S, B, N) of each tick.
     """
     updater: Any = registry.find("updaters", batch.protocol.updater.kind)
     observing = batch.decoder.observing
-    assert observing is not None  # see `gather`
-    counts, decoders = np.stack(fired), []
+    assert observing is not None  # see `make_batch`
+    counts, decoders = np.stack(counts_by_tick), []
     for s, (parameters, readouts) in enumerate(zip(batch.decoders, batch.readouts, strict=True)):
         config = batch.protocol.updater.model_copy(update={"intensity": batch.intensities[s]})
         plan = updater.plan(config, batch.protocol.timing)
@@ -231,13 +239,13 @@ def updated(batch: SessionBatch, given: Trials, trajectory: Trajectory, fired: S
     return batch._replace(decoders=tuple(decoders))
 
 
-def slept(batch: SessionBatch, day: int) -> SessionBatch:
-    """The sessions after the night that follows `day`: readouts swapped, decoders carried or fitted anew."""
+def apply_overnight(batch: SessionBatch, day: int) -> SessionBatch:
+    """The batch after the night that follows `day`: readouts swapped, decoders carried over or fitted again."""
     how = batch.protocol.overnight
     if not overnight.due(how, day):
         return batch
     decoders, readouts = [], []
-    for s, place in enumerate(batch.of):
+    for s, place in enumerate(batch.seed_index):
         protocol = batch.protocol.model_copy(update={"seed": batch.seeds[place]})
         population = type(batch.population)(*(field[s] for field in batch.population))
         before = Parameters(population, batch.decoders[s], readouts=batch.readouts[s])
@@ -250,5 +258,5 @@ def slept(batch: SessionBatch, day: int) -> SessionBatch:
 
 
 def _in_order(rows: Array) -> Array:
-    """(ticks, trials, .) as the bins of one trial after the other."""
+    """Rows (ticks, trials, .) in order of time: all bins of one trial, then of the next."""
     return rows.swapaxes(0, 1).reshape(-1, rows.shape[-1])

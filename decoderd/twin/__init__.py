@@ -1,1 +1,1 @@
-"""From a recording to a closed loop: a population with the recorded statistics, its decoder and a protocol."""
+"""Twins of recorded populations: a recording -> a population with its statistics, its decoder, a protocol."""

@@ -1,8 +1,8 @@
-"""A recorded population's twin: the parameters of `populations.manifold` that give counts like those recorded.
+"""Fits the parameters of `populations.manifold` so that its counts are distributed like those of a recording.
 
-T bins, N units, q latents, h harmonics. Counts u are of a bin; directions are those intended, with full effort. A
-factor-analysis model (its loadings L and private variances Psi, of z-scored counts) says along which latents counts
-vary; the recording says how the latents' means depend on direction and how they vary about these means.
+T bins, N units, q latents, h harmonics. Counts u are those of a bin; directions are those intended, with full effort. A
+factor-analysis model (loadings L and private variances Psi of z-scored counts) gives the latents along which counts
+vary; the recording gives how the latents' means depend on direction and how they vary about these means.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from decoderd.populations import manifold
 def population(
     counts: Array, direction: Array, bin_s: float, model: Mapping[str, NDArray[Any]], harmonics: int
 ) -> manifold.Parameters:
-    """The twin of a population that fired counts (T, N) when directions (T,) rad were meant.
+    """Parameters of a population that fires like counts (T, N) recorded while directions (T,) rad were intended.
 
     `model` holds count_scale (N,), fa_loadings (N, q) and fa_private_var (N,). The latents of a bin are the
-    generalised-least-squares projection of its counts about their mean over the recording (the model's own
+    generalised-least-squares projection of its counts about their mean over the recording (the model's
     count_mean may be of another hour),
 
         r = diag(count_scale) (u - baseline),      z = P r,      P = (L' Psi^-1 L)^-1 L' Psi^-1     (q x N)
 
-    which keeps all that a decoder of these factors sees, for beta L z = beta r with the factors' posterior mean
+    which keeps all that a decoder of these factors uses, for beta L z = beta r with the factors' posterior mean
     beta r, beta = L' (L L' + Psi)^-1. They are regressed on the harmonics of direction: the constant is `resting`,
-    the rest `tuning`. The residuals give `covariances`; `unrectified` sets the baseline right.
+    the rest `tuning`. The residuals give `covariances`; `unrectified` corrects the baseline.
 
     Raises NumericalError where the latents do not follow from the counts, or the harmonics from the directions.
     """
@@ -79,7 +79,7 @@ def independent(loadings: Array, private_var: Array) -> None:
 
 
 def projected(loadings: Array, private_var: Array) -> Array:
-    """P (q, N) = (L' Psi^-1 L)^-1 L' Psi^-1: z-scored counts to the latents most likely to have made them."""
+    """P (q, N) = (L' Psi^-1 L)^-1 L' Psi^-1: projection of z-scored counts on their most likely latents."""
     weighted = loadings.T / private_var
     return solve(weighted @ loadings, weighted, assume_a="pos")
 
@@ -89,7 +89,7 @@ def regression(waves: Array, values: Array) -> Array:
     coefficients, _, rank, _ = lstsq(waves, values, cond=1e-8)
     if rank < waves.shape[1]:
         raise NumericalError(
-            f"target_angle_deg: the directions do not tell {waves.shape[1] // 2} harmonics apart "
+            f"target_angle_deg: these directions do not determine {waves.shape[1] // 2} harmonics "
             "(are there targets with the same angle?)",
             "target_angle_deg",
         )
@@ -112,8 +112,9 @@ def covariances(
 
         shared = [latents - P D P']+        private = [counts - poisson - diag(Lambda shared Lambda')]+
 
-    P the projection (q, N) of counts, Lambda = per_latent (N, q) and [ ]+ the nearest value that is no negative
-    variance. Counts less variable than Poisson counts leave shared variance that this twin cannot take away again.
+    P the projection (q, N) of counts, Lambda = per_latent (N, q) and [ ]+ the nearest value that is not a
+    negative variance. Where counts are less variable than Poisson counts, the twin is more
+    variable than the recording.
     """
     private = np.zeros_like(counts)
     for _ in range(30):  # of a contraction: a unit's private variance is a small part of any latent's
@@ -144,7 +145,7 @@ def rectified(mean: Array, spread: Array) -> tuple[Array, Array]:
 
 
 def unrectified(twin: manifold.Parameters, direction: Array, wanted: Array) -> Array:
-    """(N,) counts to take off the twin's baseline so that its counts over directions (T,) have the `wanted` mean (N,).
+    """(N,) counts to subtract from the twin's baseline so that its counts over directions (T,) have the `wanted` mean.
 
     Counts cannot fall below 0: the mean of max(0, x) exceeds that of x, most for a quiet unit. Newton's method on
     the sum over bins; convex and rising, it is approached from above and never overshot.
@@ -163,7 +164,7 @@ def expected_counts(twin: manifold.Parameters, direction: Array) -> Array:
 
 
 def _unbounded(twin: manifold.Parameters, direction: Array) -> tuple[Array, Array]:
-    """Mean (T, N) and SD (N,) of counts before they are kept from falling below 0."""
+    """Mean (T, N) and SD (N,) of counts before they are cut off at 0."""
     latents = manifold.mean_latents(twin, direction, np.ones(len(direction)))
     spread = np.sqrt(((twin.loadings @ twin.shared) ** 2).sum(axis=1) + twin.private**2)
     return twin.baseline + latents @ twin.loadings.T, spread

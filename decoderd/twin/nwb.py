@@ -1,16 +1,16 @@
-"""Recordings in Neurodata Without Borders files: spikes and trials in, counts in bins out. Needs the `nwb` extra.
+"""Reads recordings from Neurodata Without Borders files and counts their spikes in bins. Needs the extra `nwb`.
 
-What is read:
+Tables that are read:
 
     units                    spike_times of every unit, s
     trials                   start_time, stop_time, s, and the direction of the trial's target:
         target_angle_deg     degrees from the x axis, or else
         target_dir           radians
-        target               optional: an index of the target, of any values, but one for every direction
+        target               optional: a label of the target, the same for all trials in one direction
 
 Bins are counted from a trial's start_time, as many as end by its stop_time; a spike belongs to the bin that begins
-at or before it. Of the whole trial the subject is taken to intend the target's direction: where a trial begins with
-a rest, let start_time be the go cue. Trials whose direction is NaN have no target and are left out.
+at or before it. During the whole trial the subject is assumed to intend the target's direction: where a trial begins
+with a rest, start_time must be the go cue. Trials whose direction is NaN have no target and are left out.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from decoderd.errors import ArrayError
 
 
 def read(path: Path, bin_s: float) -> dict[str, NDArray[Any]]:
-    """counts, target, target_angle_deg, bin_s of an .nwb file, as `decoderd.twin.fit` describes them.
+    """counts, target, target_angle_deg, bin_s of an .nwb file, as `decoderd.twin.recording` describes them.
 
-    Raises ArrayError, naming the file and what it lacks, or if pynwb is not installed.
+    Raises ArrayError, naming the file and what is missing, or if pynwb is not installed.
     """
     if not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
@@ -87,7 +87,7 @@ def binned(times: Array, edges: Array) -> NDArray[np.int64]:
 
 
 def _with_direction(trials: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], Array]:
-    """The trials that have a direction, and it, in degrees."""
+    """The trials that have a direction, and these directions, degrees."""
     column = next((name for name in ("target_angle_deg", "target_dir") if name in trials), None)
     if column is None:
         raise ArrayError(
@@ -97,11 +97,11 @@ def _with_direction(trials: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[
     if angle.dtype.kind not in "iuf" or angle.ndim != 1:
         raise ArrayError(f"{column}: must hold one number a trial", column)
     angle = angle.astype(np.float64)
-    there = ~np.isnan(angle)
-    if not there.any():
+    present = ~np.isnan(angle)
+    if not present.any():
         raise ArrayError(f"{column}: no trial has a direction", column)
-    kept = {name: values[there] for name, values in trials.items()}
-    angle = check_array(column, angle[there], (None,))
+    kept = {name: values[present] for name, values in trials.items()}
+    angle = check_array(column, angle[present], (None,))
     return kept, angle if column == "target_angle_deg" else np.rad2deg(angle)
 
 

@@ -26,7 +26,7 @@ def test_all_permutations_of_few_coordinates(dimension, number):
     assert {tuple(order) for order in orders} == set(permutations(range(dimension)))
 
 
-def test_eight_coordinates_are_listed_where_asked_and_drawn_otherwise():
+def test_eight_coordinates_are_listed_only_if_requested():
     assert candidates.within(8, draw(), listed=8).shape == (40320, 8)
     assert candidates.within(8, draw(), many=500).shape == (500, 8)
     with pytest.raises(ArrayError, match="at most 8"):
@@ -52,7 +52,7 @@ def test_outside_permutes_all_units_or_some():
     assert len(np.unique(some, axis=0)) == 6
 
 
-def test_outside_by_groups_moves_groups_as_wholes():
+def test_outside_by_groups_permutes_whole_groups():
     groups = np.array([0, 1, 2, 0, 1, 2, -1, 2, 0, 1])
     orders = candidates.outside_by_groups(groups, draw())
     assert orders.shape == (6, 10)
@@ -75,7 +75,7 @@ def test_the_most_modulated_units():
         candidates.most_modulated(means, 10)
 
 
-def test_readouts_are_what_they_say():
+def test_readouts_against_their_definition():
     decoder, axes = draw().normal(size=(2, M)), manifolds.orthonormal(draw(2).normal(size=(M, N)))
     inner, outer = candidates.within(M, draw()), candidates.outside(N, draw(), 30)
     for order, found in zip(inner, candidates.readouts_within(decoder, axes, inner), strict=True):
@@ -114,7 +114,7 @@ def test_the_pair_is_the_nearest_to_the_median_of_both_kinds():
 
 
 @pytest.mark.parametrize(
-    ("order", "said"),
+    ("order", "message"),
     [
         ([0, 1, 2], "permutation of 4 holds each of 0..3 once"),
         ([0, 1, 2, 2], "must hold each of 0..3 once"),
@@ -122,18 +122,18 @@ def test_the_pair_is_the_nearest_to_the_median_of_both_kinds():
         ([[0, 1, 2, 3], [1, 2, 3, 4]], r"order\[1\]"),
     ],
 )
-def test_what_is_no_permutation(order, said):
-    with pytest.raises(ArrayError, match=said) as error:
+def test_an_order_that_is_no_permutation_is_refused(order, message):
+    with pytest.raises(ArrayError, match=message) as error:
         candidates.readouts_within(np.ones((2, M)), np.eye(M, N), order)
     assert error.value.field == "order"
 
 
 @pytest.mark.parametrize("members", [[3], [1, 1], [0, N], [-1, 2], [0.5, 1.0]])
-def test_members_that_are_none(members):
+def test_impossible_members_are_refused(members):
     with pytest.raises(ArrayError, match="members"):
         candidates.outside_among(members, N, draw())
 
 
-def test_one_coordinate_cannot_be_permuted():
+def test_one_coordinate_is_refused():
     with pytest.raises(ArrayError, match="at least 2"):
         candidates.within(1, draw())

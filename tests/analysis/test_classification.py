@@ -13,7 +13,7 @@ from decoderd.errors import ArrayError
 from tests.analysis.tuning import tuned
 
 
-def test_a_split_has_so_many_of_each_target_and_every_reach_once():
+def test_a_split_is_balanced_and_has_every_reach_once():
     targets = np.random.default_rng(1).integers(0, 8, 400)
     split = classification.draw(targets, np.random.default_rng(2))
     assert np.bincount(targets[split.train]).tolist() == [25] * 8
@@ -33,16 +33,16 @@ def test_draws_differ_and_are_repeatable():
     ("targets", "message"),
     [
         (np.repeat([0, 1], [30, 24]), "target 1 has 24 reaches, 25 are needed"),
-        (np.repeat([0, 1], 25), "0 reaches are left to test on"),
+        (np.repeat([0, 1], 25), "0 test reaches are left after training"),
         (np.zeros(100, dtype=int), "at least two targets"),
     ],
 )
-def test_too_few_reaches(targets, message):
+def test_too_few_reaches_are_refused(targets, message):
     with pytest.raises(ArrayError, match=message):
         classification.draw(targets, np.random.default_rng(0))
 
 
-def test_accuracies_are_those_of_a_pipeline():
+def test_accuracies_against_a_scikit_learn_pipeline():
     counts, targets = tuned(np.random.default_rng(4))
     split = classification.draw(targets, np.random.default_rng(5), 10)
     rows = counts.reshape(len(counts), -1)
@@ -63,14 +63,14 @@ def test_a_score_is_the_mean_of_the_halves_of_each_split():
     np.testing.assert_array_equal(score((1, 4)), score([4, 1]))
 
 
-def test_shuffled_labels_are_told_by_chance():
+def test_shuffled_labels_give_chance_accuracy():
     generator = np.random.default_rng(6)
     counts, targets = tuned(generator, reaches_per_target=60, units=4, bins=2, depth=7.0)
-    told, by_chance = [], []
-    for labels, found in [(targets, told), *[(generator.permutation(targets), by_chance) for _ in range(6)]]:
+    true, by_chance = [], []
+    for labels, found in [(targets, true), *[(generator.permutation(targets), by_chance) for _ in range(6)]]:
         (split,) = classification.draws(labels, 1, generator)
         found.append(classification.halves(counts, labels, split).mean())
-    assert told[0] > 0.35
+    assert true[0] > 0.35
     deviation = np.sqrt(0.125 * 0.875 / (280 * 6))
     assert np.mean(by_chance) == pytest.approx(0.125, abs=3 * deviation)
 

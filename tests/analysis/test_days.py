@@ -16,12 +16,12 @@ def test_early_late_and_slope():
     assert found.days == 3
 
 
-def test_one_day_changes_nothing_and_has_no_slope():
+def test_one_day_has_no_change_and_no_slope():
     found = days.change([3], [2.0])
     assert found[:3] == (2.0, 2.0, 0.0)
     assert np.isnan(found.slope_per_day)
 
 
-def test_no_day_has_no_change():
+def test_days_without_a_value_are_refused():
     with pytest.raises(ArrayError, match="no day has a value"):
         days.change([1, 2], [np.nan, np.nan])

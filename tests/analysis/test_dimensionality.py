@@ -41,13 +41,13 @@ def test_bins_that_are_padding_can_be_left_out(counts):
     np.testing.assert_allclose(covariance(moments(np.where(filled[:, None], counts, 0.0), filled)), plain, atol=1e-12)
 
 
-def test_units_that_all_do_the_same_have_one_dimension():
+def test_identical_units_have_one_dimension():
     signal = np.random.default_rng(4).normal(size=(20, 1, 5))
     assert dimensionality.pr_norm(signal * np.array([1.0, -2.0, 30.0])[:, None]) == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("reaches", "units"), [(5, 8), (40, 8), (4000, 8)])
-def test_white_counts_fill_all_dimensions_as_far_as_the_sample_tells(reaches, units):
+def test_white_counts_fill_all_dimensions(reaches, units):
     """E tr(R^2) = n + n (n - 1) / (S - 1) for the sample correlation R of S independent samples of n units."""
     generator = np.random.default_rng(5)
     squares = [
@@ -70,7 +70,7 @@ def test_two_groups_of_units_are_two_dimensions():
     assert normalised(covariance(moments(groups))) == pytest.approx((pr - 1) / 5)
 
 
-def test_standardising_is_what_the_correlation_does(counts):
+def test_correlation_is_the_covariance_of_standardised_counts(counts):
     scaled = counts * np.array([1.0, 10.0, 0.1, 3.0, 7.0])[:, None]
     assert dimensionality.pr_norm(scaled) == pytest.approx(dimensionality.pr_norm(counts))
     assert normalised(covariance(moments(scaled))) != pytest.approx(normalised(covariance(moments(counts))), abs=0.05)
@@ -96,14 +96,14 @@ def test_p_values_of_two_days_alike_are_uniform():
         early, late = days(generator, 0.8), days(generator, 0.8)
         change = normalised(correlation(covariance(late))) - normalised(correlation(covariance(early)))
         labels = resampling.permuted_labels(24, 24, 199, generator)
-        p.append(resampling.against(change, dimensionality.relabelled(early, late, labels), "greater").p)
+        p.append(resampling.permutation_test(change, dimensionality.relabelled(early, late, labels), "greater").p)
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
-def test_a_day_with_less_in_common_is_found():
+def test_a_rise_of_dimensionality_is_significant():
     generator = np.random.default_rng(8)
     early, late = days(generator, 1.2), days(generator, 0.3)
     change = normalised(correlation(covariance(late))) - normalised(correlation(covariance(early)))
     null = dimensionality.relabelled(early, late, resampling.permuted_labels(24, 24, 999, generator))
-    assert resampling.against(change, null, "greater").p == 0.001
-    assert resampling.against(change, null, "less").p == 1.0
+    assert resampling.permutation_test(change, null, "greater").p == 0.001
+    assert resampling.permutation_test(change, null, "less").p == 1.0

@@ -46,7 +46,7 @@ def test_counts_may_begin_later_than_the_session():
     np.testing.assert_array_equal(part.counts, whole.counts)
 
 
-def test_which_outcomes_count_is_said():
+def test_only_chosen_outcomes_are_used():
     counts = np.ones((200, 1))
     assert features.reaches(counts, TRIALS, 0.02, outcomes=["success"]).trials.tolist() == [1, 5]
     assert features.reaches(counts, TRIALS, 0.02, outcomes=["nothing"]).counts.shape == (0, 1, 18)
@@ -67,7 +67,7 @@ def test_bins_of_broken_ticks_lose_nothing():
         ({"first_tick": 20}, "trial 1: ticks 12 to 59 are not in 20 to 219"),
     ],
 )
-def test_what_cannot_be_cut_is_said(fields, message):
+def test_reaches_that_cannot_be_cut_are_refused(fields, message):
     with pytest.raises(ArrayError, match=message):
         features.reaches(np.ones((200, 1)), TRIALS, 0.02, **fields)
 

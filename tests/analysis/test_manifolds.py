@@ -32,7 +32,7 @@ def test_principal_axes_hold_more_variance_than_any_others():
     assert (manifolds.variance_along(others, V) < most).all()
 
 
-def test_factor_axes_find_what_is_shared_where_principal_components_find_what_varies():
+def test_factor_axes_find_shared_variance_and_principal_axes_total_variance():
     counts, loadings = factor_counts(3)
     counts[:, 4] += np.random.default_rng(5).normal(0, 20, len(counts))  # private, and more than all that is shared
     true = np.linalg.qr(loadings)[0].T
@@ -67,7 +67,7 @@ def test_principal_angles_agree_with_scipy(rows):
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
-def test_overlap():
+def test_overlap_of_known_covariances():
     V = np.diag([4.0, 3.0, 2.0, 1.0])
     axes = np.eye(4)[:2]
     assert manifolds.overlap(axes, V, V) == pytest.approx(1)
@@ -75,7 +75,7 @@ def test_overlap():
     assert manifolds.overlap(axes, V, np.diag([1.0, 1.0, 4.0, 4.0])) == pytest.approx((2 / 10) / (7 / 10))
 
 
-def test_strategy_variance_depends_on_what_a_decoder_reads_not_on_how_it_weighs_it():
+def test_strategy_variance_depends_on_the_row_space_only():
     V, axes = covariance(), manifolds.principal(covariance(), M)
     decoder = np.random.default_rng(7).normal(size=(2, M))
     found = manifolds.strategy_variance(decoder, axes, V)
@@ -100,7 +100,7 @@ def test_dimensions_for():
     assert manifolds.dimensions_for(np.stack([np.eye(4), np.diag([1.0, 0, 0, 0])]), 0.95).tolist() == [4, 1]
 
 
-def test_fewer_bins_than_units():
+def test_fewer_bins_than_units_are_refused():
     counts = np.random.default_rng(8).poisson(3, (12, 12))
     for call in (manifolds.covariance_of, lambda u: manifolds.factor_axes(u, 2)):
         with pytest.raises(ArrayError, match=r"12 bins of 12 units.* at least 13 bins") as error:
@@ -110,7 +110,7 @@ def test_fewer_bins_than_units():
         manifolds.dimension_of(np.random.default_rng(8).poisson(3, (15, 12)), [1])
 
 
-def test_a_covariance_of_too_low_a_rank():
+def test_a_covariance_of_too_low_a_rank_is_refused():
     thin = np.random.default_rng(9).normal(size=(N, 3))
     with pytest.raises(NumericalError, match=r"rank 3, a manifold of 4 dimensions .* ask for 3") as error:
         manifolds.principal(thin @ thin.T, 4)
@@ -121,7 +121,7 @@ def test_a_covariance_of_too_low_a_rank():
 
 
 @pytest.mark.parametrize(
-    ("covariance_", "dimension", "said"),
+    ("covariance_", "dimension", "message"),
     [
         (np.ones((3, 4)), 2, "square"),
         (np.eye(3), 0, "1 to 3"),
@@ -129,12 +129,12 @@ def test_a_covariance_of_too_low_a_rank():
         (np.eye(3) * np.nan, 1, "finite"),
     ],
 )
-def test_impossible_manifolds(covariance_, dimension, said):
-    with pytest.raises(ArrayError, match=said):
+def test_impossible_manifolds_are_refused(covariance_, dimension, message):
+    with pytest.raises(ArrayError, match=message):
         manifolds.principal(covariance_, dimension)
 
 
-def test_impossible_dimensions():
+def test_impossible_dimensions_are_refused():
     for tried in ([], [0], [16]):
         with pytest.raises(ArrayError, match="1 to 15 factors"):
             manifolds.dimension_of(factor_counts(2)[0], tried)

@@ -19,7 +19,7 @@ def test_modes_are_another_basis_of_the_same_counts():
     assert (np.diff(variance) <= 0).all()
 
 
-def test_the_mode_that_tells_the_target_need_not_be_the_largest():
+def test_the_most_predictive_mode_need_not_be_the_largest():
     """Half of the units share a strong signal that has nothing to do with the target, two a weak one that has."""
     generator = np.random.default_rng(2)
     targets = np.repeat(np.arange(2), 60)

@@ -11,7 +11,7 @@ from decoderd.analysis import classification, neuron_adding
 from tests.analysis.tuning import bits, tuned
 
 
-def test_a_curve_is_what_a_plain_recomputation_gives():
+def test_a_curve_against_a_plain_computation():
     counts, targets = tuned(np.random.default_rng(1), units=5)
     splits = classification.draws(targets, 2, np.random.default_rng(2), 10)
 
@@ -29,7 +29,7 @@ def test_a_curve_is_what_a_plain_recomputation_gives():
 
 
 @pytest.mark.parametrize("normalise", [neuron_adding.by_range, neuron_adding.to_peak, neuron_adding.first_to_last])
-def test_information_in_three_of_ten_units_takes_three_of_them(normalise):
+def test_n_c_is_the_number_of_informative_units(normalise):
     counts, targets, informative = bits(np.random.default_rng(3), reaches_per_target=60)
     splits = classification.draws(targets, 2, np.random.default_rng(4), 12)
     by_half = classification.scores_by_half(counts, targets, splits)
@@ -42,7 +42,7 @@ def test_information_in_three_of_ten_units_takes_three_of_them(normalise):
 
 
 @given(st.integers(1, 12), st.integers(0, 6))
-def test_a_score_of_any_kind_will_do(needed, useless):
+def test_any_score_can_be_used(needed, useless):
     """Here a reward that is earned once all units that matter are there."""
     n = needed + useless
     matter = set(np.random.default_rng(n).permutation(n)[:needed].tolist())
@@ -85,7 +85,7 @@ def noise(generator):
     return score
 
 
-def test_ranking_elsewhere_takes_the_optimism_away():
+def test_ranking_on_other_reaches_removes_the_bias():
     generator = np.random.default_rng(5)
     by_half = [noise(generator) for _ in range(400)]
     single = np.array([[score((unit,)).mean() for unit in range(12)] for score in by_half])
@@ -95,7 +95,7 @@ def test_ranking_elsewhere_takes_the_optimism_away():
     assert (np.abs(nested.mean(axis=1)) < 3.5 * deviation).all()
 
 
-def test_units_without_information_are_at_chance_when_ranked_elsewhere():
+def test_uninformative_units_score_at_chance_when_ranked_on_other_reaches():
     generator = np.random.default_rng(6)
     plain, nested = [], []
     for _ in range(10):
@@ -109,7 +109,7 @@ def test_units_without_information_are_at_chance_when_ranked_elsewhere():
     assert np.mean(plain) > 0.25 + 3 * deviation
 
 
-def test_a_nested_curve_is_what_a_plain_recomputation_gives():
+def test_a_nested_curve_against_a_plain_computation():
     counts, targets = tuned(np.random.default_rng(7), units=4)
     splits = classification.draws(targets, 2, np.random.default_rng(8), 10)
     found = neuron_adding.nested_curve(classification.scores_by_half(counts, targets, splits), range(4))
@@ -153,5 +153,5 @@ def test_samples_of_repetitions():
     assert found.tolist() == [4, 5, neuron_adding.n_c(scores.mean(axis=1))]
 
 
-def test_a_threshold_met_exactly_is_met():
+def test_a_threshold_reached_exactly_counts():
     assert neuron_adding.n_c(np.array([0.1, 0.1 + 0.8 * 0.7, 0.8])) == 2

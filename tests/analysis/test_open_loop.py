@@ -80,7 +80,7 @@ def test_progress_is_the_mean_over_a_targets_bins(decoder, recorded):
             assert found[p, k] == pytest.approx(np.mean(bins))
 
 
-def test_the_intuitive_mapping_asks_for_no_change(decoder, recorded):
+def test_the_intuitive_mapping_needs_no_change(decoder, recorded):
     same = mappings(decoder, decoder.given["permutation"])
     found = open_loop.predict(same, same, recorded)
     assert found.velocity_change[0] == pytest.approx(0, abs=1e-12)
@@ -88,7 +88,7 @@ def test_the_intuitive_mapping_asks_for_no_change(decoder, recorded):
     np.testing.assert_allclose(found.angles, 0, atol=1e-7)
 
 
-def test_a_turned_mapping_asks_for_preferred_directions_to_turn(decoder, recorded):
+def test_a_rotated_mapping_needs_rotated_preferred_directions(decoder, recorded):
     """If the cursor is turned by an angle, tuning within the mapping's own space has to turn back by it."""
     same = mappings(decoder, decoder.given["permutation"])
     c, s = np.cos(0.5), np.sin(0.5)
@@ -100,7 +100,7 @@ def test_a_turned_mapping_asks_for_preferred_directions_to_turn(decoder, recorde
 
 
 def test_restored_activity_has_the_intuitive_velocities(decoder, recorded):
-    """The change of preferred directions, worked out a second, plainer way: least squares for one target at a time."""
+    """The change of preferred directions, computed in a plainer way: least squares for one target at a time."""
     same = mappings(decoder, decoder.given["permutation"])
     other = mappings(decoder, [1, 3, 0, 2])
     sd = recorded.counts.std(axis=0)
@@ -117,7 +117,7 @@ def test_restored_activity_has_the_intuitive_velocities(decoder, recorded):
     assert open_loop.predict(other, same, recorded).direction_change[0] == pytest.approx(change.mean())
 
 
-def test_what_is_refused(decoder, recorded):
+def test_wrong_recordings_are_refused(decoder, recorded):
     with pytest.raises(ArrayError, match=r"permutation of 4 holds each of 0\.\.3 once"):
         mappings(decoder, [0, 1, 2])
     with pytest.raises(ArrayError, match="permutation of 12"):

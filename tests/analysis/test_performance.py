@@ -8,13 +8,13 @@ from decoderd.analysis import performance
 FIRST, INTUITIVE = (0.2, 3.0), (0.9, 1.2)
 
 
-def test_it_is_0_at_first_1_when_intuitive_and_even_in_between():
+def test_the_learning_amount_is_0_at_first_1_when_intuitive_and_linear_between():
     steps = np.linspace(0, 1, 5)[:, np.newaxis]
     points = (1 - steps) * FIRST + steps * INTUITIVE
     np.testing.assert_allclose(performance.learning_amount(FIRST, INTUITIVE, points), steps[:, 0], atol=1e-12)
 
 
-def test_what_lies_across_the_line_does_not_count():
+def test_only_the_projection_on_the_line_counts():
     relative = np.array(FIRST) / INTUITIVE
     line = 1 - relative
     across = np.array([-line[1], line[0]])
@@ -27,5 +27,5 @@ def test_worse_than_at_first_is_negative():
 
 
 @pytest.mark.parametrize(("first", "intuitive"), [(INTUITIVE, INTUITIVE), (FIRST, (0.0, 1.0)), (FIRST, (np.nan, 1.0))])
-def test_without_a_line_there_is_none(first, intuitive):
+def test_equal_points_have_no_learning_amount(first, intuitive):
     assert np.isnan(performance.learning_amount(first, intuitive, [FIRST, FIRST])).all()

@@ -9,7 +9,7 @@ from decoderd.analysis import readouts
 from decoderd.errors import ArrayError
 
 
-def test_groups():
+def test_groups_of_units_are_scored():
     def score(units):
         return np.array([float(len(units)), float(min(units))])
 
@@ -28,11 +28,11 @@ def test_fewer_nonreadouts_than_readouts_are_taken_whole():
 
 
 @pytest.mark.parametrize("chosen", [[], [0, 0], [5], [-1]])
-def test_readouts_that_are_none(chosen):
+def test_impossible_readouts_are_refused(chosen):
     with pytest.raises(ArrayError, match="different units from 0 to 4"):
         readouts.nonreadouts(chosen, 5)
 
 
-def test_without_others_there_is_no_comparison():
+def test_readouts_of_all_units_are_refused():
     with pytest.raises(ArrayError, match="all units are readouts"):
         readouts.compare(lambda units: np.zeros(1), [0, 1], 2, np.random.default_rng(1))

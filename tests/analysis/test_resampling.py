@@ -35,7 +35,7 @@ def test_an_interval_is_made_of_percentiles():
     assert resampling.interval(np.array([*range(101), np.nan])) == pytest.approx((2.5, 97.5))
 
 
-def test_p_is_uniform_where_nothing_is_there():
+def test_p_is_uniform_under_the_null_hypothesis():
     generator = np.random.default_rng(4)
     p = [
         resampling.difference(generator.normal(size=9), generator.normal(size=13), 199, generator, "greater").p
@@ -61,12 +61,12 @@ def test_a_difference_is_tested_as_scipy_does():
     assert found.p == pytest.approx(exact.pvalue, abs=0.005)
 
 
-def test_values_all_alike_are_no_evidence():
+def test_equal_values_have_p_1():
     same = np.full(5, 0.1 + 0.2)
     assert resampling.difference(same, same.copy(), 99, np.random.default_rng(7), "less").p == 1.0
 
 
-def test_nine_of_nine_upwards():
+def test_nine_of_nine_changes_upwards():
     """2^-9 if all go up; 2^-8, which is 0.0039, if the smallest alone goes down."""
     changes = np.arange(1.0, 10.0)
     assert resampling.wilcoxon(changes, "greater").p == pytest.approx(2**-9)
@@ -74,13 +74,13 @@ def test_nine_of_nine_upwards():
     assert resampling.wilcoxon(changes, "greater").p == pytest.approx(2**-8)
 
 
-def test_ties_and_zeros_are_exact_too():
+def test_ties_and_zeros_are_exact():
     """Of (-1, 2, 2, 3), signs at random, the positive ranks sum to 9 or more in 2 of 16 cases."""
     assert resampling.wilcoxon(np.array([0.0, -1.0, 2.0, 2.0, 3.0]), "greater").p == pytest.approx(2 / 16)
 
 
-def test_what_cannot_be_tested_is_said():
+def test_impossible_tests_are_refused():
     with pytest.raises(ArrayError, match="no change differs from 0"):
         resampling.wilcoxon(np.zeros(3), "greater")
     with pytest.raises(ArrayError, match="'less' or 'greater'"):
-        resampling.against(0.0, np.zeros(3), "two-sided")
+        resampling.permutation_test(0.0, np.zeros(3), "two-sided")

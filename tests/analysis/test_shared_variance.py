@@ -90,7 +90,7 @@ def test_units_that_hardly_vary_are_refused_and_can_be_found():
     assert shared_variance.varying(counts, least=9).tolist() == list(range(10))
 
 
-def test_what_cannot_be_cross_validated_is_said():
+def test_impossible_cross_validation_is_refused():
     with pytest.raises(ArrayError, match="4 reaches cannot be split into 5"):
         shared_variance.choose(moments(simulated(4)), 2, np.random.default_rng(1))
     with pytest.raises(ArrayError, match="10 factors of 10 units"):

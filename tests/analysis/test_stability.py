@@ -1,4 +1,4 @@
-"""Stability: what the certificate says against eigenvalues worked out at every change."""
+"""Stability: the certificate against eigenvalues computed at every change."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_the_first_unstable_change_is_that_of_the_eigenvalues(seed, radius, size
     assert (certificate is None) == (expected < 60)
 
 
-def test_the_cases_above_are_of_both_kinds():
+def test_the_cases_include_stable_and_unstable_ones():
     ends = [by_eigenvalues(*walk(seed, 0.9, 60, 0.1, size))[0] for seed in range(12) for size in (0.1, 0.3)]
     assert 0 < sum(end < 60 for end in ends) < len(ends)
 
@@ -45,14 +45,14 @@ def test_a_certificate_holds_for_the_matrix_it_ends_at():
     assert np.linalg.norm(certificate.T @ end @ certificate.inverse, 2) <= certificate.norm < 1
 
 
-def test_a_matrix_far_from_normal_is_judged_by_its_eigenvalues():
+def test_a_non_normal_matrix_is_stable_by_its_eigenvalues():
     W = np.diag(np.full(N, 0.5)) + np.diag(np.full(N - 1, 2.0), 1)  # norm above 2, eigenvalues 0.5
     certificate = stability.certify(W)
     assert np.linalg.norm(W, 2) > 2
     assert np.linalg.norm(certificate.T @ W @ certificate.inverse, 2) <= certificate.norm < 1
 
 
-def test_what_has_no_certificate():
+def test_an_unstable_matrix_has_no_certificate():
     assert stability.certify(np.eye(N)) is None
     assert stability.certify(-1.01 * np.eye(N)) is None
     turn = np.array([[0.0, -1.01], [1.01, 0.0]])  # a pair of complex eigenvalues
@@ -60,7 +60,7 @@ def test_what_has_no_certificate():
     assert stability.certify(np.full((N, N), np.nan)) is None
 
 
-def test_changes_that_are_no_numbers_are_instabilities():
+def test_changes_that_are_not_finite_are_instabilities():
     W, rate, left, right = walk(3, 0.5, 10, 0.1, 0.01)
     left[6] = np.inf
     right[7:] = np.nan

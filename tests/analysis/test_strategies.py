@@ -100,7 +100,7 @@ def test_the_repertoire_of_the_same_process_has_not_changed_and_a_scaled_one_has
     assert strategies.repertoire_change(samples[0, 0], 2 * samples[0, 1]) > 5
 
 
-def test_distance_is_in_z_scores_and_takes_targets_that_are_there(recorded):
+def test_distance_is_in_z_scores_over_common_targets(recorded):
     moved = recorded._replace(counts=recorded.counts + 0.7 * spread(recorded))
     assert strategies.distance(recorded, moved, recorded) == pytest.approx(0.7)
     some = moved.target < 2
@@ -110,6 +110,6 @@ def test_distance_is_in_z_scores_and_takes_targets_that_are_there(recorded):
         strategies.distance(recorded, part, recorded._replace(target=recorded.target + 2 * K))
 
 
-def test_too_few_bins_have_no_repertoire():
+def test_too_few_bins_are_refused():
     with pytest.raises(ArrayError, match="3 bins before and 2 after"):
         strategies.repertoire_change(np.zeros((3, 2)), np.zeros((2, 2)))

@@ -1,4 +1,4 @@
-"""Counts whose information is known by construction."""
+"""Simulated counts whose information about targets is known."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def tuned(generator, reaches_per_target=20, units=6, bins=3, depth=6.0, baseline
 
 
 def bits(generator, reaches_per_target=20, noise_units=7, bins=2):
-    """(counts, targets, informative): three units tell one bit of eight targets each, all others nothing.
+    """(counts, targets, informative): three units code one bit of eight targets each, all others are noise.
 
-    One of the three tells a quarter of the targets right, two tell a half, three all.
+    One of the three predicts a quarter of the targets correctly, two a half, three all.
     """
     target = np.repeat(np.arange(8), reaches_per_target)
     order = generator.permutation(3 + noise_units)

@@ -63,7 +63,7 @@ def test_what_cannot_be_run_is_said(words, message):
 def test_the_fields_of_a_plug_in_are_listed():
     lines = run("plugins", "measure").output.splitlines()
     assert len(lines) == len(Config.model_fields)
-    assert "--bin-s: bins of the counts, from the go cue on (default 0.1)" in lines
+    assert "--bin-s: bin of the counts, s, from the go cue on (default 0.1)" in lines
 
 
 def test_what_is_installed():

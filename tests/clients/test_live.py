@@ -15,7 +15,6 @@ import pytest
 
 from decoderd.wire import codec
 from decoderd_client import AsyncSession, ControlError, NoAnswer, Participant, Session
-from decoderd_client.plugins import installed
 from tests.protocols import lasting, outside
 from tests.running import TIMEOUT_S, environment, stored
 from tests.service.serving import lockstep, served, wait_for
@@ -123,35 +122,6 @@ def test_the_subscriber_of_the_examples(tmp_path):
     assert done.returncode == 0, done.stderr
     assert len((EXAMPLES / "subscriber.py").read_text().splitlines()) <= 25
     assert re.search(r"^trial 1: \w+ after \d\.\d\d s$", done.stdout, re.MULTILINE)
-
-
-def test_the_plug_in_perturbs_by_trial(tmp_path):
-    assert "perturb" in installed()
-    config = tmp_path / "plan.toml"
-    config.write_text(
-        '[[schedule]]\nperturbation = { name = "turn", kind = "rotation", site = "cursor", angle_rad = 0.5 }\n'
-        "on = { trials = 2 }\noff = { trials = 9 }\n"
-    )
-    with served(tmp_path, lasting(3600.0), "--speed", "10") as (control, out, process):
-        command = [sys.executable, "-c", "from decoderd_client.cli import main; main()", "run", "perturb"]
-        done = subprocess.run(
-            [*command, "--control", control, "--config", str(config), "--set", "schedule.0.off.trials=4"],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            env=environment(),
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    ended = {payload["r"]: payload["k"] for payload in codec.decode_all(stored(out, "trial"))}
-    for what, trials in (("added", 2), ("removed", 4)):  # or more, if the session was ahead of the plug-in
-        tick, after = map(int, re.search(rf"turn {what} at tick (\d+), after (\d+) trials", done.stdout).groups())
-        assert after >= trials
-        assert tick > ended[after]
-    happened = [payload["x"] for payload in codec.decode_all(stored(out, "perturbation"))]
-    assert happened == ["added", "on", "removed"]
 
 
 def test_a_grant_to_a_process_that_was_killed_is_given_up(tmp_path):

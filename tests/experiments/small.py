@@ -1,10 +1,10 @@
-"""A protocol of learning that is small enough for tests of experiments."""
+"""A small protocol of learning beside an adapting decoder, for tests of a few seconds."""
 
 DAYS, TARGETS = 2, 4
 
 
 def small(rule="reinforce", decoder="kalman", **fields):
-    """Two days of a small network: four reaches of assistance, then eight of practice."""
+    """Two days of a small network: four reaches with updating, then eight with learning."""
     learning = {"kind": rule, "trials_per_update": TARGETS, "adam": {"rate": 1e-3}}
     return {
         "name": "small",

@@ -1,12 +1,14 @@
+"""Bands and the rules that they follow from."""
+
 import json
 import math
 
 import pytest
 
-from decoderd.experiments.bands import Band, about, near, share
+from decoderd.experiments.bands import Band, relative, share, two_sd
 
 
-def test_ends_belong_to_a_band():
+def test_a_band_includes_its_ends():
     assert Band("x", 1.0, 1.0, 2.0).ok
     assert Band("x", 2.0, 1.0, 2.0).ok
     assert not Band("x", 2.0001, 1.0, 2.0).ok
@@ -15,16 +17,16 @@ def test_ends_belong_to_a_band():
     assert Band("x", 5.0, 1.0, math.inf).ok
 
 
-def test_the_plain_form_is_json():
+def test_a_band_as_json():
     assert Band("x", 1.5, 1.0, 2.0).plain() == {"name": "x", "value": 1.5, "low": 1.0, "high": 2.0, "ok": True}
-    odd = json.loads(json.dumps(Band("x", math.nan, 1.0, math.inf).plain(), allow_nan=False))
-    assert odd == {"name": "x", "value": None, "low": 1.0, "high": None, "ok": False}
+    without_numbers = json.loads(json.dumps(Band("x", math.nan, 1.0, math.inf).plain(), allow_nan=False))
+    assert without_numbers == {"name": "x", "value": None, "low": 1.0, "high": None, "ok": False}
 
 
-def test_where_bands_come_from():
-    assert about("x", 3, 2.0, 0.5)[2:] == (1.0, 3.0)
-    assert near("x", 3, 2.0, 0.25)[2:] == (1.5, 2.5)
-    assert near("x", 3, -2.0, 0.25)[2:] == (-2.5, -1.5)
+def test_ranges_of_two_sd_relative_and_share():
+    assert two_sd("x", 3, 2.0, 0.5)[2:] == (1.0, 3.0)
+    assert relative("x", 3, 2.0, 0.25)[2:] == (1.5, 2.5)
+    assert relative("x", 3, -2.0, 0.25)[2:] == (-2.5, -1.5)
     wide = 2 * math.sqrt(0.25 / 20 + 0.25 / 20)  # two standard errors of a difference of shares of one half
     assert share("x", 0.5, 0.5, 20)[2:] == pytest.approx((0.5 - wide, 0.5 + wide))
     assert share("x", 0.1, 0.0, 20)[2:] == (0.0, 0.1)

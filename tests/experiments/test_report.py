@@ -1,3 +1,5 @@
+"""The HTML page of an experiment."""
+
 import base64
 import re
 
@@ -24,9 +26,9 @@ def made():
     )
 
 
-def test_the_page_is_whole_in_itself(made, tmp_path):
-    report.ready(tmp_path / "new" / "er")
-    path = tmp_path / "new" / "er" / "page.html"
+def test_the_page_loads_nothing(made, tmp_path):
+    report.ready(tmp_path / "new" / "deeper")
+    path = tmp_path / "new" / "deeper" / "page.html"
     report.write(made, path)
     page = path.read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|iframe)|https?://|url\(|@import", page)
@@ -34,7 +36,7 @@ def test_the_page_is_whole_in_itself(made, tmp_path):
     assert base64.b64decode(source.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
 
 
-def test_what_is_on_the_page(made):
+def test_contents_of_the_page(made):
     page = report.html(made)
     assert "1 of 2 values lie within their bands" in page
     assert page.count('<tr class="missed">') == 1
@@ -44,14 +46,14 @@ def test_what_is_on_the_page(made):
         assert f"<td>{name}</td>" in page
 
 
-def test_everything_is_escaped(made):
+def test_all_text_is_escaped(made):
     page = report.html(made)
     for text in ("A &lt;b&gt;title", "x &lt; y &amp; z", "good &lt;1&gt;", "rate &lt;r&gt;", "falls &amp; falls"):
         assert text in page
     assert 'alt="Line &quot;one&quot;"' in page
 
 
-def test_where_it_cannot_be_written(made, tmp_path):
+def test_a_report_that_cannot_be_written_is_refused(made, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportError, match="cannot be written"):
         report.write(made, tmp_path / "file" / "page.html")

@@ -74,7 +74,7 @@ def test_exact_is_the_experiment_under_one_decoder_another_and_a_third(tmp_path,
     run = protocols.run(data, {50 * K: [packed({"M2": SCALE * third[0]})]})
     found, expected, rates = losses(run), [], Rates(np.array([0.02]))
     for V, updates in ((network.V, 20), (permuted(network.V), 30), (third, 30)):
-        course = training.follow(network._replace(V=V), rates, updates)
+        course = training.train(network._replace(V=V), rates, updates)
         expected.extend(course.losses[0, :-1])
         network = course.end
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
@@ -87,7 +87,7 @@ def test_exact_is_the_experiment_under_one_decoder_another_and_a_third(tmp_path,
 @pytest.mark.parametrize("alpha", [0.55, 1.0])
 def test_exact_is_the_experiment_at_the_published_size(tmp_path, alpha):
     """The network that an experiment has drawn and trained; a random permutation of all units after 8 updates."""
-    network = training.follow(networks.draw((4,), alpha), Rates(np.array([1e-2])), 500).end
+    network = training.train(networks.draw((4,), alpha), Rates(np.array([1e-2])), 500).end
     np.savez(tmp_path / "individual.npz", W=network.W[0], U=network.U[0], b=network.b[0], V=network.V[0])
     np.savez(tmp_path / "decoder.npz", M2=SCALE * network.V[0])
     order = np.random.default_rng(3).permutation(100).tolist()
@@ -103,8 +103,8 @@ def test_exact_is_the_experiment_at_the_published_size(tmp_path, alpha):
             perturbations=[outside],
         )
     )
-    before = training.follow(network, Rates(np.array([1e-3])), 8)
-    after = training.follow(before.end._replace(V=permuted(network.V, order)), Rates(np.array([1e-3])), 12)
+    before = training.train(network, Rates(np.array([1e-3])), 8)
+    after = training.train(before.end._replace(V=permuted(network.V, order)), Rates(np.array([1e-3])), 12)
     expected = np.concatenate([before.losses[0, :-1], after.losses[0, :-1]])
     np.testing.assert_allclose(losses(run), expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(end(run).W, after.end.W[0], rtol=0, atol=1e-9)
@@ -114,7 +114,7 @@ def test_inputs_and_biases_learn_as_in_the_experiment(tmp_path):
     files_of, network = files(tmp_path)
     data = reaching(updates=25, rule={"plastic": ["input", "recurrent", "bias"]}, **files_of)
     run = protocols.run(data)
-    course = training.follow(network, Rates(np.array([0.02]), 0.02, 0.02), 25)
+    course = training.train(network, Rates(np.array([0.02]), 0.02, 0.02), 25)
     np.testing.assert_allclose(losses(run), course.losses[0, :-1], rtol=0, atol=1e-9)
     for name in ("W", "U", "b"):
         np.testing.assert_allclose(getattr(end(run), name), getattr(course.end, name)[0], rtol=0, atol=1e-9)
@@ -138,7 +138,7 @@ def test_the_readout_is_that_of_the_units_that_are_read(tmp_path):
     V = np.zeros_like(network.V)
     V[..., read] = network.V[..., read]
     V[..., lost] = 0
-    course = training.follow(network._replace(V=V), Rates(np.array([0.02])), 8)
+    course = training.train(network._replace(V=V), Rates(np.array([0.02])), 8)
     np.testing.assert_allclose(losses(run), course.losses[0, :-1], rtol=0, atol=1e-9)
 
 
@@ -175,7 +175,7 @@ def test_batch_is_the_experiment_with_the_same_noise(tmp_path):
     files_of, network = files(tmp_path)
     run = protocols.run(reaching("batch", updates=30, **files_of))
     noise = noise_of(run, 30).transpose(0, 2, 1)[:, np.newaxis]
-    course = training.follow(network, Rates(np.array([0.02])), 30, samples=lambda update: noise[update])
+    course = training.train(network, Rates(np.array([0.02])), 30, samples=lambda update: noise[update])
     np.testing.assert_allclose(end(run).W, course.end.W[0], rtol=0, atol=1e-9)
     first = network.V[0] @ equations.gain(network.W[0]) @ (network.U[0] + np.sqrt(1e-2) * noise[0, 0])
     assert losses(run)[0] == pytest.approx(0.5 * np.sum((first - network.targets) ** 2) / K, rel=1e-9)
@@ -233,7 +233,7 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
     outside = perturbation("permutation", "readout", order=ORDER)
     schedule = {"days": 2, "blocks": [{"name": "only", "trials": 40 * K}]}
     run = protocols.run(reaching(rule={"learning_rate": 0.5}, perturbations=[outside], schedule=schedule, **files_of))
-    course = training.follow(network._replace(V=permuted(network.V)), Rates(np.array([0.5])), 40)
+    course = training.train(network._replace(V=permuted(network.V)), Rates(np.array([0.5])), 40)
     (stopped,) = course.stopped
     assert 0 < stopped < 40
     told = run.of("plasticity")

@@ -1,5 +1,5 @@
-"""Populations that learn over days while their decoders are adapted with more or less intensity: the course of many
-sessions (Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
+"""Runs sessions over days in which populations learn while their decoders are adapted with different intensities
+(Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
 
 from __future__ import annotations
 
@@ -22,105 +22,110 @@ from decoderd.rollout import credit
 from decoderd.rollout.rollout import run
 from decoderd.run import realtime
 
-# Of counts whose dimensionality is measured (Rajeswaran et al. 2024).
+# Bins of the counts whose dimensionality is measured (Rajeswaran et al. 2024).
 BIN_S = 0.1
 
 
-class Course(NamedTuple):
-    """What became of S sessions in D days of U updates each."""
+class SessionResults(NamedTuple):
+    """Losses, reward curves and changes of weights of S sessions in D days of U updates each."""
 
     seeds: Array  # (S,)
     intensities: Array  # (S,)
     losses: Array  # (S, D, U) mean over the targets, each before its update
-    curves: dict[int, Array]  # by day, (S, n) reward of the best 1 .. n readouts together
-    change: Array  # (S, 2, 2) RMS change of W: rows to, columns from readouts and nonreadouts
-    participation: Array  # (S, D) PR_norm of the readouts' counts in practice
-    end: Any  # parameters of the populations after the last day, an axis of sessions in front
+    curves: dict[int, Array]  # by day, (S, n) reward of the best 1 .. n readouts
+    weight_change: Array  # (S, 2, 2) RMS change of W: rows to, columns from readouts and nonreadouts
+    participation: Array  # (S, D) PR_norm of the readouts' counts in learning blocks
+    population: Any  # parameters after the last day, an axis of sessions in front
 
 
-def sessions(
+def run_sessions(
     recipe: Protocol, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]
-) -> Course:
-    """The course of pretrained individuals of a recipe, at every intensity."""
+) -> SessionResults:
+    """Run the sessions of pretrained individuals of a recipe with every intensity; see `run_days`."""
     with realtime.repeatable():
         prepared = {seed: prepare(recipe.model_copy(update={"seed": seed})) for seed in seeds}
-        return course(session_batch.gather(recipe, prepared, intensities), evaluated)
+        return run_days(session_batch.make_batch(recipe, prepared, intensities), evaluated)
 
 
-def together(courses: Sequence[Course]) -> Course:
-    """The sessions of several parts as those of one."""
+def concatenate(parts: Sequence[SessionResults]) -> SessionResults:
+    """The results of several parts as one, in the order of parts."""
     columns: list[Any] = []
-    for field in zip(*courses, strict=True):
+    for field in zip(*parts, strict=True):
         if isinstance(field[0], dict):
-            columns.append({day: np.concatenate([one[day] for one in field]) for day in field[0]})
+            columns.append({day: np.concatenate([curves[day] for curves in field]) for day in field[0]})
         elif isinstance(field[0], tuple):
-            columns.append(type(field[0])(*(np.concatenate(one) for one in zip(*field, strict=True))))
+            columns.append(type(field[0])(*(np.concatenate(arrays) for arrays in zip(*field, strict=True))))
         else:
             columns.append(np.concatenate(field))
-    return Course(*columns)
+    return SessionResults(*columns)
 
 
-def course(together: SessionBatch, evaluated: Collection[int], watch: Callable[[], None] = lambda: None) -> Course:
-    """All days of the protocol; reward curves after the days `evaluated`. `watch` is told of every day and curve."""
-    protocol, kind = together.protocol, together.loop.population
-    assert kind.plastic is not None  # see `batch.gather`
+def run_days(
+    batch: SessionBatch, evaluated: Collection[int], on_progress: Callable[[], None] = lambda: None
+) -> SessionResults:
+    """Run all days of the protocol; reward curves are measured after the days `evaluated`.
+
+    `on_progress` is called after every day and every curve.
+    """
+    protocol, kind = batch.protocol, batch.loop.population
+    assert kind.plastic is not None  # see `session_batch.make_batch`
     rule: Any = registry.find("plasticity", protocol.plasticity.kind)
     config: Any = protocol.plasticity
     fields = tuple(kind.plastic.fields[part] for part in config.plastic)
-    first, losses, curves, participation = together.population, [], {}, []
+    first, losses, curves, participation = batch.population, [], {}, []
     for day in range(1, protocol.schedule.days + 1):
-        values = {field: getattr(together.population, field) for field in fields}
-        state = rule.init(config, values, together.task_plan.targets, (len(together.of),))
+        values = {field: getattr(batch.population, field) for field in fields}
+        state = rule.init(config, values, batch.task_plan.targets, (len(batch.seed_index),))
         begun, of_day, counts = 0, [], []
-        for block in session_batch.blocks(protocol, day):
-            steps, rest = session_batch.side_by_side(together), session_batch.rest(together)
+        for block in session_batch.blocks_of_day(protocol, day):
+            steps, rest = session_batch.batched_decoder_steps(batch), session_batch.initial_decoder_states(batch)
             at_once = config.trials_per_update if block.plasticity else block.trials
             for _ in range(block.trials // at_once):
-                given = session_batch.trials(together, day, begun, at_once)
-                fired: list[Spikes] = []
-                trajectory = run(together.loop, together.population, steps, rest, given.reaches, given.tables, fired)
-                counted = [tick[together.loop.channel] for tick in fired]
+                given = session_batch.draw_trials(batch, day, begun, at_once)
+                spikes: list[Spikes] = []
+                trajectory = run(batch.loop, batch.population, steps, rest, given.reaches, given.tables, spikes)
+                counts_by_tick = [tick[batch.loop.channel] for tick in spikes]
                 begun += at_once
                 if block.plasticity:
-                    told = credit.trial_batch(
-                        together.loop,
-                        together.population,
+                    trial_batch = credit.trial_batch(
+                        batch.loop,
+                        batch.population,
                         trajectory,
                         config.objective,
                         rule.learns_from,
                         fields,
                         given.targets,
                     )
-                    state, values = rule.learn(config, state, values, told)
-                    together = together._replace(population=together.population._replace(**values))
-                    of_day.append(told.losses.mean(axis=-1))
-                    counts.append(_binned(counted, together.readouts, together.loop.tick_s))
-            if session_batch.updates(together, block, day):
-                together = session_batch.updated(together, given, trajectory, counted)
+                    state, values = rule.learn(config, state, values, trial_batch)
+                    batch = batch._replace(population=batch.population._replace(**values))
+                    of_day.append(trial_batch.losses.mean(axis=-1))
+                    counts.append(_binned(counts_by_tick, batch.readouts, batch.loop.tick_s))
+            if session_batch.updates_decoders(batch, block, day):
+                batch = session_batch.update_decoders(batch, given, trajectory, counts_by_tick)
         losses.append(np.stack(of_day, axis=-1))
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
-        watch()
+        on_progress()
         if day in evaluated:
-            several = range(len(together.of))
-            curves[day] = np.stack([_watched(reward.adding_curve(together, s, day), watch) for s in several])
+            several = range(len(batch.seed_index))
+            curves[day] = np.stack([_reported(reward.adding_curve(batch, s, day), on_progress) for s in several])
         if day < protocol.schedule.days:
-            together = session_batch.slept(together, day)
-    seeds = np.array([together.seeds[place] for place in together.of])
-    each = zip(first.W, together.population.W, together.readouts, strict=True)
+            batch = session_batch.apply_overnight(batch, day)
+    seeds = np.array([batch.seeds[place] for place in batch.seed_index])
+    each = zip(first.W, batch.population.W, batch.readouts, strict=True)
     change = [_changes(before, after, readouts) for before, after, readouts in each]
-    return Course(
+    return SessionResults(
         seeds,
-        np.array(together.intensities),
+        np.array(batch.intensities),
         np.stack(losses, axis=1),
         curves,
         np.stack(change),
         np.array(participation).T,
-        together.population,
+        batch.population,
     )
 
 
-def _watched(curve: Array, watch: Callable[[], None]) -> Array:
-    watch()
+def _reported(curve: Array, on_progress: Callable[[], None]) -> Array:
+    on_progress()
     return curve
 
 

@@ -1,4 +1,4 @@
-"""The assistive experiment as a whole: its parts, its bands, its report."""
+"""Runs the assistive experiment: its parts, its bands, its report."""
 
 from __future__ import annotations
 
@@ -10,97 +10,98 @@ import numpy as np
 from decoderd.analysis import resampling
 from decoderd.arrays import Array
 from decoderd.experiments import pretrained
-from decoderd.experiments.assistive import expected as bands_of
 from decoderd.experiments.assistive import experiment
-from decoderd.experiments.assistive.expected import EXPECTED
-from decoderd.experiments.assistive.experiment import Course
+from decoderd.experiments.assistive.expected import EXPECTED, bands_of, n_c_change
+from decoderd.experiments.assistive.experiment import SessionResults
 from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Figure, Outcome, Report
 
 
-def assistance(name: str, seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run the recipe of this name for seeds 1..`seeds`; found is the course.
+def assistance(name: str, seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:
+    """Run the recipe of this name for seeds 1..`seeds`; `found` of the outcome are SessionResults.
 
-    Seeds that did not learn to reach are left out, by the recipe's `loss_at_most`.
+    Seeds that did not learn to reach are left out: their loss exceeds the recipe's `loss_at_most`.
     """
-    recipe, expected = pretrained.shipped(name), EXPECTED[name]
+    recipe, expected = pretrained.load_recipe(name), EXPECTED[name]
     intensities, evaluated = sorted(expected.first), (1, recipe.schedule.days)
-    ran = pretrained.run(
+    finished = pretrained.run(
         {name: recipe},
         seeds,
-        lambda able: [Part(experiment.sessions, (recipe, group, intensities, evaluated)) for group in able[name]],
+        lambda trained: [
+            Part(experiment.run_sessions, (recipe, group, intensities, evaluated)) for group in trained[name]
+        ],
         jobs,
-        advance,
+        on_progress,
     )
-    course = experiment.together(ran.results)
+    results = experiment.concatenate(finished.results)
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
     report = Report(
         title="Learning beside an adapting decoder",
         summary=(
-            "A recurrent network learns brain control over days while its decoder is adapted every morning with more "
-            "or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds unless they "
-            "say otherwise. Seeds whose arm loss stays too high are left out, by a rule set before."
+            "A recurrent network learns brain control over days while its decoder is adapted at the start of every day "
+            "with more or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds "
+            "unless their name says otherwise. Seeds whose loss after pretraining exceeds a fixed limit are left out."
         ),
-        bands=bands_of.of(course, expected),
-        figures=figures(course),
+        bands=bands_of(results, expected),
+        figures=figures(results),
         settings={
             "recipe": recipe.name,
-            "days, updates a day": f"{course.losses.shape[1]}, {course.losses.shape[2]}",
+            "days, updates a day": f"{results.losses.shape[1]}, {results.losses.shape[2]}",
             "intensities": ", ".join(f"{x:g}" for x in intensities),
-            **ran.told(name),
-            "arm loss at most": most,
-            **{f"change of N_c, intensity {x:g}": told for x, told in changes(course).items()},
+            **finished.settings_of(name),
+            "largest loss after pretraining": most,
+            **{f"change of N_c, intensity {x:g}": text for x, text in changes(results).items()},
             "processes": jobs,
         },
-        wall_s=ran.wall_s,
+        wall_s=finished.wall_s,
     )
-    return Outcome(report, course, {"pretraining_s": ran.pretraining_s, "arm_losses": ran.losses[name]})
+    return Outcome(report, results, {"pretraining_s": finished.pretraining_s, "arm_losses": finished.losses[name]})
 
 
-def changes(course: Course) -> dict[float, str]:
-    """The change of N_c at each intensity: mean over seeds and its bootstrap interval."""
-    change, draw = bands_of.compaction(course), np.random.default_rng(0)
+def changes(results: SessionResults) -> dict[float, str]:
+    """Change of N_c at each intensity, as text: mean over seeds and its 95 % bootstrap interval."""
+    change, draw = n_c_change(results), np.random.default_rng(0)
     found = {}
-    for _, intensity, of in _levels(course):
+    for _, intensity, of in _levels(results):
         low, high = resampling.mean_interval(change[of], 10_000, draw)
         found[float(intensity)] = f"{change[of].mean():.2f} ({low:.2f} to {high:.2f})"
     return found
 
 
-def figures(course: Course) -> list[Figure]:
-    """Losses over days, reward by number of readouts, N_c."""
-    early, late = min(course.curves), max(course.curves)
+def figures(results: SessionResults) -> list[Figure]:
+    """Figures of losses over days, reward by number of readouts, and N_c."""
+    early, late = min(results.curves), max(results.curves)
     return [
         Figure(
             "Loss",
-            "Mean loss of every update, median over seeds and their quartiles; a line an intensity.",
-            lambda canvas: _losses(canvas, course),
+            "Mean loss of every update: median over seeds and quartiles, a line for each intensity.",
+            lambda canvas: _losses(canvas, results),
         ),
         Figure(
             "Reward by number of readouts",
-            f"Readouts are ranked by their reward alone and added, the best first. Day {early} (dashed) and day "
+            f"Readouts are ranked by the reward of each alone and added, the best first. Day {early} (dashed) and day "
             f"{late}; mean over seeds.",
-            lambda canvas: _curves(canvas, course),
+            lambda canvas: _curves(canvas, results),
         ),
         Figure(
-            "Readouts needed",
-            f"N_c, the readouts that reach 80 % of the normalised reward, on day {early} and on day {late}: each seed, "
-            "and the mean with its bootstrap interval.",
-            lambda canvas: _needed(canvas, course),
+            "Number of readouts needed",
+            f"Change from day {early} to day {late} of N_c, the number of readouts that reach 80 % of the normalised "
+            "reward: each seed, and the mean with its 95 % bootstrap interval.",
+            lambda canvas: _needed(canvas, results),
         ),
     ]
 
 
-def _levels(course: Course) -> list[tuple[int, float, Array]]:
-    """(number, intensity, which sessions)."""
-    return [(i, x, course.intensities == x) for i, x in enumerate(np.unique(course.intensities))]
+def _levels(results: SessionResults) -> list[tuple[int, float, Array]]:
+    """(index, intensity, mask of sessions) of each intensity."""
+    return [(i, x, results.intensities == x) for i, x in enumerate(np.unique(results.intensities))]
 
 
-def _losses(canvas: Any, course: Course) -> None:
+def _losses(canvas: Any, results: SessionResults) -> None:
     axes = canvas.subplots()
-    flat = course.losses.reshape(len(course.seeds), -1)
-    days = 1 + np.arange(flat.shape[1]) / course.losses.shape[2]
-    for i, intensity, of in _levels(course):
+    flat = results.losses.reshape(len(results.seeds), -1)
+    days = 1 + np.arange(flat.shape[1]) / results.losses.shape[2]
+    for i, intensity, of in _levels(results):
         low, middle, high = np.percentile(flat[of], [25, 50, 75], axis=0)
         axes.semilogy(days, middle, color=f"C{i}", label=f"intensity {intensity:g}", linewidth=1)
         axes.fill_between(days, low, high, color=f"C{i}", alpha=0.15, linewidth=0)
@@ -108,21 +109,21 @@ def _losses(canvas: Any, course: Course) -> None:
     axes.legend(frameon=False)
 
 
-def _curves(canvas: Any, course: Course) -> None:
-    levels = _levels(course)
+def _curves(canvas: Any, results: SessionResults) -> None:
+    levels = _levels(results)
     for axes, (i, intensity, of) in zip(canvas.subplots(1, len(levels), sharey=True), levels, strict=True):
-        for day, style in ((min(course.curves), "--"), (max(course.curves), "-")):
-            curve = course.curves[day][of].mean(axis=0)
+        for day, style in ((min(results.curves), "--"), (max(results.curves), "-")):
+            curve = results.curves[day][of].mean(axis=0)
             axes.plot(1 + np.arange(len(curve)), curve, style, color=f"C{i}")
         axes.set(title=f"intensity {intensity:g}", xlabel="readouts")
     canvas.axes[0].set_ylabel("reward")
 
 
-def _needed(canvas: Any, course: Course) -> None:
+def _needed(canvas: Any, results: SessionResults) -> None:
     axes = canvas.subplots()
-    changes = bands_of.compaction(course)
+    changes = n_c_change(results)
     draw = np.random.default_rng(0)
-    for i, intensity, of in _levels(course):
+    for i, intensity, of in _levels(results):
         for shown in changes[of]:
             axes.plot([intensity], [shown], "o", color=f"C{i}", alpha=0.4)
         low, high = resampling.mean_interval(changes[of], 10_000, draw)

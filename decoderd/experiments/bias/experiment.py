@@ -1,6 +1,8 @@
-"""Learning by biases alone: networks with random weights learn to reach under manual control, a recurrent one with a
-point mass and a feedforward one with a cursor that moves at the velocity it is told (Williams, Payeur, Ryoo,
-Jiralerspong, Perich, Mazzucato & Lajoie 2025)."""
+"""Learning by biases alone: networks with random weights learn to reach while only their biases change.
+
+A recurrent network drives a point mass, a feedforward one a cursor whose velocity it sets (Williams, Payeur, Ryoo,
+Jiralerspong, Perich, Mazzucato & Lajoie 2025).
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,20 @@ from decoderd.run import realtime
 NETWORKS = ("recurrent", "feedforward")
 
 
-class Learned(NamedTuple):
-    """Of one network and some seeds."""
+class BiasLearning(NamedTuple):
+    """Losses of one network for S seeds, and how many of its weights changed."""
 
     losses: Array  # (S, updates)
-    changed: int  # numbers among U and W that are not what they were
+    changed: int  # entries of U and W that differ from before
 
 
 def recipe(network: str) -> Protocol:
-    """The recurrent network as the recipe has it; a feedforward one has no recurrent weights and no memory.
+    """The recipe of a network: recurrent as it comes, feedforward without recurrent weights and memory.
 
-    It sees where the arm is, and cannot know how fast it is: a mass it could neither drive nor stop well.
+    The feedforward network receives the position of the arm and not its velocity, so that it could not stop a mass; it
+    moves a cursor.
     """
-    found = pretrained.shipped("bias")
+    found = pretrained.load_recipe("bias")
     if network == "recurrent":
         return found
     without = {"recurrent_weights": Law(normal=(0.0, 0.0)), "tau_s": found.tick_s}
@@ -51,8 +54,8 @@ def recipe(network: str) -> Protocol:
     )
 
 
-def learn(network: str, seeds: Sequence[int]) -> Learned:
-    """Train the biases of these individuals."""
+def learn(network: str, seeds: Sequence[int]) -> BiasLearning:
+    """Train the biases of individuals of these seeds."""
     given = recipe(network)
     kind: Any = registry.find("populations", given.population.kind)
     settings: Any = given.pretraining
@@ -61,32 +64,34 @@ def learn(network: str, seeds: Sequence[int]) -> Learned:
     with realtime.repeatable():
         after, losses = pretraining.train(settings, kind, given.population, before, given.timing, tuple(seeds))
     changed = np.count_nonzero(after.U != before.U) + np.count_nonzero(after.W != before.W)
-    return Learned(losses, int(changed))
+    return BiasLearning(losses, int(changed))
 
 
-def biases(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for seeds 1..`seeds`; found are losses by network."""
+def biases(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:
+    """Run the experiment for seeds 1..`seeds`; `found` of the outcome are losses by network."""
     began = now_ns()
-    groups = pretrained.groups(seeds, jobs)
+    groups = pretrained.seed_groups(seeds, jobs)
     parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
-    done = pool.run(parts, jobs, lambda number: advance(number, len(parts)))
+    done = pool.run(parts, jobs, lambda number: on_progress(number, len(parts)))
     cut = len(groups)
     found = {network: done.results[i * cut : (i + 1) * cut] for i, network in enumerate(NETWORKS)}
     losses = {network: np.concatenate([part.losses for part in several]) for network, several in found.items()}
     bands = []
     for network, several in found.items():
         removed = 1 - losses[network][:, -100:].mean(axis=1) / losses[network][:, 0]
-        bands.append(Band(f"{network}: least part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
+        bands.append(Band(f"{network}: smallest part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
         bands.append(Band(f"{network}: weights that changed", sum(part.changed for part in several), 0, 0))
     wall_s = (now_ns() - began) * 1e-9
     report = Report(
         title="Learning by biases alone",
         summary=(
-            "Networks with random weights learn to reach although nothing but their biases changes (Williams et al. "
-            "2025): at least nine tenths of the loss are to go, and no weight may differ by a single bit."
+            "Networks with random weights learn to reach while only their biases change (Williams et al. 2025). At "
+            "least nine tenths of the loss must be removed, and no weight may change by a single bit."
         ),
         bands=bands,
-        figures=[Figure("Loss", "Mean loss over targets of every update; a line a seed.", lambda c: _draw(c, losses))],
+        figures=[
+            Figure("Loss", "Mean loss over targets of every update; a line for each seed.", lambda c: _draw(c, losses))
+        ],
         settings={"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1], "processes": jobs},
         wall_s=wall_s,
     )

@@ -1,17 +1,18 @@
-"""What is expected of the static network's manifold perturbations, and where each band comes from.
+"""Bands for the static network's manifold perturbations, and where each comes from.
 
-The published work prints few numbers. The values here were measured, for 20 seeds, with an independent NumPy program
-of the same equations. Bands follow from them by these rules, which go by the kind of a quantity and not by its value:
+The published work prints few numbers. The values here were computed, for 20 seeds, with an independent NumPy program of
+the same equations. Bands follow from them by rules that depend on the kind of a quantity and not on its value:
 
-about   a mean with its standard deviation over seeds: mean +- 2 SD
-near    a mean or a median without a spread: +- 25 % of it
-within  +- 5 deg for angles (0.01 deg where 0 is exact), +- 0.05 for overlaps, +- 0.01 for a part of the variance in the
-        manifold, +- 0.5 for a number of components, all for values without a spread
-share   a share of seeds: +- two standard errors of the difference of two shares of as many seeds, at least 2 seeds
-stated  a range that was proposed as a criterion in itself
+two_sd    a mean with its standard deviation over seeds: mean +- 2 SD
+relative  a mean or a median without a standard deviation: +- 25 % of it
+absolute  +- 5 deg for angles (0.01 deg where 0 is exact), +- 0.05 for overlaps, +- 0.01 for the fraction of variance in
+          the manifold, +- 0.5 for a number of components, all for values without a standard deviation
+share     a share of seeds: +- two standard errors of the difference of two shares of as many seeds, at least 2 seeds
+stated    a range that was proposed as a criterion in itself
 
-Values are means over the seeds, or medians where it says so. Some spread widely over seeds and have heavy tails (the
-gradient at first, strategies in the lazy regime): another 20 seeds may miss such a band. A miss is reported, no more.
+Values are means over the seeds unless their name says median. Some vary much between seeds and have heavy tails (the
+first gradient, strategies in the lazy regime): another 20 seeds may miss such a band. A miss is reported and fails
+nothing.
 """
 
 from __future__ import annotations
@@ -21,32 +22,32 @@ from typing import NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.experiments.bands import Band, about, near, share
+from decoderd.experiments.bands import Band, relative, share, two_sd
 from decoderd.experiments.manifold.experiment import (
     OUTSIDE,
     REDUCTIONS,
     SWEEP_RATES,
     WITHIN,
-    Incremental,
-    Learnt,
-    Swept,
+    IncrementalResult,
+    LearningResult,
+    RateResult,
 )
 from decoderd.experiments.manifold.training import updates_to
 
-PART = 0.25
-ANGLE_DEG, OVERLAP, HELD, COMPONENTS = 5.0, 0.05, 0.01, 0.5
+FRACTION = 0.25
+ANGLE_DEG, OVERLAP, IN_MANIFOLD, COMPONENTS = 5.0, 0.05, 0.01, 0.5
 DECODERS = ("the original decoder", "the perturbed decoder", "D[:, order]")
 KINDS = ((WITHIN, "WMP"), (OUTSIDE, "OMP"))
 
 
 class Expected(NamedTuple):
-    """Printed values for one regime; pairs are (mean, SD) or (WMP, OMP)."""
+    """Expected values of one regime; pairs are (mean, SD) or (WMP, OMP)."""
 
     radius: tuple[tuple[float, float], tuple[float, float]]  # before and after initial training
     components: float
     components_sd: float | None
     participation: tuple[float, float]
-    held: float
+    variance_in_manifold: float
     initial: tuple[float, float]  # loss before and after initial training
     manifold: tuple[float, float | None]
     first: tuple[tuple[float, float], tuple[float, float]]  # loss at perturbation, WMP and OMP
@@ -54,12 +55,12 @@ class Expected(NamedTuple):
     halving: tuple[float, float]
     halving_ratio: tuple[float, float]  # the stated range
     change: tuple[float, float]
-    relative: tuple[float, float]
+    relative_change: tuple[float, float]
     relative_range: tuple[float, float]  # the stated range
     gradient: tuple[float, float]
     overlap: tuple[float, float]
     projection: tuple[float, float]  # before, after
-    growth: tuple[float, float]
+    relative_projection: tuple[float, float]
     angles: tuple[tuple[float, float], tuple[float, float]]  # deg: WMP start, end; OMP start, end
     strategies: tuple[tuple[float, float, float], tuple[float, float, float]]  # original, perturbed
 
@@ -70,7 +71,7 @@ EXPECTED = {
         components=4.75,
         components_sd=0.4,
         participation=(2.9, 0.4),
-        held=0.989,
+        variance_in_manifold=0.989,
         initial=(0.68, 0.0068),
         manifold=(0.0066, 0.004),
         first=((0.47, 0.10), (0.50, 0.02)),
@@ -78,12 +79,12 @@ EXPECTED = {
         halving=(33, 104),
         halving_ratio=(2.0, 5.0),
         change=(0.26, 0.29),
-        relative=(0.033, 0.037),
+        relative_change=(0.033, 0.037),
         relative_range=(0.0, 0.06),
         gradient=(4.1, 1.4),
         overlap=(0.964, 0.892),
         projection=(0.046, 0.077),
-        growth=(23, 10),
+        relative_projection=(23, 10),
         angles=((0, 9), (77, 74)),
         strategies=((0.12, 0.94, 1.99), (0.20, 0.79, 1.79)),
     ),
@@ -92,7 +93,7 @@ EXPECTED = {
         components=5,
         components_sd=None,
         participation=(4.45, 0.2),
-        held=0.977,
+        variance_in_manifold=0.977,
         initial=(0.56, 0.0034),
         manifold=(0.0013, None),
         first=((0.46, 0.08), (0.50, 0.01)),
@@ -100,80 +101,92 @@ EXPECTED = {
         halving=(509, 534),
         halving_ratio=(0.9, 1.3),
         change=(0.75, 0.76),
-        relative=(0.57, 0.57),
+        relative_change=(0.57, 0.57),
         relative_range=(0.40, np.inf),
         gradient=(0.77, 0.74),
         overlap=(0.998, 0.826),
         projection=(0.049, 0.264),
-        growth=(13.5, 3),
+        relative_projection=(13.5, 3),
         angles=((0, 4), (76, 59)),
         strategies=((0.31, 0.92, 1.72), (0.11, 0.41, 0.70)),
     ),
 }
 
-# Share of unstable seeds, and of seeds whose loss ever rose, at each learning rate: (WMP, OMP).
+# Share of unstable seeds, and of seeds decoder loss ever rose, at each learning rate: (WMP, OMP).
 UNSTABLE = ((0, 0), (0, 0), (0, 0), (0, 0.10), (0.15, 0.65), (0.35, 1.0))
 IRREGULAR = ((0, 0.25), (0, 0.70), (0.40, 0.85), (0.60, 1.0), (0.85, 1.0), (1.0, 1.0))
 
 
-def of_learning(regime: str, found: Learnt) -> list[Band]:
-    """The bands of one regime, "lazy" or "rich"."""
+def learning_bands(regime: str, found: LearningResult) -> list[Band]:
+    """All bands of learning in one regime, "lazy" or "rich"."""
     expected = EXPECTED[regime]
     bands = [
-        about("spectral radius before training", _mean(found.radius[:, 0]), *expected.radius[0]),
-        about("spectral radius after training", _mean(found.radius[:, 1]), *expected.radius[1]),
+        two_sd("spectral radius before training", _mean(found.radius[:, 0]), *expected.radius[0]),
+        two_sd("spectral radius after training", _mean(found.radius[:, 1]), *expected.radius[1]),
         _components(expected, found),
-        about("participation ratio", _mean(found.participation), *expected.participation),
-        _within("variance held by the manifold", _mean(found.held), expected.held, HELD),
-        near("loss before training", _mean(found.initial_losses[:, 0]), expected.initial[0], PART),
-        near("loss after training", _mean(found.initial_losses[:, 1]), expected.initial[1], PART),
+        two_sd("participation ratio", _mean(found.participation), *expected.participation),
+        _absolute(
+            "fraction of variance in the manifold",
+            _mean(found.variance_in_manifold),
+            expected.variance_in_manifold,
+            IN_MANIFOLD,
+        ),
+        relative("loss before training", _mean(found.initial_losses[:, 0]), expected.initial[0], FRACTION),
+        relative("loss after training", _mean(found.initial_losses[:, 1]), expected.initial[1], FRACTION),
         _either("loss of the decoder within the manifold", _mean(found.manifold_loss), *expected.manifold),
     ]
     for k, kind in KINDS:
-        bands.append(about(f"{kind}: loss at first", _mean(found.losses[:, k, 0]), *expected.first[k]))
-        for update, printed in expected.losses.items():
-            bands.append(near(f"{kind}: loss after {update}", _mean(found.losses[:, k, update]), printed[k], PART))
+        bands.append(two_sd(f"{kind}: loss at first", _mean(found.losses[:, k, 0]), *expected.first[k]))
+        for update, published in expected.losses.items():
+            bands.append(
+                relative(f"{kind}: loss after {update}", _mean(found.losses[:, k, update]), published[k], FRACTION)
+            )
     halving = [_median(updates_to(found.losses[:, k], 0.5)) for k, _ in KINDS]
     bands += [
-        near(f"{kind}: updates to half the loss, median", halving[k], expected.halving[k], PART) for k, kind in KINDS
+        relative(f"{kind}: updates to half the loss, median", halving[k], expected.halving[k], FRACTION)
+        for k, kind in KINDS
     ]
     bands.append(Band("halving, OMP / WMP", halving[OUTSIDE] / halving[WITHIN], *expected.halving_ratio))
     for k, kind in KINDS:
-        relative = _mean(found.relative_change[:, k])
+        change = _mean(found.relative_change[:, k])
         bands += [
-            near(f"{kind}: weight change", _mean(found.weight_change[:, k]), expected.change[k], PART),
-            near(f"{kind}: relative weight change", relative, expected.relative[k], PART),
-            Band(f"{kind}: relative weight change, as stated", relative, *expected.relative_range),
-            near(f"{kind}: gradient at first", _mean(found.gradient_norms[:, k, 0]), expected.gradient[k], PART),
+            relative(f"{kind}: weight change", _mean(found.weight_change[:, k]), expected.change[k], FRACTION),
+            relative(f"{kind}: relative weight change", change, expected.relative_change[k], FRACTION),
+            Band(f"{kind}: relative weight change, as stated", change, *expected.relative_range),
+            relative(
+                f"{kind}: gradient at first", _mean(found.gradient_norms[:, k, 0]), expected.gradient[k], FRACTION
+            ),
         ]
-    bands += _of_activity(regime, expected, found)
+    bands += _activity_bands(regime, expected, found)
     return [band._replace(name=f"{regime}: {band.name}") for band in bands]
 
 
-def _of_activity(regime: str, expected: Expected, found: Learnt) -> list[Band]:
+def _activity_bands(regime: str, expected: Expected, found: LearningResult) -> list[Band]:
     ends = [_mean(found.overlaps[:, k, -1]) for k, _ in KINDS]
-    bands = [_within(f"{kind}: overlap at the end", ends[k], expected.overlap[k], OVERLAP) for k, kind in KINDS]
+    bands = [_absolute(f"{kind}: overlap at the end", ends[k], expected.overlap[k], OVERLAP) for k, kind in KINDS]
     if regime == "lazy":
         bands.append(Band("WMP: overlap at the end, as stated", ends[WITHIN], 0.93, np.inf))
         bands.append(Band("OMP: overlap at the end, as stated", ends[OUTSIDE], 0.82, 0.93))
     for i, when in enumerate(("before", "after")):
-        bands.append(near(f"OMP: R {when}", _mean(found.projection[:, i]), expected.projection[i], PART))
-    bands.append(about("OMP: relative projection", _mean(found.growth), *expected.growth))
+        bands.append(relative(f"OMP: R {when}", _mean(found.projection[:, i]), expected.projection[i], FRACTION))
+    bands.append(two_sd("OMP: relative projection", _mean(found.relative_projection), *expected.relative_projection))
     for k, kind in KINDS:
         for i, when in ((0, "at first"), (-1, "at the end")):
-            printed = expected.angles[k][i]
+            published = expected.angles[k][i]
             degrees = float(np.degrees(_mean(found.angles[:, k, i])))
-            wide = ANGLE_DEG if printed else 0.01
-            bands.append(_within(f"{kind}: angle of dominant modes and readout {when}, deg", degrees, printed, wide))
-    for j, (whose, printed) in enumerate(zip(DECODERS, (0, 1, 1), strict=True)):
+            wide = ANGLE_DEG if published else 0.01
+            bands.append(
+                _absolute(f"{kind}: angle of dominant modes and readout {when}, deg", degrees, published, wide)
+            )
+    for j, (decoder, published) in enumerate(zip(DECODERS, (0, 1, 1), strict=True)):
         for i, reduction in enumerate(REDUCTIONS):
-            name = f"WMP: change of variance read by {whose} at {reduction:.0%} reduction"
-            bands.append(near(name, _mean(found.strategies[:, j, i]), expected.strategies[printed][i], PART))
+            name = f"WMP: change of variance read by {decoder} at {reduction:.0%} reduction"
+            bands.append(relative(name, _mean(found.strategies[:, j, i]), expected.strategies[published][i], FRACTION))
     return bands
 
 
-def of_sweep(found: list[Swept]) -> list[Band]:
-    """Shares of unstable and of irregular seeds in the lazy regime, one element of `found` for each learning rate."""
+def rate_bands(found: list[RateResult]) -> list[Band]:
+    """Bands of the shares of unstable and irregular seeds, lazy regime; `found` is in the order of SWEEP_RATES."""
     bands = []
     for rate, one, unstable, irregular in zip(SWEEP_RATES, found, UNSTABLE, IRREGULAR, strict=True):
         seeds = len(one.unstable)
@@ -184,29 +197,29 @@ def of_sweep(found: list[Swept]) -> list[Band]:
     return bands
 
 
-def of_increments(found: Incremental) -> list[Band]:
-    """Incremental learning of an OMP, lazy regime."""
+def incremental_bands(found: IncrementalResult) -> list[Band]:
+    """Bands of incremental learning of an OMP, lazy regime."""
     better = float((found.stepwise < found.direct).mean())
     return [
-        about("incremental: loss, learnt directly", _mean(found.direct), 0.275, 0.095),
-        about("incremental: loss, learnt in increments", _mean(found.stepwise), 0.217, 0.108),
+        two_sd("incremental: loss, learned directly", _mean(found.direct), 0.275, 0.095),
+        two_sd("incremental: loss, learned in increments", _mean(found.stepwise), 0.217, 0.108),
         share("incremental: share of seeds that it helps", better, 0.75, len(found.direct)),
     ]
 
 
-def _components(expected: Expected, found: Learnt) -> Band:
+def _components(expected: Expected, found: LearningResult) -> Band:
     name, value = "components for 95 % of the variance", _mean(found.components)
     if expected.components_sd is None:
-        return _within(name, value, expected.components, COMPONENTS)
-    return about(name, value, expected.components, expected.components_sd)
+        return _absolute(name, value, expected.components, COMPONENTS)
+    return two_sd(name, value, expected.components, expected.components_sd)
 
 
-def _either(name: str, value: float, printed: float, sd: float | None) -> Band:
-    return near(name, value, printed, PART) if sd is None else about(name, value, printed, sd)
+def _either(name: str, value: float, published: float, sd: float | None) -> Band:
+    return relative(name, value, published, FRACTION) if sd is None else two_sd(name, value, published, sd)
 
 
-def _within(name: str, value: float, printed: float, wide: float) -> Band:
-    return Band(name, value, printed - wide, printed + wide)
+def _absolute(name: str, value: float, published: float, wide: float) -> Band:
+    return Band(name, value, published - wide, published + wide)
 
 
 def _median(values: Array) -> float:
@@ -215,6 +228,6 @@ def _median(values: Array) -> float:
 
 
 def _mean(values: Array) -> float:
-    """Over seeds; of those that have a value where some do not (a network that stopped, a loss never reached)."""
+    """Mean over the seeds that have a value; a network that stopped, or a loss never reached, has none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")

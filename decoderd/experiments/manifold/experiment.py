@@ -1,11 +1,11 @@
-"""Within- and outside-manifold perturbations (WMP, OMP) of the static network (Payeur, Orsborn & Lajoie 2023).
+"""Runs within- and outside-manifold perturbations (WMP, OMP) of the static network (Payeur, Orsborn & Lajoie 2023).
 
 A network learns to reach 6 targets with its own readout. Its activity then defines an intrinsic manifold of 6
 dimensions, and the best decoder within it becomes the readout. A WMP and an OMP of that readout, chosen to be equally
-hard, are learnt by gradient descent on the recurrent weights. Small initial weights make learning rich (weights and
+hard, are learned by gradient descent on the recurrent weights. Small initial weights make learning rich (weights and
 activity change much), large ones lazy.
 
-Every function here is a part of the experiment for a few seeds, and returns arrays whose first axis is the seed.
+Each function is a part of the experiment for S seeds and returns arrays whose first axis is the seed.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ Result = TypeVar("Result", bound=NamedTuple)
 
 
 class Prepared(NamedTuple):
-    """S networks after initial training, with their manifolds and the perturbations chosen for them."""
+    """S networks after initial training, their manifolds, decoders and chosen perturbations."""
 
     drawn: Network  # before initial training
     network: Network  # after it
-    course: training.Course
+    run: training.TrainingRun
     moments: Moments  # of activity after it
     axes: Array  # (S, M, N) C
     decoder: Array  # (S, 2, M) D
@@ -53,13 +53,13 @@ class Prepared(NamedTuple):
     readouts: Array  # (S, 2, 2, N) of WMP and OMP
 
 
-class Learnt(NamedTuple):
-    """Learning a WMP and an OMP. S seeds; an axis of 2 is (within, outside) unless told otherwise."""
+class LearningResult(NamedTuple):
+    """Results of learning a WMP and an OMP, for S seeds; an axis of 2 is (within, outside) unless a comment differs."""
 
     radius: Array  # (S, 2) spectral radius of W before and after initial training
-    components: Array  # (S,) principal components that hold 95 % of the variance
+    components: Array  # (S,) number of principal components that hold 95 % of the variance
     participation: Array  # (S,) participation ratio
-    held: Array  # (S,) part of the variance in the manifold
+    variance_in_manifold: Array  # (S,) as a fraction of the total variance
     initial_losses: Array  # (S, 2) before and after initial training
     manifold_loss: Array  # (S,) with the decoder within the manifold
     losses: Array  # (S, 2, n + 1)
@@ -69,38 +69,35 @@ class Learnt(NamedTuple):
     effective_rank: Array  # (S, 2) of W_end - W_start
     overlaps: Array  # (S, 2, snapshots) manifold overlap
     angles: Array  # (S, 2, snapshots) rad, smallest, between the dominant modes and the readout
-    step_angles: (
-        Array  # (S, 2, snapshots) rad, smallest, between what one update changes in the covariance and the readout
-    )
-    projection: (
-        Array  # (S, 2) variance along the OMP's axes over that along the manifold's: before, after learning the OMP
-    )
-    growth: Array  # (S,) variance along the OMP's axes, after over before
-    strategies: (
-        Array  # (S, 3, 3) change, as a part, of variance in the dimensions that decoders read, when a WMP's loss
-    )
-    # has fallen by 50, 75 and 90 %; the decoders: D, the perturbed one, and D[:, order] (see `_strategies`)
+    # (S, 2, snapshots) rad, smallest, between the change of the covariance by one update and the readout
+    step_angles: Array
+    # (S, 2) variance along the OMP's axes over that along the manifold's: before and after learning the OMP
+    projection: Array
+    relative_projection: Array  # (S,) variance along the OMP's axes, after over before
+    # (S, 3, 3) relative change of variance in the dimensions that a decoder reads, when a WMP's loss has fallen by 50,
+    # 75 and 90 %; the decoders are D, the perturbed one, and D[:, order] (see `_strategies`)
+    strategies: Array
     stopped: Array  # (S, 2) the update that would have made a network unstable, -1 for none
     rounding: Array  # (S,) the largest of its batch
 
 
-class Swept(NamedTuple):
-    """One learning rate."""
+class RateResult(NamedTuple):
+    """Stability of learning at one learning rate."""
 
     unstable: Array  # (S, 2) 0 or 1
     irregular: Array  # (S, 2)
     losses: Array  # (S, 2, n + 1)
 
 
-class Sampled(NamedTuple):
-    """Learning from samples of activity instead of the exact gradient."""
+class SampledResult(NamedTuple):
+    """Losses of learning from samples of activity instead of the exact gradient."""
 
     losses: Array  # (S, 2, n + 1) expected losses
     stopped: Array  # (S, 2)
 
 
-class Incremental(NamedTuple):
-    """An OMP learnt directly and in increments, with the same number of updates."""
+class IncrementalResult(NamedTuple):
+    """Losses of an OMP learned directly and in increments, with the same number of updates."""
 
     direct: Array  # (S,) loss on the whole OMP
     stepwise: Array  # (S,)
@@ -109,14 +106,14 @@ class Incremental(NamedTuple):
 
 
 def prepare(seeds: tuple[int, ...], exponent: float) -> Prepared:
-    """Draw, train, find manifold and decoder, choose the pair of perturbations."""
+    """Draw and train networks, find manifold and decoder, and choose the pair of perturbations."""
     drawn = networks.draw(seeds, exponent)
-    course = training.follow(drawn, Rates(np.full(len(seeds), INITIAL_RATE)), INITIAL_UPDATES)
-    network = course.end
+    run = training.train(drawn, Rates(np.full(len(seeds), INITIAL_RATE)), INITIAL_UPDATES)
+    network = run.end
     moments = networks.moments(network)
     each = [_perturb(seed, network, moments, s) for s, seed in enumerate(seeds)]
     axes, decoder, within, outside, readouts = (np.array(one) for one in zip(*each, strict=True))
-    return Prepared(drawn, network, course, moments, axes, decoder, within, outside, readouts)
+    return Prepared(drawn, network, run, moments, axes, decoder, within, outside, readouts)
 
 
 def _perturb(seed: int, network: Network, moments: Moments, s: int) -> tuple[Array, ...]:
@@ -138,29 +135,29 @@ def _perturb(seed: int, network: Network, moments: Moments, s: int) -> tuple[Arr
     return axes, decoder, orders[0][pair.within], orders[1][pair.outside], chosen
 
 
-def perturbed(prepared: Prepared) -> Network:
-    """2 S networks: those of all seeds with the WMP, then those with the OMP."""
+def perturbed_networks(prepared: Prepared) -> Network:
+    """2 S networks: all seeds with the WMP, then all seeds with the OMP."""
     twice = networks.chosen(prepared.network, list(range(len(prepared.within))) * 2)
     return twice._replace(V=np.concatenate([prepared.readouts[:, WITHIN], prepared.readouts[:, OUTSIDE]]))
 
 
-def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Learnt:
-    """Learning curves of both perturbations, and what learning does to weights and activity."""
+def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> LearningResult:
+    """Learn both perturbations; returns learning curves and changes of weights and activity."""
     prepared = prepare(seeds, exponent)
-    network, S = perturbed(prepared), len(seeds)
+    network, S = perturbed_networks(prepared), len(seeds)
     snapshots = tuple(update for update in SNAPSHOTS if update <= updates)
     rates = Rates(np.full(2 * S, RATE))
-    course = training.follow(network, rates, updates, snapshots, tuple(1 - part for part in REDUCTIONS))
-    before, after = prepared.moments.total, networks.moments(course.end).total
+    run = training.train(network, rates, updates, snapshots, tuple(1 - part for part in REDUCTIONS))
+    before, after = prepared.moments.total, networks.moments(run.end).total
     axes, twice = prepared.axes, np.concatenate([prepared.axes] * 2)
-    wandering = np.take_along_axis(axes, prepared.outside[:, np.newaxis], axis=2)  # C[:, order]
-    change = np.linalg.norm(course.end.W - network.W, axis=(1, 2))
-    in_time = [_activity(network, course.at[:, i], twice, prepared.moments) for i in range(len(snapshots))]
+    permuted_axes = np.take_along_axis(axes, prepared.outside[:, np.newaxis], axis=2)  # C[:, order]
+    change = np.linalg.norm(run.end.W - network.W, axis=(1, 2))
+    in_time = [_activity(network, run.at[:, i], twice, prepared.moments) for i in range(len(snapshots))]
     overlaps, angles, step_angles = (_paired(np.stack(one, axis=1)) for one in zip(*in_time, strict=True))
-    before_along = manifolds.variance_along(wandering, before)
-    after_along = manifolds.variance_along(wandering, after[S:])
+    before_along = manifolds.variance_along(permuted_axes, before)
+    after_along = manifolds.variance_along(permuted_axes, after[S:])
     within_manifold = networks.loss(prepared.network._replace(V=prepared.decoder @ axes))
-    return Learnt(
+    return LearningResult(
         radius=np.array(
             [
                 [spectral_radius(a), spectral_radius(b)]
@@ -169,14 +166,14 @@ def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Le
         ),
         components=manifolds.dimensions_for(before, 0.95).astype(float),
         participation=dimensionality.participation_ratio(before),
-        held=manifolds.part_along(axes, before),
-        initial_losses=prepared.course.losses[:, [0, -1]],
+        variance_in_manifold=manifolds.part_along(axes, before),
+        initial_losses=prepared.run.losses[:, [0, -1]],
         manifold_loss=within_manifold,
-        losses=_paired(course.losses),
-        gradient_norms=_paired(course.gradient_norms),
+        losses=_paired(run.losses),
+        gradient_norms=_paired(run.gradient_norms),
         weight_change=_paired(change),
         relative_change=_paired(change / np.linalg.norm(network.W, axis=(1, 2))),
-        effective_rank=_paired(manifolds.effective_rank(course.end.W - network.W)),
+        effective_rank=_paired(manifolds.effective_rank(run.end.W - network.W)),
         overlaps=overlaps,
         angles=angles,
         step_angles=step_angles,
@@ -187,15 +184,15 @@ def learn(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Le
             ],
             axis=1,
         ),
-        growth=after_along / before_along,
-        strategies=_strategies(prepared, course.below[:S]),
-        stopped=_paired(course.stopped),
-        rounding=np.full(S, max(course.rounding, prepared.course.rounding)),
+        relative_projection=after_along / before_along,
+        strategies=_strategies(prepared, run.below[:S]),
+        stopped=_paired(run.stopped),
+        rounding=np.full(S, max(run.rounding, prepared.run.rounding)),
     )
 
 
 def _activity(network: Network, W: Array, axes: Array, before: Moments) -> tuple[Array, Array, Array]:
-    """Overlap, angle of the dominant modes, angle of an update's change to the readout, (B,) each; NaN once stopped."""
+    """Overlap, angle of dominant modes to the readout, angle of an update's change to it, (B,) each; NaN if stopped."""
     found = np.full((3, len(W)), np.nan)
     going = np.flatnonzero(np.isfinite(W).all(axis=(1, 2)))
     here = networks.chosen(network, going)._replace(W=W[going])
@@ -214,9 +211,9 @@ def _activity(network: Network, W: Array, axes: Array, before: Moments) -> tuple
 def _strategies(prepared: Prepared, below: Array) -> Array:
     """Changes of variance in the dimensions that decoders read, (S, decoders, reductions).
 
-    The perturbed readout is D C[order], and what it reads of the coordinates is D with its columns in the inverse
-    order. D[:, order], which comes third, is the decoder whose numbers we have to compare with; the two are the same
-    where order is its own inverse.
+    The perturbed readout is D C[order]; of the coordinates it reads D with its columns in the inverse order. The third
+    decoder, D[:, order], is that of the independent program whose values are the bands; the two are the same where
+    order is its own inverse.
     """
     within = prepared.within[:, np.newaxis]
     orders = (np.argsort(within, axis=2), within)
@@ -233,29 +230,29 @@ def _strategies(prepared: Prepared, below: Array) -> Array:
     return out
 
 
-def sweep(seeds: tuple[int, ...], exponent: float, rate: float, updates: int = SWEEP_UPDATES) -> Swept:
-    """Whether learning at this rate is unstable, or irregular: the loss ever rises."""
+def sweep_rate(seeds: tuple[int, ...], exponent: float, rate: float, updates: int = SWEEP_UPDATES) -> RateResult:
+    """Whether learning at this rate becomes unstable, or irregular: the loss rises at any update."""
     prepared = prepare(seeds, exponent)
-    course = training.follow(perturbed(prepared), Rates(np.full(2 * len(seeds), rate)), updates)
-    return Swept(
-        _paired((course.stopped >= 0).astype(float)),
-        _paired(training.irregular(course).astype(float)),
-        _paired(course.losses),
+    run = training.train(perturbed_networks(prepared), Rates(np.full(2 * len(seeds), rate)), updates)
+    return RateResult(
+        _paired((run.stopped >= 0).astype(float)),
+        _paired(training.irregular(run).astype(float)),
+        _paired(run.losses),
     )
 
 
-def increments(seeds: tuple[int, ...], exponent: float) -> Incremental:
-    """An OMP learnt directly, and by mixtures of the readouts that hold ever more of it.
+def learn_in_increments(seeds: tuple[int, ...], exponent: float) -> IncrementalResult:
+    """Learn an OMP directly, and through mixtures of the two readouts with more and more of the OMP.
 
-    A mixture is left when the loss on it is below 0.75 of what it was at first; all updates together are as many as
-    are learnt directly, and what is left of them goes to the whole OMP.
+    The next mixture follows when the loss is below 0.75 of its first value. The total number of updates is that of
+    learning directly; those that are left are spent on the whole OMP.
     """
     prepared = prepare(seeds, exponent)
     intuitive = prepared.decoder @ prepared.axes
     full = prepared.network._replace(V=prepared.readouts[:, OUTSIDE])
-    direct = training.follow(full, Rates(np.full(len(seeds), RATE)), INCREMENTAL_UPDATES)
+    direct = training.train(full, Rates(np.full(len(seeds), RATE)), INCREMENTAL_UPDATES)
     stepwise = np.array([_stepwise(networks.chosen(full, [s]), intuitive[[s]]) for s in range(len(seeds))])
-    return Incremental(direct.losses[:, -1], stepwise[:, -1], direct.losses, stepwise)
+    return IncrementalResult(direct.losses[:, -1], stepwise[:, -1], direct.losses, stepwise)
 
 
 def _stepwise(full: Network, intuitive: Array) -> Array:
@@ -263,36 +260,36 @@ def _stepwise(full: Network, intuitive: Array) -> Array:
     network, left, losses = full, INCREMENTAL_UPDATES, []
     for part in INCREMENTS:
         mixed = network._replace(V=(1 - part) * intuitive + part * full.V)
-        course = training.follow(mixed, Rates(np.array([RATE])), left, tuple(range(left + 1)))
-        spent = training.updates_to(course.losses[0], ENOUGH) if part < 1 else np.nan
+        run = training.train(mixed, Rates(np.array([RATE])), left, tuple(range(left + 1)))
+        spent = training.updates_to(run.losses[0], ENOUGH) if part < 1 else np.nan
         count = left if np.isnan(spent) else int(spent)
-        visited = course.at[0, : count + 1]
+        visited = run.at[0, : count + 1]
         losses += networks.loss(networks.chosen(full, [0] * len(visited))._replace(W=visited)).tolist()[:-1]
         network, left = full._replace(W=visited[-1:]), left - count
     return np.array([*losses, networks.loss(network)[0]])
 
 
-def sampled(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> Sampled:
-    """Both perturbations learnt from one sample of activity for each target at every update, the same for both."""
+def learn_from_samples(seeds: tuple[int, ...], exponent: float, updates: int = UPDATES) -> SampledResult:
+    """Learn both perturbations from one sample of activity for each target at every update, the same for both."""
     prepared = prepare(seeds, exponent)
-    network = perturbed(prepared)
+    network = perturbed_networks(prepared)
     noise = Stream(seeds * 2, "manifold/samples", Spec("normal", prod(network.U.shape[1:])))
-    course = training.follow(
+    run = training.train(
         network,
         Rates(np.full(2 * len(seeds), RATE)),
         updates,
         samples=lambda update: noise.row(1, update).reshape(network.U.shape),
     )
-    return Sampled(_paired(course.losses), _paired(course.stopped))
+    return SampledResult(_paired(run.losses), _paired(run.stopped))
 
 
-def together(results: list[Result]) -> Result:
-    """Results of parts as one, seeds in the order of the parts."""
+def concatenate(results: list[Result]) -> Result:
+    """Results of several parts as one, in the order of parts."""
     kind: Any = type(results[0])
     return kind(*(np.concatenate(field) for field in zip(*results, strict=True)))
 
 
 def _paired(values: NDArray[Any]) -> NDArray[Any]:
-    """(2 S, ...) of WMPs, then OMPs, as (S, 2, ...)."""
+    """Values (2 S, ...) of all WMPs, then all OMPs, as (S, 2, ...)."""
     S = len(values) // 2
     return np.stack([values[:S], values[S:]], axis=1)

@@ -1,4 +1,4 @@
-"""Figures of the manifold experiment. Lines are medians over seeds, bands their quartiles."""
+"""Figures of the manifold experiment. Lines are medians over seeds, shaded areas quartiles."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from decoderd.experiments.manifold.experiment import (
     SNAPSHOTS,
     SWEEP_RATES,
     WITHIN,
-    Incremental,
-    Learnt,
-    Sampled,
-    Swept,
+    IncrementalResult,
+    LearningResult,
+    RateResult,
+    SampledResult,
 )
 from decoderd.experiments.manifold.training import updates_to
 from decoderd.experiments.report import Figure
@@ -30,24 +30,24 @@ REGIMES = ("lazy", "rich")
 
 
 def figures(
-    learnt: dict[str, Learnt],
-    by_exponent: dict[float, Learnt],
-    swept: list[Swept],
-    stepwise: Incremental,
-    sampled: dict[str, Sampled],
+    learned: dict[str, LearningResult],
+    by_exponent: dict[float, LearningResult],
+    swept: list[RateResult],
+    stepwise: IncrementalResult,
+    sampled: dict[str, SampledResult],
 ) -> list[Figure]:
-    """All of them. `learnt` by regime; `by_exponent` is shorter learning at every exponent of the initial weights."""
+    """All figures. `learned` is by regime; `by_exponent` is shorter learning, by exponent of the initial weights."""
     updates = f"{experiment.UPDATES} updates at rate {experiment.RATE:g}"
     return [
         Figure(
             "Learning",
             f"Loss under a within- and an outside-manifold perturbation that start equally hard; {updates}.",
-            lambda canvas: _by_regime(canvas, learnt, "losses", "loss"),
+            lambda canvas: _by_regime(canvas, learned, "losses", "loss"),
         ),
         Figure(
             "Gradient",
             "Norm of the loss's gradient with respect to the recurrent weights.",
-            lambda canvas: _by_regime(canvas, learnt, "gradient_norms", "|dL/dW|"),
+            lambda canvas: _by_regime(canvas, learned, "gradient_norms", "|dL/dW|"),
         ),
         Figure(
             "Regimes of learning",
@@ -64,34 +64,34 @@ def figures(
         ),
         Figure(
             "Manifold overlap",
-            "Variance that the original manifold still holds, as a part of what it held.",
-            lambda canvas: _snapshots(canvas, learnt, "overlaps", "overlap", 1.0),
+            "Variance along the axes of the original manifold, as a fraction of that before learning.",
+            lambda canvas: _snapshots(canvas, learned, "overlaps", "overlap", 1.0),
         ),
         Figure(
             "Dominant modes and readout",
             "Smallest principal angle between the leading modes of activity and the readout.",
-            lambda canvas: _snapshots(canvas, learnt, "angles", "angle (deg)", 180 / np.pi),
+            lambda canvas: _snapshots(canvas, learned, "angles", "angle (deg)", 180 / np.pi),
         ),
         Figure(
             "Updates and readout",
             "Smallest principal angle between the readout and the first-order change of the covariance in an update.",
-            lambda canvas: _snapshots(canvas, learnt, "step_angles", "angle (deg)", 180 / np.pi),
+            lambda canvas: _snapshots(canvas, learned, "step_angles", "angle (deg)", 180 / np.pi),
         ),
         Figure(
             "Strategies under a within-manifold perturbation",
             "Change of variance in the two dimensions that the original decoder reads, and in those that the perturbed "
-            "one reads, when the loss has fallen by so much; medians and quartiles.",
-            lambda canvas: _strategies(canvas, learnt),
+            "one reads, against the reduction of the loss; medians and quartiles.",
+            lambda canvas: _strategies(canvas, learned),
         ),
         Figure(
             "Incremental learning of an outside-manifold perturbation",
-            f"Lazy regime: loss on the whole perturbation, learnt directly and in increments, "
+            f"Lazy regime: loss on the whole perturbation, learned directly and in increments, "
             f"{experiment.INCREMENTAL_UPDATES} updates each.",
             lambda canvas: _increments(canvas, stepwise),
         ),
         Figure(
             "Learning from samples",
-            "Expected loss when every update goes by one sample of activity for each target; no band is known for it.",
+            "Expected loss when every update uses one sample of activity for each target; there is no published value.",
             lambda canvas: _by_regime(canvas, sampled, "losses", "loss"),
         ),
     ]
@@ -106,18 +106,18 @@ def _line(axes: Any, x: NDArray[Any], values: Array, label: str, colour: str) ->
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def _by_regime(canvas: Any, learnt: Mapping[str, Learnt | Sampled], field: str, label: str) -> None:
+def _by_regime(canvas: Any, learned: Mapping[str, LearningResult | SampledResult], field: str, label: str) -> None:
     for axes, regime in zip(canvas.subplots(1, 2), REGIMES, strict=True):
-        values = getattr(learnt[regime], field)
+        values = getattr(learned[regime], field)
         for k, kind, colour in KINDS:
             _line(axes, np.arange(values.shape[-1]), values[:, k], kind, colour)
         axes.set(title=regime, xlabel="update", ylabel=label, yscale="log")
         axes.legend()
 
 
-def _snapshots(canvas: Any, learnt: dict[str, Learnt], field: str, label: str, factor: float) -> None:
+def _snapshots(canvas: Any, learned: dict[str, LearningResult], field: str, label: str, factor: float) -> None:
     for axes, regime in zip(canvas.subplots(1, 2), REGIMES, strict=True):
-        values = factor * getattr(learnt[regime], field)
+        values = factor * getattr(learned[regime], field)
         for k, kind, colour in KINDS:
             _line(axes, np.array(SNAPSHOTS[: values.shape[-1]]), values[:, k], kind, colour)
         axes.set(title=regime, xlabel="update", ylabel=label)
@@ -125,7 +125,7 @@ def _snapshots(canvas: Any, learnt: dict[str, Learnt], field: str, label: str, f
         axes.legend()
 
 
-def _regimes(canvas: Any, by_exponent: dict[float, Learnt]) -> None:
+def _regimes(canvas: Any, by_exponent: dict[float, LearningResult]) -> None:
     halving, change, overlap = canvas.subplots(1, 3)
     x = np.array(list(by_exponent))
     for k, kind, colour in KINDS:
@@ -138,7 +138,7 @@ def _regimes(canvas: Any, by_exponent: dict[float, Learnt]) -> None:
         axes.legend()
 
 
-def _sweep(canvas: Any, swept: list[Swept]) -> None:
+def _sweep(canvas: Any, swept: list[RateResult]) -> None:
     for axes, field in zip(canvas.subplots(1, 2), ("unstable", "irregular"), strict=True):
         for k, kind, colour in KINDS:
             axes.plot(SWEEP_RATES, [getattr(one, field)[:, k].mean() for one in swept], "o-", label=kind, color=colour)
@@ -146,16 +146,16 @@ def _sweep(canvas: Any, swept: list[Swept]) -> None:
         axes.legend()
 
 
-def _strategies(canvas: Any, learnt: dict[str, Learnt]) -> None:
+def _strategies(canvas: Any, learned: dict[str, LearningResult]) -> None:
     for axes, regime in zip(canvas.subplots(1, 2), REGIMES, strict=True):
-        for j, (whose, colour) in enumerate((("original", "C2"), ("perturbed", "C3"))):
-            _line(axes, 100 * np.array(REDUCTIONS), 100 * learnt[regime].strategies[:, j], whose, colour)
+        for j, (decoder, colour) in enumerate((("original", "C2"), ("perturbed", "C3"))):
+            _line(axes, 100 * np.array(REDUCTIONS), 100 * learned[regime].strategies[:, j], decoder, colour)
         axes.set(title=regime, xlabel="reduction of the loss (%)", ylabel="change of variance (%)")
         axes.axhline(0, color="0.6", linewidth=0.8)
         axes.legend()
 
 
-def _increments(canvas: Any, stepwise: Incremental) -> None:
+def _increments(canvas: Any, stepwise: IncrementalResult) -> None:
     curves, pairs = canvas.subplots(1, 2)
     for values, label, colour in (
         (stepwise.direct_losses, "directly", "C1"),
@@ -167,4 +167,4 @@ def _increments(canvas: Any, stepwise: Incremental) -> None:
     most = 1.05 * max(stepwise.direct.max(), stepwise.stepwise.max())
     pairs.plot([0, most], [0, most], color="0.6", linewidth=0.8)
     pairs.plot(stepwise.direct, stepwise.stepwise, "o", color="C4")
-    pairs.set(xlabel="loss, learnt directly", ylabel="loss, learnt in increments", xlim=(0, most), ylim=(0, most))
+    pairs.set(xlabel="loss, learned directly", ylabel="loss, learned in increments", xlim=(0, most), ylim=(0, most))

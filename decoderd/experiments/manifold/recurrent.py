@@ -1,10 +1,10 @@
-"""Within- and outside-manifold perturbations (WMP, OMP) of a recurrent network in closed loop: what Payeur, Orsborn &
-Lajoie (2023) ask of a static network, asked of one that reaches in time.
+"""Runs within- and outside-manifold perturbations (WMP, OMP) of a recurrent network in closed loop: the questions of
+Payeur, Orsborn & Lajoie (2023) about a static network, for a network that reaches in time.
 
 An individual is pretrained under manual control, and its calibration gives the manifold (principal components of its
-counts) and the best decoder within it. Candidates of both kinds are tried in closed loop without learning, and the
-pair that is equally hard, target by target, is learnt, beside the intuitive decoder. Decoders are perturbed about the
-mean counts of the calibration, which move the cursor under none of them.
+counts) and the best decoder within it. Candidates of both kinds are tried in closed loop without learning. The pair
+that is equally hard, target by target, is then learned, and the intuitive decoder as well. Decoders are perturbed about
+the mean counts of the calibration, which move the cursor under none of them.
 """
 
 from __future__ import annotations
@@ -39,45 +39,50 @@ DECODERS = ("intuitive", "WMP", "OMP")
 DIMENSION = 6
 # Candidates of each kind, and how many are tried at a time.
 TRIED, AT_ONCE = 60, 20
-# Losses are means over so many updates: the first ones, and the last.
+# Number of updates that first and last losses are means over.
 FIRST, LAST = 5, 20
 
 
-class Learnt(NamedTuple):
-    """S seeds of one regime; an axis of 3 is that of DECODERS."""
+class LearningResult(NamedTuple):
+    """Results of learning in one regime, for S seeds; an axis of 3 is that of DECODERS."""
 
     seeds: Array  # (S,)
     losses: Array  # (S, 3, U)
-    held: Array  # (S,) part of the calibration's variance in the manifold
-    change: Array  # (S, 3) |W after - W before| / |W before|
+    variance_in_manifold: Array  # (S,) fraction of the calibration's variance
+    weight_change: Array  # (S, 3) |W after - W before| / |W before|
 
 
 def recipe(regime: str) -> Protocol:
     """The protocol of a regime."""
-    found = pretrained.shipped(RECIPE)
+    found = pretrained.load_recipe(RECIPE)
     population: Any = found.population
     law = Law(normal=(0.0, population.units ** -REGIMES[regime]))
     return found.model_copy(update={"population": population.model_copy(update={"recurrent_weights": law})})
 
 
-def learn(regime: str, seeds: Sequence[int]) -> Learnt:
-    """Perturb and practise."""
+def learn(regime: str, seeds: Sequence[int]) -> LearningResult:
+    """Perturb the decoders of these seeds and let the networks learn under them."""
     protocol = recipe(regime)
     with realtime.repeatable():
         prepared = {seed: prepare(protocol.model_copy(update={"seed": seed})) for seed in seeds}
-        each = [perturbed(protocol, seed, parameters) for seed, parameters in prepared.items()]
-        together = session_batch.gather(protocol, prepared, (0.0,) * len(DECODERS))
-        together = together._replace(decoders=tuple(decoder for decoders, _ in each for decoder in decoders))
-        before = together.population.W
-        course = experiment.course(together, ())
-        change = np.linalg.norm(course.end.W - before, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
+        each = [perturbed_decoders(protocol, seed, parameters) for seed, parameters in prepared.items()]
+        batch = session_batch.make_batch(protocol, prepared, (0.0,) * len(DECODERS))
+        batch = batch._replace(decoders=tuple(decoder for decoders, _ in each for decoder in decoders))
+        before = batch.population.W
+        results = experiment.run_days(batch, ())
+        change = np.linalg.norm(results.population.W - before, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
     shape = (len(seeds), len(DECODERS))
-    losses = course.losses.reshape(*shape, -1)
-    return Learnt(np.array(seeds), losses, np.array([held for _, held in each]), change.reshape(shape))
+    losses = results.losses.reshape(*shape, -1)
+    return LearningResult(
+        np.array(seeds),
+        losses,
+        np.array([variance_in_manifold for _, variance_in_manifold in each]),
+        change.reshape(shape),
+    )
 
 
-def perturbed(protocol: Protocol, seed: int, parameters: Parameters) -> tuple[list[Any], float]:
-    """The intuitive decoder, a WMP and an OMP of one individual; and the part of its variance in the manifold."""
+def perturbed_decoders(protocol: Protocol, seed: int, parameters: Parameters) -> tuple[list[Any], float]:
+    """The intuitive decoder, a WMP and an OMP of one individual, and the fraction of its variance in the manifold."""
     own = protocol.model_copy(update={"seed": seed})
     counts = calibrate(own, parameters.population).counts
     covariance, mean = manifolds.covariance_of(counts), counts.mean(axis=0)
@@ -95,90 +100,102 @@ def perturbed(protocol: Protocol, seed: int, parameters: Parameters) -> tuple[li
     def of(readout: Array) -> Any:
         return parameters.decoder._replace(M2=readout, m0=-readout @ mean, count_mean=mean)
 
-    losses = [tried(own, seed, parameters, [of(readout) for readout in several]) for several in readouts]
+    losses = [
+        losses_without_learning(own, seed, parameters, [of(readout) for readout in several]) for several in readouts
+    ]
     pair = candidates.equally_hard(*losses)
     three = [of(decoder @ axes), of(readouts[0][pair.within]), of(readouts[1][pair.outside])]
     return three, float(manifolds.part_along(axes, covariance))
 
 
-def tried(protocol: Protocol, seed: int, parameters: Parameters, decoders: Sequence[Any]) -> Array:
-    """(P, K) losses of the first reach to each target under each of P decoders, without learning."""
+def losses_without_learning(protocol: Protocol, seed: int, parameters: Parameters, decoders: Sequence[Any]) -> Array:
+    """Losses (P, K) of the first reach to each target under each of P decoders, without learning."""
     found = []
     for first in range(0, len(decoders), AT_ONCE):
         some = decoders[first : first + AT_ONCE]
-        together = session_batch.gather(protocol, {seed: parameters}, (0.0,) * len(some))._replace(decoders=tuple(some))
-        found.append(_once(together))
+        batch = session_batch.make_batch(protocol, {seed: parameters}, (0.0,) * len(some))._replace(
+            decoders=tuple(some)
+        )
+        found.append(_first_losses(batch))
     return np.concatenate(found)
 
 
-def _once(together: SessionBatch) -> Array:
-    given = session_batch.trials(together, 1, 0, together.task_plan.targets)
-    steps, rest = session_batch.side_by_side(together), session_batch.rest(together)
-    trajectory = run(together.loop, together.population, steps, rest, given.reaches, given.tables)
-    objective: Any = together.protocol.plasticity
-    judged = judge(
-        objective.objective, trajectory.cursors, trajectory.decoded, given.reaches.goal, together.loop.tick_s
-    )
+def _first_losses(batch: SessionBatch) -> Array:
+    given = session_batch.draw_trials(batch, 1, 0, batch.task_plan.targets)
+    steps, rest = session_batch.batched_decoder_steps(batch), session_batch.initial_decoder_states(batch)
+    trajectory = run(batch.loop, batch.population, steps, rest, given.reaches, given.tables)
+    objective: Any = batch.protocol.plasticity
+    judged = judge(objective.objective, trajectory.cursors, trajectory.decoded, given.reaches.goal, batch.loop.tick_s)
     return judged.losses
 
 
-def recurrent(seeds: int, jobs: int, advance: Callable[[int, int], None]) -> Outcome:
-    """Run it for the seeds of 1..`seeds` that learned to reach, in both regimes; found is what was learnt in each."""
+def recurrent(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:
+    """Run the experiment in both regimes, for the seeds of 1..`seeds` that learned to reach.
 
-    def parts(able: Mapping[str, pretrained.Groups]) -> list[Part]:
-        return [Part(learn, (regime, group)) for regime, several in able.items() for group in several]
+    `found` of the outcome are LearningResults by regime.
+    """
 
-    ran = pretrained.run({regime: recipe(regime) for regime in REGIMES}, seeds, parts, jobs, advance)
-    learnt = {}
+    def parts(trained: Mapping[str, pretrained.SeedGroups]) -> list[Part]:
+        return [Part(learn, (regime, group)) for regime, several in trained.items() for group in several]
+
+    finished = pretrained.run({regime: recipe(regime) for regime in REGIMES}, seeds, parts, jobs, on_progress)
+    learned = {}
     for regime in REGIMES:
-        those = [one for part, one in zip(parts(ran.able), ran.results, strict=True) if part.arguments[0] == regime]
-        learnt[regime] = Learnt(*(np.concatenate(field) for field in zip(*those, strict=True)))
+        of_regime = [
+            one
+            for part, one in zip(parts(finished.trained), finished.results, strict=True)
+            if part.arguments[0] == regime
+        ]
+        learned[regime] = LearningResult(*(np.concatenate(field) for field in zip(*of_regime, strict=True)))
     report = Report(
         title="Manifold perturbations of a recurrent network",
         summary=(
-            "A recurrent network, pretrained to reach, meets decoders that are perturbed within and outside its "
+            "A recurrent network, pretrained to reach, is given decoders that are perturbed within and outside its "
             "intrinsic manifold, equally hard at first, and learns by the gradient of the closed loop, with large "
             "(lazy) and small (rich) initial recurrent weights (after Payeur, Orsborn & Lajoie 2023, whose network is "
-            "static). Intervals are bootstrap intervals of means over seeds, 95 %."
+            "static). Intervals are 95 % bootstrap intervals of means over seeds."
         ),
-        bands=[band for regime, found in learnt.items() for band in bands(regime, found)],
-        figures=[Figure("Loss", "Mean over targets, median and quartiles over seeds.", lambda c: _draw(c, learnt))],
+        bands=[band for regime, found in learned.items() for band in bands(regime, found)],
+        figures=[Figure("Loss", "Mean over targets, median and quartiles over seeds.", lambda c: _draw(c, learned))],
         settings={
-            "updates": learnt["lazy"].losses.shape[-1],
+            "updates": learned["lazy"].losses.shape[-1],
             "candidates of each kind": TRIED,
             "processes": jobs,
-            **{name: told for regime, found in learnt.items() for name, told in intervals(regime, found).items()},
+            **{name: shown for regime, found in learned.items() for name, shown in intervals(regime, found).items()},
         },
-        wall_s=ran.wall_s,
+        wall_s=finished.wall_s,
     )
-    return Outcome(report, learnt, {"pretraining_s": ran.pretraining_s})
+    return Outcome(report, learned, {"pretraining_s": finished.pretraining_s})
 
 
-def first(learnt: Learnt) -> Array:
-    """(S, 3) loss before much is learnt."""
-    return learnt.losses[..., :FIRST].mean(axis=-1)
+def first(learned: LearningResult) -> Array:
+    """Mean loss (S, 3) of the first FIRST updates."""
+    return learned.losses[..., :FIRST].mean(axis=-1)
 
 
-def last(learnt: Learnt) -> Array:
-    """(S, 3) loss after learning."""
-    return learnt.losses[..., -LAST:].mean(axis=-1)
+def last(learned: LearningResult) -> Array:
+    """Mean loss (S, 3) of the last LAST updates."""
+    return learned.losses[..., -LAST:].mean(axis=-1)
 
 
-def left(learnt: Learnt) -> Array:
-    """(S, 3) log10 of the part of the loss that is left."""
-    return np.log10(last(learnt) / first(learnt))
+def left(learned: LearningResult) -> Array:
+    """log10 of last loss over first loss (S, 3)."""
+    return np.log10(last(learned) / first(learned))
 
 
-def soon(learnt: Learnt) -> Array:
-    """(S, 3) the update, from 0, before which a tenth of the first loss is left; U where it is not reached."""
-    reached = learnt.losses <= 0.1 * first(learnt)[..., np.newaxis]
-    return np.where(reached.any(axis=-1), reached.argmax(axis=-1), learnt.losses.shape[-1])
+def updates_to_a_tenth(learned: LearningResult) -> Array:
+    """The first update (S, 3), from 0, before which the loss is at most a tenth of the first; U where there is none."""
+    reached = learned.losses <= 0.1 * first(learned)[..., np.newaxis]
+    return np.where(reached.any(axis=-1), reached.argmax(axis=-1), learned.losses.shape[-1])
 
 
-def bands(regime: str, learnt: Learnt) -> list[Band]:
-    """The published direction: a WMP is learnt sooner and better than an OMP that is equally hard."""
-    start, end = np.log10(first(learnt)), left(learnt)
-    harder, later = end[:, 2] - end[:, 1], (soon(learnt)[:, 2] - soon(learnt)[:, 1]).astype(float)
+def bands(regime: str, learned: LearningResult) -> list[Band]:
+    """Bands of the published direction: a WMP is learned sooner and better than an OMP that is equally hard."""
+    start, end = np.log10(first(learned)), left(learned)
+    harder, later = (
+        end[:, 2] - end[:, 1],
+        (updates_to_a_tenth(learned)[:, 2] - updates_to_a_tenth(learned)[:, 1]).astype(float),
+    )
     return [
         Band(
             f"{regime}: first loss of the OMP over that of the WMP, log10",
@@ -187,9 +204,9 @@ def bands(regime: str, learnt: Learnt) -> list[Band]:
             0.3,
         ),
         Band(f"{regime}: loss left of the OMP over that of the WMP, log10", float(np.median(harder)), 0.0, np.inf),
-        Band(f"{regime}: p that no more of it is left", _harder(harder), 0.0, 0.05),
+        Band(f"{regime}: p that the OMP's is not larger", _harder(harder), 0.0, 0.05),
         Band(f"{regime}: updates to a tenth of the loss, OMP less WMP", float(np.median(later)), 0.0, np.inf),
-        Band(f"{regime}: p that they are not more", _harder(later), 0.0, 0.05),
+        Band(f"{regime}: p that the OMP's are not more", _harder(later), 0.0, 0.05),
     ]
 
 
@@ -200,33 +217,33 @@ def _harder(differences: Array) -> float:
         return 1.0
 
 
-def intervals(regime: str, learnt: Learnt) -> dict[str, str]:
-    """What was found, with its intervals."""
+def intervals(regime: str, learned: LearningResult) -> dict[str, str]:
+    """Means over seeds with their 95 % bootstrap intervals, as settings of the report."""
     draw = np.random.default_rng(0)
 
-    def told(values: Array) -> str:
+    def mean_and_interval(values: Array) -> str:
         low, high = resampling.mean_interval(values, 10_000, draw)
         return f"{values.mean():.3g} ({low:.3g} to {high:.3g})"
 
     found = {
-        f"{regime}: seeds": f"{len(learnt.seeds)}: {', '.join(map(str, learnt.seeds))}",
-        f"{regime}: part of the variance in the manifold": told(learnt.held),
+        f"{regime}: seeds": f"{len(learned.seeds)}: {', '.join(map(str, learned.seeds))}",
+        f"{regime}: fraction of variance in the manifold": mean_and_interval(learned.variance_in_manifold),
     }
     for name, values in (
-        ("first loss, log10", np.log10(first(learnt))),
-        ("last loss, log10", np.log10(last(learnt))),
-        ("loss left, log10", left(learnt)),
-        ("updates to a tenth of the loss", soon(learnt)),
-        ("relative change of W", learnt.change),
+        ("first loss, log10", np.log10(first(learned))),
+        ("last loss, log10", np.log10(last(learned))),
+        ("loss left, log10", left(learned)),
+        ("updates to a tenth of the loss", updates_to_a_tenth(learned)),
+        ("relative change of W", learned.weight_change),
     ):
-        found |= {f"{regime}, {which}: {name}": told(values[:, i]) for i, which in enumerate(DECODERS)}
-    difference = left(learnt)[:, 2] - left(learnt)[:, 1]
-    return found | {f"{regime}: loss left, OMP less WMP, log10": told(difference)}
+        found |= {f"{regime}, {which}: {name}": mean_and_interval(values[:, i]) for i, which in enumerate(DECODERS)}
+    difference = left(learned)[:, 2] - left(learned)[:, 1]
+    return found | {f"{regime}: loss left, OMP less WMP, log10": mean_and_interval(difference)}
 
 
-def _draw(canvas: Any, learnt: dict[str, Learnt]) -> None:
+def _draw(canvas: Any, learned: dict[str, LearningResult]) -> None:
     for axes, (regime, found) in zip(
-        np.ravel(canvas.subplots(1, len(learnt), sharey=True)), learnt.items(), strict=True
+        np.ravel(canvas.subplots(1, len(learned), sharey=True)), learned.items(), strict=True
     ):
         for i, which in enumerate(DECODERS):
             low, middle, high = np.percentile(found.losses[:, i], [25, 50, 75], axis=0)

@@ -1,9 +1,9 @@
-"""A static linear network with Gaussian noise that learns, by exact gradient descent, to put a cursor on K targets.
+"""Static linear networks with Gaussian noise that learn K targets by exact gradient descent (Payeur et al. 2023).
 
     v = A (b + U x + xi),   A = (I - W)^-1,   xi ~ N(0, s I)        u = V v
 
 One-hot input x, one entry for each target t_k = (cos 2 pi k / K, sin 2 pi k / K). Activity has mean mu_k = A (b + U_k)
-and covariance S = s A A' for every target, so that the expected loss is exact, without a sample drawn:
+and covariance S = s A A' for every target, so that the expected loss is known exactly, without sampling:
 
     L = tr(V S V')/2 + sum_k |V mu_k - t_k|^2 / 2K
 
@@ -16,13 +16,14 @@ dL/dW has rank two: a step W - r Z' Q with Q = H A' changes A by the Sherman-Mor
 
     A - r A Z' (I + r Q A Z')^-1 Q A,
 
-a few products of A with two rows. A is inverted afresh every `STRETCH` updates, and what rounding had done is recorded.
+a few products of A with two rows. A is inverted again every `UPDATES_PER_INVERSION` updates, and the
+rounding error of the steps is recorded.
 
 Learning from samples has the same form. With one sample v_k of activity for each target, the gradient of the mean of
 |V v_k - t_k|^2 / 2 has the same Z, and Q = sum_k (V v_k - t_k) v_k' / K.
 
-All arrays have a leading batch axis: B networks (seeds, perturbations, learning rates) side by side, none of which
-changes another's numbers. N units, K targets.
+All arrays have a leading batch axis of B networks (seeds, perturbations, learning rates); no network affects another.
+N units, K targets.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ from decoderd.populations.linear import equations
 from decoderd.populations.linear.equations import Gradients, Noise, gain, targets
 from decoderd.rng import generator
 
-# Updates between two fresh inversions. Long enough that they cost little; see `Stretch.rounding`.
-STRETCH = 50
+# Updates between two inversions of A: enough that inversions cost little; see `UpdateBlock.rounding` for the error.
+UPDATES_PER_INVERSION = 50
 
 
-# From the number of an update to standard normal numbers (B, N, K): the private noise of one sample for each target.
+# A function of the number of an update: standard normal numbers (B, N, K), private noise of one sample for each target.
 Samples = Callable[[int], Array]
 
 
 class Network(NamedTuple):
-    """B networks."""
+    """Weights, readout and targets of B networks."""
 
     W: Array  # (B, N, N) recurrent weights
     U: Array  # (B, N, K) input weights
@@ -60,7 +61,7 @@ class Network(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Of activity."""
+    """Means and covariances of activity of B networks."""
 
     means: Array  # (B, N, K) for each target
     private: Array  # (B, N, N) S, the covariance about them
@@ -69,24 +70,24 @@ class Moments(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Learning rates; 0 keeps what it is for fixed."""
+    """Learning rates of W, U and b; 0 keeps them fixed."""
 
     W: Array  # (B,)
     U: float = 0.0
     b: float = 0.0
 
 
-class Stretch(NamedTuple):
-    """m updates in a row: before update i, W was begin.W - rate (left_0' right_0 + ... + left_{i-1}' right_{i-1})."""
+class UpdateBlock(NamedTuple):
+    """m successive updates: before update i, W was begin.W - rate (left_0' right_0 + ... + left_{i-1}' right_{i-1})."""
 
     begin: Network  # before the first of them
     rates: Array  # (B,) rates of W; 0 where a network has stopped
     left: Array  # (B, m, 2, N) Z
     right: Array  # (B, m, 2, N) Q
-    losses: Array  # (B, m) before each update; expected losses, also where samples are learnt from
-    gradient_norms: Array  # (B, m) |left' right|, Frobenius: |dL/dW| unless samples are learnt from
-    kept: NDArray[np.int64]  # (B,) updates of these that left the network stable: m, or fewer where it then stopped
-    rounding: float  # of A at the end, the largest difference from its fresh inverse, as a part of the largest entry
+    losses: Array  # (B, m) before each update; expected losses, also when learning from samples
+    gradient_norms: Array  # (B, m) |left' right|, Frobenius: |dL/dW| unless learning from samples
+    kept: NDArray[np.int64]  # (B,) number of updates carried out: m, or fewer where the network then stopped
+    rounding: float  # largest error of A at the end, over its largest entry
     end: Network  # after the last of them
 
 
@@ -108,7 +109,7 @@ def draw(
 
 
 def chosen(network: Network, index: NDArray[np.int64] | list[int]) -> Network:
-    """Some of the networks, in the order of `index`, which may name one several times."""
+    """The networks of `index`, in its order; an index may occur several times."""
     return network._replace(W=network.W[index], U=network.U[index], b=network.b[index], V=network.V[index])
 
 
@@ -123,13 +124,13 @@ def moments(network: Network) -> Moments:
 
 
 def loss(network: Network) -> Array:
-    """L, (B,)."""
+    """Expected loss L (B,)."""
     A = gain(network.W)
     return _loss(network, *_errors(network, A, network.b[..., np.newaxis] + network.U))
 
 
 def gradients(network: Network) -> Gradients:
-    """Of L, by the formulas above."""
+    """Gradients of the expected loss, by the equations above."""
     A, (batch, n), K = gain(network.W), network.b.shape, network.targets.shape[1]
     drive = network.b[..., np.newaxis] + network.U
     Z, errors = _errors(network, A, drive)
@@ -139,20 +140,20 @@ def gradients(network: Network) -> Gradients:
     return equations.gradients(each, _t(errors), noise, A, _t(A @ drive), inputs, share)
 
 
-def at(stretch: Stretch, network: int, update: int) -> Array:
-    """W (N, N) of one network before the given update of a stretch."""
-    n = stretch.left.shape[-1]
-    left, right = (side[network, :update].reshape(-1, n) for side in (stretch.left, stretch.right))
-    return stretch.begin.W[network] - stretch.rates[network] * left.T @ right
+def weights_before(block: UpdateBlock, network: int, update: int) -> Array:
+    """W (N, N) of one network before an update of a block, counted from 0."""
+    n = block.left.shape[-1]
+    left, right = (side[network, :update].reshape(-1, n) for side in (block.left, block.right))
+    return block.begin.W[network] - block.rates[network] * left.T @ right
 
 
 def descend(
-    network: Network, rates: Rates, updates: int, every: int = STRETCH, samples: Samples | None = None
-) -> Iterator[Stretch]:
-    """Gradient descent, stretch by stretch: on the expected loss or, with `samples`, on that of a sample a target.
+    network: Network, rates: Rates, updates: int, every: int = UPDATES_PER_INVERSION, samples: Samples | None = None
+) -> Iterator[UpdateBlock]:
+    """Gradient descent in blocks of updates, on the expected loss or, with `samples`, on one sample for each target.
 
-    A network in which an update would make an eigenvalue of W leave the unit disc (activity would have no steady
-    state) stops before that update; the others go on. Raises NumericalError if a network is not stable at first.
+    A network stops before an update that would move an eigenvalue of W out of the unit disc, where activity has no
+    steady state; the others continue. Raises NumericalError if a network is unstable at first.
     """
     certificates = [_certified(W) for W in network.W]
     running = np.array(rates.W, dtype=np.float64)
@@ -160,7 +161,7 @@ def descend(
     A = gain(network.W)
     for first in range(0, updates, every):
         m = min(every, updates - first)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # beyond an instability, undone below
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # after an instability; undone below
             left, right, losses, norms, last, U, b = _updates(
                 network, A, running, rates, range(first, first + m), ~stopped, samples
             )
@@ -180,7 +181,7 @@ def descend(
         size = np.abs(fresh[going]).max(axis=(1, 2), initial=0.0)
         rounding = float((np.abs(last[going] - fresh[going]).max(axis=(1, 2), initial=0.0) / size).max(initial=0.0))
         end = network._replace(W=W, U=U, b=b)
-        yield Stretch(network, running, left, right, losses, norms, kept, rounding, end)
+        yield UpdateBlock(network, running, left, right, losses, norms, kept, rounding, end)
         running = np.where(stopped, 0.0, running)
         network, A = end, fresh
 
@@ -201,7 +202,7 @@ def _updates(
     going: NDArray[np.bool_],
     samples: Samples | None,
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
-    """The updates of these numbers: Z, Q, losses, gradient norms of each, and A, U, b after the last."""
+    """Carry out the updates of these numbers: Z, Q, losses, gradient norms of each, and A, U, b after the last."""
     (batch, n), m = network.b.shape, len(which)
     left, right = np.empty((batch, m, 2, n)), np.empty((batch, m, 2, n))
     losses, norms = np.empty((batch, m)), np.empty((batch, m))
@@ -244,7 +245,7 @@ def _loss(network: Network, Z: Array, errors: Array) -> Array:
 
 
 def _inverse(small: Array) -> Array:
-    """(I + small)^-1 of 2 x 2 matrices (B, 2, 2), written out: LAPACK would take longer to be called."""
+    """(I + small)^-1 of 2 x 2 matrices (B, 2, 2), written out: faster than a call of LAPACK."""
     a, b, c, d = 1 + small[:, 0, 0], small[:, 0, 1], small[:, 1, 0], 1 + small[:, 1, 1]
     adjugate = np.array([[d, -b], [-c, a]]).transpose(2, 0, 1)
     return adjugate / (a * d - b * c)[:, np.newaxis, np.newaxis]

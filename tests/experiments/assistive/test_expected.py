@@ -5,8 +5,8 @@ import pytest
 
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment as assistive
-from decoderd.experiments.assistive.expected import FAST, FULL, of
-from decoderd.experiments.assistive.experiment import Course
+from decoderd.experiments.assistive.expected import FAST, FULL, bands_of
+from decoderd.experiments.assistive.experiment import SessionResults
 from decoderd.experiments.bias import experiment as bias
 from decoderd.preparation.pretraining import Pretrained
 
@@ -14,12 +14,12 @@ INTENSITIES = (0.0, 0.1, 0.25, 0.5)
 
 
 class End(NamedTuple):
-    """For the parameters of populations."""
+    """Stands for the parameters of populations."""
 
     W: np.ndarray
 
 
-def a_course(first, needed, seeds=6):
+def a_result(first, needed, seeds=6):
     """Sessions with these first losses by intensity; N_c goes from needed[0] to needed[1] by intensity."""
     levels = np.tile(INTENSITIES, seeds)
     losses = np.empty((len(levels), 3, 4))
@@ -29,7 +29,7 @@ def a_course(first, needed, seeds=6):
         day: np.stack([_curve(needed[k][i]) for _ in range(seeds) for k in range(4)]) for i, day in enumerate((1, 3))
     }
     change = np.array([[[2.0, 2.0], [1.0, 1.0]]] * len(levels))
-    return Course(
+    return SessionResults(
         np.repeat(np.arange(seeds), 4), levels, losses, curves, change, np.full((len(levels), 3), 0.5), End(levels)
     )
 
@@ -38,36 +38,38 @@ def _curve(needed, units=12):
     return np.where(np.arange(1, units + 1) < needed, -10.0, np.where(np.arange(units) == 0, -10.0, 0.0))
 
 
-def by_name(course, expected=FULL):
-    return {band.name: band for band in of(course, expected)}
+def by_name(results, expected=FULL):
+    return {band.name: band for band in bands_of(results, expected)}
 
 
-def test_a_course_as_published_is_within_all_bands():
-    course = a_course((20.0, 10.0, 5.0, 3.0), [(8, 8), (8, 7), (8, 5), (8, 3)])
-    bands = by_name(course)
+def test_published_results_are_within_all_bands():
+    results = a_result((20.0, 10.0, 5.0, 3.0), [(8, 8), (8, 7), (8, 5), (8, 3)])
+    bands = by_name(results)
     assert all(band.ok for band in bands.values()), [band for band in bands.values() if not band.ok]
     assert bands["change of N_c from first to last day, intensity 0.5"].value == -5
-    assert bands["p that intensity makes no difference to it"].value == pytest.approx(1 / 2**6)
+    assert bands["p that N_c falls no more at the highest intensity than at 0"].value == pytest.approx(1 / 2**6)
 
 
 def test_losses_that_do_not_fall_with_intensity_are_missed():
-    course = a_course((20.0, 20.5, 5.0, 3.0), [(8, 7)] * 4)
-    bands = by_name(course)
-    assert bands["the same, largest ratio to that of the next lower intensity"].value == pytest.approx(1.025)
-    assert not bands["the same, largest ratio to that of the next lower intensity"].ok
+    results = a_result((20.0, 20.5, 5.0, 3.0), [(8, 7)] * 4)
+    bands = by_name(results)
+    assert bands["loss of the first update, largest ratio to that of the next lower intensity"].value == pytest.approx(
+        1.025
+    )
+    assert not bands["loss of the first update, largest ratio to that of the next lower intensity"].ok
     assert not bands["loss of the first update, intensity 0.1"].ok
-    assert bands["p that intensity makes no difference to it"].value == 1.0
+    assert bands["p that N_c falls no more at the highest intensity than at 0"].value == 1.0
 
 
-def test_what_becomes_less_compact_is_missed():
-    bands = by_name(a_course((20.0, 10.0, 5.0, 3.0), [(2, 9), (3, 5), (4, 4), (5, 3)]))
+def test_rising_n_c_is_missed():
+    bands = by_name(a_result((20.0, 10.0, 5.0, 3.0), [(2, 9), (3, 5), (4, 4), (5, 3)]))
     verdicts = [bands[f"change of N_c from first to last day, intensity {x:g}"].ok for x in INTENSITIES]
     assert verdicts == [False, False, True, True]
 
 
-def test_recipes_that_come_with_the_experiments_are_protocols():
+def test_recipes_are_valid_protocols():
     for name in ("assistive", "assistive-fast", "assistive-published", "bias"):
-        assert pretrained.shipped(name).name == name
+        assert pretrained.load_recipe(name).name == name
     assert sorted(FULL.first) == list(INTENSITIES)
     assert len(FAST.first) == 4
 
@@ -80,45 +82,45 @@ def test_recipes_that_come_with_the_experiments_are_protocols():
         (12, 1, [(1, 2, 3, 4, 5), (6, 7, 8, 9, 10), (11, 12)]),
     ],
 )
-def test_every_process_gets_its_share_of_the_seeds(seeds, jobs, cut):
-    assert pretrained.groups(seeds, jobs) == cut
+def test_seeds_are_divided_among_processes(seeds, jobs, cut):
+    assert pretrained.seed_groups(seeds, jobs) == cut
 
 
-def test_parts_are_put_together_in_order():
+def test_results_of_parts_are_concatenated_in_order():
     one, other = (
-        a_course((4.0, 3.0, 2.0, 1.0), [(2, 2)] * 4, seeds=1),
-        a_course((8.0, 6.0, 4.0, 2.0), [(3, 3)] * 4, seeds=2),
+        a_result((4.0, 3.0, 2.0, 1.0), [(2, 2)] * 4, seeds=1),
+        a_result((8.0, 6.0, 4.0, 2.0), [(3, 3)] * 4, seeds=2),
     )
-    both = assistive.together([one, other])
+    both = assistive.concatenate([one, other])
     assert both.losses.shape == (12, 3, 4)
     np.testing.assert_array_equal(both.losses[:4], one.losses)
     np.testing.assert_array_equal(both.curves[3][4:], other.curves[3])
 
 
-def test_weights_of_bias_learning_are_counted(monkeypatch):
-    """As many as differ; that none does is what the experiment shows."""
+def test_changed_weights_of_bias_learning_are_counted(monkeypatch):
+    """With a training that changes three weights by mistake."""
 
-    def slip(settings, kind, config, population, timing, seeds):
+    def wrong_training(settings, kind, config, population, timing, seeds):
         U = population.U.copy()
         U[0, 0, :3] = np.nextafter(U[0, 0, :3], 1)
         return Pretrained(population._replace(U=U, b=population.b + 1), np.ones((len(seeds), 5)))
 
-    monkeypatch.setattr("decoderd.preparation.pretraining.train", slip)
+    monkeypatch.setattr("decoderd.preparation.pretraining.train", wrong_training)
     assert bias.learn("recurrent", (1, 2)).changed == 3
 
 
-def test_a_feedforward_network_is_one_without_memory_or_recurrence():
+def test_the_feedforward_network_has_no_recurrence_and_no_memory():
     given = bias.recipe("feedforward")
     assert given.population.recurrent_weights.normal == (0.0, 0.0)
     assert given.population.tau_s == given.tick_s
 
 
-def test_the_fast_recipe_is_judged_by_its_last_update():
-    course = a_course((6.0, 5.0, 4.0, 3.0), [(8, 8)] * 4)
-    course.losses[:, -1, -1] = 0.015
-    course = course._replace(intensities=np.tile(sorted(FAST.first), len(course.seeds) // 4))
-    bands = by_name(course, FAST)
+def test_the_fast_recipe_is_compared_by_its_last_update():
+    results = a_result((6.0, 5.0, 4.0, 3.0), [(8, 8)] * 4)
+    results.losses[:, -1, -1] = 0.015
+    results = results._replace(intensities=np.tile(sorted(FAST.first), len(results.seeds) // 4))
+    bands = by_name(results, FAST)
     assert [band.value for name, band in bands.items() if "last update" in name] == [0.015] * 4
     assert all(band.ok for band in bands.values())
-    full = by_name(a_course((20.0, 10.0, 5.0, 3.0), [(8, 8)] * 4))
+    full = by_name(a_result((20.0, 10.0, 5.0, 3.0), [(8, 8)] * 4))
     assert full["mean loss of the last day, intensity 0"].value == 1.0

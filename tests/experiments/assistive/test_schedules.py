@@ -18,12 +18,12 @@ SHIPPED = Path(__file__).parents[3] / "protocols" / "experiments"
 
 @pytest.fixture
 def small_recipe(monkeypatch):
-    """Five days of a few trials in the place of the recipes that come with the experiment."""
+    """Five days of a few trials instead of the recipes that come with the experiment."""
     data = small()
     data["schedule"]["days"] = 5
     data["pretraining"]["loss_at_most"] = 1e9
     parsed = protocol.parse(data)
-    monkeypatch.setattr(pretrained, "shipped", lambda name: parsed)
+    monkeypatch.setattr(pretrained, "load_recipe", lambda name: parsed)
     return parsed
 
 
@@ -32,18 +32,18 @@ def outcome(small_recipe):
     return schedules.schedules("assistive-fast", 2, 1, (1, 3), lambda done, of: None)
 
 
-def test_schedules_part_where_they_differ(outcome):
-    """Until the first day that one is adapted on and the other is not, they are the same to the bit."""
-    losses = {name: course.losses for name, course in outcome.found.items()}
+def test_schedules_are_equal_up_to_the_day_they_differ(outcome):
+    """To the bit, up to the first day on which one is adapted and the other is not."""
+    losses = {name: results.losses for name, results in outcome.found.items()}
     for name, days in (("until day 1", 1), ("until day 3", 3), (schedules.SWAPS, 3)):
         np.testing.assert_array_equal(losses[name][:, :days], losses[schedules.EVERY_DAY][:, :days])
         assert np.all(losses[name][:, days] != losses[schedules.EVERY_DAY][:, days])
     assert np.all(losses[schedules.FIXED][:, 0] != losses[schedules.EVERY_DAY][:, 0])
 
 
-def test_what_nights_change(outcome):
-    course = outcome.found[schedules.SWAPS]
-    expected = [row[3] - row[2] for row in course.participation]
+def test_changes_over_nights_with_and_without_a_swap(outcome):
+    results = outcome.found[schedules.SWAPS]
+    expected = [row[3] - row[2] for row in results.participation]
     np.testing.assert_array_equal(schedules.over_nights(outcome.found, True), expected)
     assert len(schedules.over_nights(outcome.found, False)) == 2
 
@@ -54,29 +54,29 @@ def test_slopes_of_a_straight_line(outcome):
     np.testing.assert_allclose(schedules.slopes(line), [0.02, -0.01])
 
 
-def test_bands_say_what_was_found(outcome):
+def test_the_band_of_the_last_loss(outcome):
     found = {band.name: band.value for band in outcome.bands}
-    course = outcome.found["until day 3"]
-    ratio = np.median(course.losses[:, -1].mean(axis=1)) / np.median(
+    results = outcome.found["until day 3"]
+    ratio = np.median(results.losses[:, -1].mean(axis=1)) / np.median(
         outcome.found[schedules.EVERY_DAY].losses[:, -1].mean(axis=1)
     )
     assert found["loss of the last day, until day 3 over every day"] == pytest.approx(ratio)
 
 
-def test_the_command(small_recipe, tmp_path):
+def test_the_command_prints_bands_and_writes_a_page(small_recipe, tmp_path):
     arguments = ["schedules", "--seeds", "2", "--jobs", "1", "--stop-day", "2", "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(reproduce, arguments)
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert [band["name"] for band in told["bands"]][-1] == "loss of the last day, until day 2 over every day"
-    assert len(told["bands"]) == 5
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert [band["name"] for band in printed["bands"]][-1] == "loss of the last day, until day 2 over every day"
+    assert len(printed["bands"]) == 5
     assert (tmp_path / "schedules.html").read_text().count("<img") == 2
 
 
 @pytest.mark.parametrize(("name", "schedule"), [("fixed-decoder", "FIXED"), ("readout-swap", "SWAPS")])
-def test_the_protocols_that_sessions_run_are_those_schedules(name, schedule):
-    shipped = protocol.load(SHIPPED / f"{name}.toml")
+def test_the_shipped_protocols_equal_the_schedules(name, schedule):
+    protocol_of_session = protocol.load(SHIPPED / f"{name}.toml")
     changed = schedules.changed(
-        pretrained.shipped("assistive-fast"), schedules.changes(10, ())[getattr(schedules, schedule)]
+        pretrained.load_recipe("assistive-fast"), schedules.changes(10, ())[getattr(schedules, schedule)]
     )
-    assert shipped.model_copy(update={"name": changed.name}) == changed
+    assert protocol_of_session.model_copy(update={"name": changed.name}) == changed

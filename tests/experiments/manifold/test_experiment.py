@@ -1,4 +1,4 @@
-"""The experiment's parts, for a few seeds: what must hold of every network, and that processes change nothing."""
+"""Parts of the manifold experiment for a few seeds: properties of every network, independent of processes."""
 
 import numpy as np
 import pytest
@@ -17,18 +17,18 @@ def prepared():
 
 
 @pytest.fixture(scope="module")
-def learnt():
+def learned():
     return experiment.learn(SEEDS, experiment.LAZY, 150)
 
 
 def test_initial_training_learns(prepared):
-    losses = prepared.course.losses
+    losses = prepared.run.losses
     assert losses.shape == (2, experiment.INITIAL_UPDATES + 1)
     assert (losses[:, -1] < 0.05 * losses[:, 0]).all()
 
 
 def test_the_pair_is_equally_hard(prepared):
-    """By the losses of networks with these readouts, worked out anew for all candidates of one kind."""
+    """By losses of all candidates of one kind, computed here independently."""
     network, s = prepared.network, 0
     readouts = candidates.readouts_within(
         prepared.decoder[s], prepared.axes[s], candidates.within(6, np.random.default_rng(0))
@@ -45,7 +45,7 @@ def test_the_pair_is_equally_hard(prepared):
     assert nearer < 0.05 * len(readouts)  # OMPs lie close to the aim, so few WMPs are closer to the one chosen
 
 
-def test_the_readouts_are_the_orders(prepared):
+def test_the_readouts_follow_from_the_orders(prepared):
     for s in range(2):
         np.testing.assert_allclose(
             prepared.readouts[s, 0], prepared.decoder[s] @ prepared.axes[s][prepared.within[s]], atol=1e-12
@@ -55,21 +55,21 @@ def test_the_readouts_are_the_orders(prepared):
         )
 
 
-def test_the_metrics_at_first(learnt):
-    np.testing.assert_allclose(learnt.overlaps[:, :, 0], 1, atol=1e-12)
-    np.testing.assert_allclose(learnt.angles[:, 0, 0], 0, atol=1e-6)  # a WMP reads the manifold
-    assert np.degrees(learnt.angles[:, 1, 0]).min() > 45
-    assert (learnt.projection[:, 1] > learnt.projection[:, 0]).all()
+def test_measures_before_learning(learned):
+    np.testing.assert_allclose(learned.overlaps[:, :, 0], 1, atol=1e-12)
+    np.testing.assert_allclose(learned.angles[:, 0, 0], 0, atol=1e-6)  # a WMP reads the manifold
+    assert np.degrees(learned.angles[:, 1, 0]).min() > 45
+    assert (learned.projection[:, 1] > learned.projection[:, 0]).all()
 
 
-def test_weight_change_is_bounded_by_its_path(learnt):
-    path = experiment.RATE * learnt.gradient_norms.sum(axis=-1)
-    assert (learnt.weight_change <= path).all()
-    assert (learnt.weight_change > 0.2 * path).all()
+def test_weight_change_is_bounded_by_its_path(learned):
+    path = experiment.RATE * learned.gradient_norms.sum(axis=-1)
+    assert (learned.weight_change <= path).all()
+    assert (learned.weight_change > 0.2 * path).all()
 
 
 def test_strategies_against_projectors(prepared):
-    """The perturbed decoder is the one that the readout applies to the coordinates."""
+    """The perturbed decoder is that which the readout applies to the coordinates."""
     W = prepared.network.W * 0.9
     found = experiment._strategies(prepared, W[:, np.newaxis])
     now = networks.moments(prepared.network._replace(W=W)).total
@@ -82,8 +82,8 @@ def test_strategies_against_projectors(prepared):
             assert found[s, j, 0] == pytest.approx(change)
 
 
-def test_the_angle_of_an_update_is_that_of_a_small_step(prepared):
-    network = experiment.perturbed(prepared)
+def test_the_angle_of_an_update_against_a_small_step(prepared):
+    network = experiment.perturbed_networks(prepared)
     axes = np.concatenate([prepared.axes] * 2)
     _, _, angle = experiment._activity(network, network.W, axes, prepared.moments)
     before = networks.moments(network).total
@@ -95,7 +95,7 @@ def test_the_angle_of_an_update_is_that_of_a_small_step(prepared):
 
 
 def test_increments_end_on_the_whole_perturbation(prepared):
-    found = experiment.increments(SEEDS, experiment.LAZY)
+    found = experiment.learn_in_increments(SEEDS, experiment.LAZY)
     assert found.stepwise_losses.shape == found.direct_losses.shape == (2, experiment.INCREMENTAL_UPDATES + 1)
     np.testing.assert_allclose(found.stepwise_losses[:, 0], found.direct_losses[:, 0])
     np.testing.assert_array_equal(found.stepwise, found.stepwise_losses[:, -1])
@@ -103,36 +103,36 @@ def test_increments_end_on_the_whole_perturbation(prepared):
 
 
 def test_a_high_rate_is_unstable_and_a_low_one_is_not():
-    low, high = (experiment.sweep(SEEDS, experiment.LAZY, rate, 60) for rate in (1e-3, 0.5))
+    low, high = (experiment.sweep_rate(SEEDS, experiment.LAZY, rate, 60) for rate in (1e-3, 0.5))
     assert not low.unstable.any()
     assert high.unstable.all()
     assert high.irregular.all()
 
 
-def test_learning_from_samples_is_near_to_learning_by_the_gradient(learnt):
-    found = experiment.sampled(SEEDS, experiment.LAZY, 150)
-    np.testing.assert_allclose(found.losses[..., 0], learnt.losses[..., 0])
-    assert (found.losses != learnt.losses)[..., 1:].all()
-    assert np.abs(found.losses - learnt.losses).max() < 0.2 * learnt.losses.max()
+def test_learning_from_samples_is_near_to_learning_by_the_gradient(learned):
+    found = experiment.learn_from_samples(SEEDS, experiment.LAZY, 150)
+    np.testing.assert_allclose(found.losses[..., 0], learned.losses[..., 0])
+    assert (found.losses != learned.losses)[..., 1:].all()
+    assert np.abs(found.losses - learned.losses).max() < 0.2 * learned.losses.max()
 
 
-def test_bands_of_every_kind(learnt):
-    whole = learnt._replace(losses=np.pad(learnt.losses, ((0, 0), (0, 0), (0, 1850)), mode="edge"))
-    bands = expected.of_learning("lazy", whole)
-    swept = [experiment.Swept(np.zeros((20, 2)), np.ones((20, 2)), np.zeros((20, 2, 3)))] * 6
-    bands += expected.of_sweep(swept)
+def test_all_bands_have_a_name_and_a_range(learned):
+    whole = learned._replace(losses=np.pad(learned.losses, ((0, 0), (0, 0), (0, 1850)), mode="edge"))
+    bands = expected.learning_bands("lazy", whole)
+    swept = [experiment.RateResult(np.zeros((20, 2)), np.ones((20, 2)), np.zeros((20, 2, 3)))] * 6
+    bands += expected.rate_bands(swept)
     assert len({band.name for band in bands}) == len(bands) > 60
     assert all(band.low < band.high for band in bands)
     by_name = {band.name: band for band in bands}
-    assert by_name["lazy: WMP: loss at first"].value == pytest.approx(learnt.losses[:, 0, 0].mean())
+    assert by_name["lazy: WMP: loss at first"].value == pytest.approx(learned.losses[:, 0, 0].mean())
     assert by_name["rate 0.01: OMP unstable"].ok
     assert not by_name["rate 0.001: WMP irregular"].ok
 
 
-def test_the_same_on_any_number_of_processes_and_in_any_company():
-    alone = [pool.Part(experiment.sweep, ((seed,), experiment.LAZY, 1e-2, 60)) for seed in SEEDS]
-    together = pool.Part(experiment.sweep, (SEEDS, experiment.LAZY, 1e-2, 60))
-    two = experiment.together(pool.run(alone, 2).results)
-    (one,) = pool.run([together], 1).results
+def test_results_do_not_depend_on_processes_or_batches():
+    single = [pool.Part(experiment.sweep_rate, ((seed,), experiment.LAZY, 1e-2, 60)) for seed in SEEDS]
+    both = pool.Part(experiment.sweep_rate, (SEEDS, experiment.LAZY, 1e-2, 60))
+    two = experiment.concatenate(pool.run(single, 2).results)
+    (one,) = pool.run([both], 1).results
     for apart, at_once in zip(two, one, strict=True):
         np.testing.assert_array_equal(apart, at_once)

@@ -1,4 +1,4 @@
-"""The static network: against sampled activity, finite differences, and gradient descent written out."""
+"""The static network against sampled activity, finite differences, and plain gradient descent."""
 
 import numpy as np
 import pytest
@@ -103,16 +103,16 @@ def test_descent_is_gradient_descent(exponent):
         now = network._replace(W=W)
         losses.append([plain_loss(*parts(now, i)) for i in range(2)])
         W = W - 1e-2 * np.array([plain_gradient(*parts(now, i)) for i in range(2)])
-    stretches = list(networks.descend(network, Rates(np.full(2, 1e-2)), 120))
-    found = np.concatenate([stretch.losses for stretch in stretches], axis=1)
+    blocks = list(networks.descend(network, Rates(np.full(2, 1e-2)), 120))
+    found = np.concatenate([block.losses for block in blocks], axis=1)
     np.testing.assert_allclose(found, np.transpose(losses), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(stretches[-1].end.W, W, atol=1e-12)
-    assert max(stretch.rounding for stretch in stretches) < 1e-12
-    norms = np.concatenate([stretch.gradient_norms for stretch in stretches], axis=1)
+    np.testing.assert_allclose(blocks[-1].end.W, W, atol=1e-12)
+    assert max(block.rounding for block in blocks) < 1e-12
+    norms = np.concatenate([block.gradient_norms for block in blocks], axis=1)
     np.testing.assert_allclose(norms[:, 0], [np.linalg.norm(plain_gradient(*parts(network, i))) for i in range(2)])
 
 
-def test_how_often_it_is_inverted_does_not_matter():
+def test_losses_do_not_depend_on_how_often_A_is_inverted():
     network = networks.draw((1,), 0.55)
     often, seldom = (
         np.concatenate([s.losses for s in networks.descend(network, Rates(np.array([1e-2])), 300, every)], axis=1)
@@ -149,12 +149,12 @@ def test_descent_by_samples():
             step[at] = 1e-5
             slope[at] = (loss(W + step, sample) - loss(W - step, sample)) / 2e-5
         W = W - 0.05 * slope
-    (stretch,) = networks.descend(network, Rates(np.array([0.05])), 3, samples=lambda update: xi[update])
-    np.testing.assert_allclose(stretch.end.W[0], W, atol=1e-8)
-    assert stretch.losses[0, 0] == pytest.approx(networks.loss(network)[0])  # expected, not the sample's
+    (block,) = networks.descend(network, Rates(np.array([0.05])), 3, samples=lambda update: xi[update])
+    np.testing.assert_allclose(block.end.W[0], W, atol=1e-8)
+    assert block.losses[0, 0] == pytest.approx(networks.loss(network)[0])  # expected, not the sample's
 
 
-def test_what_does_not_learn_stays_as_it_is():
+def test_a_rate_of_0_keeps_parameters_fixed():
     network = small()
     *_, last = networks.descend(network, Rates(np.zeros(3), 0.1), 20)
     np.testing.assert_array_equal(last.end.W, network.W)
@@ -162,15 +162,15 @@ def test_what_does_not_learn_stays_as_it_is():
     assert (networks.loss(last.end) < networks.loss(network)).all()
 
 
-def test_W_within_a_stretch():
+def test_weights_within_a_block():
     network = small()
-    (stretch,) = networks.descend(network, Rates(np.array([0.01, 0.02, 0.03])), 20)
+    (block,) = networks.descend(network, Rates(np.array([0.01, 0.02, 0.03])), 20)
     for i in range(20):
-        W = np.array([networks.at(stretch, b, i) for b in range(3)])
-        np.testing.assert_allclose(networks.loss(network._replace(W=W)), stretch.losses[:, i], atol=1e-12)
+        W = np.array([networks.weights_before(block, b, i) for b in range(3)])
+        np.testing.assert_allclose(networks.loss(network._replace(W=W)), block.losses[:, i], atol=1e-12)
 
 
-def test_networks_side_by_side_do_not_change_one_another():
+def test_networks_of_a_batch_do_not_affect_one_another():
     network = networks.draw((1, 2, 3), 0.55)
     rates = np.array([1e-2, 0.3, 2e-2])
     *_, together = networks.descend(network, Rates(rates), 100)
@@ -190,15 +190,15 @@ def test_a_network_stops_before_it_becomes_unstable():
             break
         W, until = after, until + 1
     assert 0 < until < 40
-    stretches = list(networks.descend(network, Rates(rate, 0.01), 80, every=40))
-    assert [stretch.kept.tolist() for stretch in stretches] == [[until, 40], [0, 40]]
-    assert stretches[1].rates.tolist() == [0, 1e-2]
+    blocks = list(networks.descend(network, Rates(rate, 0.01), 80, every=40))
+    assert [block.kept.tolist() for block in blocks] == [[until, 40], [0, 40]]
+    assert blocks[1].rates.tolist() == [0, 1e-2]
     *_, exact = networks.descend(network, Rates(rate, 0.01), until, every=until)
-    np.testing.assert_allclose(stretches[-1].end.W[0], exact.end.W[0], atol=1e-12)
-    np.testing.assert_allclose(stretches[-1].end.U[0], exact.end.U[0], atol=1e-12)  # nothing else of it goes on either
+    np.testing.assert_allclose(blocks[-1].end.W[0], exact.end.W[0], atol=1e-12)
+    np.testing.assert_allclose(blocks[-1].end.U[0], exact.end.U[0], atol=1e-12)  # U and b stop as well
 
 
-def test_an_unstable_network_does_not_begin():
+def test_an_unstable_network_is_refused():
     network = small()
     with pytest.raises(NumericalError, match="unit circle"):
         list(networks.descend(network._replace(W=network.W * 5), Rates(np.full(3, 1e-3)), 10))

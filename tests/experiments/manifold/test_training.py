@@ -1,3 +1,5 @@
+"""Training runs of static networks: losses, kept weights, networks that stop."""
+
 import numpy as np
 import pytest
 
@@ -12,37 +14,37 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def course(network):
-    return training.follow(network, Rates(np.array([5e-2, 4e-2])), 130, (0, 1, 50, 99, 130), (0.5, 0.25, 1e-6))
+def run(network):
+    return training.train(network, Rates(np.array([5e-2, 4e-2])), 130, (0, 1, 50, 99, 130), (0.5, 0.25, 1e-6))
 
 
-def test_losses_end_with_that_of_the_last_network(network, course):
-    assert course.losses.shape == (2, 131)
-    np.testing.assert_allclose(course.losses[:, 0], networks.loss(network))
-    np.testing.assert_allclose(course.losses[:, -1], networks.loss(course.end))
-    assert (course.stopped == -1).all()
+def test_the_last_loss_is_that_of_the_last_network(network, run):
+    assert run.losses.shape == (2, 131)
+    np.testing.assert_allclose(run.losses[:, 0], networks.loss(network))
+    np.testing.assert_allclose(run.losses[:, -1], networks.loss(run.end))
+    assert (run.stopped == -1).all()
 
 
-def test_what_was_kept_has_the_losses_of_its_update(network, course):
+def test_kept_weights_have_the_losses_of_their_update(network, run):
     for i, update in enumerate((0, 1, 50, 99, 130)):
-        found = networks.loss(network._replace(W=course.at[:, i]))
-        np.testing.assert_allclose(found, course.losses[:, update], atol=1e-12)
+        found = networks.loss(network._replace(W=run.at[:, i]))
+        np.testing.assert_allclose(found, run.losses[:, update], atol=1e-12)
 
 
-def test_the_first_network_below_a_part_of_the_loss(network, course):
+def test_the_first_weights_below_a_fraction_of_the_loss(network, run):
     for f, part in enumerate((0.5, 0.25)):
-        found = networks.loss(network._replace(W=course.below[:, f]))
+        found = networks.loss(network._replace(W=run.below[:, f]))
         for b in range(2):
-            first = int(np.argmax(course.losses[b] <= part * course.losses[b, 0]))
+            first = int(np.argmax(run.losses[b] <= part * run.losses[b, 0]))
             assert first > 0
-            assert found[b] == pytest.approx(course.losses[b, first])
-            assert training.updates_to(course.losses, part)[b] == first
-    assert np.isnan(course.below[:, 2]).all()
-    assert np.isnan(training.updates_to(course.losses, 1e-6)).all()
+            assert found[b] == pytest.approx(run.losses[b, first])
+            assert training.updates_to(run.losses, part)[b] == first
+    assert np.isnan(run.below[:, 2]).all()
+    assert np.isnan(training.updates_to(run.losses, 1e-6)).all()
 
 
-def test_a_network_that_stops_has_no_losses_after(network):
-    found = training.follow(network, Rates(np.array([1e-3, 5.0])), 120, (0, 120))
+def test_a_stopped_network_has_no_further_losses(network):
+    found = training.train(network, Rates(np.array([1e-3, 5.0])), 120, (0, 120))
     assert found.stopped[0] == -1
     last = found.stopped[1]
     assert 0 <= last < 60
@@ -54,8 +56,8 @@ def test_a_network_that_stops_has_no_losses_after(network):
     assert training.irregular(found).tolist() == [False, True]
 
 
-def test_irregular_is_a_loss_that_rises():
+def test_a_rising_loss_is_irregular():
     empty = np.empty((3, 0, 2, 2))
     losses = np.array([[3.0, 2, 1], [3, 2, 2.1], [3, 2, 2]])
-    found = training.Course(losses, losses, np.array([-1, -1, -1]), empty, empty, None, 0.0)
+    found = training.TrainingRun(losses, losses, np.array([-1, -1, -1]), empty, empty, None, 0.0)
     assert training.irregular(found).tolist() == [False, True, False]

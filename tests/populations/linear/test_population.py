@@ -45,7 +45,7 @@ def test_draws_are_as_published(alpha, radius):
 
 def test_training_is_that_of_the_experiment():
     before, after = drawn(3, training=UNTRAINED), drawn(3)
-    course = training.follow(network(before), Rates(np.array([1e-2])), 500)
+    course = training.train(network(before), Rates(np.array([1e-2])), 500)
     np.testing.assert_allclose(after.W, course.end.W[0], rtol=0, atol=1e-12)
     for name in ("U", "b", "V"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
@@ -55,7 +55,7 @@ def test_training_is_that_of_the_experiment():
 def test_training_of_inputs_and_biases_is_that_of_the_experiment():
     how = {"updates": 200, "rate": 5e-3, "plastic": ("input", "recurrent", "bias")}
     before, after = drawn(3, units=20, training=UNTRAINED), drawn(3, units=20, training=how)
-    course = training.follow(network(before), Rates(np.array([5e-3]), 5e-3, 5e-3), 200)
+    course = training.train(network(before), Rates(np.array([5e-3]), 5e-3, 5e-3), 200)
     for name in ("W", "U", "b"):
         np.testing.assert_allclose(getattr(after, name), getattr(course.end, name)[0], rtol=0, atol=1e-12)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from decoderd_plugins.manifold import Config
-from decoderd_plugins.manifold.gathering import Bins
+from decoderd_plugins.manifold.trials import Bins
 
 K = 8
 
@@ -23,4 +23,4 @@ def bins(units=14, number=600, seed=1, latents=4):
 
 
 def config(**fields):
-    return Config(**{"kind": "wmp", "inject_at": "trial:100", "candidates": 200, **fields})
+    return Config(**{"kind": "wmp", "inject_at": "trial=100", "candidates": 200, **fields})

@@ -1,4 +1,4 @@
-"""The published experiment through the service: a session of the static network, the plug-in beside it."""
+"""The published experiment as a service: a session of the static network with the manifold plug-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from decoderd.experiments.manifold import training
 from decoderd.experiments.manifold.static_network import Rates
 from decoderd.recording.reader import open_session
 from decoderd_client import Session
-from decoderd_plugins.manifold import Config, following
+from decoderd_plugins.manifold import Config, runner
 from tests.learners import reaching
 from tests.service.serving import replayed, served, wait_for
 from tests.session.test_static_session import SCALE, K, files
@@ -20,7 +20,7 @@ from tests.session.test_static_session import SCALE, K, files
 CALIBRATION, INJECT, UPDATES, RATE = 8 * K, 12 * K + 1, 60, 0.02
 FIELDS = {
     "calibration_trials": CALIBRATION,
-    "inject_at": f"trial:{INJECT}",
+    "inject_at": f"trial={INJECT}",
     "factors": 3,
     "candidates": 200,
     "centred": False,
@@ -30,7 +30,7 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Both kinds, side by side: by kind, the network before the session and the session's directory."""
+    """By kind: the network before the session, the directory of the session, and the plug-in's JSON."""
 
     def one(kind):
         folder = tmp_path_factory.mktemp(kind)
@@ -44,12 +44,12 @@ def run(tmp_path_factory):
             served(folder, data, "--speed", "lockstep", "--participant", "manifold=trial") as (control, directory, _),
             Session(control) as session,
         ):
-            following.live(session, Config(kind=kind, out=folder / "out", **FIELDS), lambda text: None)
+            runner.run_live(session, Config(kind=kind, out=folder / "out", **FIELDS), lambda line: None)
             wait_for(lambda: session.describe()["state"] == "done")
         return network, directory, json.loads((folder / "out" / "manifold.json").read_text())
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
-        patch.setattr(following, "find_spec", lambda name: None)
+        patch.setattr(runner, "find_spec", lambda name: None)
         return dict(zip(("wmp", "omp"), pool.map(one, ("wmp", "omp")), strict=True))
 
 
@@ -67,21 +67,21 @@ def test_losses_are_those_of_the_network_in_process(run, kind):
     (_, intuitive), (tick, perturbed) = installed(directory)
     with open_session(directory) as recorded:
         trials = {trial["r"]: trial for trial in recorded.messages("trial")}
-        losses = [told["l"] for told in recorded.messages("plasticity")]
+        losses = [payload["l"] for payload in recorded.messages("plasticity")]
     assert trials[INJECT - 1]["k"] < tick <= trials[INJECT]["a"] + 1
-    course = training.follow(network._replace(V=perturbed[np.newaxis] / SCALE), Rates(np.array([RATE])), UPDATES)
-    np.testing.assert_allclose(losses, course.losses[0, :-1], rtol=0, atol=1e-9)
-    before = training.follow(network._replace(V=intuitive[np.newaxis] / SCALE), Rates(np.array([RATE])), 1)
+    trained = training.train(network._replace(V=perturbed[np.newaxis] / SCALE), Rates(np.array([RATE])), UPDATES)
+    np.testing.assert_allclose(losses, trained.losses[0, :-1], rtol=0, atol=1e-9)
+    before = training.train(network._replace(V=intuitive[np.newaxis] / SCALE), Rates(np.array([RATE])), 1)
     assert losses[0] > 2 * before.losses[0, 0]  # it was perturbed
-    assert losses[-1] < 0.7 * losses[0]  # and was learnt
+    assert losses[-1] < 0.7 * losses[0]  # and the loss fell by learning
 
 
 @pytest.mark.parametrize("kind", ["wmp", "omp"])
 def test_the_perturbation_is_of_its_kind(run, kind):
     """Within, it reads the same axes as the intuitive decoder; outside, the same units in another order."""
-    _, directory, told = run[kind]
+    _, directory, found = run[kind]
     (_, intuitive), (_, perturbed) = installed(directory)
-    order = told["fit"]["pair"][kind]["order"]
+    order = found["fit"]["pair"][kind]["order"]
     if kind == "omp":
         np.testing.assert_array_equal(perturbed, intuitive[:, order])
         return
@@ -92,5 +92,5 @@ def test_the_perturbation_is_of_its_kind(run, kind):
 
 
 @pytest.mark.parametrize("kind", ["wmp", "omp"])
-def test_it_replays_byte_for_byte(run, kind):
+def test_the_session_replays_byte_for_byte(run, kind):
     assert replayed(run[kind][1])["identical"] is True

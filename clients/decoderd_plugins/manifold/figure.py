@@ -1,4 +1,4 @@
-"""The figure: performance and activity over trials, and the candidates that the perturbation was chosen from."""
+"""Draws the figure of a manifold experiment: performance and activity over trials, and the candidates."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from decoderd_plugins.manifold.choosing import SIDES
-from decoderd_plugins.manifold.course import Course
+from decoderd_plugins.manifold.experiment import ManifoldExperiment
+from decoderd_plugins.manifold.permutation_choice import SIDES
 
 LINES = {
     "success rate": ("success_rate",),
     "acquisition time (s)": ("acquisition_s",),
     "learning amount": ("learning_amount",),
     "manifold": ("part_in_manifold", "overlap"),
-    "variance read, over before": ("control_intuitive", "control_perturbed"),
+    "variance read, over that before": ("control_intuitive", "control_perturbed"),
 }
 
 
-def draw(path: Path, session: str, course: Course) -> None:
-    """One panel a measure over the middle trial of each stretch, and the candidates."""
+def draw(path: Path, session: str, experiment: ManifoldExperiment) -> None:
+    """Draw a panel for each measure over the middle trial of each window, and one for the candidates."""
     figure = Figure(figsize=(12, 7), layout="constrained")
-    figure.suptitle(f"{session}, {course.config.kind}")
+    figure.suptitle(f"{session}, {experiment.config.kind}")
     *axes, last = figure.subplots(2, 3).ravel().tolist()
     for panel, (title, names) in zip(axes, LINES.items(), strict=True):
-        _measures(panel, course, title, names)
-    _candidates(last, course)
+        _measures(panel, experiment, title, names)
+    _candidates(last, experiment)
     figure.savefig(path, dpi=120)
 
 
-def _measures(panel: Any, course: Course, title: str, names: tuple[str, ...]) -> None:
+def _measures(panel: Any, experiment: ManifoldExperiment, title: str, names: tuple[str, ...]) -> None:
     for name in names:
-        found = [((one.first + one.last) / 2, one.numbers[name]) for one in course.stretches if name in one.numbers]
+        found = [
+            ((window.first + window.last) / 2, window.numbers[name])
+            for window in experiment.windows
+            if name in window.numbers
+        ]
         if found:
             panel.plot(*np.array(found).T, marker="o", label=name)
-    for stage in course.stages[1:]:
+    for stage in experiment.stages[1:]:
         if stage.trials:
             panel.axvline(stage.trials[0].number - 0.5, color="0.7", linewidth=0.8)
     panel.set(title=title, xlabel="trial")
@@ -44,11 +48,11 @@ def _measures(panel: Any, course: Course, title: str, names: tuple[str, ...]) ->
         panel.legend(frameon=False, fontsize="small")
 
 
-def _candidates(panel: Any, course: Course) -> None:
+def _candidates(panel: Any, experiment: ManifoldExperiment) -> None:
     panel.set(title="candidates", xlabel="change of preferred directions (deg)", ylabel="progress (mm a bin)")
-    if course.fit is None:
+    if experiment.fit is None:
         return
-    choice = course.fit.choice
+    choice = experiment.fit.choice
     for side, colour in zip(SIDES, ("C0", "C3"), strict=True):
         found = choice.of[side]
         turned = np.degrees(found.predicted.direction_change)

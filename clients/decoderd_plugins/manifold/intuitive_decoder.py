@@ -1,4 +1,4 @@
-"""The intuitive decoder of a session, and what has to be known of any: its mapping, its perturbations, its arrays.
+"""The contract of an intuitive decoder: its mapping, its permutations, and the arrays that carry them out.
 
 A permutation `order` is one of the manifold's coordinates (within) or of all units (outside), see analysis.candidates.
 """
@@ -17,12 +17,12 @@ Side = Literal["wmp", "omp"]
 Arrays = dict[str, NDArray[Any]]
 
 
-class Intuitive(NamedTuple):
-    """q coordinates, N units. Activity is counts times `scale`.
+class IntuitiveDecoder(NamedTuple):
+    """A decoder fitted within the manifold: q coordinates of N units. Activity is counts times `scale`.
 
     mappings(side, orders (P, .)) -> the P mappings of counts to velocities under these permutations
-    arrays(side, order, part) -> what the session's decoder loads: the intuitive mapping for part 0, the permuted one
-        for 1, and their blend in between
+    arrays(side, order, blend) -> arrays for the session's decoder: the intuitive mapping for blend 0, the permuted one
+        for 1, and their mixture in between
     """
 
     scale: Array  # (N,)

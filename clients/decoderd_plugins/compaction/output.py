@@ -1,4 +1,4 @@
-"""The files that a measurement leaves: a tidy table, everything as JSON, and a figure."""
+"""Writes the files of a compaction measurement: a table (CSV) and all results (JSON)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from decoderd.analysis import days
-from decoderd_plugins.compaction.daily import Estimate, Numbers, Plan
+from decoderd_plugins.compaction.measures import DayMeasures, Estimate, MeasurementPlan
 
 TABLE, DATA, FIGURE = "compaction.csv", "compaction.json", "compaction.png"
 FIELDS = ("value", "low", "high", "p")
 
 
-def flat(numbers: Numbers) -> dict[str, float]:
-    """Estimates as one map of finite numbers: `n_c`, `n_c_low`, `n_c_high`, `n_c_change_p`, ..."""
+def flat(numbers: DayMeasures) -> dict[str, float]:
+    """Estimates as one flat dictionary of finite numbers: `n_c`, `n_c_low`, `n_c_high`, `n_c_change_p`, ..."""
     whole = {"kept": float(numbers.kept)}
     for name, estimate in numbers.estimates.items():
         for field, value in zip(FIELDS, estimate, strict=True):
@@ -27,8 +27,8 @@ def flat(numbers: Numbers) -> dict[str, float]:
     return whole
 
 
-def summary(numbers: Numbers) -> str:
-    """One line for people."""
+def summary(numbers: DayMeasures) -> str:
+    """One line of text about a day."""
     if not numbers.kept:
         return f"day {numbers.day}: not kept: {min(numbers.per_target)} reaches to the target with the fewest"
     parts = [f"{numbers.estimates['reaches'].value:.0f} reaches"]
@@ -38,8 +38,8 @@ def summary(numbers: Numbers) -> str:
     return f"day {numbers.day}: {', '.join(parts)}"
 
 
-def table(session: str, series: Sequence[Numbers]) -> str:
-    """CSV: a row a measure and day; empty where there is no interval or test."""
+def table(session: str, series: Sequence[DayMeasures]) -> str:
+    """CSV with a row for each day and measure; empty cells where there is no interval or test."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["session", "day", "kept", "measure", *FIELDS])
@@ -50,9 +50,9 @@ def table(session: str, series: Sequence[Numbers]) -> str:
     return text.getvalue()
 
 
-def data(session: str, plan: Plan, series: Sequence[Numbers]) -> dict[str, Any]:
-    """Everything, as plain data; None where there is no number."""
-    told = [
+def data(session: str, plan: MeasurementPlan, series: Sequence[DayMeasures]) -> dict[str, Any]:
+    """All results as plain data; None for NaN."""
+    of_days = [
         {
             "day": numbers.day,
             "kept": numbers.kept,
@@ -72,7 +72,7 @@ def data(session: str, plan: Plan, series: Sequence[Numbers]) -> dict[str, Any]:
         "readouts": list(plan.readouts),
         "units": plan.units,
         "targets": plan.targets,
-        "days": told,
+        "days": of_days,
         "early_and_late": {name: _change(kept, name) for name in names if name != "best_mode"},
     }
 
@@ -85,14 +85,14 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _change(kept: Sequence[Numbers], name: str) -> dict[str, float | None]:
+def _change(kept: Sequence[DayMeasures], name: str) -> dict[str, float | None]:
     values = [numbers.estimates[name].value if name in numbers.estimates else math.nan for numbers in kept]
     found = days.change([numbers.day for numbers in kept], values)
     return {field: _number(value) for field, value in found._asdict().items()}
 
 
-def write(folder: Path, session: str, plan: Plan, series: Sequence[Numbers]) -> None:
-    """Table and JSON, replaced as a whole. Raises OSError."""
+def write(folder: Path, session: str, plan: MeasurementPlan, series: Sequence[DayMeasures]) -> None:
+    """Write table and JSON, each replaced as a whole. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / TABLE, table(session, series))
     _replace(folder / DATA, json.dumps(data(session, plan, series), indent=1) + "\n")

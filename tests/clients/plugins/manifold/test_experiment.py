@@ -1,4 +1,4 @@
-"""The course of the experiment in sessions without sockets: moments, stages, and populations of any kind."""
+"""The manifold experiment in sessions without sockets: triggers, stages, and populations of any kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from decoderd.protocol import protocol as protocols
 from decoderd.session.step import step
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
-from decoderd_plugins.manifold.course import Course
+from decoderd_plugins.manifold.experiment import ManifoldExperiment
+from decoderd_plugins.messages import typed
+from decoderd_plugins.progress import SessionProgress
 from tests.protocols import EASY, begun, centre_out, given, individual
 
 TASK = {"kind": "centre_out", "targets": 4, "centre_timeout_s": 1.0, **EASY}
@@ -20,7 +22,7 @@ LINEAR = {"kind": "linear", "calibration": {"reaches": 24, "decay_per_100ms": 0.
 FIELDS = {
     "kind": "omp",
     "calibration_trials": 8,
-    "inject_at": "trial:13",
+    "inject_at": "trial=13",
     "factors": 3,
     "candidates": 50,
     "window": 4,
@@ -33,8 +35,8 @@ def data(trials=24, days=1, **fields):
     return centre_out(**{"task": TASK, "decoder": FACTORS, "schedule": {"days": days, "blocks": blocks}, **fields})
 
 
-def course(plain, late=0, **fields):
-    """The course after a session in which every decoder is consumed `late` ticks after it became due."""
+def experiment(plain, late=0, **fields):
+    """The experiment after a session in which every decoder is consumed `late` ticks after it became due."""
     session, state = begun(plain)
     readouts = state.parameters.readouts
     described = {
@@ -42,38 +44,36 @@ def course(plain, late=0, **fields):
         "bin_ticks": session.timing.bin_ticks,
         "units": session.units,
         "readouts": None if readouts is None else readouts.tolist(),
-        "trials": 0,
-        "day": 1,
         "decoder": {"kind": session.protocol.decoder.kind},
         "protocol": protocols.dump(session.protocol),
     }
     arrays = session.decoder.arrays(state.parameters.decoder)
-    found = Course(described, arrays, Config(**{**FIELDS, **fields}), lambda text: None)
+    found = ManifoldExperiment(described, arrays, Config(**{**FIELDS, **fields}), SessionProgress(), lambda line: None)
     waiting: list[tuple[int, dict]] = []
     while not state.progress.done and not found.over:
         now = [one for tick, one in waiting if tick <= state.tick]
         waiting = [(tick, one) for tick, one in waiting if tick > state.tick]
         if any(one["op"] == "decoder" for one in now):
-            found.consumed(state.tick)
-        state, news = step(session, state, given(*now))
-        for message in news:
-            found.hear(*message)
-        waiting += [(state.tick + late, one) for one in found.due()]
+            found.decoder_consumed(state.tick)
+        state, messages = step(session, state, given(*now))
+        for message in messages:
+            found.receive(typed(*message))
+        waiting += [(state.tick + late, one) for one in found.due_inputs()]
     found.conclude()
     return found
 
 
 def trials_of(found):
-    """{(block, part): numbers of the first and the last trial}."""
+    """{(block, blend): numbers of the first and the last trial}."""
     return {
-        (stage.block, stage.part): (stage.trials[0].number, stage.trials[-1].number)
+        (stage.block, stage.blend): (stage.trials[0].number, stage.trials[-1].number)
         for stage in found.stages
         if stage.trials
     }
 
 
-def test_blocks_begin_with_the_trials_that_were_asked_for():
-    found = course(data(), washout_at="trial:19", until="trial:23")
+def test_blocks_begin_with_the_requested_trials():
+    found = experiment(data(), washout_at="trial=19", until="trial=23")
     assert trials_of(found) == {
         ("calibration", 0.0): (1, 8),
         ("intuitive", 0.0): (9, 12),
@@ -81,7 +81,7 @@ def test_blocks_begin_with_the_trials_that_were_asked_for():
         ("washout", 0.0): (19, 22),
     }
     assert found.mixed == 0
-    assert [(one.block, one.first, one.last) for one in found.stretches] == [
+    assert [(one.block, one.first, one.last) for one in found.windows] == [
         ("calibration", 1, 4),
         ("calibration", 5, 8),
         ("intuitive", 9, 12),
@@ -91,65 +91,67 @@ def test_blocks_begin_with_the_trials_that_were_asked_for():
     ]
 
 
-def test_a_day_begins_under_the_decoder_that_was_asked_for():
-    found = course(data(trials=10, days=3), inject_at="day:2", washout_at="day:3")
+def test_decoders_are_exchanged_at_the_requested_days():
+    found = experiment(data(trials=10, days=3), inject_at="day=2", washout_at="day=3")
     assert trials_of(found) == {
         ("calibration", 0.0): (1, 8),
         ("intuitive", 0.0): (9, 10),
         ("perturbed", 1.0): (11, 20),
         ("washout", 0.0): (21, 30),
     }
-    assert {one.day for one in found.stretches if one.block == "perturbed"} == {2}
+    assert {one.day for one in found.windows if one.block == "perturbed"} == {2}
 
 
-def test_stages_go_on_after_so_many_trials_or_once_they_succeed():
-    fields = {"incremental": (0.01, 0.02, 1.0), "window": 2, "inject_at": "trial:10"}
-    slow = course(data(), stage_trials=4, **fields)
+def test_a_blend_ends_after_stage_trials_or_at_stage_success():
+    fields = {"incremental": (0.01, 0.02, 1.0), "window": 2, "inject_at": "trial=10"}
+    slow = experiment(data(), stage_trials=4, **fields)
     assert [trials_of(slow)["perturbed", part] for part in (0.01, 0.02, 1.0)] == [(10, 13), (14, 17), (18, 24)]
-    quick = course(data(), stage_trials=6, stage_success=0.01, **fields)
+    quick = experiment(data(), stage_trials=6, stage_success=0.01, **fields)
     first, last = trials_of(quick)["perturbed", 0.01]
     assert last - first + 1 == 2  # hardly perturbed, it succeeds
 
 
-def test_a_trial_in_which_the_decoder_was_exchanged_is_of_no_block():
-    found = course(data(), late=40)
+def test_a_trial_in_which_the_decoder_was_exchanged_belongs_to_no_block():
+    found = experiment(data(), late=40)
     numbers = [trial.number for stage in found.stages for trial in stage.trials]
     assert found.mixed == 2
     assert sorted(set(range(1, 25)) - set(numbers)) == [9, 13]
 
 
-def test_a_moment_that_comes_before_enough_trials():
+def test_injection_before_calibration_is_complete_is_refused():
     with pytest.raises(Unable, match="only 4 of 8 trials"):
-        course(data(trials=4, days=2), inject_at="day:2")
+        experiment(data(trials=4, days=2), inject_at="day=2")
 
 
-def test_learning_is_measured_from_the_first_perturbed_trials():
-    found = course(data())
-    amounts = [one.numbers["learning_amount"] for one in found.stretches if one.block == "perturbed"]
+def test_learning_amount_starts_from_the_first_perturbed_window():
+    found = experiment(data())
+    amounts = [one.numbers["learning_amount"] for one in found.windows if one.block == "perturbed"]
     assert amounts[0] == 0 or np.isnan(amounts[0])
-    assert not any("learning_amount" in one.numbers for one in found.stretches if one.block != "perturbed")
+    assert not any("learning_amount" in one.numbers for one in found.windows if one.block != "perturbed")
 
 
-def test_the_factors_by_cross_validation():
-    found = course(data(trials=13), factors="auto", most_factors=4)
+def test_the_number_of_factors_can_be_cross_validated():
+    found = experiment(data(trials=13), factors="auto", most_factors=4)
     assert found.fit.tried.tried == (2, 3, 4)
     assert found.fit.factors == found.fit.tried.chosen == len(found.fit.intuitive.axes)
 
 
-def test_an_updater_beside_it_is_told():
+def test_an_updater_in_the_session_is_reported():
     session, state = begun(data())
-    said = []
+    lines = []
     plain = protocols.dump(session.protocol)
     plain["updater"] = {"kind": "smooth_batch"}
-    described = {"tick_s": 0.01, "bin_ticks": 5, "units": 12, "trials": 0, "day": 1, "protocol": plain}
+    described = {"tick_s": 0.01, "bin_ticks": 5, "units": 12, "protocol": plain}
     described["decoder"] = {"kind": "intrinsic_manifold"}
-    Course(described, session.decoder.arrays(state.parameters.decoder), Config(**FIELDS), said.append)
-    assert "updater smooth_batch" in said[0]
+    ManifoldExperiment(
+        described, session.decoder.arrays(state.parameters.decoder), Config(**FIELDS), SessionProgress(), lines.append
+    )
+    assert "updater smooth_batch" in lines[0]
 
 
 @pytest.mark.parametrize("kind", ["wmp", "omp"])
 @pytest.mark.parametrize("which", ["one_bin", "random_targets", "manifold", "steady_state", "readouts"])
-def test_it_works_with_any_population_and_task(which, kind, tmp_path):
+def test_works_with_any_population_and_task(which, kind, tmp_path):
     calibration = {"reaches": 24}
     plain = {
         # A reach is one bin, without a beginning: as in a network that has no time.
@@ -165,12 +167,12 @@ def test_it_works_with_any_population_and_task(which, kind, tmp_path):
         "steady_state": data(decoder={"kind": "steady_state_kalman", "calibration": calibration}),
         "readouts": data(readouts={"count": 9}, decoder={"kind": "kalman", "calibration": calibration}),
     }[which]
-    more = {"calibration_trials": 20, "inject_at": "trial:25"} if which == "one_bin" else {}
-    found = course(plain, kind=kind, **more)
+    more = {"calibration_trials": 20, "inject_at": "trial=25"} if which == "one_bin" else {}
+    found = experiment(plain, kind=kind, **more)
     assert [stage.block for stage in found.stages] == ["calibration", "intuitive", "perturbed"]
     choice = found.fit.choice
     assert choice.progress.mean() > choice.of[kind].predicted.progress[choice.of[kind].chosen].mean()
-    measured = [one.numbers for one in found.stretches if one.block == "perturbed"]
+    measured = [one.numbers for one in found.windows if one.block == "perturbed"]
     assert measured
     assert all(0 < numbers["part_in_manifold"] <= 1 for numbers in measured)
     size = 3 if kind == "wmp" else {"manifold": 8, "readouts": 9}.get(which, 12)

@@ -1,4 +1,4 @@
-"""The figure. Needs matplotlib, which is an extra (`plot`)."""
+"""Draws the figure of a compaction measurement. Needs matplotlib, the extra `plot`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from decoderd.analysis.neuron_adding import by_range
-from decoderd_plugins.compaction.daily import Numbers
+from decoderd_plugins.compaction.measures import DayMeasures
 
 LINES = {
-    "target told": ("accuracy", "accuracy_nonreadouts", "accuracy_matched", "accuracy_everything"),
+    "accuracy of the predicted target": ("accuracy", "accuracy_nonreadouts", "accuracy_matched", "accuracy_everything"),
     "units and modes needed (N_c)": ("n_c", "n_c_modes"),
     "participation ratio": ("pr_norm",),
     "shared variance (SOT)": ("sot",),
@@ -22,8 +22,8 @@ LINES = {
 }
 
 
-def draw(path: Path, session: str, series: Sequence[Numbers]) -> None:
-    """One panel a measure over the days kept, and the adding curves of the first and the last of them."""
+def draw(path: Path, session: str, series: Sequence[DayMeasures]) -> None:
+    """Draw a panel for each measure over the days kept, and the adding curves of the first and last day kept."""
     kept = [numbers for numbers in series if numbers.kept]
     figure = Figure(figsize=(12, 7), layout="constrained")
     figure.suptitle(session)
@@ -34,7 +34,7 @@ def draw(path: Path, session: str, series: Sequence[Numbers]) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _curves(panel: Any, kept: Sequence[Numbers]) -> None:
+def _curves(panel: Any, kept: Sequence[DayMeasures]) -> None:
     for place in dict.fromkeys((0, len(kept) - 1)):
         numbers = kept[place]
         curve = by_range(numbers.curves["units"].mean(axis=1))
@@ -44,7 +44,7 @@ def _curves(panel: Any, kept: Sequence[Numbers]) -> None:
     _finished(panel)
 
 
-def _measures(panel: Any, kept: Sequence[Numbers], title: str, names: Sequence[str]) -> None:
+def _measures(panel: Any, kept: Sequence[DayMeasures], title: str, names: Sequence[str]) -> None:
     for name in names:
         found = [(numbers.day, numbers.estimates[name]) for numbers in kept if name in numbers.estimates]
         if found:

@@ -1,4 +1,4 @@
-"""The numbers of a day, and of a day against an earlier one."""
+"""Measures of compaction of one day, and of the change from an earlier day to a later one."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from decoderd.analysis import (
 from decoderd.analysis.dimensionality import Moments
 from decoderd.arrays import Array
 from decoderd_plugins.compaction import Config
-from decoderd_plugins.compaction.gathering import Gathered
+from decoderd_plugins.compaction.days import DayData
 
 NAN = float("nan")
 
 
-class Plan(NamedTuple):
-    """What is measured in one session."""
+class MeasurementPlan(NamedTuple):
+    """Options and sizes that the measures of all days of a session need."""
 
     config: Config
     tick_s: float
@@ -33,14 +33,14 @@ class Plan(NamedTuple):
     targets: int
     readouts: tuple[int, ...]  # of day 1
 
-    def on(self, gathered: Gathered) -> Plan:
-        """The plan of a day, with its readouts; those that were asked for stay."""
-        swapped = None if self.config.readouts else gathered.readouts
+    def with_readouts_of(self, day: DayData) -> MeasurementPlan:
+        """The plan with the readouts of a day; readouts given as an option stay."""
+        swapped = None if self.config.readouts else day.readouts
         return self if swapped is None else self._replace(readouts=swapped)
 
 
 class Estimate(NamedTuple):
-    """A number, its 95 % interval, and for a change the p of a one-sided permutation test; NaN where there is none."""
+    """A value, its 95 % interval and, for a change, the p of a one-sided permutation test; NaN where there is none."""
 
     value: float
     low: float = NAN
@@ -48,8 +48,8 @@ class Estimate(NamedTuple):
     p: float = NAN
 
 
-class Evidence(NamedTuple):
-    """What later days are compared with."""
+class ComparisonData(NamedTuple):
+    """Data of a day that later days are compared with."""
 
     scores: Array  # (n, R) adding curve of the readouts
     mode_scores: Array | None
@@ -57,8 +57,8 @@ class Evidence(NamedTuple):
     coefficients: Array
 
 
-class Numbers(NamedTuple):
-    """Of one day. A day with too few reaches is not kept: it has no numbers but theirs."""
+class DayMeasures(NamedTuple):
+    """Measures of one day. A day with too few reaches is not kept and has only their number."""
 
     day: int
     per_target: list[int]
@@ -66,19 +66,19 @@ class Numbers(NamedTuple):
     estimates: dict[str, Estimate]
     order: list[int]  # units of the adding curve, best first
     curves: dict[str, Array]  # (n, R)
-    evidence: Evidence | None
+    comparison_data: ComparisonData | None
     readouts: tuple[int, ...]
 
 
-def of(gathered: Gathered, plan: Plan) -> Numbers:
-    """Everything about one day. A function of the day, the plan and the seed alone."""
-    plan = plan.on(gathered)
-    config, generator = plan.config, np.random.default_rng([plan.config.seed, gathered.day])
+def measure_day(day: DayData, plan: MeasurementPlan) -> DayMeasures:
+    """All measures of one day. Depends on the day, the plan and its seed alone."""
+    plan = plan.with_readouts_of(day)
+    config, generator = plan.config, np.random.default_rng([plan.config.seed, day.day])
     cut = features.reaches(
-        gathered.counts,
-        gathered.trials,
+        day.counts,
+        day.trials,
         plan.tick_s,
-        gathered.first_tick,
+        day.first_tick,
         config.outcomes,
         config.bin_s,
         config.window_s,
@@ -89,7 +89,7 @@ def of(gathered: Gathered, plan: Plan) -> Numbers:
     estimates = {"reaches": Estimate(float(len(targets)))}
     kept = number.min() >= config.per_target and number.sum() >= config.per_target * plan.targets + 2
     if not kept:
-        return Numbers(gathered.day, number.tolist(), False, estimates, [], {}, None, plan.readouts)
+        return DayMeasures(day.day, number.tolist(), False, estimates, [], {}, None, plan.readouts)
 
     splits = classification.draws(targets, config.repeats, generator, config.per_target)
     by_half = classification.scores_by_half(counts, targets, splits)
@@ -112,9 +112,9 @@ def of(gathered: Gathered, plan: Plan) -> Numbers:
     estimates |= _dimensions(sums, config, generator)
     estimates |= _shared(read, used, config, generator)
     coefficients = classification.coefficients(read, targets, splits)
-    evidence = Evidence(curves["units"], curves.get("modes"), sums, coefficients)
-    return Numbers(
-        gathered.day, number.tolist(), True, estimates, curve.order.tolist(), curves, evidence, plan.readouts
+    comparison_data = ComparisonData(curves["units"], curves.get("modes"), sums, coefficients)
+    return DayMeasures(
+        day.day, number.tolist(), True, estimates, curve.order.tolist(), curves, comparison_data, plan.readouts
     )
 
 
@@ -184,16 +184,16 @@ def _shared(read: Array, filled: Any, config: Config, generator: np.random.Gener
     }
 
 
-def against(early: Numbers, late: Numbers, plan: Plan) -> dict[str, Estimate]:
-    """Changes of `late` against `early`, both kept. Tests: N_c has fallen, PR_norm has risen.
+def changes_between(early: DayMeasures, late: DayMeasures, plan: MeasurementPlan) -> dict[str, Estimate]:
+    """Changes from the day `early` to the day `late`, both kept. Tests: N_c has fallen, PR_norm has risen.
 
-    Where readouts were swapped between the two, the second test is left out, for it would shuffle reaches of different
-    units, and so is the correlation of coefficients.
+    Where readouts were swapped between the two days there is no test of PR_norm, which would shuffle reaches of
+    different units, and no correlation of coefficients.
     """
-    assert early.evidence is not None
-    assert late.evidence is not None
+    assert early.comparison_data is not None
+    assert late.comparison_data is not None
     config, generator = plan.config, np.random.default_rng([plan.config.seed, late.day, early.day])
-    then, now = early.evidence, late.evidence
+    then, now = early.comparison_data, late.comparison_data
     estimates = {}
     pairs = {"n_c": (then.scores, now.scores), "n_c_modes": (then.mode_scores, now.mode_scores)}
     for name, (before, after) in pairs.items():
@@ -208,7 +208,7 @@ def against(early: Numbers, late: Numbers, plan: Plan) -> dict[str, Estimate]:
         if early.readouts == late.readouts:
             numbers = (len(then.sums.number), len(now.sums.number))
             labels = resampling.permuted_labels(*numbers, config.permutations, generator)
-            p = resampling.against(change, dimensionality.relabelled(then.sums, now.sums, labels), "greater").p
+            p = resampling.permutation_test(change, dimensionality.relabelled(then.sums, now.sums, labels), "greater").p
         estimates["pr_norm_change"] = Estimate(change, *resampling.interval(spread), p)
     if early.readouts == late.readouts:
         estimates["coefficients_r"] = Estimate(classification.correlation(then.coefficients, now.coefficients))
@@ -225,4 +225,5 @@ def _change_of_n_c(before: Array, after: Array, config: Config, generator: np.ra
     labels = resampling.permuted_labels(*numbers, config.permutations, generator)
     null = neuron_adding.resampled(pooled, labels) - neuron_adding.resampled(pooled, ~labels)
     change = float(neuron_adding.n_c(after.mean(axis=1)) - neuron_adding.n_c(before.mean(axis=1)))
-    return Estimate(change, *resampling.interval(spread[1] - spread[0]), resampling.against(change, null, "less").p)
+    p = resampling.permutation_test(change, null, "less").p
+    return Estimate(change, *resampling.interval(spread[1] - spread[0]), p)

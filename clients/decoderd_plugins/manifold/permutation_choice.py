@@ -1,6 +1,7 @@
-"""Which permutation: candidates of both kinds, what recorded activity would do through each, and the pair equally hard.
+"""Chooses the permutations of a manifold experiment: a pair within and outside the manifold that is equally hard.
 
-The pair is chosen whichever of the two is run, so that a session with the other one starts as hard.
+Candidates are judged by what the calibration's activity would do through them. The same pair is chosen for both
+kinds of experiment, so that a session with the other kind starts equally hard.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from decoderd.arrays import Array
 from decoderd.errors import ArrayError
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
-from decoderd_plugins.manifold.intuitive import Intuitive, Side
+from decoderd_plugins.manifold.intuitive_decoder import IntuitiveDecoder, Side
 
 SIDES: tuple[Side, Side] = ("wmp", "omp")
-# Candidates whose predictions are worked out at a time: of 100 units and 8 targets about 10 MB an array.
+# Candidates whose predictions are computed at a time: of 100 units and 8 targets about 10 MB an array.
 AT_ONCE = 1000
 
 
 class Candidates(NamedTuple):
-    """Of one kind, P of them."""
+    """P candidate permutations of one kind, and which of them is chosen."""
 
     orders: Orders  # (P, q) or (P, N)
     predicted: Prediction
@@ -33,30 +34,34 @@ class Candidates(NamedTuple):
     chosen: int
 
 
-class Choice(NamedTuple):
-    """Candidates of both kinds, and the intuitive mapping beside them."""
+class PermutationChoice(NamedTuple):
+    """Candidates of both kinds with the chosen pair, and the intuitive mapping to compare them with."""
 
     intuitive: Mappings  # P = 1
     progress: Array  # (K,) of the intuitive mapping
     of: dict[Side, Candidates]
 
     def order(self, side: Side) -> NDArray[np.int64]:
-        """The permutation that was chosen."""
+        """The chosen permutation of a kind."""
         found = self.of[side]
         return found.orders[found.chosen]
 
 
-def choose(intuitive: Intuitive, recorded: Calibration, config: Config) -> Choice:
-    """A function of the arguments alone. Raises ArrayError for impossible permutations, Unable if none is allowed."""
+def choose_permutations(intuitive: IntuitiveDecoder, calibration: Calibration, config: Config) -> PermutationChoice:
+    """Choose the pair of permutations. Depends on the arguments alone.
+
+    Raises ArrayError for an order that is no permutation, Unable if no candidate is within the limits of `config`.
+    """
     dimension, units = intuitive.axes.shape
     plain = intuitive.mappings("wmp", np.arange(dimension))
     orders: dict[Side, Orders] = {
         "wmp": candidates.within(dimension, _generator(config, 0), config.candidates, config.listed),
-        "omp": _outside(recorded, units, config),
+        "omp": _outside(calibration, units, config),
     }
     if config.order is not None:
-        orders[config.kind] = candidates.checked(np.array(config.order), dimension if config.kind == "wmp" else units)
-    predicted = {side: _predict(intuitive, side, orders[side], plain, recorded) for side in SIDES}
+        size = dimension if config.kind == "wmp" else units
+        orders[config.kind] = candidates.check_orders(np.array(config.order), size)
+    predicted = {side: _predict(intuitive, side, orders[side], plain, calibration) for side in SIDES}
     allowed = {side: _allowed(predicted[side], config) for side in SIDES}
     if config.order is not None:
         allowed[config.kind][:] = True
@@ -67,9 +72,9 @@ def choose(intuitive: Intuitive, recorded: Calibration, config: Config) -> Choic
             )
     pair = candidates.equally_hard(*(-predicted[side].progress[allowed[side]] for side in SIDES))
     chosen = {side: int(np.flatnonzero(allowed[side])[at]) for side, at in zip(SIDES, pair[:2], strict=True)}
-    return Choice(
+    return PermutationChoice(
         plain,
-        open_loop.progress(plain, recorded)[0],
+        open_loop.progress(plain, calibration)[0],
         {side: Candidates(orders[side], predicted[side], allowed[side], chosen[side]) for side in SIDES},
     )
 
@@ -78,25 +83,27 @@ def _generator(config: Config, stream: int) -> np.random.Generator:
     return np.random.default_rng([config.seed, stream])
 
 
-def _outside(recorded: Calibration, units: int, config: Config) -> Orders:
+def _outside(calibration: Calibration, units: int, config: Config) -> Orders:
     draw, members = _generator(config, 1), np.arange(units)
     if config.modulated is not None:
-        targets = range(int(recorded.target.max()) + 1)
-        means = np.array([recorded.counts[recorded.target == k].mean(axis=0) for k in targets])
+        targets = range(int(calibration.target.max()) + 1)
+        means = np.array([calibration.counts[calibration.target == k].mean(axis=0) for k in targets])
         members = candidates.most_modulated(means, config.modulated)
     if config.groups is None:
         return candidates.outside_among(members, units, draw, config.candidates)
     size = len(members) // config.groups
     if not size:
-        raise ArrayError(f"groups: {config.groups} groups of {len(members)} units; there are not so many", "groups")
+        raise ArrayError(f"groups = {config.groups}: must be at most the number of units, {len(members)}", "groups")
     groups = np.full(units, -1)
     groups[draw.permutation(members)[: size * config.groups]] = np.repeat(np.arange(config.groups), size)
     return candidates.outside_by_groups(groups, draw, config.candidates)
 
 
-def _predict(intuitive: Intuitive, side: Side, orders: Orders, plain: Mappings, recorded: Calibration) -> Prediction:
+def _predict(
+    intuitive: IntuitiveDecoder, side: Side, orders: Orders, plain: Mappings, calibration: Calibration
+) -> Prediction:
     parts: list[Any] = [
-        open_loop.predict(intuitive.mappings(side, orders[begin : begin + AT_ONCE]), plain, recorded)
+        open_loop.predict(intuitive.mappings(side, orders[begin : begin + AT_ONCE]), plain, calibration)
         for begin in range(0, len(orders), AT_ONCE)
     ]
     return Prediction(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

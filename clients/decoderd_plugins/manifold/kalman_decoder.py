@@ -1,6 +1,6 @@
-"""A Kalman filter on the manifold's factors, in the arrays of whichever Kalman decoder the session has.
+"""The intuitive decoder of a session with a Kalman filter: a filter on factors, in the arrays of the session's decoder.
 
-Counts u are z-scored and reduced to q factors that are filtered (Sadtler et al. 2014):
+Counts u are z-scored and reduced to q factors that are kalman_decoder (Sadtler et al. 2014):
 
     z = B diag(count_scale) (u - count_mean) - c        v_t = A v_{t-1} + b + w        z_t = C v_t + d + q
 
@@ -10,12 +10,11 @@ with noise of covariance R. Within the manifold, rows of B and entries of c are 
 
     C_u = T+ [C, d + c + T count_mean]        Q_u = T+ R T+' + s (I - P)
 
-gives C_u' Q_u^-1 = C' R^-1 T: the same filter, exactly, to which activity outside the rows of T means nothing,
-whatever s > 0 is.
+gives C_u' Q_u^-1 = C' R^-1 T: exactly the same filter. Activity outside the rows of T has no effect, for any s > 0.
 
 **As a factor analysis.** Any B is the posterior of loadings L = B' U diag(g) U' and private variance p, where
-B B' = U diag(e) U' and g = (1 + sqrt(1 - 4 e p)) / 2 e: then (L'L + p)^-1 L' = B. So the blend of two reductions has
-arrays of its own, too.
+B B' = U diag(e) U' and g = (1 + sqrt(1 - 4 e p)) / 2 e: then (L'L + p)^-1 L' = B. So the blend of two reductions
+has arrays as well.
 """
 
 from __future__ import annotations
@@ -32,50 +31,52 @@ from decoderd.decoders import Calibration, CalibrationData, fitting, intrinsic_m
 from decoderd.errors import NumericalError
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
-from decoderd_plugins.manifold.gathering import Bins
-from decoderd_plugins.manifold.intuitive import Arrays, Intuitive, Side
+from decoderd_plugins.manifold.intuitive_decoder import Arrays, IntuitiveDecoder, Side
+from decoderd_plugins.manifold.trials import Bins
 
 
-class Filtered(NamedTuple):
-    """The fit."""
+class KalmanFit(NamedTuple):
+    """A fitted filter on factors."""
 
     kind: str  # of the session's decoder
     parameters: intrinsic_manifold.Parameters
 
 
 class Reduction(NamedTuple):
-    """Z-scored counts to z."""
+    """Reduction of z-scored counts to factors, z = B (z-scored counts) - c."""
 
     B: Array  # (q, N)
     c: Array  # (q,)
 
 
-def fit(kind: str, calibration: Mapping[str, Any], bins: Bins, bin_s: float, factors: int, config: Config) -> Intuitive:
-    """Factor analysis or principal components, then a filter fitted to what the bins were meant to do.
+def fit(
+    kind: str, calibration: Mapping[str, Any], bins: Bins, bin_s: float, factors: int, config: Config
+) -> IntuitiveDecoder:
+    """Fit factors (factor analysis or principal components), then a filter to the intended velocities of the bins.
 
     `calibration` is that of the session's decoder: it says how velocities are expected to vary. Raises DecoderdError
-    for bins that are too few or too poor, and Unable for intentions that the population does not tell.
+    for too few bins or units that never vary, and Unable for intentions that the population does not report.
     """
     recorded = CalibrationData(bins.counts, None, _intended(bins, config), bin_s)
     analysed = principal_components(bins.counts, factors) if config.method == "pca" else None
-    given = fitting.intrinsic_manifold(recorded, Calibration(**{**calibration, "factors": factors}), analysed)
-    found = Filtered(kind, intrinsic_manifold.load(given))
-    return Intuitive(
+    fitted = fitting.intrinsic_manifold(recorded, Calibration(**{**calibration, "factors": factors}), analysed)
+    found = KalmanFit(kind, intrinsic_manifold.load(fitted))
+    return IntuitiveDecoder(
         found.parameters.given["count_scale"],
         manifolds.orthonormal(found.parameters.given["fa_loadings"].T),
         lambda side, orders: mappings(found, side, orders),
-        lambda side, order, part: arrays(found, side, order, part),
+        lambda side, order, blend: arrays(found, side, order, blend),
     )
 
 
 def _intended(bins: Bins, config: Config) -> Array:
-    """(T, 2) m/s."""
-    if config.intention == "told":
-        if not bins.told.any():
-            raise Unable('this population does not tell what it intends: use intention = "aimed"')
-        return bins.told
+    """Intended velocities (T, 2), m/s."""
+    if config.intention == "population":
+        if not bins.intended.any():
+            raise Unable('this population does not report what it intends: use intention = "aimed"')
+        return bins.intended
     if config.approach_s is not None:
-        return bins.away / config.approach_s
+        return bins.to_goal / config.approach_s
     return bins.towards * np.linalg.norm(bins.decoded, axis=1, keepdims=True)
 
 
@@ -101,19 +102,22 @@ def principal_components(counts: Array, factors: int) -> Arrays:
     }
 
 
-def mappings(found: Filtered, side: Side, orders: Any) -> Mappings:
-    """The filter's steps of single bins, from rest. Raises ArrayError for an order that is no permutation."""
+def mappings(found: KalmanFit, side: Side, orders: Any) -> Mappings:
+    """Mappings of single bins to velocities, from rest. Raises ArrayError for an order that is no permutation."""
     parameters = found.parameters
     through = open_loop.within_manifold if side == "wmp" else open_loop.outside_manifold
     return through(parameters.given, parameters.K, parameters.posterior, orders)
 
 
-def arrays(found: Filtered, side: Side, order: Any, part: float) -> Arrays:
-    """Arrays for the session's kind of decoder."""
+def arrays(found: KalmanFit, side: Side, order: Any, blend: float) -> Arrays:
+    """Arrays for the session's kind of decoder, for a blend of intuitive (0) and permuted (1) mapping.
+
+    Raises ArrayError for an order that is no permutation, NumericalError for a blend that loses a factor.
+    """
     parameters, size = found.parameters, found.parameters.posterior.shape[0 if side == "wmp" else 1]
-    (order,) = candidates.checked(order, size)
-    if found.kind == "intrinsic_manifold" and part in (0.0, 1.0):
-        if part:
+    (order,) = candidates.check_orders(order, size)
+    if found.kind == "intrinsic_manifold" and blend in (0.0, 1.0):
+        if blend:
             permute = intrinsic_manifold.permute_factors if side == "wmp" else intrinsic_manifold.permute_units
             parameters = permute(parameters, order)
         return intrinsic_manifold.arrays(parameters)
@@ -123,12 +127,15 @@ def arrays(found: Filtered, side: Side, order: Any, part: float) -> Arrays:
     permuted = (
         Reduction(plain.B[order], plain.c[order]) if side == "wmp" else Reduction(B[:, np.argsort(order)], plain.c)
     )
-    blend = Reduction(*((1 - part) * a + part * b for a, b in zip(plain, permuted, strict=True)))
-    return as_factors(given, blend) if found.kind == "intrinsic_manifold" else as_counts(given, blend)
+    mixed = Reduction(*((1 - blend) * a + blend * b for a, b in zip(plain, permuted, strict=True)))
+    return as_factors(given, mixed) if found.kind == "intrinsic_manifold" else as_counts(given, mixed)
 
 
 def as_counts(given: Arrays, reduction: Reduction) -> Arrays:
-    """A, W, C, Q of the filter as one of counts, states vx vy 1. Raises NumericalError for a singular reduction."""
+    """A, W, C, Q of the filter as a filter of counts, with states vx vy 1.
+
+    Raises NumericalError for a singular reduction.
+    """
     T = reduction.B * given["count_scale"]
     _independent(T)
     back = np.linalg.pinv(T)
@@ -141,7 +148,10 @@ def as_counts(given: Arrays, reduction: Reduction) -> Arrays:
 
 
 def as_factors(given: Arrays, reduction: Reduction) -> Arrays:
-    """Loadings and private variance of which the reduction is the posterior. Raises NumericalError, as above."""
+    """Loadings and private variance whose posterior is the reduction.
+
+    Raises NumericalError for a singular reduction.
+    """
     _independent(reduction.B)
     values, vectors = np.linalg.eigh(reduction.B @ reduction.B.T)
     private = 1 / (8 * values[-1])
@@ -160,6 +170,6 @@ def _independent(rows: Array) -> None:
     rank = int(np.linalg.matrix_rank(rows))
     if rank < len(rows):
         raise NumericalError(
-            f"order: half-way, the blend of {len(rows)} factors keeps {rank} of them apart; choose another order",
+            f"order: this blend of mappings keeps only {rank} of {len(rows)} factors apart; choose another order",
             "order",
         )

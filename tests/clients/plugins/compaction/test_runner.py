@@ -1,4 +1,4 @@
-"""Measuring beside a real session process, and from its file."""
+"""Compaction measured in a real session process, and from its recording."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from decoderd_client import Participant, Session
 from decoderd_client.plugins import Unable
-from decoderd_plugins.compaction import Config, following
+from decoderd_plugins.compaction import Config, runner
 from tests.protocols import centre_out
 from tests.running import environment, record
 from tests.service.serving import served
@@ -34,7 +34,7 @@ def client(*arguments):
     )
 
 
-def ended(process):
+def output_of(process):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out
@@ -54,43 +54,43 @@ def wait_for(condition, within_s=40.0):
         time.sleep(0.05)
 
 
-def test_a_live_session_is_measured_as_its_file_is(tmp_path):
-    """A participant lets the session go on as it suits the test: a day at once, then trial by trial."""
-    heard = []
+def test_a_live_session_and_its_recording_give_the_same_files(tmp_path):
+    """A participant paces the session: a day at once, then trial by trial."""
+    metrics = []
 
-    def listen(control):
+    def subscribe(control):
         with Session(control) as session, session.subscribe(["metrics"], from_start=True) as messages:
-            heard.extend(message.payload for message in messages)
+            metrics.extend(message.payload for message in messages)
 
     lockstep = ("--speed", "lockstep", "--participant", "test=trial")
     with served(tmp_path, PROTOCOL, *lockstep) as (control, directory, _), Session(control) as session:
-        listener = threading.Thread(target=listen, args=(control,))
-        listener.start()
+        subscriber = threading.Thread(target=subscribe, args=(control,))
+        subscriber.start()
         live = tmp_path / "live"
         measuring = client("--control", control, "--out", live, "--readouts", "0,2,4,6,8,10")
         participant = Participant(session, "test")
         participant.step(number=TRIALS + 1)
         wait_for(lambda: {row["day"] for row in rows(live)} == {"1"} or measuring.poll() is not None)
         for _ in range(20):  # an input is consumed by the next tick
-            if heard:
+            if metrics:
                 break
             participant.step(number=1)
             time.sleep(0.1)
         passed = participant.step(number=DAYS * TRIALS)
         assert passed.over
-        said = ended(measuring)
-        listener.join(20)
+        lines = output_of(measuring)
+        subscriber.join(20)
 
-    (payload,) = heard
+    (payload,) = metrics
     assert (payload["w"], payload["d"]) == ("compaction", 1)
     table = {row["measure"]: float(row["value"]) for row in rows(live) if row["day"] == "1"}
     assert {name: payload["f"][name] for name in table} == table
     assert {"accuracy", "n_c", "pr_norm", "sot", "d_shared", "accuracy_nonreadouts"} <= set(table)
-    assert "day 2: the session is over" in said
+    assert "day 2: the session is over" in lines
     assert (live / "compaction.png").read_bytes().startswith(b"\x89PNG")
 
     again = tmp_path / "stored"
-    ended(client("--stored", directory, "--out", again, "--readouts", "0,2,4,6,8,10"))
+    output_of(client("--stored", directory, "--out", again, "--readouts", "0,2,4,6,8,10"))
     for name in ("compaction.csv", "compaction.json"):
         assert (again / name).read_text() == (live / name).read_text()
     found = json.loads((live / "compaction.json").read_text())
@@ -112,22 +112,22 @@ def directory(tmp_path_factory):
     return folder
 
 
-def test_a_day_that_is_too_short_is_told(directory, tmp_path):
-    said = []
-    following.stored(directory, Config(out=tmp_path), said.append)
-    assert said[0].startswith("day 1: not kept: ")
-    assert said[1].startswith("no day was kept: a day needs 25 reaches")
+def test_a_day_that_is_too_short_is_reported(directory, tmp_path):
+    lines = []
+    runner.run_recorded(directory, Config(out=tmp_path), lines.append)
+    assert lines[0].startswith("day 1: not kept: ")
+    assert lines[1].startswith("no day was kept: a day needs 25 reaches")
     assert [row["measure"] for row in rows(tmp_path)] == ["reaches"]
 
 
-def test_without_matplotlib_there_is_no_figure_and_it_says_so(directory, tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(following, "find_spec", lambda name: None)
-    following.stored(
-        directory, Config(out=tmp_path, **{**BRIEF, "per_target": 1, "outcomes": "success,reach_timeout"}), said.append
+def test_a_missing_matplotlib_is_reported(directory, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(runner, "find_spec", lambda name: None)
+    runner.run_recorded(
+        directory, Config(out=tmp_path, **{**BRIEF, "per_target": 1, "outcomes": "success,reach_timeout"}), lines.append
     )
-    assert said[0].startswith("day 1: 12 reaches")
-    assert said[1].startswith("no figure: matplotlib is not installed")
+    assert lines[0].startswith("day 1: 12 reaches")
+    assert lines[1].startswith("no figure: matplotlib is not installed")
     assert not (tmp_path / "compaction.png").exists()
 
 
@@ -135,17 +135,17 @@ def test_without_matplotlib_there_is_no_figure_and_it_says_so(directory, tmp_pat
     ("fields", "message"),
     [({"readouts": (0, 12)}, "different units from 0 to 11"), ({"readouts": (1, 1)}, "different units")],
 )
-def test_readouts_that_are_none(directory, tmp_path, fields, message):
+def test_impossible_readouts_are_refused(directory, tmp_path, fields, message):
     with pytest.raises(Unable, match=message):
-        following.stored(directory, Config(out=tmp_path, **fields), print)
+        runner.run_recorded(directory, Config(out=tmp_path, **fields), print)
 
 
-def test_a_folder_without_a_session(tmp_path):
+def test_a_folder_without_a_session_is_refused(tmp_path):
     with pytest.raises(Unable, match="holds no session"):
-        following.stored(tmp_path, Config(out=tmp_path), print)
+        runner.run_recorded(tmp_path, Config(out=tmp_path), print)
 
 
-def test_a_folder_that_cannot_be_written_is_known_before_anything_is_measured(directory, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_before_measuring(directory, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Unable, match="file"):
-        following.stored(directory, Config(out=tmp_path / "file" / "out"), print)
+        runner.run_recorded(directory, Config(out=tmp_path / "file" / "out"), print)

@@ -7,7 +7,7 @@ import pytest
 
 from decoderd.decoders import linear
 from decoderd.errors import ArrayError, NumericalError
-from decoderd_plugins.manifold import projected
+from decoderd_plugins.manifold import linear_decoder
 from tests.clients.plugins.manifold import simulated
 
 Q, N = 5, 14
@@ -31,38 +31,38 @@ def published(bins, arrays):
 def test_without_a_mean_it_is_the_published_readout():
     bins, arrays = simulated.bins(), given()
     D, C = published(bins, arrays)
-    found = projected.fit(arrays, bins, Q)
+    found = linear_decoder.fit(arrays, bins, Q)
     np.testing.assert_allclose(found.arrays("wmp", np.arange(Q), 0.0)["M2"], D @ C, atol=1e-12)
     order = np.random.default_rng(7).permutation(N)
     np.testing.assert_allclose(found.arrays("omp", order, 1.0)["M2"], D @ C[:, order], atol=1e-12)
     np.testing.assert_allclose(found.arrays("omp", order, 0.4)["M2"], 0.6 * D @ C + 0.4 * D @ C[:, order], atol=1e-12)
 
 
-def test_counts_as_they_are_and_a_decoder_without_a_mean_are_one():
+def test_uncentred_counts_equal_a_decoder_without_a_mean():
     bins = simulated.bins()
     mean = bins.counts.mean(axis=0)
     order = np.random.default_rng(7).permutation(N)
-    uncentred = projected.fit(given(mean), bins, Q, centred=False).arrays("omp", order, 1.0)
-    expected = projected.fit(given(), bins, Q).arrays("omp", order, 1.0)
+    uncentred = linear_decoder.fit(given(mean), bins, Q, centred=False).arrays("omp", order, 1.0)
+    expected = linear_decoder.fit(given(), bins, Q).arrays("omp", order, 1.0)
     for name in ("M2", "m0"):
         np.testing.assert_allclose(uncentred[name], expected[name], atol=1e-12)
 
 
-def test_a_permutation_of_coordinates():
-    """The sign of a principal component is anybody's choice, so that of the fit is taken."""
+def test_a_permutation_of_coordinates_permutes_rows_of_the_axes():
+    """The sign of a principal component is arbitrary, so that of the fit is taken."""
     bins, arrays = simulated.bins(), given()
-    found = projected.fit(arrays, bins, Q)
+    found = linear_decoder.fit(arrays, bins, Q)
     C = found.axes
     D = found.arrays("wmp", np.arange(Q), 0.0)["M2"] @ C.T
     order = np.array([3, 1, 4, 0, 2])
     np.testing.assert_allclose(found.arrays("wmp", order, 1.0)["M2"], D @ C[order], atol=1e-12)
 
 
-def test_the_mean_decodes_as_it_did_whatever_is_permuted():
+def test_no_permutation_changes_the_velocity_of_mean_counts():
     bins = simulated.bins()
     mean = bins.counts.mean(axis=0)
     arrays = given(mean)
-    found = projected.fit(arrays, bins, Q)
+    found = linear_decoder.fit(arrays, bins, Q)
     expected = arrays["M2"] @ mean + arrays["m0"]
     for side, order in (("wmp", [4, 3, 2, 1, 0]), ("omp", np.random.default_rng(8).permutation(N))):
         for part in (0.0, 0.3, 1.0):
@@ -73,12 +73,12 @@ def test_the_mean_decodes_as_it_did_whatever_is_permuted():
             linear.load(changed)
 
 
-def test_errors():
+def test_impossible_fits_are_refused():
     with pytest.raises(ArrayError, match="14 bins of 14 units"):
-        projected.fit(given(), simulated.bins(number=14), Q)
+        linear_decoder.fit(given(), simulated.bins(number=14), Q)
     bins = simulated.bins()
     flat = bins._replace(counts=bins.counts[:, :2] @ np.ones((2, N)))
     with pytest.raises(NumericalError, match="rank 1"):
-        projected.fit(given(), flat, Q)
+        linear_decoder.fit(given(), flat, Q)
     with pytest.raises(ArrayError, match=r"each of 0\.\.13"):
-        projected.fit(given(), bins, Q).arrays("omp", range(13), 1.0)
+        linear_decoder.fit(given(), bins, Q).arrays("omp", range(13), 1.0)
