@@ -131,7 +131,7 @@ def test_a_checklist_works_and_touches_as_many_files_as_it_says(checklist, tmp_p
     for command in GENERATE.findall(checklist.text):
         python(folder, *shlex.split(command))
     (check,) = CHECK.findall(checklist.text)
-    python(folder, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *shlex.split(check))
+    python(folder, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *shlex.split(check))
 
 
 def test_there_is_a_checklist_for_every_extension():
