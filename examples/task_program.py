@@ -21,7 +21,7 @@ HOLD_TICKS, TIMEOUT_TICKS, REST_TICKS = 5, 300, 20
 Events = list[dict[str, Any]]
 
 
-def task() -> Generator[Events, dict[str, Any], None]:
+def task() -> Generator[Events, Any, None]:
     """Rest, reach, hold. Yields the events of the next tick; is sent the tick that has passed."""
     trial = 0
     yield []
