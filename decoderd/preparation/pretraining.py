@@ -106,7 +106,7 @@ class TrialStreams:
         self._at_start = () if kind.plastic is None else kind.plastic.at_start
 
     def tables(self, first: int, trials: int, ticks: int) -> dict[str, Array]:
-        """{stream: (ticks, seeds, trials, width)} from trial `first` on; (1, ...) for streams read at trial starts."""
+        """{stream: (ticks, seeds, trials, width)} from trial `first` on; (1, ...) for those read as a trial starts."""
         out = {}
         for name, stream in self._streams.items():
             if name in self._at_start:
