@@ -22,5 +22,5 @@ def test_the_programs_of_the_page_run(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "there already: False" in said
     assert "refused" in said  # kinematics, where the decoder is not outside
-    assert re.search(r"^tick \d+ \d+$", said, re.MULTILINE)
+    assert re.search(r"^tick \d+ \[", said, re.MULTILINE)
     assert re.match(r"trial \d+: ", told[0])

@@ -16,7 +16,7 @@ from decoderd.wire.message import keys_of
 from tests.learners import learning
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
-from tests.wire.spec import keeps_to, received
+from tests.wire.spec import README, keeps_to, received
 
 
 def test_messages_of_a_session_keep_to_the_schema():
@@ -180,3 +180,16 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         assert 11 <= len(got["tick"]) < 100
         assert got["health"]
         assert [msgpack.unpackb(payload)["x"] for payload in got["session"]][-1] == "stopped"
+
+
+def test_the_programs_of_the_readme_run(tmp_path, capsys):
+    programs = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert len(programs) == 2
+    with served(tmp_path, lasting(3600.0), "--speed", "10") as (stream, endpoint):
+        names = {"stream": stream, "control": endpoint}
+        for program in programs:
+            exec(program, names)
+            names["socket"].close(0)
+    printed = capsys.readouterr().out
+    assert re.search(r"^tick \d+ cursor \[\S+, \S+\] goal ", printed, re.MULTILINE)
+    assert re.search(r"^\d+$", printed, re.MULTILINE)
