@@ -140,7 +140,7 @@ def test_the_newest_is_waited_for_no_longer_than_asked(fake, session):
         ending.cancel()
         stop.set()
         talking.join()
-        assert in_time, "it waited until nobody talked any more"
+        assert in_time, "it waited until no messages came any more"
 
 
 def test_topics_are_checked(session):

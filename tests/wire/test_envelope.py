@@ -14,16 +14,16 @@ from tests.wire import generated
 from tests.wire.generated import packed
 
 ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
-MODELS = {who: [operation.request for operation in control.of(who).values()] for who in ADAPTERS}
+MODELS = {process: [operation.request for operation in control.of(process).values()] for process in ADAPTERS}
 CODES = get_args(control.Code)
-valid = {who: st.one_of(*map(generated.of_model, models)) for who, models in MODELS.items()}
-both = pytest.mark.parametrize("who", ADAPTERS)
+valid = {process: st.one_of(*map(generated.of_model, models)) for process, models in MODELS.items()}
+both = pytest.mark.parametrize("process", ADAPTERS)
 
 
-def read(frames, who):
+def read(frames, process):
     """The request, or the fault; nothing else may come of it."""
     try:
-        return envelope.read(frames, ADAPTERS[who])
+        return envelope.read(frames, ADAPTERS[process])
     except envelope.RequestFault as caught:
         fault = caught
     assert fault.code in CODES
@@ -39,40 +39,41 @@ def read(frames, who):
 @both
 @given(frames=st.lists(st.binary(max_size=40), max_size=4))
 @settings(max_examples=60)
-def test_any_bytes(who, frames):
-    assert isinstance(read(frames, who), envelope.RequestFault)
+def test_any_bytes(process, frames):
+    assert isinstance(read(frames, process), envelope.RequestFault)
 
 
 @both
 @given(value=generated.STRANGE)
 @settings(max_examples=60)
-def test_any_value(who, value):
-    assert isinstance(read([packed(value)], who), envelope.RequestFault)
+def test_any_value(process, value):
+    assert isinstance(read([packed(value)], process), envelope.RequestFault)
 
 
 @both
 @given(data=st.data())
 @settings(max_examples=100)
-def test_any_value_of_any_field(who, data):
-    fields = {"v": st.just(codec.VERSION), "id": st.text(max_size=66), "op": st.sampled_from(sorted(ops(who)))}
+def test_any_value_of_any_field(process, data):
+    fields = {"v": st.just(codec.VERSION), "id": st.text(max_size=66), "op": st.sampled_from(sorted(ops(process)))}
     names = st.sampled_from(
         ["session", "protocol", "input", "participant", "until", "inputs", "want", "topic", "first"]
     )
     head = data.draw(st.fixed_dictionaries({name: st.one_of(one, generated.STRANGE) for name, one in fields.items()}))
     more = data.draw(st.dictionaries(names, generated.STRANGE, max_size=3))
-    read([packed({**head, **more}), *data.draw(st.lists(st.binary(max_size=9), max_size=3))], who)
+    read([packed({**head, **more}), *data.draw(st.lists(st.binary(max_size=9), max_size=3))], process)
 
 
-def ops(who):
-    return {model.model_fields["op"].annotation.__args__[0] for model in MODELS[who]}
+def ops(process):
+    return {model.model_fields["op"].annotation.__args__[0] for model in MODELS[process]}
 
 
 @both
 @given(data=st.data())
 @settings(max_examples=100)
-def test_spoilt_requests(who, data):
+def test_spoilt_requests(process, data):
     read(
-        [packed(data.draw(generated.spoilt(valid[who]))), *data.draw(st.lists(st.binary(max_size=9), max_size=2))], who
+        [packed(data.draw(generated.spoilt(valid[process]))), *data.draw(st.lists(st.binary(max_size=9), max_size=2))],
+        process,
     )
 
 
@@ -80,8 +81,8 @@ def test_spoilt_requests(who, data):
 @pytest.mark.parametrize("depth", [5, 500, 900, 990, 1000, 1010, 1020, 1023, 1024, 2000, 60_000])
 def test_nesting_of_any_depth(field, depth):
     data = {"v": 2, "id": "deep", "op": "describe", field: generated.deep(depth)}
-    for who in ADAPTERS:
-        assert isinstance(read([packed(data)], who), envelope.RequestFault)
+    for process in ADAPTERS:
+        assert isinstance(read([packed(data)], process), envelope.RequestFault)
 
 
 @pytest.mark.parametrize("model", [model for models in MODELS.values() for model in models], ids=lambda m: m.__name__)
