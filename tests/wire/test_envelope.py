@@ -14,16 +14,16 @@ from tests.wire import generated
 from tests.wire.generated import packed
 
 ADAPTERS = {"session": control.OF_SESSION, "supervisor": control.OF_SUPERVISOR}
-MODELS = {process: [operation.request for operation in control.of(process).values()] for process in ADAPTERS}
+MODELS = {who: [operation.request for operation in control.of(who).values()] for who in ADAPTERS}
 CODES = get_args(control.Code)
-valid = {process: st.one_of(*map(generated.of_model, models)) for process, models in MODELS.items()}
-both = pytest.mark.parametrize("process", ADAPTERS)
+valid = {who: st.one_of(*map(generated.of_model, models)) for who, models in MODELS.items()}
+both = pytest.mark.parametrize("who", ADAPTERS)
 
 
-def read(frames, process):
+def read(frames, who):
     """The request, or the fault; nothing else may come of it."""
     try:
-        return envelope.read(frames, ADAPTERS[process])
+        return envelope.read(frames, ADAPTERS[who])
     except envelope.RequestFault as caught:
         fault = caught
     assert fault.code in CODES
@@ -39,41 +39,40 @@ def read(frames, process):
 @both
 @given(frames=st.lists(st.binary(max_size=40), max_size=4))
 @settings(max_examples=60)
-def test_any_bytes(process, frames):
-    assert isinstance(read(frames, process), envelope.RequestFault)
+def test_any_bytes(who, frames):
+    assert isinstance(read(frames, who), envelope.RequestFault)
 
 
 @both
 @given(value=generated.STRANGE)
 @settings(max_examples=60)
-def test_any_value(process, value):
-    assert isinstance(read([packed(value)], process), envelope.RequestFault)
+def test_any_value(who, value):
+    assert isinstance(read([packed(value)], who), envelope.RequestFault)
 
 
 @both
 @given(data=st.data())
 @settings(max_examples=100)
-def test_any_value_of_any_field(process, data):
-    fields = {"v": st.just(codec.VERSION), "id": st.text(max_size=66), "op": st.sampled_from(sorted(ops(process)))}
+def test_any_value_of_any_field(who, data):
+    fields = {"v": st.just(codec.VERSION), "id": st.text(max_size=66), "op": st.sampled_from(sorted(ops(who)))}
     names = st.sampled_from(
         ["session", "protocol", "input", "participant", "until", "inputs", "want", "topic", "first"]
     )
     head = data.draw(st.fixed_dictionaries({name: st.one_of(one, generated.STRANGE) for name, one in fields.items()}))
     more = data.draw(st.dictionaries(names, generated.STRANGE, max_size=3))
-    read([packed({**head, **more}), *data.draw(st.lists(st.binary(max_size=9), max_size=3))], process)
+    read([packed({**head, **more}), *data.draw(st.lists(st.binary(max_size=9), max_size=3))], who)
 
 
-def ops(process):
-    return {model.model_fields["op"].annotation.__args__[0] for model in MODELS[process]}
+def ops(who):
+    return {model.model_fields["op"].annotation.__args__[0] for model in MODELS[who]}
 
 
 @both
 @given(data=st.data())
 @settings(max_examples=100)
-def test_spoilt_requests(process, data):
+def test_spoilt_requests(who, data):
     read(
-        [packed(data.draw(generated.spoilt(valid[process]))), *data.draw(st.lists(st.binary(max_size=9), max_size=2))],
-        process,
+        [packed(data.draw(generated.spoilt(valid[who]))), *data.draw(st.lists(st.binary(max_size=9), max_size=2))], who
     )
 
 
@@ -81,8 +80,8 @@ def test_spoilt_requests(process, data):
 @pytest.mark.parametrize("depth", [5, 500, 900, 990, 1000, 1010, 1020, 1023, 1024, 2000, 60_000])
 def test_nesting_of_any_depth(field, depth):
     data = {"v": 2, "id": "deep", "op": "describe", field: generated.deep(depth)}
-    for process in ADAPTERS:
-        assert isinstance(read([packed(data)], process), envelope.RequestFault)
+    for who in ADAPTERS:
+        assert isinstance(read([packed(data)], who), envelope.RequestFault)
 
 
 @pytest.mark.parametrize("model", [model for models in MODELS.values() for model in models], ids=lambda m: m.__name__)
