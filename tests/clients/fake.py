@@ -62,6 +62,10 @@ class Fake:
         stamp = codec.stamp(self.incarnation, time.monotonic_ns())
         self._stream.send_multipart((codec.topic(topic), self.stored[topic][number], stamp))
 
+    def send_frames(self, frames: list[bytes]) -> None:
+        """Publish frames that are not stored."""
+        self._stream.send_multipart(frames)
+
     def end(self, what: str = "done", lost: bool = False) -> None:
         """Publish that the session has ended; control goes on answering."""
         self.send("session", lost, x=what, i=self.incarnation, f=0, w="")
