@@ -40,14 +40,14 @@ CODES = {
 
 # States of a session, and what they mean.
 STATES = {
-    "preparing": "the sockets are bound; it calibrates or loads",
+    "preparing": "the process has its sockets; it calibrates, pretrains or loads",
     "running": "ticks pass",
-    "paused": "until a client sends `resume`",
-    "waiting": "lockstep: for a participant",
-    "stopped": "no process, or one that only [goes on answering](#sequence-numbers); can be resumed",
-    "done": "came to the end of its protocol; the process likewise",
-    "crashed": "the process died; the supervisor resumes it within half a second",
-    "failed": "cannot go on; `why` gives the reason",
+    "paused": "a client paused the session; no tick passes until one sends `resume`",
+    "waiting": "in lockstep: a participant has not granted the next tick",
+    "stopped": "ended on request, everything stored; `resume` continues it. The process may still answer requests",
+    "done": "the protocol is over, everything stored. The process may still answer requests",
+    "crashed": "the process died without an end; the supervisor resumes it from its last commit",
+    "failed": "the session cannot continue by itself; `why` gives the reason",
 }
 
 if TYPE_CHECKING:
