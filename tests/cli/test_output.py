@@ -16,7 +16,6 @@ from tests import running
 from tests.protocols import lasting
 from tests.running import cli
 
-
 INTERRUPTED = {
     "session": "one-1",
     "days": 0,
