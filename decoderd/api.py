@@ -94,6 +94,7 @@ class Simulation:
     def step(self, ticks: int = 1) -> list[Message]:
         """Carry out some ticks, fewer if the session ends before; returns their messages in order.
 
+        Many ticks in one call are several times as fast as many calls: each call limits BLAS to one thread.
         Raises Refused if the session is over.
         """
         if self.done:
