@@ -1,4 +1,4 @@
-"""`decoderd reproduce`: its commands are those of the table. A whole experiment takes most of a minute: a campaign."""
+"""`decoderd reproduce`: its commands are those of the table. Whole experiments are campaigns."""
 
 from __future__ import annotations
 
