@@ -56,6 +56,8 @@ def load(path: Path, on_refused: Callable[[int, Refused], None] = lambda tick, r
             if not isinstance(tick, int) or isinstance(tick, bool) or tick < 0:
                 raise ValueError(f"tick = {tick!r}: expected a whole number of at least 0")
             by_tick.setdefault(tick, []).append(inputs.parse(data))
+        except json.JSONDecodeError as error:
+            raise ProtocolError(f"{path}, line {number}: is not JSON: {error}") from None
         except ValueError as error:
             raise ProtocolError(f"{path}, line {number}: {error}") from None
     return ScriptedInputs(by_tick, on_refused)

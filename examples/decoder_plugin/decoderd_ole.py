@@ -1,9 +1,9 @@
-"""A population-vector decoder, known as the optimal linear estimator (Salinas & Abbott 1994):
+"""A population-vector decoder: the optimal linear estimator (OLE; Salinas & Abbott 1994).
 
     z = (y - baseline) / depth,    v = pinv(D) z
 
 with y the counts of a bin, depth the modulation of each unit (counts per m/s) and D its preferred direction, a unit
-vector a row. It has no memory: what it decodes is as noisy as the counts of one bin.
+vector a row. It has no memory, so its velocity is as noisy as the counts of one bin.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def fit(data: CalibrationData, calibration: Calibration, config: OleConfig) -> d
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """Rotate the preferred directions of these units."""
+    """Rotate the preferred directions of these units by `angle` rad."""
     preferred = parameters.preferred.copy()
     preferred[units] += angle
     return _weighted(parameters.baseline, parameters.depth, preferred)
