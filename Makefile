@@ -22,7 +22,7 @@ lint: $(TEST)/ready
 	$(TEST)/bin/lint-imports
 
 bench: $(TEST)/ready
-	$(TEST)/bin/decoderd bench
+	$(TEST)/bin/python tools/benchmarks.py run $(BENCH)
 
 $(DEMO)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DEMO) plot

@@ -62,10 +62,10 @@ def require_arrays(arrays: Mapping[str, Any], names: tuple[str, ...], what: str)
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz file; pickled objects are refused. Raises ArrayError for any other file."""
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
-        with file:
+        with path.open("rb") as opened:  # NumPy leaves a file open that it opened itself and cannot read
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ArrayError(f"{path}: no such file") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from decoderd_client import ControlError, Participant, Session
@@ -21,7 +21,7 @@ HOLD_TICKS, TIMEOUT_TICKS, REST_TICKS = 5, 300, 20
 Events = list[dict[str, Any]]
 
 
-def task() -> Iterator[Events]:
+def task() -> Generator[Events, Any, None]:
     """Rest, reach, hold. Yields the events of the next tick; is sent the tick that has passed."""
     trial = 0
     yield []

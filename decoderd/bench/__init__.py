@@ -1,11 +1,11 @@
-"""Benchmarks: every figure beside its yardstick, both measured in one run, in turns.
+"""Benchmarks: each figure is measured in turns with a reference, so that their ratio travels between machines.
 
 kalman     one filter step against plain NumPy and, where importable, filterpy
-tick       what a whole closed-loop tick costs, recording included
+tick       time of a whole closed-loop tick, recording included
 lateness   how late real-time ticks begin, against a bare sleeping loop
 recorder   how fast messages are encoded and stored
-learning   what an update of REINFORCE and of backpropagation costs an individual
-publish    how long a message is under way to a subscriber, against bare pyzmq
-lockstep   ticks a second that a participant grants one by one, against bare round trips
-company    what readers that stop, come late or are many, and other sessions, do to the lateness
+learning   time of an update by REINFORCE and by backpropagation, for one individual
+publish    latency of a message from a session to a subscriber, against bare pyzmq
+lockstep   ticks a second when a participant grants each one, against bare round trips
+load       lateness of ticks with stopped, late and many subscribers and with other sessions, against none
 """

@@ -1,7 +1,7 @@
-"""How late the ticks of a real-time session begin, beside a bare sleeping loop of the same period, in turns.
+"""Lateness of the ticks of a real-time session, in turns with a bare sleeping loop of the same period.
 
-Each turn is a process of its own. The bare loop does nothing but sleep, wake and note the time; it runs once as any
-process does, and once under the conditions the session gives itself (timer slack, scheduling class, locked memory).
+Each turn is a process of its own. The bare loop only sleeps, wakes and stores the time. It runs once as an ordinary
+process, and once under the conditions of a session (timer slack, scheduling class, locked memory).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def bare(tick_s: float, seconds: float) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def bare_punctual(tick_s: float, seconds: float) -> tuple[np.ndarray, dict[str, str]]:
-    """The same under a session's conditions."""
+    """The same under the real-time conditions of a session."""
     with realtime.punctual() as report:
         return bare(tick_s, seconds)[0], report
 
@@ -66,7 +66,7 @@ def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def measure(tick_s: float = 0.001, seconds: float = 5.0, turns: int = 3, units: int = 1000) -> dict[str, Any]:
-    """lateness_p99_ratio, p99 of the session over p99 of the bare loop, all turns pooled; and the figures behind."""
+    """lateness_p99_ratio: p99 of the session over p99 of the bare loop, turns pooled; and the figures it is made of."""
     lates: dict[str, list[np.ndarray]] = {"session": [], "bare": [], "bare_same_conditions": []}
     busies = []
     for _ in range(turns):

@@ -1,8 +1,9 @@
-"""What an update of learning costs an individual, when several learn side by side: trials, credit and step.
+"""Time of an update of plasticity for one of several individuals that are simulated together.
 
 reinforce  8 targets x 100 ticks, the published recipe       backprop  8 targets x 150 ticks, that of its first version
 
-In single precision, as in the recipes that come with the experiments, and in double.
+An update is trials, credit and the step of the rule. In single precision, as in the protocols that come with the
+experiments, and in double.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ TARGETS, UNITS, READOUTS = 8, 100, 12
 
 
 class Learning:
-    """Individuals that practise with a linear decoder; every call is one update of all of them.
+    """Individuals that learn with a linear decoder; each call is one update of all of them.
 
-    `alike` individuals of each seed meet the same noise, as the intensities of a study do.
+    `alike` individuals of each seed get the same noise, as those that differ in intensity do in a study.
     """
 
     def __init__(self, config: ComponentConfig, ticks: int, seeds: int, precision: Precision, alike: int = 1) -> None:
@@ -47,7 +48,7 @@ class Learning:
         self._alike, self._of = alike, np.repeat(np.arange(seeds), alike)
         one_each = rnn.Parameters(*(np.stack(field) for field in zip(*drawn, strict=True)))
         seeds *= alike
-        self._people = rnn.Parameters(*(field[self._of] for field in one_each))
+        self._individuals = rnn.Parameters(*(field[self._of] for field in one_each))
         plan = rnn.plan(population, TIMING)
         self._noise = TrialStreams("bench", tuple(range(seeds // alike)), rnn.RNN, plan, one_each)
         cursor = CURSOR.plan(CURSOR.Config(), TIMING)  # type: ignore[call-arg]
@@ -62,32 +63,32 @@ class Learning:
         self._rest, self._done = np.zeros((seeds, 2)), 0
 
     def _values(self) -> dict[str, Any]:
-        return {name: getattr(self._people, name) for name in ("U", "W", "b")}
+        return {name: getattr(self._individuals, name) for name in ("U", "W", "b")}
 
     def __call__(self) -> None:
         tables = self._noise.tables(self._done * TARGETS, TARGETS, self._reaches.ticks)
         if self._alike > 1:
             tables = {name: shared(table, self._of) for name, table in tables.items()}
-        trajectory = run(self._loop, self._people, self._steps, self._rest, self._reaches, tables)
-        told = trial_batch(
+        trajectory = run(self._loop, self._individuals, self._steps, self._rest, self._reaches, tables)
+        batch = trial_batch(
             self._loop,
-            self._people,
+            self._individuals,
             trajectory,
             self._config.objective,
             self._rule.learns_from,
             ("U", "W", "b"),
             np.arange(TARGETS),
         )
-        self._state, values = self._rule.learn(self._config, self._state, self._values(), told)
-        self._people, self._done = self._people._replace(**values), self._done + 1
+        self._state, values = self._rule.learn(self._config, self._state, self._values(), batch)
+        self._individuals, self._done = self._individuals._replace(**values), self._done + 1
 
 
 def products(ticks: int, seeds: int) -> Any:
-    """The matrix products alone that REINFORCE cannot do without, in single precision: one yardstick."""
+    """The matrix products of an update by REINFORCE alone, in single precision, as a reference."""
     draw = np.random.default_rng(0)
     rows, inputs = (draw.random((seeds, n * TARGETS, UNITS), np.float32) for n in (1, 10))
     weights = draw.random((seeds, UNITS, UNITS), np.float32)
-    noise, came = draw.random((2, seeds, ticks, TARGETS, UNITS), np.float32)
+    noise, activity = draw.random((2, seeds, ticks, TARGETS, UNITS), np.float32)
     amounts = np.ones((seeds, TARGETS))
 
     def once() -> None:
@@ -95,19 +96,19 @@ def products(ticks: int, seeds: int) -> Any:
             rows @ weights
         for _ in range(ticks // 10):  # input, of ten ticks at once
             inputs @ weights
-        summed(amounts, noise, (came, came))
+        summed(amounts, noise, (activity, activity))
 
     return once
 
 
 def numbers(ticks: int, seeds: int) -> Any:
-    """Its random numbers alone: the other."""
+    """The random numbers of an update by REINFORCE alone, as a reference."""
     stream = Stream(tuple(range(seeds)), "bench", Spec("normal", UNITS, np.float32))
     return lambda: stream.rows(1, 0, TARGETS * ticks)
 
 
 def measure(rounds: int = 5, seeds: int = 32) -> dict[str, Any]:
-    """reinforce_epoch_ms and backprop_epoch_ms: an update of all targets, a seed, on one core."""
+    """reinforce_epoch_ms and backprop_epoch_ms: an update of all targets for one individual, on one core."""
     reinforce, backprop = ReinforceConfig(), BackpropConfig()
     with realtime.repeatable():
         rivals = {

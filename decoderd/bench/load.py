@@ -1,8 +1,8 @@
-"""What company does to a session: how late its ticks begin beside how late they begin alone, in turns.
+"""Lateness of ticks with subscribers and other sessions on the machine, in turns with a session alone.
 
-A reader that stops reading goes on shortly before the end, and one that comes late wants the session from its start: so
-both fetch much while ticks pass. Every reader is a process of its own with `decoderd_client`, and has to end with every
-message: the digest of what it has is compared with the session's.
+A stopped subscriber goes on shortly before the end, and a late one requests the session from its start, so both fetch
+many messages while ticks pass. Every subscriber is a process of its own with `decoderd_client` and must receive every
+message: the digest of the ticks it received is compared with the session's.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from decoderd.recording.store import open_store
 from decoderd.wire import codec
 from decoderd_client import Session
 
-# A stopped reader goes on so long before the end.
+# A stopped subscriber goes on this long before the end.
 LAST_S = 3.0
 
 
-class Kept(NamedTuple):
-    """What came of a session in company."""
+class Measured(NamedTuple):
+    """Lateness of a session, and whether its subscribers received everything."""
 
     late_ns: np.ndarray
     missed: int
@@ -38,7 +38,7 @@ class Kept(NamedTuple):
 def read(pipe: Pipe, endpoint: str, topics: tuple[str, ...]) -> None:
     """Follow a session from start to end; send how many messages were recovered, and the digest of the ticks."""
     with Session(endpoint, timeout_s=30.0) as session, session.subscribe(topics, from_start=True) as messages:
-        pipe.send("here")
+        pipe.send("ready")
         digest = hashlib.sha256()
         for message in messages:
             if message.topic == "tick":
@@ -47,7 +47,7 @@ def read(pipe: Pipe, endpoint: str, topics: tuple[str, ...]) -> None:
 
 
 def _timing(serving: Served) -> tuple[np.ndarray, np.ndarray]:
-    """ns that every tick was late, and that it took."""
+    """Lateness and busy time (ns) of every tick."""
     with open_store(serving.directory) as kept:
         timing = list(kept.timing())
     return np.concatenate([late for _, late, _ in timing]), np.concatenate([busy for _, _, busy in timing])
@@ -58,33 +58,33 @@ def _tick(serving: Served) -> int:
         return int(session.describe()["tick"])
 
 
-def _ended(serving: Served, tick_s: float, from_tick: int, readers: list[Companion]) -> Kept:
-    """Wait for the end. Ticks count from `from_tick` on."""
-    told = [reader.tell() for reader in readers]
+def _ended(serving: Served, tick_s: float, from_tick: int, readers: list[Companion]) -> Measured:
+    """The result after the end of the session, for ticks from `from_tick` on."""
+    received = [reader.receive() for reader in readers]
     summary = serving.summary()
     late, busy = (ns[from_tick:] for ns in _timing(serving))
-    return Kept(
+    return Measured(
         late,
         int(np.count_nonzero(late + busy > tick_s * 1e9)),
-        all(digest == summary["digest"] for _, digest in told),
-        sum(recovered for recovered, _ in told),
+        all(digest == summary["digest"] for _, digest in received),
+        sum(recovered for recovered, _ in received),
     )
 
 
-def alone(tick_s: float, seconds: float, units: int) -> Kept:
-    """Nobody listens."""
+def alone(tick_s: float, seconds: float, units: int) -> Measured:
+    """Without subscribers."""
     with served(closed_loop(units, seconds, tick_s)) as serving:
         return _ended(serving, tick_s, 0, [])
 
 
-def stopped(tick_s: float, seconds: float, units: int) -> Kept:
-    """A reader of everything stops, and goes on shortly before the end."""
+def stopped(tick_s: float, seconds: float, units: int) -> Measured:
+    """A subscriber to everything is stopped by a signal, and goes on shortly before the end."""
     topics = ("tick", "counts", "task", "trial", "day")
     with (
         served(closed_loop(units, seconds, tick_s), linger_s=5.0) as serving,
         Companion(read, serving.control, topics) as reader,
     ):
-        reader.tell()
+        reader.receive()
         tick, pid = _tick(serving), reader.process.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
@@ -93,28 +93,28 @@ def stopped(tick_s: float, seconds: float, units: int) -> Kept:
         return _ended(serving, tick_s, tick, [reader])
 
 
-def late(tick_s: float, seconds: float, units: int) -> Kept:
-    """A reader comes when half is over, and wants everything."""
+def late(tick_s: float, seconds: float, units: int) -> Measured:
+    """A subscriber connects halfway and requests everything."""
     with served(closed_loop(units, seconds, tick_s), linger_s=5.0) as serving:
         time.sleep(seconds / 2)
         with Companion(read, serving.control, ("tick", "counts")) as reader:
-            reader.tell()
+            reader.receive()
             return _ended(serving, tick_s, round(seconds / 2 / tick_s), [reader])
 
 
-def twenty(tick_s: float, seconds: float, units: int) -> Kept:
-    """Twenty readers at once. Counted is what happens once all are there."""
+def twenty(tick_s: float, seconds: float, units: int) -> Measured:
+    """Twenty subscribers at once. Ticks count once all are connected."""
     starting_s = 10.0
     with ExitStack() as stack:
         serving = stack.enter_context(served(closed_loop(units, starting_s + seconds, tick_s), linger_s=5.0))
         readers = [stack.enter_context(Companion(read, serving.control, ("tick", "trial"))) for _ in range(20)]
         for reader in readers:
-            reader.tell()
+            reader.receive()
         return _ended(serving, tick_s, _tick(serving), readers)
 
 
-def together(tick_s: float, seconds: float, units: int, number: int = 4) -> list[Kept]:
-    """Several sessions at once. Counted is what happens once all run."""
+def together(tick_s: float, seconds: float, units: int, number: int = 4) -> list[Measured]:
+    """Several sessions at once. Ticks count once all run."""
     starting_s = 5.0
     with ExitStack() as stack:
         protocol = closed_loop(units, starting_s + seconds, tick_s)
@@ -128,9 +128,11 @@ FAST_S, USUAL_S = 0.001, 0.01
 
 
 def measure(seconds: float = 10.0, turns: int = 3, units: int = 100) -> dict[str, Any]:
-    """company_*_p99_ratio: p99 of the lateness in company over that alone, at 1 kHz for one reader and at 100 Hz for
-    twenty; together_missed: ticks of four sessions at 100 Hz that missed their deadline."""
-    found: dict[str, list[Kept]] = {}
+    """load_*_p99_ratio: p99 of the lateness with subscribers over that without; 1 kHz, twenty at 100 Hz.
+
+    together_missed: ticks of four sessions at 100 Hz that missed their deadline.
+    """
+    found: dict[str, list[Measured]] = {}
     for _ in range(turns):
         for name, kept in (
             ("alone_1khz", alone(FAST_S, seconds, units)),
@@ -144,15 +146,15 @@ def measure(seconds: float = 10.0, turns: int = 3, units: int = 100) -> dict[str
     shown = {name: _figures(several) for name, several in found.items()}
     p99 = {name: one["p99_us"] for name, one in shown.items()}
     return {
-        "company_stopped_p99_ratio": p99["stopped"] / p99["alone_1khz"],
-        "company_late_p99_ratio": p99["late"] / p99["alone_1khz"],
-        "company_twenty_p99_ratio": p99["twenty"] / p99["alone_100hz"],
+        "load_stopped_p99_ratio": p99["stopped"] / p99["alone_1khz"],
+        "load_late_p99_ratio": p99["late"] / p99["alone_1khz"],
+        "load_twenty_p99_ratio": p99["twenty"] / p99["alone_100hz"],
         "together_missed": shown["together"]["missed"],
-        "company": {**shown, "units": units},
+        "load": {**shown, "units": units},
     }
 
 
-def _figures(several: list[Kept]) -> dict[str, Any]:
+def _figures(several: list[Measured]) -> dict[str, Any]:
     p50, p99, most = np.percentile(np.concatenate([kept.late_ns for kept in several]), [50, 99, 100]) / 1e3
     return {
         "p50_us": p50,

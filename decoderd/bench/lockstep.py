@@ -1,7 +1,7 @@
-"""How many ticks a second pass in lockstep, beside bare round trips of pyzmq in the same layout.
+"""Ticks a second in lockstep, in turns with bare round trips of pyzmq between two processes.
 
-One participant in a process of its own grants every tick and waits until it is over. The yardstick is a DEALER that
-asks a ROUTER in another process and waits for the echo: what remains if a session did nothing.
+One participant grants every tick and waits until it has passed. The reference is a DEALER that sends a request to a
+ROUTER in another process and waits for the echo: a session that does nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def bare(steps: int) -> float:
     """Round trips a second of a request of two frames."""
     with Companion(echo) as other:
         asking: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.DEALER)
-        asking.connect(f"tcp://127.0.0.1:{other.tell()}")
+        asking.connect(f"tcp://127.0.0.1:{other.receive()}")
         for step in range(WARM + steps):
             if step == WARM:
                 began = now_ns()

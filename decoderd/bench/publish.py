@@ -1,9 +1,8 @@
-"""How long a tick message is under way to a subscriber in another process, beside bare pyzmq in the same layout.
+"""Latency of a tick message to a subscriber in another process, in turns with bare pyzmq.
 
-The bare publisher sends three frames of the same sizes at the same rhythm, under the same conditions, and does nothing
-else; the bare subscriber receives them and looks at the time. The other way leads from a real session, which simulates,
-records and answers control between its messages, to `decoderd_client`, which decodes what it gives out. Both count from
-the stamp, taken just before the message is sent.
+The bare publisher only sends three frames of the same sizes at the same rate; the bare subscriber receives them and
+reads the clock. The session simulates, records and answers requests between its messages, and `decoderd_client` decodes
+what it receives. Both latencies count from the stamp, taken just before the message is sent.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from decoderd.run import realtime
 from decoderd.wire import codec
 from decoderd_client import Session
 
-# Until caches are warm, and the subscriber has fetched what was published while it connected.
+# Not counted: until caches are warm and the subscriber has fetched what was published while it connected.
 WARM_S = 1.0
 
 
 def follow_bare(pipe: Pipe, endpoint: str, messages: int) -> None:
-    """Send the ns that each message was under way."""
+    """Send the latency of each message in ns."""
     socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.SUB)
     socket.subscribe(codec.topic("tick"))
     socket.connect(endpoint)
-    pipe.send("here")
+    pipe.send("ready")
     spent = []
     for _ in range(messages):
         frames = socket.recv_multipart()
@@ -40,12 +39,12 @@ def follow_bare(pipe: Pipe, endpoint: str, messages: int) -> None:
 
 
 def bare(tick_s: float, seconds: float, sizes: tuple[int, int], punctual: bool) -> np.ndarray:
-    """ns under way of every message; `sizes` of payload and stamp in bytes."""
+    """Latency of every message in ns; `sizes` of payload and stamp in bytes."""
     socket: zmq.Socket[Any] = zmq.Context.instance().socket(zmq.PUB)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
     topic, body, stamp = codec.topic("tick"), bytes(sizes[0]), bytes(sizes[1] - 8)
     with Companion(follow_bare, f"tcp://127.0.0.1:{port}", round((WARM_S + seconds) / tick_s)) as subscriber:
-        subscriber.tell()
+        subscriber.receive()
         with realtime.punctual() if punctual else realtime.steady():
             origin, k = now_ns(), 0
             while not subscriber.pipe.poll():
@@ -54,16 +53,16 @@ def bare(tick_s: float, seconds: float, sizes: tuple[int, int], punctual: bool) 
                     time.sleep(left * 1e-9)
                 socket.send_multipart((topic, body, stamp + struct.pack("<q", now_ns())), zmq.DONTWAIT)
                 k += 1
-        found = subscriber.tell()
+        found = subscriber.receive()
     socket.close(0)
     return np.array(found[round(WARM_S / tick_s) :])
 
 
 def follow_session(pipe: Pipe, endpoint: str) -> None:
-    """Send the ns that each tick message was under way, until the session ends, and the sizes of one."""
+    """Send the latency of each tick message in ns, until the session ends, and the sizes of one."""
     with Session(endpoint) as session:
         subscriber = session.subscribe(["tick"])
-        pipe.send("here")
+        pipe.send("ready")
         spent = []
         for message in subscriber:
             if message.sent_ns is not None:
@@ -73,13 +72,13 @@ def follow_session(pipe: Pipe, endpoint: str) -> None:
 
 
 def session(tick_s: float, seconds: float, units: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """ns under way of every tick message of a recorded real-time session, and the sizes of payload and stamp."""
+    """Latency of every tick message of a recorded real-time session in ns, and the sizes of payload and stamp."""
     with (
         served(closed_loop(units, WARM_S + seconds, tick_s)) as serving,
         Companion(follow_session, serving.control) as subscriber,
     ):
-        subscriber.tell()
-        spent, sizes = subscriber.tell()
+        subscriber.receive()
+        spent, sizes = subscriber.receive()
         serving.summary()
     return np.array(spent[round(WARM_S / tick_s) :]), sizes
 
@@ -91,7 +90,7 @@ def measure(seconds: float = 10.0, turns: int = 3, units: int = 100) -> dict[str
 
 
 def compare(tick_s: float, seconds: float, turns: int, units: int) -> dict[str, Any]:
-    """The ratios at one rate, all turns pooled; and what is behind."""
+    """The ratios at one tick rate, all turns pooled, and the figures they are made of."""
     found: dict[str, list[np.ndarray]] = {"session": [], "bare": [], "bare_same_conditions": []}
     for _ in range(turns):
         spent, sizes = session(tick_s, seconds, units)

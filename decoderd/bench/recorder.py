@@ -1,4 +1,4 @@
-"""How fast the recorder encodes messages, and how fast they reach the disk."""
+"""Ticks a second that the recorder encodes, and ticks a second that it writes to the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions and clients in processes of their own, for benchmarks that meet them as users do."""
+"""Sessions and subscribers in processes of their own, for benchmarks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Served(NamedTuple):
     control: str
 
     def summary(self) -> dict[str, Any]:
-        """What it printed last. Waits for its end."""
+        """The summary that it printed, after its end. Raises ServiceError if it failed."""
         out, err = self.process.communicate()
         if self.process.returncode:
             raise ServiceError(f"the session failed: {err.strip()}")
@@ -45,14 +45,14 @@ def served(protocol: dict[str, Any], *options: str, linger_s: float = 1.0) -> It
         process = subprocess.Popen([*command, "--linger", str(linger_s), *options], **pipes)
         try:
             assert process.stderr is not None
-            heard = ""
+            printed = ""
             for line in process.stderr:
-                heard += line
+                printed += line
                 if found := re.search(r"stream (\S+), control (\S+)", line):
                     yield Served(directory, process, *found.groups())
                     break
             else:
-                raise ServiceError(f"the session did not begin: {heard.strip()}")
+                raise ServiceError(f"the session did not begin: {printed.strip()}")
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -60,7 +60,7 @@ def served(protocol: dict[str, Any], *options: str, linger_s: float = 1.0) -> It
 
 
 class Companion:
-    """A process that runs `function(pipe, *arguments)`, and talks through a pipe."""
+    """A process that runs `function(pipe, *arguments)` and sends its results through the pipe."""
 
     def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
         spawn = get_context("spawn")
@@ -69,15 +69,15 @@ class Companion:
         self.process.start()
         theirs.close()
 
-    def tell(self) -> Any:
-        """What it sends next. Raises ServiceError if it ended instead."""
+    def receive(self) -> Any:
+        """The next object that it sends. Raises ServiceError if it ended instead."""
         try:
             return self.pipe.recv()
         except EOFError:
-            raise ServiceError("a process that the measurement needs has ended; it said why above") from None
+            raise ServiceError("a process that the measurement needs has ended; its error is printed above") from None
 
     def end(self) -> None:
-        """Wait for it."""
+        """Wait for its end."""
         self.pipe.close()
         self.process.join()
 

@@ -1,4 +1,4 @@
-"""The whole tick of a closed loop at full speed: task, subject, spikes, decoder, cursor, and the recording of it."""
+"""Time of a whole tick at full speed: task, subject, spikes, decoder, cursor and recording."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def prepared(data: dict[str, Any]) -> tuple[Session, SessionState]:
 def measure(ticks: int = 30_000, rounds: int = 7) -> dict[str, Any]:
     """tick_us_100 and tick_us_1000: wall time over ticks, last commit included, in the best of the rounds.
 
-    The rounds are in turns. Other work on the machine can only add to a round, so the best one says what a tick costs;
-    the median and the worst, given beside it, say how much was added.
+    The sizes take turns. Other work on the machine can only add to a round, so the best one is the cost of a tick; the
+    median and the worst, given beside it, show how much was added.
     """
     sessions = {units: prepared(closed_loop(units)) for units in (100, 1000)}
     found: dict[int, list[float]] = {units: [] for units in sessions}

@@ -1,4 +1,4 @@
-"""Taking turns: rivals are timed round by round, so that a machine whose speed drifts does so for all of them."""
+"""Timing in turns: functions are timed round by round, so that changes of the machine's speed affect all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conformance kit: what every component of a family has to keep, as test classes to inherit.
+"""Test classes for components: a plug-in inherits the class of its family, and `pytest` checks the contract.
 
     from decoderd.conformance import DecoderContract
     from my_package import MINE
@@ -9,7 +9,7 @@
         def example(self):
             return {"weights": np.ones((2, 4))}
 
-and `pytest` runs the contract. The built-in kinds pass the same classes. Needs pytest.
+The built-in kinds pass the same classes. Needs pytest.
 """
 
 from decoderd.conformance.decoder import DecoderContract

@@ -1,12 +1,13 @@
-"""Comparisons of trees: states, parameters and results are nested tuples of arrays, numbers and strings."""
+"""Comparisons of nested states, parameters and results: tuples of arrays, numbers and strings, called trees here."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from decoderd.checkpoint import Encoder, decode
 
 # Batched and single results, and what a matrix product in another order gives, agree to this.
 ROUNDING = 1e-12
@@ -19,16 +20,18 @@ def mapped(function: Callable[[np.ndarray], np.ndarray], tree: Any) -> Any:
     if isinstance(tree, tuple):
         parts = [mapped(function, part) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    if isinstance(tree, list):  # no checkpoint holds one, but what is in it can be compared and is not shared
+        return [mapped(function, part) for part in tree]
     if isinstance(tree, dict):
         return {name: mapped(function, part) for name, part in tree.items()}
     return tree
 
 
-def moved_along(tree: Any, way: Any, amount: float) -> Any:
-    """The tree with `amount` times the arrays of `way`, a tree of the same structure, added to its own."""
+def moved_along(tree: Any, direction: Any, amount: float) -> Any:
+    """The tree plus `amount` times `direction`, a tree of the same structure."""
     if isinstance(tree, np.ndarray):
-        return tree + amount * way
-    parts = [moved_along(part, other, amount) for part, other in zip(tree, way, strict=True)]
+        return tree + amount * direction
+    parts = [moved_along(part, other, amount) for part, other in zip(tree, direction, strict=True)]
     return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
 
 
@@ -45,12 +48,12 @@ def snapshot(tree: Any) -> Any:
 
 
 def restored(tree: Any) -> Any:
-    """The tree as a checkpoint brings it back: equal arrays, in new memory, row by row."""
+    """A copy of the tree with equal arrays in new memory, row by row, as a resumed session may find them."""
     return mapped(lambda array: np.array(array, order="C"), tree)
 
 
 def same(one: Any, other: Any, tolerance: float = 0.0, where: str = "result") -> None:
-    """Raise AssertionError, saying where, unless two trees agree; tolerance 0 means bit for bit.
+    """Raise AssertionError, naming the place, unless two trees agree; tolerance 0 means bit for bit.
 
     `tolerance` is relative to the largest entry of each array, or absolute where that is below 1.
     """
@@ -65,7 +68,7 @@ def same(one: Any, other: Any, tolerance: float = 0.0, where: str = "result") ->
             assert off <= allowed, f"{where}: differs by up to {off:.3g}, allowed is {allowed:.3g}"
         else:
             assert one.tobytes() == other.tobytes(), f"{where}: {one} and {other} are not the same bit for bit"
-    elif isinstance(one, tuple):
+    elif isinstance(one, tuple | list):
         assert type(one) is type(other), f"{where}: {type(one).__name__} and {type(other).__name__}"
         assert len(one) == len(other), f"{where}: {len(one)} and {len(other)} entries"
         names = getattr(one, "_fields", range(len(one)))
@@ -77,13 +80,14 @@ def same(one: Any, other: Any, tolerance: float = 0.0, where: str = "result") ->
         for name in one:
             same(one[name], other[name], tolerance, f"{where}[{name!r}]")
     elif isinstance(one, float):
-        assert abs(one - other) <= tolerance * max(1.0, abs(one)), f"{where}: {one!r} and {other!r}"
+        both_nan = np.isnan(one) and np.isnan(other)
+        assert both_nan or abs(one - other) <= tolerance * max(1.0, abs(one)), f"{where}: {one!r} and {other!r}"
     else:
         assert one is other or one == other, f"{where}: {one!r} and {other!r}"
 
 
 def pure(function: Callable[..., Any], *arguments: Any) -> Any:
-    """function(*arguments), found to change none of its arguments and to give the same again bit for bit."""
+    """The result of function(*arguments). Raises AssertionError if a second call differs or an argument changes."""
     before = snapshot(arguments)
     first = function(*arguments)
     same(before, snapshot(arguments), where="arguments, after the call")
@@ -94,24 +98,30 @@ def pure(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def storable(tree: Any, where: str = "state", mappings: bool = False) -> None:
-    """Raise AssertionError unless a checkpoint can hold the tree.
+    """Raise AssertionError unless a checkpoint can hold the tree and gives it back bit for bit.
 
-    That is: named tuples of a module, tuples, arrays of numbers, numbers, strings, None; with `mappings`, as in
-    parameters, also dicts with string keys.
+    It holds named tuples with a stored name (`decoderd.checkpoint.stored`), tuples, arrays of numbers, numbers, strings
+    and None; with `mappings`, as in parameters, also dicts with string keys.
     """
+    _plain(tree, where, mappings)
+    try:
+        encoded = Encoder().encode(tree)
+    except TypeError as error:
+        raise AssertionError(f"{where}: {error}") from None
+    same(tree, decode(encoded.body, encoded.fresh.__getitem__, lambda data: data), where=f"{where} from a checkpoint")
+
+
+def _plain(tree: Any, where: str, mappings: bool) -> None:
+    """Raise AssertionError, naming the place, where the tree holds anything but what `storable` lists."""
     if isinstance(tree, np.ndarray):
         assert tree.dtype.kind in "bifu", f"{where}: an array of {tree.dtype} has no place in a checkpoint"
     elif isinstance(tree, tuple):
-        if hasattr(tree, "_fields"):
-            kind = type(tree)
-            found = getattr(sys.modules[kind.__module__], kind.__qualname__, None)
-            assert found is kind, f"{where}: {kind.__qualname__} cannot be found by name in {kind.__module__}"
         for name, part in zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True):
-            storable(part, f"{where}.{name}", mappings)
+            _plain(part, f"{where}.{name}", mappings)
     elif isinstance(tree, dict) and mappings:
         for name, part in tree.items():
             assert isinstance(name, str), f"{where}: key {name!r} is no string"
-            storable(part, f"{where}[{name!r}]", mappings)
+            _plain(part, f"{where}[{name!r}]", mappings)
     else:
         assert tree is None or isinstance(tree, bool | int | float | str | np.number), (
             f"{where}: a {type(tree).__name__} has no place in a checkpoint"

@@ -1,4 +1,4 @@
-"""What components of every family have in common: a closed, frozen configuration, registered under its kind."""
+"""The part of the contract that all families share: a closed, frozen configuration, registered under its kind."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from decoderd.config import ComponentConfig
 from decoderd.rng import Spec
 from decoderd.state import Timing
 
-# Short, with a bin of several ticks.
+# Ticks of 10 ms, five to a bin.
 TIMING = Timing(tick_s=0.01, bin_ticks=5)
 
 
 class ComponentContract:
-    """Name your component; override `config` where its fields have no defaults."""
+    """Set `component`; override `config` where its fields have no defaults."""
 
     component: Any
     family: str
@@ -55,7 +55,7 @@ class ComponentContract:
 
 
 def valid_streams(specs: Any) -> None:
-    """Raise AssertionError unless these are the streams a component may ask for."""
+    """Raise AssertionError unless `specs` is {name: Spec} of random streams that decoderd can open."""
     assert isinstance(specs, dict)
     for name, spec in specs.items():
         assert isinstance(name, str)
@@ -66,5 +66,5 @@ def valid_streams(specs: Any) -> None:
 
 
 def sample(seed: int = 0) -> np.random.Generator:
-    """Numbers for made-up inputs, the same on every run."""
+    """A generator for made-up inputs, the same on every run."""
     return np.random.default_rng(seed)

@@ -19,11 +19,11 @@ Steps = list[tuple[NDArray[Any], Command]]
 
 
 class DecoderContract(ComponentContract):
-    """Override `example` with arrays of a small decoder, as its file would hold them."""
+    """The tests of a decoder. Override `example` with arrays of a small one, as its file would hold them."""
 
     family = "decoders"
     optional: tuple[str, ...] = ()  # arrays of the example that `load` can do without
-    any_units = 4  # fed to a decoder that takes any number of them
+    any_units = 4  # given to a decoder that takes any number of them
 
     def example(self) -> dict[str, NDArray[Any]]:
         """Arrays for `load`; {} for a kind that has none."""
@@ -63,7 +63,7 @@ class DecoderContract(ComponentContract):
 
     # --- arrays -------------------------------------------------------------------------------------------------
 
-    def test_load_is_pure_and_keeps_nothing_of_the_callers_arrays(self) -> None:
+    def test_load_is_pure_and_copies_arrays(self) -> None:
         arrays = self.example()
         parameters = pure(self.component.load, arrays)
         before = snapshot(parameters)
@@ -79,7 +79,7 @@ class DecoderContract(ComponentContract):
         self.alike(parameters, self.component.load(arrays), ROUNDING)
 
     def test_memory_order_does_not_matter(self) -> None:
-        """Else a resumed session, whose arrays lie in memory row by row, would drift from the one it resumes."""
+        """A resumed session may find its arrays stored in another order, and has to go on bit for bit."""
         by_columns = self.component.load({name: np.asfortranarray(a) for name, a in self.example().items()})
         everything = [self.loaded(), by_columns]
         if self.component.permute_units is not None:
@@ -120,8 +120,8 @@ class DecoderContract(ComponentContract):
                 with pytest.raises(ArrayError, match=name):
                     self.component.load({**self.example(), name: other})
 
-    def test_no_units_at_all_is_an_error_of_ours(self) -> None:
-        """A file whose arrays lost an axis must not end in an error of NumPy's."""
+    def test_empty_arrays_are_refused(self) -> None:
+        """With an error of decoderd, not one of NumPy from somewhere inside."""
         for name, array in self.example().items():
             for axis in range(array.ndim):
                 empty = np.delete(array, np.s_[:], axis)
@@ -149,6 +149,16 @@ class DecoderContract(ComponentContract):
                 pure(self.component.step, parameters, state, y, position)
             state, _ = self.component.step(parameters, state, y, None)
         pure(self.component.row, state)
+
+    def test_a_restored_decoder_goes_on_the_same(self) -> None:
+        """Restored from a checkpoint before every bin, bit for bit: nothing is remembered outside the state."""
+        parameters = self.loaded()
+        counts = self.counts(parameters, 1)
+        expected = self.decode(parameters, counts)
+        state = self.component.init(parameters, 1)
+        for y, (row, command) in zip(counts, expected, strict=True):
+            state, found = self.component.step(restored(parameters), restored(state), y, None)
+            same((row, command), (self.component.row(state), found), where="after a checkpoint")
 
     def test_a_batch_is_its_rows(self) -> None:
         parameters = self.loaded()
@@ -190,10 +200,10 @@ class DecoderContract(ComponentContract):
 
     def test_rotate(self) -> None:
         parameters, n = self.units_or_skip("rotate")
-        everybody, some = np.arange(n), np.arange(n)[::2]
-        self.alike(parameters, pure(self.component.rotate, parameters, 0.0, everybody))
-        self.alike(parameters, self.component.rotate(parameters, 2 * np.pi, everybody))
-        for units in (everybody, some):
+        everything, some = np.arange(n), np.arange(n)[::2]
+        self.alike(parameters, pure(self.component.rotate, parameters, 0.0, everything))
+        self.alike(parameters, self.component.rotate(parameters, 2 * np.pi, everything))
+        for units in (everything, some):
             there = pure(self.component.rotate, parameters, 0.7, units)
             with pytest.raises(AssertionError):
                 self.alike(parameters, there, 1e-3)
@@ -204,6 +214,13 @@ class DecoderContract(ComponentContract):
     def test_permute_units(self) -> None:
         parameters, n = self.units_or_skip("permute_units")
         self._permutes(parameters, self.component.permute_units, n)
+        if self.component.rotate is not None:  # a unit brings all that belongs to it, its mean count for one
+            order, some, rotate = sample(21).permutation(n), np.arange(n)[::2], self.component.rotate
+            permuted = self.component.permute_units(parameters, order)
+            self.alike(
+                rotate(permuted, 0.7, order[some]),
+                self.component.permute_units(rotate(parameters, 0.7, some), order),
+            )
 
     def test_permute_factors(self) -> None:
         parameters, _ = self.units_or_skip("permute_factors")
@@ -212,7 +229,7 @@ class DecoderContract(ComponentContract):
         self._permutes(parameters, self.component.permute_factors, q)
 
     def _permutes(self, parameters: Any, permute: Any, size: int) -> None:
-        """Order [..] is "take number order[i] for number i": of two, the second acts on what the first looks at."""
+        """Order [..] means "take number order[i] for number i"; of two, the second permutes what the first selects."""
         one, two = sample(3).permutation(size), sample(4).permutation(size)
         self.alike(parameters, pure(permute, parameters, np.arange(size)))
         there = pure(permute, parameters, one)
@@ -223,7 +240,7 @@ class DecoderContract(ComponentContract):
     # --- what an updater changes --------------------------------------------------------------------------------
 
     def test_observation_model(self) -> None:
-        """It is about what was observed in the states of some kinematics, and another can take its place and back."""
+        """The observation model fits what the decoder observes, and can be replaced by another and put back."""
         observing = self.component.observing
         if observing is None:
             pytest.skip("this kind has no observation model")
@@ -248,7 +265,7 @@ class DecoderContract(ComponentContract):
             observing.replace(parameters, singular)
 
     def test_reduced_reads_some_units_in_their_order(self) -> None:
-        """All of them in another order is the same decoder; of fewer, the others play no part."""
+        """All units in another order give the same decoder; of fewer, the others have no influence."""
         if self.component.reduced is None:
             pytest.skip("this kind reads all of its units")
         parameters = self.loaded()
@@ -265,11 +282,11 @@ class DecoderContract(ComponentContract):
         again = self.component.reduced(whole, np.arange(2))
         self.alike(fewer, again, ROUNDING)
 
-    # --- what learning does -------------------------------------------------------------------------------------
+    # --- what plasticity needs -------------------------------------------------------------------------------------
 
     def test_linear_is_the_next_step_where_the_cursor_is_seen(self) -> None:
         if self.component.linear is None:
-            pytest.skip("this kind cannot be learned through")
+            pytest.skip("this kind has no linear step")
         parameters = self.loaded()
         draw = sample(12)
         state = self.component.init(parameters, 3)
@@ -307,7 +324,7 @@ class DecoderContract(ComponentContract):
 
 
 def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> CalibrationData:
-    """Cosine-tuned Poisson units and a hand that wanders about."""
+    """Counts of cosine-tuned Poisson units and the smoothed random velocity they are tuned to."""
     draw = sample(5)
     velocity = np.zeros((bins, 2))
     for t in range(1, bins):

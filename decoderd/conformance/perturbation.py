@@ -8,23 +8,22 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from decoderd.conformance.checks import ROUNDING, finite, mapped, pure, same, storable
+from decoderd.conformance.checks import ROUNDING, finite, mapped, pure, restored, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, sample, valid_streams
 from decoderd.decoders.linear import LINEAR
 from decoderd.errors import Refused
-from decoderd.perturbations import PerturbationConfig, PerturbationContext, SessionInfo
+from decoderd.perturbations import SITES, PerturbationConfig, PerturbationContext, SessionInfo
 from decoderd.perturbations.envelope import Ramp
 from decoderd.rng import Draws, open_streams
 from decoderd.state import Command
 from decoderd.trigger import Trigger
 
-SITES = ("cursor", "feedback", "neural", "readout")
 UNITS = 6
 TICKS = 12
 
 
 class PerturbationContract(ComponentContract):
-    """Override `examples`: one configuration for each site the kind knows."""
+    """The tests of a perturbation. Override `examples` with one configuration for each site the kind has."""
 
     family = "perturbations"
 
@@ -37,14 +36,14 @@ class PerturbationContract(ComponentContract):
         return self.examples()[0]
 
     def host(self) -> SessionInfo:
-        """A session of 6 units that drive a linear decoder."""
+        """The session to be perturbed: 6 units and a linear decoder."""
         parameters = LINEAR.load({"M1": 0.5 * np.eye(2), "M2": sample(8).normal(0, 0.01, (2, UNITS))})
         return SessionInfo(UNITS, UNITS, True, LINEAR, parameters, TIMING, 1)
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
     def values(self, site: str, batch: int, correction: bool = True) -> list[Any]:
-        """Made-up values that pass `site`, tick after tick."""
+        """Made-up values of `site`, one a tick."""
         draw = sample(9)
 
         def value() -> Any:
@@ -59,7 +58,7 @@ class PerturbationContract(ComponentContract):
         return [value() for _ in range(TICKS)]
 
     def contexts(self, config: Any, seeds: tuple[int, ...]) -> list[Any]:
-        """What the transform is given besides: the rows of its streams, or the scene."""
+        """The other argument of the transform, one a tick: random rows for a neural one, else cursor and goal."""
         specs = {} if self.component.streams is None else self.component.streams(config, UNITS)
         streams = open_streams(seeds, f"perturbations/{config.name}", specs)
         if config.site == "neural":
@@ -68,18 +67,20 @@ class PerturbationContract(ComponentContract):
         goal = np.repeat([[0.05, 0.05]], len(seeds), axis=0)
         return [PerturbationContext(None if tick % 4 == 3 else goal, 0.012, cursor) for tick in range(TICKS)]
 
-    def applied(self, config: Any, amount: float, values: list[Any], seeds: tuple[int, ...]) -> list[Any]:
-        """The values as perturbed."""
+    def applied(
+        self, config: Any, amount: float, values: list[Any], seeds: tuple[int, ...], again: bool = False
+    ) -> list[Any]:
+        """The values as perturbed; `again`: memory restored from a checkpoint each tick."""
         memory = self.component.begin(config, self.host())
         apply = self.component.sites[config.site]
         out = []
         for value, context in zip(values, self.contexts(config, seeds), strict=True):
-            memory, changed = apply(config, memory, amount, value, context)
+            memory, changed = apply(config, restored(memory) if again else memory, amount, value, context)
             out.append(changed)
         return out
 
     def passing(self) -> list[Any]:
-        """Examples that act on values which pass tick after tick."""
+        """Examples that change a value every tick: all but those of the readout."""
         return [config for config in self.examples() if config.site != "readout"]
 
     # --- configuration ------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class PerturbationContract(ComponentContract):
             if self.component.streams is not None:
                 valid_streams(pure(self.component.streams, config, UNITS))
 
-    def test_units_that_are_not_there_are_refused(self) -> None:
+    def test_units_that_do_not_exist_are_refused(self) -> None:
         if "units" not in self.component.Config.model_fields:
             pytest.skip("this kind chooses no units")
         for config in self.examples():
@@ -139,6 +140,12 @@ class PerturbationContract(ComponentContract):
                 memory, _ = pure(apply, config, memory, 1.0, value, context)
                 storable(memory, "memory")
 
+    def test_a_restored_perturbation_goes_on_the_same(self) -> None:
+        for config in self.passing():
+            values = self.values(config.site, 2)
+            expected, found = (self.applied(config, 1.0, values, (1, 2), again) for again in (False, True))
+            same(tuple(expected), tuple(found), where=f"{config.site} after a checkpoint")
+
     def test_a_batch_is_its_rows(self) -> None:
         for config in self.passing():
             values = self.values(config.site, 3)
@@ -154,7 +161,7 @@ class PerturbationContract(ComponentContract):
             try:
                 memory = self.component.begin(ramp, self.host())
             except Refused:
-                continue  # all or nothing: its envelope is never at 0 while it is on
+                continue  # this kind allows no ramp, so its envelope is never at 0 while it is on
             if config.site == "readout":
                 host = self.host()
                 rest = self.component.sites["readout"](ramp, memory, 0.0, host.decoder, host.decoder_parameters)

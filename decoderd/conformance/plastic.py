@@ -262,7 +262,7 @@ class PlasticContract(ComponentContract):
 
     def test_what_is_expected_does_not_depend_on_what_noise_did(self) -> None:
         if self.plastic().expected_loss is None:
-            pytest.skip("what is to be expected of this kind is not known")
+            pytest.skip("the expected loss of this kind has no closed form")
         parameters, trials = self.loaded(), self.trials(self.loaded())
         weights = self.weighed(parameters)
         expected, _ = self.average(parameters, trials, weights)
@@ -282,7 +282,7 @@ class PlasticContract(ComponentContract):
 
     def test_the_gradient_of_what_is_expected_is_that_of_central_differences(self) -> None:
         if self.plastic().expected_loss is None:
-            pytest.skip("what is to be expected of this kind is not known")
+            pytest.skip("the expected loss of this kind has no closed form")
         parameters, draw = self.loaded(), sample(20)
         trials, weights, amounts = self.trials(parameters), self.weighed(parameters), draw.normal(size=TRIALS)
         _, gradient = self.average(parameters, trials, weights)
@@ -299,7 +299,7 @@ class PlasticContract(ComponentContract):
 
     def test_what_is_there_is_not_refused(self) -> None:
         if self.plastic().reject is None:
-            pytest.skip("this kind takes whatever is learned")
+            pytest.skip("this kind rejects no parameters")
         assert pure(self.plastic().reject, self.loaded()) == ""
 
     def test_individuals_at_once_are_individuals_one_by_one(self) -> None:
@@ -323,11 +323,11 @@ class PlasticContract(ComponentContract):
             for name, expected in self.eligible(alone, its.trace, amounts[seed]).items():
                 same(eligible[name][seed], expected, SUMS, f"eligibility of individual {seed}")
 
-    def test_a_rehearsal_is_the_ticks_one_by_one(self) -> None:
+    def test_a_rollout_is_the_ticks_one_by_one(self) -> None:
         """Counts, and credit by the trace, of several individuals at once."""
         plastic, one = self.plastic(), self.loaded()
         if plastic.rollout is None:
-            pytest.skip("this kind has no rehearsal of its own")
+            pytest.skip("this kind has no rollout of its own")
         several = type(one)(*(np.stack([field, 1.1 * field]) for field in one))
         trials = self.trials(one, 2)
         trials.shown[0, ..., :2] = trials.start  # where trials begin is what is shown first
@@ -348,7 +348,7 @@ class PlasticContract(ComponentContract):
     def test_manual(self) -> None:
         """Manual control is the same population under another plan, and a map from its counts to a control."""
         if self.component.manual is None:
-            pytest.skip("this kind moves no arm")
+            pytest.skip("this kind has no manual control")
         parameters = self.loaded()
         plan, V = pure(self.component.manual, self.planned(), parameters)
         assert type(plan) is type(self.planned())

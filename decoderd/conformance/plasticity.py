@@ -19,7 +19,7 @@ TARGETS = 4
 
 
 class PlasticityContract(ComponentContract):
-    """Any rule, whatever it learns by; `shapes` are those of the made-up plastic arrays."""
+    """The tests of a rule of plasticity. `shapes` are those of the made-up plastic arrays."""
 
     family = "plasticity"
     shapes = ((3, 4), (3, 3), (3,))
@@ -31,7 +31,7 @@ class PlasticityContract(ComponentContract):
         return self.config().model_copy(update={"trials_per_update": TARGETS, **fields})
 
     def learns_or_skip(self) -> None:
-        """Some rules learn nothing."""
+        """Skip the test for a rule that changes nothing."""
         if self.component.learns_from is None:
             pytest.skip("this kind learns nothing")
 
@@ -41,8 +41,8 @@ class PlasticityContract(ComponentContract):
         draw = sample(10)
         return {name: draw.normal(size=(*lead, *shape)) for name, shape in zip(names, self.shapes, strict=False)}
 
-    def lessons(self, updates: int, *lead: int) -> list[TrialBatch]:
-        """As many updates' trials, one a target, whose credit is made up."""
+    def batches(self, updates: int, *lead: int) -> list[TrialBatch]:
+        """The trials of each update, one to a target, with made-up losses and credit."""
         draw = sample(11)
         found = []
         for _ in range(updates):
@@ -50,28 +50,30 @@ class PlasticityContract(ComponentContract):
                 name: draw.normal(size=(*lead, TARGETS, *value.shape[len(lead) :]))
                 for name, value in self.values(*lead).items()
             }
-            found.append(lesson_of(draw.uniform(1, 9, (*lead, TARGETS)), np.arange(TARGETS), credits))
+            found.append(batch_of(draw.uniform(1, 9, (*lead, TARGETS)), np.arange(TARGETS), credits))
         return found
 
-    def learned(self, config: Any, lessons: list[TrialBatch], *lead: int) -> tuple[Any, dict[str, Array]]:
-        """State and values after these lessons of a day."""
+    def learned(self, config: Any, batches: list[TrialBatch], *lead: int) -> tuple[Any, dict[str, Array]]:
+        """State and values after these batches of a day."""
         values = self.values(*lead)
         state = self.component.init(config, values, TARGETS, lead)
-        for trial_batch in lessons:
+        for trial_batch in batches:
             state, values = self.component.learn(config, state, values, trial_batch)
         return state, values
 
     # --- the rule -----------------------------------------------------------------------------------------------
 
-    def test_credit_is_one_of_four(self) -> None:
+    def test_learns_from_one_of_four(self) -> None:
         assert self.component.learns_from in ("eligibility", "gradient", "expectation", None)
         if self.component.learns_from is not None:
-            assert isinstance(self.config(), PlasticityConfig), "a rule that learns is told what and when"
+            assert isinstance(self.config(), PlasticityConfig), (
+                "the configuration of a rule that learns inherits PlasticityConfig"
+            )
 
     def test_init_and_learn_are_pure(self) -> None:
         config, values = self.few(), self.values()
         state = pure(self.component.init, config, values, TARGETS, ())
-        for trial_batch in self.lessons(3):
+        for trial_batch in self.batches(3):
             state, values = pure(self.component.learn, config, state, values, trial_batch)
             pure(self.component.progress, state)
             finite(values)
@@ -80,25 +82,25 @@ class PlasticityContract(ComponentContract):
         config, values = self.few(), self.values()
         state: Any = self.component.init(config, values, TARGETS, ())
         storable(state, mappings=True)
-        for trial_batch in self.lessons(3):
+        for trial_batch in self.batches(3):
             for single in one_by_one(trial_batch):
-                gone_on = self.component.learn(config, restored(state), restored(values), single)
+                after = self.component.learn(config, restored(state), restored(values), single)
                 state, values = self.component.learn(config, state, values, single)
-                same((state, values), gone_on, where="after a checkpoint")
+                same((state, values), after, where="after a checkpoint")
                 storable(state, mappings=True)
 
     def test_values_keep_names_and_shapes(self) -> None:
-        _, values = self.learned(self.few(), self.lessons(2))
+        _, values = self.learned(self.few(), self.batches(2))
         same({n: np.zeros_like(v) for n, v in self.values().items()}, {n: np.zeros_like(v) for n, v in values.items()})
 
     def test_nothing_changes_before_an_update(self) -> None:
         config, values = self.few(), self.values()
         state: Any = self.component.init(config, values, TARGETS, ())
-        for single in one_by_one(self.lessons(1)[0])[:-1]:
+        for single in one_by_one(self.batches(1)[0])[:-1]:
             state, after = self.component.learn(config, state, values, single)
             assert all(after[name] is values[name] for name in values), "values must be the same arrays"
 
-    def test_progress_counts_updates_and_tells_their_loss(self) -> None:
+    def test_progress_has_the_number_of_updates_and_the_loss_of_the_last(self) -> None:
         config, values = self.few(), self.values()
         state: Any = self.component.init(config, values, TARGETS, ())
         begun = self.component.progress(state)
@@ -106,52 +108,55 @@ class PlasticityContract(ComponentContract):
         assert begun.updates == 0
         assert np.isnan(begun.loss)
         self.learns_or_skip()
-        for number, trial_batch in enumerate(self.lessons(3)):
+        for number, trial_batch in enumerate(self.batches(3)):
             for single in one_by_one(trial_batch):
                 assert self.component.progress(state).updates == number
                 state, values = self.component.learn(config, state, values, single)
-            told = self.component.progress(state)
-            assert told.updates == number + 1
-            same(np.asarray(told.loss), np.asarray(trial_batch.losses.mean()), SUMS, "loss")
+            found = self.component.progress(state)
+            assert found.updates == number + 1
+            same(np.asarray(found.loss), np.asarray(trial_batch.losses.mean()), SUMS, "loss")
 
     def test_trials_one_by_one_are_the_trials_together(self) -> None:
-        lessons = self.lessons(3)
-        _, together = self.learned(self.few(), lessons)
-        _, apart = self.learned(self.few(), [single for trial_batch in lessons for single in one_by_one(trial_batch)])
+        batches = self.batches(3)
+        singles = [single for trial_batch in batches for single in one_by_one(trial_batch)]
+        (state, together), (other, apart) = (self.learned(self.few(), each) for each in (batches, singles))
         same(together, apart, SUMS, "values")
+        if self.component.learns_from is not None:
+            loss, other_loss = (np.asarray(self.component.progress(each).loss) for each in (state, other))
+            same(loss, other_loss, SUMS, "loss")
 
     def test_updates_change_something(self) -> None:
         self.learns_or_skip()
-        _, values = self.learned(self.few(), self.lessons(2))
+        _, values = self.learned(self.few(), self.batches(2))
         before = self.values()
         assert all((values[name] != before[name]).any() for name in before)
 
     def test_idle_updates_change_nothing(self) -> None:
         self.learns_or_skip()
-        config, lessons = self.few(idle_updates=2), self.lessons(3)
-        state, values = self.learned(config, lessons[:2])
+        config, batches = self.few(idle_updates=2), self.batches(3)
+        state, values = self.learned(config, batches[:2])
         same(values, self.values(), where="values")
         assert self.component.progress(state).updates == 2
-        _, values = self.component.learn(config, state, values, lessons[2])
+        _, values = self.component.learn(config, state, values, batches[2])
         assert any((values[name] != value).any() for name, value in self.values().items())
 
     def test_seeds_learn_apart(self) -> None:
-        """An axis in front of the trials is of individuals that know nothing of one another."""
+        """Individuals along an axis in front of the trials do not influence one another."""
         seeds = 3
-        lessons = self.lessons(3, seeds)
-        state, together = self.learned(self.few(), lessons, seeds)
+        batches = self.batches(3, seeds)
+        state, together = self.learned(self.few(), batches, seeds)
         for seed in range(seeds):
             values: Any = {name: value[seed] for name, value in self.values(seeds).items()}
             one: Any = self.component.init(self.few(), values, TARGETS, ())
-            for trial_batch in lessons:
+            for trial_batch in batches:
                 one, values = self.component.learn(self.few(), one, values, of_seed(trial_batch, seed))
             same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
-            told, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
+            found, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
             if self.component.learns_from is not None:
-                same(told[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
+                same(found[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
 
 
-def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> TrialBatch:
+def batch_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> TrialBatch:
     """Trials with losses (..., B), whose credits are (..., B, shape) for each plastic array."""
 
     def credit(amounts: Array) -> dict[str, Array]:
@@ -165,7 +170,7 @@ def lesson_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> Tria
 
 
 def one_by_one(trial_batch: TrialBatch) -> list[TrialBatch]:
-    """The trials of a lesson (B,) as lessons of one."""
+    """The trials of a batch (B,) as batches of one."""
 
     def single(k: int) -> TrialBatch:
         others = np.eye(len(trial_batch.targets))[k]
@@ -179,11 +184,11 @@ def one_by_one(trial_batch: TrialBatch) -> list[TrialBatch]:
 
 
 def of_seed(trial_batch: TrialBatch, seed: int) -> TrialBatch:
-    """What one individual is taught of a lesson (seeds, B)."""
+    """The part of a batch (seeds, B) that is one individual's."""
 
     def credit(amounts: Array) -> dict[str, Array]:
-        everybody = np.zeros_like(trial_batch.losses)
-        everybody[seed] = amounts
-        return {name: each[seed] for name, each in trial_batch.weighted_sum(everybody).items()}
+        amounts_of_all = np.zeros_like(trial_batch.losses)
+        amounts_of_all[seed] = amounts
+        return {name: each[seed] for name, each in trial_batch.weighted_sum(amounts_of_all).items()}
 
     return TrialBatch(trial_batch.losses[seed], trial_batch.targets, credit)

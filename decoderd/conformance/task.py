@@ -22,15 +22,15 @@ class Tick(NamedTuple):
 
     cue: Cue
     state: Any
-    outcome: str | None  # told at the end of the tick
+    outcome: str | None  # as the task reports it at the end of the tick
 
     def outcomes(self) -> list[str]:
-        """Of trials that ended at this tick."""
+        """Outcomes of the trials that ended at this tick."""
         return [outcome for outcome in (*(event.outcome for event in self.cue.events), self.outcome) if outcome]
 
 
 class TaskContract(ComponentContract):
-    """Override `events` for a task that waits for events from outside."""
+    """The tests of a task. Override `events` for a task that waits for events from outside."""
 
     family = "tasks"
     ticks = 3000  # enough for a cursor that goes straight to its goals to finish some trials
@@ -47,20 +47,22 @@ class TaskContract(ComponentContract):
         x = y = 0.0
         out = []
         for day_tick in range(ticks or self.ticks):
-            moment = TimeIndex(first_tick + day_tick, 1, day_tick, day_tick % TIMING.bin_ticks)
+            now = TimeIndex(first_tick + day_tick, 1, day_tick, day_tick % TIMING.bin_ticks)
             if again:
                 state = restored(state)
             for event in self.events(day_tick):
-                state = self.component.take(plan, state, event, moment)
-            state, cue = self.component.step(plan, state, (x, y), moment, streams)
+                state = self.component.take(plan, state, event, now)
+            state, cue = self.component.step(plan, state, (x, y), now, streams)
             if cue.start is not None:
                 x, y = cue.start[0].tolist()
             if cue.goal is not None:
                 (gx, gy), step = cue.goal[0].tolist(), 0.5 * TIMING.tick_s
                 part = min(1.0, step / max(math.hypot(gx - x, gy - y), 1e-9))
                 x, y = x + part * (gx - x), y + part * (gy - y)
-            told = self.component.outcome is not None
-            out.append(Tick(cue, state, self.component.outcome(plan, state, (x, y), moment) if told else None))
+            outcome = None
+            if self.component.outcome is not None:
+                outcome = self.component.outcome(plan, state, (x, y), now)
+            out.append(Tick(cue, state, outcome))
         return out
 
     def test_cues_are_well_formed(self) -> None:
@@ -91,10 +93,10 @@ class TaskContract(ComponentContract):
             trial = cue.trial
         assert trial >= 5 + 2
 
-    def test_a_subject_who_does_as_asked_succeeds(self) -> None:
+    def test_a_cursor_that_goes_straight_to_its_goals_succeeds(self) -> None:
         assert "success" in [outcome for tick in self.run() for outcome in tick.outcomes()]
 
-    def test_trials_start_within_the_places_told(self) -> None:
+    def test_trials_start_within_the_declared_places(self) -> None:
         outermost = 0.0
         if self.component.starts is not None:
             places = pure(self.component.starts, self.config())
@@ -110,18 +112,18 @@ class TaskContract(ComponentContract):
         streams = open_streams((1,), "task", self.component.streams(self.config()))
         state = pure(self.component.init, plan, TimeIndex(0, 1, 0, 0), 0)
         for tick in range(300):
-            moment = TimeIndex(tick, 1, tick, 0)
+            now = TimeIndex(tick, 1, tick, 0)
             for event in self.events(tick):
-                state = pure(self.component.take, plan, state, event, moment)
-            state, _ = pure(self.component.step, plan, state, (0.0, 0.0), moment, streams)
+                state = pure(self.component.take, plan, state, event, now)
+            state, _ = pure(self.component.step, plan, state, (0.0, 0.0), now, streams)
             if self.component.outcome is not None:
-                pure(self.component.outcome, plan, state, (0.0, 0.0), moment)
+                pure(self.component.outcome, plan, state, (0.0, 0.0), now)
 
     def test_a_resumed_task_goes_on_the_same(self) -> None:
         same(tuple(self.run(ticks=600)), tuple(self.run(ticks=600, again=True)))
 
     def test_a_day_does_not_depend_on_earlier_ones(self) -> None:
-        """Streams are rows of (day, trial of the day): what happened before shifts nothing but the numbers."""
+        """Only ticks and trial numbers are shifted: random rows are chosen by day and trial of the day."""
         for one, later in zip(self.run(), self.run(trials=17, first_tick=10_007), strict=True):
             same(one.cue._replace(trial=one.cue.trial + 17), later.cue, where="cue")
 
@@ -129,13 +131,13 @@ class TaskContract(ComponentContract):
         if self.component.take is None:
             pytest.skip("this kind takes no events")
         plan = self.component.plan(self.config(), TIMING)
-        moment = TimeIndex(0, 1, 0, 0)
+        now = TimeIndex(0, 1, 0, 0)
         start, go, end = (TaskEvent.model_validate({"event": name}) for name in ("start", "go", "end"))
-        resting = self.component.init(plan, moment, 0)
+        resting = self.component.init(plan, now, 0)
         for event in (go, end):
             with pytest.raises(Refused):
-                self.component.take(plan, resting, event, moment)
-        begun = pure(self.component.take, plan, resting, start, moment)
+                self.component.take(plan, resting, event, now)
+        begun = pure(self.component.take, plan, resting, start, now)
         with pytest.raises(Refused):
-            self.component.take(plan, begun, start, moment)
+            self.component.take(plan, begun, start, now)
         storable(begun)

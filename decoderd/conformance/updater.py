@@ -17,7 +17,7 @@ UNITS = 6
 
 
 class UpdaterContract(ComponentContract):
-    """Override `config` where the defaults take more than 4000 bins to an update."""
+    """The tests of an updater. Override `config` where the defaults take more than 4000 bins to an update."""
 
     family = "updaters"
 
@@ -31,7 +31,7 @@ class UpdaterContract(ComponentContract):
         return Observation(C, mixing @ mixing.T + 2 * np.eye(UNITS))
 
     def rows(self, model: Observation, count: int, seed: int = 2) -> tuple[Array, Array]:
-        """States and what is observed then, as another decoder's model has it."""
+        """States (count, n) and observations (count, M) that follow another model than the decoder's."""
         draw = sample(seed)
         n = model.C.shape[1]
         x = np.hstack([draw.normal(0, 0.05, (count, n - n % 2)), np.ones((count, n % 2))])
@@ -43,7 +43,7 @@ class UpdaterContract(ComponentContract):
         return self.component.plan(self.config(), TIMING)
 
     def batch(self, plan: Any, model: Observation, limit: int = 4000) -> tuple[Any, int]:
-        """A state with an update due, if need be at the end of a block, and how many rows it took; skips without."""
+        """A state with an update due, perhaps at a block's end, and the rows it took. Skips if none is ever due."""
         state, taken = self.component.init(plan, model), 0
         while taken < limit:
             if self.component.due(plan, state, False):
@@ -56,7 +56,7 @@ class UpdaterContract(ComponentContract):
 
     # --- contract -----------------------------------------------------------------------------------------------
 
-    def test_says_when_there_is_updating(self) -> None:
+    def test_config_is_that_of_an_updater(self) -> None:
         assert isinstance(self.config(), UpdaterConfig) or self.config().kind == "none"
 
     @pytest.mark.parametrize("goal", [True, False])
@@ -71,7 +71,7 @@ class UpdaterContract(ComponentContract):
                 finite(intended)
 
     @pytest.mark.parametrize("states", [2, 3, 4, 5])
-    def test_gathers_without_side_effects_what_can_be_stored(self, states: int) -> None:
+    def test_observing_is_pure_and_its_state_can_be_stored(self, states: int) -> None:
         plan, model = self.planned(), self.model(states)
         state = pure(self.component.init, plan, model)
         for k in range(4):
@@ -109,7 +109,7 @@ class UpdaterContract(ComponentContract):
         assert np.linalg.norm(new.C - true) < np.linalg.norm(model.C - true)
 
     def test_a_restored_updater_goes_on_the_same(self) -> None:
-        """Through an update, bit for bit."""
+        """Restored before some rows and before the update, bit for bit."""
         plan, model = self.planned(), self.model()
         state, taken = self.batch(plan, model)
         again = self.component.init(plan, model)

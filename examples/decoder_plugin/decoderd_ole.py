@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded
+from decoderd.decoders import Calibration, CalibrationData, Decoder, DecoderConfig
 from decoderd.errors import NumericalError
 from decoderd.state import Command
 
@@ -39,10 +39,10 @@ class Parameters(NamedTuple):
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Arrays baseline, depth and preferred, all (N,). Raises ArrayError or NumericalError naming the array."""
-    need(arrays, ("baseline", "depth", "preferred"), "an OLE decoder")
-    baseline = finite("baseline", arrays["baseline"], (None,))
-    depth = finite("depth", arrays["depth"], baseline.shape)
-    preferred = finite("preferred", arrays["preferred"], baseline.shape)
+    require_arrays(arrays, ("baseline", "depth", "preferred"), "an OLE decoder")
+    baseline = check_array("baseline", arrays["baseline"], (None,))
+    depth = check_array("depth", arrays["depth"], baseline.shape)
+    preferred = check_array("preferred", arrays["preferred"], baseline.shape)
     untuned = np.flatnonzero(depth <= 0)
     if len(untuned):
         raise NumericalError(f"depth[{untuned[0]}] = {depth[untuned[0]]:g}: leave out units without tuning", "depth")
@@ -84,10 +84,10 @@ def row(v: Array) -> Array:
 
 def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     """Begin from velocity `initial` (2,)."""
-    return np.repeat(finite("initial", initial, (2,))[np.newaxis], len(v), axis=0)
+    return np.repeat(check_array("initial", initial, (2,))[np.newaxis], len(v), axis=0)
 
 
-def fit(recorded: Recorded, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
+def fit(recorded: CalibrationData, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
     """Cosine tuning of each unit, counts = baseline + depth cos(preferred - direction) speed, by least squares."""
     features = np.hstack([recorded.velocity, np.ones((len(recorded.velocity), 1))])
     x, y, baseline = np.linalg.lstsq(features, recorded.counts, rcond=None)[0]

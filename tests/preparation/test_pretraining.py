@@ -17,8 +17,8 @@ from decoderd.errors import ProtocolError
 from decoderd.preparation import pretraining
 from decoderd.preparation.parameters import individual, prepare
 from decoderd.protocol import protocol
-from decoderd.rng import generator
 from tests.learners import FIELDS, PRETRAINING, learning, same_parts
+from tests.preparation.training import parsed, trained
 
 ALL = ("E", "c", "V", *FIELDS)
 
@@ -28,18 +28,6 @@ def cache(tmp_path, monkeypatch):
     """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "decoderd" / "pretrained"
-
-
-def parsed(**fields):
-    """The protocol, its pretraining changed."""
-    return protocol.parse({**learning(), "pretraining": {**PRETRAINING, **fields}})
-
-
-def trained(of, seeds=(4,), on_progress=lambda updates: None):
-    """Populations of these seeds, trained or from the cache."""
-    kind = registry.find("populations", "rnn")
-    drawn = [kind.load(of.population, generator(seed, "population/individual"), {}) for seed in seeds]
-    return pretraining.pretrained(of.pretraining, kind, of.population, drawn, of.timing, seeds, on_progress)
 
 
 def forbid_training(monkeypatch):
@@ -158,7 +146,7 @@ SPOILT = {
     "empty": lambda path: path.write_bytes(b""),
     "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "something else": lambda path: np.savez(path, counts=np.zeros(3)),
-    "one array": lambda path: path.open("wb").write(b"\x93NUMPY"),
+    "one array": lambda path: path.write_bytes(b"\x93NUMPY"),
     "another's shape": lambda path: np.savez(path, **{**np.load(path), "W": np.zeros((5, 5))}),
     "not finite": lambda path: np.savez(path, **{**np.load(path), "b": np.full(8, np.nan)}),
     "objects": lambda path: np.savez(path, **{**np.load(path), "b": np.array([{}] * 8)}),
@@ -203,7 +191,7 @@ def test_a_full_disk_leaves_no_incomplete_file(cache, monkeypatch):
 INTERRUPTED = """
 import os, signal
 from decoderd.preparation import pretraining
-from tests.preparation.test_pretraining import parsed, trained
+from tests.preparation.training import parsed, trained
 pretraining.KEEP_EVERY = 10
 trained(parsed(updates=40), (4, 5), lambda done: os.kill(os.getpid(), signal.SIGKILL) if done == 25 else None)
 """

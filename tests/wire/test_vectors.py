@@ -10,7 +10,7 @@ import pytest
 import zmq
 from pydantic import ValidationError
 
-from decoderd.service.requests import Answering, open_router
+from decoderd.service.requests import RequestSocket, open_router
 from decoderd.wire import codec, control, envelope, topics
 from decoderd.wire.message import keys_of
 from tests.wire.spec import each, frames_of, keeps_to, received, schema, vectors, without_delimiter
@@ -75,8 +75,8 @@ def asking(frames, adapter, kind=zmq.DEALER):
         caller.connect(f"tcp://127.0.0.1:{port}")
         caller.send_multipart(frames)
         assert router.poll(5000)
-        answering = Answering(router)
-        yield list(answering.received(adapter)), answering, caller
+        answering = RequestSocket(router)
+        yield list(answering.receive(adapter)), answering, caller
         router.setsockopt(zmq.LINGER, 0)
 
 

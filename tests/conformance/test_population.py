@@ -1,0 +1,351 @@
+"""The contract of populations fails for populations that are broken on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from decoderd.conformance import PopulationContract
+from decoderd.errors import ArrayError
+from decoderd.populations import COUNTS, manifold
+from decoderd.populations import tuned as module
+from decoderd.populations.manifold import MANIFOLD
+from decoderd.populations.rnn.population import RNN
+from decoderd.populations.tuned import TUNED
+from decoderd.rng import Spec
+from tests.conformance.breaking import check, failures
+
+
+class Tuned(PopulationContract):
+    """The population that comes with decoderd."""
+
+    component = TUNED
+
+    def config(self):
+        return self.component.Config(units=12, drift={"preferred_rad": 0.1, "baseline": 0.1})
+
+
+class OfAFile(PopulationContract):
+    """One that reads its individual from a file."""
+
+    component = MANIFOLD
+
+    def config(self):
+        return self.component.Config(file=Path("individual.npz"))
+
+    def example(self):
+        draw = np.random.default_rng(14)
+        return {
+            "baseline": draw.uniform(1, 3, 8),
+            "loadings": draw.normal(0, 0.5, (8, 3)),
+            "resting": draw.normal(0, 0.2, 3),
+            "tuning": draw.normal(0, 1, (4, 3)),
+            "shared": np.tril(draw.normal(0, 0.5, (3, 3))),
+            "private": draw.uniform(0, 0.3, 8),
+            "bin_s": np.array(0.05),
+        }
+
+
+class Network(PopulationContract):
+    """One that can learn."""
+
+    component = RNN
+
+    def config(self):
+        return self.component.Config(units=7, encoder_units=5, feedback_delay_s=0.03)
+
+
+# --- individuals ------------------------------------------------------------------------------------------------
+
+
+def draws_an_individual_globally(config, generator, arrays):
+    return module.load(config, np.random.default_rng(), arrays)
+
+
+def changes_in_the_night(config, parameters, generator):
+    parameters.weights[0] += 0.1
+    return parameters
+
+
+def loses_a_unit_overnight(config, parameters, generator):
+    return parameters._replace(weights=parameters.weights[:, 1:])
+
+
+class Unnamed(NamedTuple):
+    """Parameters without a stored name."""
+
+    weights: Any
+
+
+class UnnamedState(NamedTuple):
+    """A state without a stored name."""
+
+    subject: Any
+
+
+def unnamed_rates(plan, parameters, state, *rest):
+    state, rates, intent = module.rates(plan, parameters, state.subject, *rest)
+    return UnnamedState(state), rates, intent
+
+
+UNNAMED_STATE = {
+    "init": lambda plan, parameters, cursor: UnnamedState(module.init(plan, parameters, cursor)),
+    "rates": unnamed_rates,
+}
+
+
+# --- rates and spikes -------------------------------------------------------------------------------------------
+
+
+def rates(how):
+    """The rates changed by a function of them."""
+
+    def function(plan, parameters, state, cue, seen, now, draws):
+        state, found, intent = module.rates(plan, parameters, state, cue, seen, now, draws)
+        return state, how(found), intent
+
+    return {"rates": function}
+
+
+def spikes(how):
+    """The channel of counts changed by a function of it."""
+
+    def function(plan, parameters, state, given, draws):
+        state, found = module.spikes(plan, parameters, state, given, draws)
+        return state, {COUNTS: how(found[COUNTS])}
+
+    return {"spikes": function}
+
+
+def writes_into_the_rates(plan, parameters, state, given, draws):
+    given *= 0.5
+    return module.spikes(plan, parameters, state, given, draws)
+
+
+def draws_from_the_global_generator(plan, parameters, state, given, draws):
+    return state, {COUNTS: np.random.poisson(given * plan.tick_s).astype(np.uint8)}  # noqa: NPY002
+
+
+def names_another_channel(plan, parameters, state, given, draws):
+    return state, {"spikes": module.spikes(plan, parameters, state, given, draws)[1][COUNTS]}
+
+
+def silence_wakes_the_others(plan, parameters, state, given, draws):
+    """Units share one number: what one does changes what the next one draws."""
+    shifted = given * (1 + (given[:, :1] == 0))
+    return module.spikes(plan, parameters, state, shifted, draws)
+
+
+class Remembering:
+    """Spikes with a refractory time that is kept beside the state, where no checkpoint has it."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, Any] = {}
+        self.kept: list[Any] = []  # so that an id stays that of one state
+
+    def __call__(self, plan, parameters, state, given, draws):
+        ready = self.last.get(id(state.goal), 1.0) if hasattr(state, "goal") else self.last.get(id(state), 1.0)
+        state = state._replace()
+        _, found = module.spikes(plan, parameters, state, given * ready, draws)
+        self.last[id(state)] = found[COUNTS] == 0
+        self.kept.append(state)
+        return state, found
+
+
+def remembering_rates(memory):
+    """Rates that hand the state of the spikes on, so that it is that of the tick before."""
+
+    def function(plan, parameters, state, cue, seen, now, draws):
+        before = memory.last.get(id(state), 1.0)
+        following, found, intent = module.rates(plan, parameters, state, cue, seen, now, draws)
+        memory.last[id(following)] = before
+        memory.kept.append(following)
+        return following, found, intent
+
+    return function
+
+
+MEMORY = Remembering()
+
+CASES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "draws an individual globally": (
+        {"load": draws_an_individual_globally},
+        "test_load_draws_the_same_individual_from_the_same_generator",
+        "parameters",
+    ),
+    "parameters without a stored name": (
+        {"load": lambda *given: Unnamed(*module.load(*given))},
+        "test_load_draws_the_same_individual_from_the_same_generator",
+        "@stored",
+    ),
+    "no units": (
+        {"units": lambda parameters: 0},
+        "test_load_draws_the_same_individual_from_the_same_generator",
+        "",
+    ),
+    "changes in the night": ({"overnight": changes_in_the_night}, "test_overnight", ""),
+    "loses a unit overnight": ({"overnight": loses_a_unit_overnight}, "test_overnight", ""),
+    "draws the night globally": (
+        {"overnight": lambda config, parameters, generator: module.load(config, np.random.default_rng(), {})},
+        "test_overnight",
+        "parameters of the next day",
+    ),
+    "streams of another law": (
+        {
+            "streams": lambda config, parameters: {
+                **module.streams(config, parameters),
+                "more": Spec("poisson", 1),
+            }
+        },
+        "test_streams",
+        "",
+    ),
+    "state without a stored name": (UNNAMED_STATE, "test_steps_are_pure", "@stored"),
+    "negative rates": (rates(lambda found: found - 50.0), "test_rates_and_counts", ""),
+    "rates of NaN": (rates(lambda found: found * np.nan), "test_rates_and_counts", ""),
+    "rates of some units": (rates(lambda found: found[:, 1:]), "test_rates_and_counts", ""),
+    "rates depend on the batch": (
+        rates(lambda found: found - 0.1 * found.min(axis=0)),
+        "test_a_batch_is_its_seeds",
+        "",
+    ),
+    "draws globally": ({"spikes": draws_from_the_global_generator}, "test_steps_are_pure", "called again"),
+    "writes into the rates": ({"spikes": writes_into_the_rates}, "test_steps_are_pure", "arguments, after the call"),
+    "another channel": ({"spikes": names_another_channel}, "test_steps_are_pure", "channels"),
+    "a channel that is not there": ({"channels": (COUNTS, "bursts")}, "test_steps_are_pure", "channels"),
+    "counts are not first": ({"channels": ("bursts", COUNTS)}, "test_the_channel_counts_comes_first", ""),
+    "signed counts": (spikes(lambda counts: counts.astype(np.int64)), "test_rates_and_counts", ""),
+    "halves of spikes": (spikes(lambda counts: counts.astype(np.float32) / 2), "test_rates_and_counts", ""),
+    "counts of some units": (spikes(lambda counts: counts[:, 1:]), "test_rates_and_counts", ""),
+    "counts depend on the batch": (
+        spikes(lambda counts: counts + (counts.sum(axis=0) > 2).astype(np.uint8)),
+        "test_a_batch_is_its_seeds",
+        "counts",
+    ),
+    "silence wakes the others": (
+        {"spikes": silence_wakes_the_others},
+        "test_a_silent_unit_leaves_the_others_spikes_alone",
+        "other units",
+    ),
+    "forgets on restore": (
+        {"spikes": MEMORY, "rates": remembering_rates(MEMORY)},
+        "test_a_resumed_population_goes_on_bit_for_bit",
+        "counts",
+    ),
+}
+
+
+def test_the_whole_populations_pass():
+    assert failures(Tuned) == {}
+    assert failures(OfAFile) == {}
+    assert failures(Network) == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_population_fails(case):
+    parts, test, says = CASES[case]
+    check(Tuned, parts, test, says)
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+def names_no_field(config, generator, arrays):
+    try:
+        return manifold.load(config, generator, arrays)
+    except ArrayError as error:
+        raise ArrayError(str(error)) from None
+
+
+def takes_nan(config, generator, arrays):
+    return manifold.load(config, generator, {**arrays, "baseline": np.nan_to_num(arrays["baseline"])})
+
+
+def keeps_the_callers_arrays(config, generator, arrays):
+    return manifold.load(config, generator, arrays)._replace(loadings=arrays["loadings"])
+
+
+@pytest.mark.parametrize(
+    ("load", "test"),
+    [
+        (names_no_field, "test_wrong_arrays_are_named"),
+        (takes_nan, "test_wrong_arrays_are_named"),
+        (keeps_the_callers_arrays, "test_load_draws_the_same_individual_from_the_same_generator"),
+    ],
+)
+def test_a_population_that_reads_its_file_carelessly_fails(load, test):
+    check(OfAFile, {"load": load}, test)
+
+
+# --- learning ---------------------------------------------------------------------------------------------------
+
+PLASTIC = RNN.plastic
+
+
+def half_the_gradient(plan, parameters, trace, t, gradient, ahead):
+    return PLASTIC.backward(plan, parameters, trace, t, 0.5 * gradient, ahead)
+
+
+def gradient_without_the_past(plan, parameters, trace, t, gradient, ahead):
+    return PLASTIC.backward(plan, parameters, trace, t, gradient, None)
+
+
+def gather_without_bias(plan, parameters, trace, pushed, fields):
+    found = PLASTIC.parameter_gradient(plan, parameters, trace, pushed, fields)
+    return {name: 0 * value if name == "b" else value for name, value in found.items()}
+
+
+def blind(plan, parameters, trace, first, pushed):
+    return 0 * PLASTIC.feedback_gradient(plan, parameters, trace, first, pushed)
+
+
+def eligibility_of_the_first_trial(plan, parameters, trace, amounts, fields):
+    return PLASTIC.eligibility(plan, parameters, trace, amounts * (np.arange(amounts.shape[-1]) == 0), fields)
+
+
+LEARNING: dict[str, tuple[dict[str, Any], str]] = {
+    "half the gradient": (
+        {"backward": half_the_gradient},
+        "test_gradient_by_parameters_is_that_of_central_differences",
+    ),
+    "without the past": (
+        {"backward": gradient_without_the_past},
+        "test_gradient_by_parameters_is_that_of_central_differences",
+    ),
+    "without bias": (
+        {"parameter_gradient": gather_without_bias},
+        "test_gradient_by_parameters_is_that_of_central_differences",
+    ),
+    "blind": ({"feedback_gradient": blind}, "test_gradient_by_what_was_displayed_is_that_of_central_differences"),
+    "one trial": ({"eligibility": eligibility_of_the_first_trial}, "test_eligibility_is_a_sum_over_trials"),
+    "an unknown part": (
+        {"fields": {**PLASTIC.fields, "motor": "V"}},
+        "test_plastic_parts_are_fields_of_the_parameters",
+    ),
+    "a field that is not there": ({"fields": {"input": "Z"}}, "test_plastic_parts_are_fields_of_the_parameters"),
+    "drawn at every tick": (
+        {"at_start": ("initial", "noise")},
+        "test_what_is_drawn_for_the_start_is_read_there_and_nowhere_else",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEARNING)
+def test_a_broken_learning_population_fails(case):
+    parts, test = LEARNING[case]
+    check(Network, {"plastic": PLASTIC._replace(**parts)}, test)
+
+
+def test_a_population_with_another_lag_fails():
+    check(Network, {"lag": lambda plan: plan.delay + 1}, "test_lag")
+
+
+def test_a_population_that_cannot_be_driven_by_hand_fails():
+    def manual(plan, parameters):
+        plan, V = RNN.manual(plan, parameters)
+        return plan, V.T
+
+    check(Network, {"manual": manual}, "test_manual")
