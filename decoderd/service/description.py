@@ -44,6 +44,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "tick_s": session.timing.tick_s,
         "bin_ticks": session.timing.bin_ticks,
         "units": session.units,
+        "channels": list(session.population.channels),
         "readouts": None if readouts is None else readouts.tolist(),
         "first_readouts": store.manifest()["readouts"],
         "day": progress.day,
