@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import get_args
 
-from decoderd.session import messages as of_a_session
 from decoderd.wire import codec, messages, topics
 from decoderd.wire.message import Message
 
@@ -28,7 +27,6 @@ def test_lists_of_topics_are_those_of_the_table():
 
 def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
     """A checkpoint holds them in that order."""
-    assert tuple(of_a_session.NUMBERED) == topics.NUMBERED
     assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
 
 
