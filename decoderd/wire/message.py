@@ -76,17 +76,20 @@ class Message(BaseModel):
     @property
     def payload(self) -> Payload:
         """The payload as it came, with its short keys; empty unless the message was made by `read`."""
-        return self._received("payload") or {}
+        payload: Payload | None = self._received("payload")
+        return payload or {}
 
     @property
     def incarnation(self) -> int | None:
         """Of the process that sent it, counted from 1; None if the message comes from the record."""
-        return self._received("incarnation")
+        incarnation: int | None = self._received("incarnation")
+        return incarnation
 
     @property
     def sent_ns(self) -> int | None:
         """The sender's monotonic clock when it was sent, ns; None if the message comes from the record."""
-        return self._received("sent_ns")
+        sent_ns: int | None = self._received("sent_ns")
+        return sent_ns
 
     def _received(self, what: str) -> Any:
         return (self.__pydantic_private__ or {}).get(what)
