@@ -60,7 +60,7 @@ def test_nobody_disturbs_what_is_only_watched(tmp_path):
         with Session(control) as session:
             while session.describe()["state"] in ("preparing", "running"):
                 session.health()
-                session.decoder()
+                session.get_decoder()
                 session.missed("tick", 0, 100)
         code, told = finished(process, signal.SIGTERM)
     assert code == 0

@@ -6,6 +6,7 @@ from typing import get_args
 
 from decoderd.wire import codec, messages, topics
 from decoderd.wire.message import Message
+from tests.protocols import begun, lasting
 
 
 def test_every_message_has_its_topic():
@@ -27,6 +28,8 @@ def test_lists_of_topics_are_those_of_the_table():
 
 def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
     """A checkpoint holds them in that order."""
+    _, state = begun(lasting(1.0))
+    assert tuple(state.sequences) == topics.NUMBERED
     assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
 
 
