@@ -24,10 +24,12 @@ def read(frames: Sequence[bytes]) -> AnyMessage:
     topic = _TOPICS.get(frames[0])
     if topic is None:
         raise UnknownTopic(_unknown(frames[0]))
-    stamp = codec.decode(frames[2])
-    if not {"i", "t"} <= stamp.keys():
-        raise ValueError("a stamp has the keys i and t")
-    return topics.read(topic, codec.decode(frames[1]), stamp["i"], stamp["t"])
+    payload, stamp = codec.decode(frames[1]), codec.decode(frames[2])
+    try:
+        incarnation, sent_ns = stamp["i"], stamp["t"]
+    except KeyError:
+        raise ValueError("a stamp has the keys i and t") from None
+    return topics.read(topic, payload, incarnation, sent_ns)
 
 
 def recorded(topic: str, payload: bytes) -> AnyMessage:

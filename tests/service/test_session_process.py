@@ -59,7 +59,7 @@ def test_requests_that_observe_change_nothing(tmp_path):
         with Session(control) as session:
             while session.describe()["state"] in ("preparing", "running"):
                 session.health()
-                session.decoder()
+                session.get_decoder()
                 session.missed("tick", 0, 100)
         code, summary = finished(process, signal.SIGTERM)
     assert code == 0
