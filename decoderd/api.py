@@ -48,6 +48,9 @@ def simulate(
 ) -> Recorded:
     """Run a protocol to its end, as fast as possible, and return what it recorded, in memory.
 
+    The result is read as a recorded session is: `ticks()` (cursor: T x 4, m and m/s), `counts()` (ticks x units),
+    `trials()` (a record a trial), `messages(topic)`, `journal()`.
+
     `protocol`: a path, the text of a TOML protocol, plain data, or a `Protocol`. `seed` and `set` (key.path: value)
     override its fields. `name` is the session's name, in every message; by default that of the protocol and the seed.
     `on_progress(state)` is called after every tick.
@@ -72,6 +75,7 @@ class Simulation:
 
     session   the protocol with its components, which stays the same
     state     the state before the next tick, immutable: `state.tick`, `state.progress`, `state.parameters`, ...
+    recorded  everything recorded so far: `ticks()`, `counts()`, `trials()`, `messages(topic)`, `journal()`
     """
 
     def __init__(
