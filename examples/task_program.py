@@ -1,4 +1,4 @@
-"""A task program: centre-out reaching whose targets are set here, for a session with the task `external`.
+"""A task program: centre-out reaching with targets that this program sets, for a session with the task `external`.
 
     decoderd run outside.toml --serve --speed lockstep --participant task=tick --out runs/outside
     python task_program.py tcp://127.0.0.1:PORT          # the control endpoint that it prints

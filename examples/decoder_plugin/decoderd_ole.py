@@ -1,9 +1,9 @@
-"""A population-vector decoder, by the optimal linear estimator's name (Salinas & Abbott 1994):
+"""A population-vector decoder: the optimal linear estimator (OLE; Salinas & Abbott 1994).
 
     z = (y - baseline) / depth,    v = pinv(D) z
 
 with y the counts of a bin, depth the modulation of each unit (counts per m/s) and D its preferred direction, a unit
-vector a row. It has no memory: what it decodes is as noisy as the counts of one bin.
+vector a row. It has no memory, so its velocity is as noisy as the counts of one bin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OleConfig(DecoderConfig):
 
 @stored("decoderd_ole.parameters")
 class Parameters(NamedTuple):
-    """Tuning of N units, and the weights that follow."""
+    """Tuning of N units, and the weights computed from it."""
 
     baseline: Array  # (N,) counts a bin
     depth: Array  # (N,) counts per m/s
@@ -62,7 +62,7 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """N, the number of units."""
     return len(parameters.baseline)
 
 
@@ -72,13 +72,13 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """One bin; `v` before it does not matter."""
+    """Decode one bin, without regard to the velocity before it."""
     v = (counts - parameters.baseline) @ parameters.weights.T
     return v, Command(v, None)
 
 
 def row(v: Array) -> Array:
-    """(B, 2)."""
+    """The velocity, (B, 2)."""
     return v
 
 
@@ -87,15 +87,15 @@ def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     return np.repeat(check_array("initial", initial, (2,))[np.newaxis], len(v), axis=0)
 
 
-def fit(recorded: CalibrationData, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
+def fit(data: CalibrationData, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
     """Cosine tuning of each unit, counts = baseline + depth cos(preferred - direction) speed, by least squares."""
-    features = np.hstack([recorded.velocity, np.ones((len(recorded.velocity), 1))])
-    x, y, baseline = np.linalg.lstsq(features, recorded.counts, rcond=None)[0]
+    features = np.hstack([data.velocity, np.ones((len(data.velocity), 1))])
+    x, y, baseline = np.linalg.lstsq(features, data.counts, rcond=None)[0]
     return {"baseline": baseline, "depth": np.hypot(x, y), "preferred": np.arctan2(y, x)}
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """Turn the preferred directions of these units."""
+    """Rotate the preferred directions of these units by `angle` rad."""
     preferred = parameters.preferred.copy()
     preferred[units] += angle
     return _weighted(parameters.baseline, parameters.depth, preferred)

@@ -31,3 +31,12 @@ def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
     _, state = begun(lasting(1.0))
     assert tuple(state.sequences) == topics.NUMBERED
     assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
+
+
+def test_a_payload_is_read_by_its_topic():
+    message = topics.read(
+        "day", {"s": "a", "q": 0, "k": 9, "d": 1, "b": 2, "x": "end", "w": "last", "n": 4, "u": 3}, 2, 5
+    )
+    assert isinstance(message, messages.Day)
+    assert (message.event, message.block_name, message.successes) == ("end", "last", 3)
+    assert (message.incarnation, message.sent_ns) == (2, 5)
