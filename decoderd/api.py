@@ -5,12 +5,13 @@
     recorded = simulate("first.toml", seed=2, set={"population.units": 50})
     recorded.trials(), recorded.ticks()["cursor"], recorded.counts()
 
-A session run here gives the same messages, bit for bit, as one run and recorded by `decoderd run`.
+A session run here gives the same messages, bit for bit, as one of the same name run and recorded by `decoderd run`.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from decoderd.session.assembly import Session, assemble
 from decoderd.session.step import initial, step
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
+from decoderd.wire.control import NAME
 
 __all__ = ["Recorded", "RecordedInMemory", "RecordedSession", "Simulation", "open_session", "simulate"]
 
@@ -41,16 +43,21 @@ def simulate(
     *,
     seed: int | None = None,
     set: Mapping[str, Any] | None = None,
+    name: str | None = None,
     on_progress: Callable[[SessionState], None] | None = None,
 ) -> Recorded:
     """Run a protocol to its end, as fast as possible, and return what it recorded, in memory.
 
+    The result is read as a recorded session is: `ticks()` (cursor: T x 4, m and m/s), `counts()` (ticks x units),
+    `trials()` (a record a trial), `messages(topic)`, `journal()`.
+
     `protocol`: a path, the text of a TOML protocol, plain data, or a `Protocol`. `seed` and `set` (key.path: value)
-    override its fields. `on_progress(state)` is called after every tick.
+    override its fields. `name` is the session's name, in every message; by default that of the protocol and the seed.
+    `on_progress(state)` is called after every tick.
 
     Raises ProtocolError, naming field, value and what is allowed, for a protocol that does not validate.
     """
-    simulation = Simulation(protocol, seed=seed, set=set)
+    simulation = Simulation(protocol, seed=seed, set=set, name=name)
     simulation.run(on_progress=on_progress)
     return simulation.recorded
 
@@ -68,15 +75,26 @@ class Simulation:
 
     session   the protocol with its components, which stays the same
     state     the state before the next tick, immutable: `state.tick`, `state.progress`, `state.parameters`, ...
+    recorded  everything recorded so far: `ticks()`, `counts()`, `trials()`, `messages(topic)`, `journal()`
     """
 
     def __init__(
-        self, protocol: ProtocolSource, *, seed: int | None = None, set: Mapping[str, Any] | None = None
+        self,
+        protocol: ProtocolSource,
+        *,
+        seed: int | None = None,
+        set: Mapping[str, Any] | None = None,
+        name: str | None = None,
     ) -> None:
+        if name is not None and not re.fullmatch(NAME, name):
+            raise ProtocolError(
+                f"name = {name!r}: expected letters, digits and _ . - (at most 64, no sign first)", "name"
+            )
         parsed = _validated(protocol, {} if seed is None else {"seed": seed}, set or {})
         with realtime.repeatable():
             parameters = prepare(parsed)
-            self.session: Session = assemble(parsed, parameters)
+            session = assemble(parsed, parameters)
+            self.session: Session = session if name is None else session._replace(name=name)
             self.state: SessionState = initial(self.session, parameters)
         self.recorded = RecordedInMemory(self.session, self.state)
         self._waiting: list[inputs.AnyInput] = []
@@ -94,6 +112,7 @@ class Simulation:
     def step(self, ticks: int = 1) -> list[Message]:
         """Carry out some ticks, fewer if the session ends before; returns their messages in order.
 
+        Many ticks in one call are several times as fast as many calls: each call limits BLAS to one thread.
         Raises Refused if the session is over.
         """
         if self.done:

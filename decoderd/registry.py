@@ -1,7 +1,7 @@
 """The registry of components by family and kind. Built-ins and plug-ins use the same entry points.
 
 An entry point `decoderd.<family>: <kind> = "module:OBJECT"` names a component: a NamedTuple of one validated
-config class and pure functions, as `decoderd/<family>/contract.py` specifies.
+config class and pure functions, as the contract of its family specifies.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Trigger(Config):
         if self.tick is None and self.day is None and self.trial is None:
             raise ValueError("needs tick, day, trial, or day and trial")
         if self.tick is not None and (self.day is not None or self.trial is not None):
-            raise ValueError("tick stands alone: it cannot be combined with day or trial")
+            raise ValueError("tick cannot be combined with day or trial")
         return self
 
 

@@ -1,10 +1,10 @@
-"""A decoder outside the session: learns a linear map from counts to intended velocity, then moves the cursor.
+"""A decoder outside the session: fits a linear map from counts to intended velocity, then moves the cursor.
 
     decoderd run outside.toml --serve --speed lockstep --participant decoder=tick --out runs/outside
     python external_decoder.py tcp://127.0.0.1:PORT      # the control endpoint that it prints
 
-At first the cursor follows the subject's intention, which only an emulation can tell; from those bins the map is
-fitted by ridge regression. Needs numpy. For a session with the decoder `external`.
+For the first CALIBRATION_BINS bins the cursor follows the subject's intention, which only a simulation can provide; the
+map is fitted to them by ridge regression. Needs numpy. For a session with the decoder `external`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Ridge:
 
     @property
     def fitted(self) -> bool:
-        """Whether it decodes by itself."""
+        """Whether the map is fitted."""
         return self._weights is not None
 
     def decode(self, counts: Any, intent: list[float]) -> list[float]:
-        """The velocity to carry out; the intention is used while calibrating only."""
+        """The velocity of the cursor, m/s; the intention while calibrating, the decoded one afterwards."""
         features = np.append(counts, 1.0)
         if self._weights is None:
             self._counts.append(features)

@@ -1,4 +1,4 @@
-"""A task program: centre-out reaching whose targets are set here, for a session with the task `external`.
+"""A task program: centre-out reaching with targets that this program sets, for a session with the task `external`.
 
     decoderd run outside.toml --serve --speed lockstep --participant task=tick --out runs/outside
     python task_program.py tcp://127.0.0.1:PORT          # the control endpoint that it prints
@@ -21,7 +21,7 @@ HOLD_TICKS, TIMEOUT_TICKS, REST_TICKS = 5, 300, 20
 Events = list[dict[str, Any]]
 
 
-def task() -> Generator[Events, dict[str, Any], None]:
+def task() -> Generator[Events, Any, None]:
     """Rest, reach, hold. Yields the events of the next tick; is sent the tick that has passed."""
     trial = 0
     yield []

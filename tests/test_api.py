@@ -90,6 +90,14 @@ def test_fields_are_overridden_and_the_source_is_not_changed():
     assert len(recorded.trials()) == 1
 
 
+def test_the_name_of_a_session():
+    recorded = simulate(centre_out(), name="first")
+    assert recorded.name == "first"
+    assert {message["s"] for topic in codec.TOPICS for message in recorded.messages(topic)} == {"first"}
+    with pytest.raises(ProtocolError, match="name = 'a b': expected letters, digits"):
+        simulate(centre_out(), name="a b")
+
+
 def test_stepping_by_hand():
     simulation = Simulation(centre_out())
     whole = simulate(centre_out())

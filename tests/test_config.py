@@ -155,7 +155,7 @@ def perturbed(**fields):
         (
             perturbed(envelope={"shape": "step", "start": {"tick": 1, "day": 2}}),
             "perturbations.0.envelope.start",
-            "perturbations.0.envelope.start: tick stands alone",
+            "perturbations.0.envelope.start: tick cannot be combined",
         ),
         (
             spoilt(perturbations=[{"name": "s", "kind": "silence"}]),

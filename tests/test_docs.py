@@ -323,6 +323,6 @@ def test_the_session_driven_from_outside_runs(tmp_path):
         "session = assemble(parsed, parameters); my_decoder = lambda counts: (0.05, 0.0)\n"
     )
     (program,) = blocks(page, "python")
-    x = float(run(tmp_path, "-c", f"{before}{program}print(tick['c'][0])"))
+    x = float(run(tmp_path, "-c", f"{before}{program}print(tick.cursor[0])"))
     # 2 s at 0.05 m/s, but for the bin whose counts are decoded and the one at whose end that is carried out
     assert x == pytest.approx(0.05 * (2.0 - 0.09))

@@ -27,32 +27,26 @@ TESTED_ELSEWHERE = {
         "it needs a session that waits for it",
     ),
     "clients/decoderd_client/plugins.py": ("tests/clients/test_cli.py", "a contract without code of its own"),
-    "clients/decoderd_plugins/compaction/drawing.py": (
-        "tests/clients/plugins/compaction/test_following.py",
-        "drawn there",
-    ),
-    "clients/decoderd_plugins/compaction/reporting.py": (
-        "tests/clients/plugins/compaction/test_following.py",
+    "clients/decoderd_plugins/compaction/figure.py": ("tests/clients/plugins/compaction/test_runner.py", "drawn there"),
+    "clients/decoderd_plugins/compaction/output.py": (
+        "tests/clients/plugins/compaction/test_runner.py",
         "written there",
     ),
-    "clients/decoderd_plugins/manifold/drawing.py": ("tests/clients/plugins/manifold/test_following.py", "drawn there"),
+    "clients/decoderd_plugins/manifold/figure.py": ("tests/clients/plugins/manifold/test_runner.py", "drawn there"),
     "clients/decoderd_plugins/manifold/fitting.py": (
-        "tests/clients/plugins/manifold/test_choosing.py",
-        "a step of choosing",
+        "tests/clients/plugins/manifold/test_experiment.py",
+        "a step of the experiment",
     ),
-    "clients/decoderd_plugins/manifold/intuitive.py": (
-        "tests/clients/plugins/manifold/test_choosing.py",
-        "a step of choosing",
+    "clients/decoderd_plugins/manifold/intuitive_decoder.py": (
+        "tests/clients/plugins/manifold/test_kalman_decoder.py",
+        "a contract without code of its own",
     ),
-    "clients/decoderd_plugins/manifold/measuring.py": (
-        "tests/clients/plugins/manifold/test_following.py",
+    "clients/decoderd_plugins/manifold/measures.py": (
+        "tests/clients/plugins/manifold/test_runner.py",
         "measured there",
     ),
-    "clients/decoderd_plugins/manifold/reporting.py": (
-        "tests/clients/plugins/manifold/test_following.py",
-        "written there",
-    ),
-    "clients/decoderd_plugins/perturb.py": ("tests/clients/test_live.py", "it needs a session that runs"),
+    "clients/decoderd_plugins/manifold/output.py": ("tests/clients/plugins/manifold/test_runner.py", "written there"),
+    "clients/decoderd_plugins/messages.py": ("tests/clients/plugins/test_progress.py", "read there"),
     "decoderd/bench/lateness.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/learning.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/load.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
@@ -110,7 +104,6 @@ TESTED_ELSEWHERE = {
     "decoderd/session/days.py": ("tests/protocol/test_overnight.py", "ends of days"),
     "decoderd/session/trials.py": ("tests/session/test_step.py", "ends of trials"),
     "decoderd/state.py": ("tests/session/test_step.py", "types without code of their own"),
-    "decoderd/twin/factor_model.py": ("tests/twin/test_fit.py", "a step of the fit"),
     "decoderd/updaters/batch.py": ("tests/updaters/test_smooth_batch.py", "what two updaters share"),
     "decoderd/updaters/none.py": ("tests/contract/test_builtins.py", "it does nothing"),
     "decoderd/wire/message.py": ("tests/wire/test_messages.py", "the base class of the messages"),

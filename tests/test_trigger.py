@@ -31,7 +31,7 @@ def test_a_trigger_is_reached(trigger, expected):
 
 @pytest.mark.parametrize("fields", [{}, {"tick": 1, "day": 1}, {"tick": 1, "trial": 1}])
 def test_triggers_with_too_few_or_too_many_fields_are_refused(fields):
-    with pytest.raises(ValidationError, match=r"needs tick, day, trial|tick stands alone"):
+    with pytest.raises(ValidationError, match=r"needs tick, day, trial|tick cannot be combined"):
         Trigger(**fields)
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 from decoderd.service import lifecycle
 from decoderd.wire.control import State
+from decoderd.wire.replies import STATES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "lifecycle.md"
 
@@ -21,7 +22,7 @@ def diagram() -> str:
 
 def page() -> str:
     """docs/explanation/lifecycle.md: the diagram, the states and the events."""
-    states = [f"| `{state}` | {lifecycle.STATES[state]} |" for state in get_args(State)]
+    states = [f"| `{state}` | {STATES[state]} |" for state in get_args(State)]
     events = [
         f"| `{event}` | {', '.join(f'`{before}`' for before in one.before)} | `{one.after}` | {one.meaning} |"
         for event, one in lifecycle.TRANSITIONS.items()

@@ -80,17 +80,17 @@ def run(
     if stored is not None:
         if chosen.stored is None:
             raise Wrong(f"{plugin} works beside running sessions only: --session NAME, or --control ENDPOINT")
-        chosen.stored(stored, given, _tell)
+        chosen.stored(stored, given, _print_line)
         return
     try:
         found = Session(control, keys=mine) if control else Supervisor(supervisor, keys=mine).session(session or "")
     except ValueError as error:
         raise Wrong(str(error)) from None
     with found:
-        chosen.run(found, given, _tell)
+        chosen.run(found, given, _print_line)
 
 
-def _tell(text: str) -> None:
+def _print_line(text: str) -> None:
     print(text, flush=True)
 
 

@@ -39,11 +39,14 @@ class SessionOperations(_Operations):
         return self._ask("health")
 
     def get_decoder(self) -> Any:
-        """The decoder's arrays; `reply.array(reply["arrays"][name])` gives shape and bytes."""
+        """The decoder's arrays: `reply.array(reply["arrays"][name])` gives shape and bytes (float64, row by row)."""
         return self._ask("get_decoder")
 
     def missed(self, topic: str, first: int, count: int = 1000) -> Any:
-        """Recorded messages from number `first` on, as `reply.frames`; fewer, if no more are on the disk yet."""
+        """Recorded payloads of a topic from sequence number `first` on, as `reply.frames`.
+
+        Fewer than `count` if no more are on the disk yet.
+        """
         return self._ask("missed", topic=topic, first=first, count=count)
 
     def send_input(self, fields: Fields) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 from decoderd.wire import codec, topics
 from decoderd.wire.messages import AnyMessage
 
-_MODELS: dict[bytes, Any] = {codec.FRAMES[name]: model for name, model in topics.MODELS.items()}
+_TOPICS = {frame: name for name, frame in codec.FRAMES.items()}
 
 
 class UnknownTopic(ValueError):
@@ -22,18 +21,20 @@ def read(frames: Sequence[bytes]) -> AnyMessage:
     """
     if len(frames) != 3:
         raise ValueError(f"a message has three frames, not {len(frames)}")
-    model = _MODELS.get(frames[0])
-    if model is None:
+    topic = _TOPICS.get(frames[0])
+    if topic is None:
         raise UnknownTopic(_unknown(frames[0]))
-    stamp = codec.decode(frames[2])
-    if not {"i", "t"} <= stamp.keys():
-        raise ValueError("a stamp has the keys i and t")
-    return cast(AnyMessage, model.read(codec.decode(frames[1]), stamp["i"], stamp["t"]))
+    payload, stamp = codec.decode(frames[1]), codec.decode(frames[2])
+    try:
+        incarnation, sent_ns = stamp["i"], stamp["t"]
+    except KeyError:
+        raise ValueError("a stamp has the keys i and t") from None
+    return topics.read(topic, payload, incarnation, sent_ns)
 
 
 def recorded(topic: str, payload: bytes) -> AnyMessage:
     """The message of a payload from the record, which has no stamp. Raises ValueError for bytes that are no payload."""
-    return cast(AnyMessage, topics.MODELS[topic].read(codec.decode(payload)))
+    return topics.read(topic, codec.decode(payload))
 
 
 def _unknown(frame: bytes) -> str:

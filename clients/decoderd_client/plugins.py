@@ -13,13 +13,15 @@ from decoderd_client.control import Session
 
 
 class Unable(Exception):
-    """A plug-in cannot do what it was asked to: says why."""
+    """A plug-in cannot do what it was asked to; the message says why."""
 
 
 class Plugin(NamedTuple):
-    """The contract. `run(session, config, tell)` returns when there is no more to do; `tell(text)` is for people.
+    """What an entry point refers to: the model of its configuration, and what it does.
 
-    `stored(directory, config, tell)` does the same for a session's file, where a plug-in can. Both raise Unable.
+    `run(session, config, on_progress)` follows a running session and returns when it has nothing more to do;
+    `on_progress(text)` is called with lines for the user. `stored(directory, config, on_progress)` does the same for a
+    session's file, if the plug-in can. Both raise Unable.
     """
 
     Config: type[BaseModel]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -18,7 +19,7 @@ def bench(
     """Measure speed and punctuality on this machine, each figure in turns with a figure to compare it with."""
     from decoderd.bench import kalman, lateness, learning, load, lockstep, publish, recorder, tick
 
-    parts = (
+    parts: tuple[Callable[[], dict[str, Any]], ...] = (
         kalman.measure,
         tick.measure,
         recorder.measure,

@@ -102,9 +102,12 @@ def list_(control: Control = AT, keys: Keys = None) -> None:
 
 @ctl.command()
 def start(
-    session: Annotated[str, typer.Argument(help="A name for the session.")],
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="A name for the session.")],
     protocol: Annotated[
-        Path, typer.Argument(help="A TOML protocol; paths in it are relative to the daemon's data directory.")
+        Path,
+        typer.Argument(
+            metavar="PROTOCOL", help="A TOML protocol; paths in it are relative to the daemon's data directory."
+        ),
     ],
     speed: options.Speed = "realtime",
     participant: options.Participant = None,
@@ -127,7 +130,9 @@ def describe(session: Name, control: Control = AT, keys: Keys = None) -> None:
 
 
 @ctl.command()
-def health(session: Annotated[str | None, typer.Argument()] = None, control: Control = AT, keys: Keys = None) -> None:
+def health(
+    session: Annotated[str | None, typer.Argument(metavar="SESSION")] = None, control: Control = AT, keys: Keys = None
+) -> None:
     """Show whether a session's loop runs; without a name, the state of the daemon."""
     with _errors(), _session(session, control, keys) if session else _supervisor(control, keys) as found:
         _show(found.health())
@@ -176,7 +181,9 @@ def checkpoint(session: Name, control: Control = AT, keys: Keys = None) -> None:
 @ctl.command()
 def perturb(
     session: Name,
-    perturbation: Annotated[Path, typer.Argument(help="TOML: the fields of one [[perturbations]] of a protocol.")],
+    perturbation: Annotated[
+        Path, typer.Argument(metavar="FILE", help="TOML: the fields of one [[perturbations]] of a protocol.")
+    ],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
@@ -190,7 +197,7 @@ def perturb(
 @ctl.command()
 def unperturb(
     session: Name,
-    perturbation: Annotated[str, typer.Argument(help="Its name.")],
+    perturbation: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
@@ -220,7 +227,7 @@ def give(
 @ctl.command()
 def get_decoder(
     session: Name,
-    out: Annotated[Path, typer.Argument(help="File for its arrays, .npz.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="File for its arrays, .npz.")],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:
@@ -241,7 +248,7 @@ def get_decoder(
 @ctl.command()
 def set_decoder(
     session: Name,
-    file: Annotated[Path, typer.Argument(help="Its arrays, .npz.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its arrays, .npz.")],
     control: Control = AT,
     keys: Keys = None,
 ) -> None:

@@ -12,7 +12,7 @@ from decoderd.cli import options, output
 
 
 def fit(
-    recording: Annotated[Path, typer.Argument(help="A recording, .npz or .nwb.")],
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A recording, .npz or .nwb.")],
     out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
     bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file, s.")] = 0.045,

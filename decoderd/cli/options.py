@@ -39,11 +39,21 @@ Silence = Annotated[float, typer.Option(help="Seconds that a participant may tak
 WhenSilent = Annotated[str, typer.Option(help="After that time: stop, pause, or drop the participant.")]
 
 
+GRANTED = ("tick", "trial", "day")
+
+
 def participants(given: Sequence[str] | None, silence_s: float, when_silent: str) -> dict[str, Any] | None:
-    """The participants of lockstep as plain data, from NAME=tick|trial|day each; None without any."""
+    """The participants of lockstep as plain data, from NAME=tick|trial|day each; None without any.
+
+    Raises ProtocolError for one of another form.
+    """
     if not given:
         return None
     grants = dict(one.partition("=")[::2] for one in given)
+    for name, unit in grants.items():
+        if not name or unit not in GRANTED:
+            shown = f"{name}={unit}" if unit else name
+            raise ProtocolError(f"--participant {shown}: expected NAME=tick, NAME=trial or NAME=day", "participant")
     return {"grants": grants, "silence_s": silence_s, "when_silent": when_silent}
 
 
@@ -62,12 +72,14 @@ def lockstep(
         raise ProtocolError("--inputs: a session with --serve takes its inputs from clients; leave out one", "inputs")
     if not serve and (given or speed == "lockstep"):
         raise ProtocolError("--speed lockstep and --participant need --serve: clients grant the ticks")
-    if speed != "lockstep" and not given:
+    plain = participants(given, silence_s, when_silent)
+    if speed == "lockstep" and plain is None:
+        raise ProtocolError("--speed lockstep needs a --participant that grants, such as task=tick", "participant")
+    if plain is None:
         return None
-    plain = participants(given, silence_s, when_silent) or {"grants": {}}
     try:
         return Participants.model_validate(plain)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
-        raise ProtocolError(f"lockstep: {where}: {fault['msg']}; right is --participant task=tick", where) from None
+        raise ProtocolError(f"lockstep: {where}: {fault['msg']}", where) from None

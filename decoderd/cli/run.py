@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    protocol: Annotated[Path, typer.Argument(help="A protocol: TOML, or JSON where its name ends in .json.")],
+    protocol: Annotated[
+        Path, typer.Argument(metavar="PROTOCOL", help="A protocol: TOML, or JSON where its name ends in .json.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Directory to record the session in; without it nothing is kept.")
     ] = None,

@@ -122,8 +122,8 @@ class PlasticityContract(ComponentContract):
         (state, together), (other, apart) = (self.learned(self.few(), each) for each in (batches, singles))
         same(together, apart, SUMS, "values")
         if self.component.learns_from is not None:
-            losses = [np.asarray(self.component.progress(each).loss) for each in (state, other)]
-            same(*losses, SUMS, "loss")
+            loss, other_loss = (np.asarray(self.component.progress(each).loss) for each in (state, other))
+            same(loss, other_loss, SUMS, "loss")
 
     def test_updates_change_something(self) -> None:
         self.learns_or_skip()

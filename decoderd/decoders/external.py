@@ -35,7 +35,7 @@ class State(NamedTuple):
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """No parameters, whatever the arrays."""
+    """The parameters, of which there are none. Arrays are ignored."""
     return Parameters()
 
 

@@ -1,5 +1,6 @@
-"""The intrinsic-manifold Kalman decoder (Sadtler et al. 2014; Golub et al. 2018): counts are z-scored, reduced to
-factors, scaled, perhaps permuted, and filtered.
+"""The intrinsic-manifold decoder: a Kalman filter of the factors of counts (Sadtler et al. 2014; Golub et al. 2018).
+
+Counts are z-scored, reduced to factors, scaled, perhaps permuted, and filtered:
 
     f = beta diag(count_scale) (u - count_mean)             beta = L' (L L' + Psi)^-1
     z = eta diag(factor_scale) (f - factor_mean)            eta a permutation

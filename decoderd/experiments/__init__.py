@@ -5,6 +5,7 @@ manifold       perturbations within and outside the manifold, of two kinds of ne
 bias           learning by biases alone (Williams et al. 2025)
 recipes        the protocols of the experiments, as TOML
 
+catalogue      the table of experiments that the command line offers
 bands          ranges in which published values are expected, and whether a value lies in them
 report         one self-contained HTML page about an experiment
 pool           parts of an experiment on several processes, with the same result for any number of them

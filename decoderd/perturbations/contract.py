@@ -37,7 +37,7 @@ class PerturbationConfig(ComponentConfig):
 
 
 class SessionInfo(NamedTuple):
-    """What a perturbation may know of the session it is to act on, before it comes on."""
+    """The session on which a perturbation acts, as `begin` gets it."""
 
     units: int
     reads: int  # of them, those the decoder reads

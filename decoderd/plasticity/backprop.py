@@ -15,14 +15,14 @@ from decoderd.plasticity.adam import Adam
 
 
 class BackpropConfig(PlasticityConfig):
-    """Defaults are those of brain control in the first version of the published model."""
+    """Settings of `backprop`. Defaults are those of brain control in the first version of the published model."""
 
     kind: Literal["backprop"] = "backprop"
     adam: Adam = Adam(rate=1e-4, epsilon=1e-8)
 
 
 class BiasConfig(PlasticityConfig):
-    """Only biases learn; weights do not change (Williams et al. 2025)."""
+    """Settings of `bias`. Only biases learn; weights do not change (Williams et al. 2025)."""
 
     kind: Literal["bias"] = "bias"
     adam: Adam = Adam(rate=1e-2, epsilon=1e-8)

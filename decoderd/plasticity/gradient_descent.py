@@ -36,7 +36,7 @@ class Distance(Objective):
 
 
 class DescentConfig(PlasticityConfig):
-    """Defaults are those of the published model: recurrent weights learn, with an update after every 6 trials."""
+    """Settings of gradient descent. By default recurrent weights learn, with an update after every 6 trials."""
 
     objective: Distance = Distance()
     plastic: Annotated[tuple[Part, ...], Field(min_length=1)] = ("recurrent",)

@@ -23,7 +23,7 @@ from decoderd.plasticity.adam import Adam
 
 
 class ReinforceConfig(PlasticityConfig):
-    """Defaults are those of brain control in the published model."""
+    """Settings of `reinforce`. Defaults are those of brain control in the published model."""
 
     kind: Literal["reinforce"] = "reinforce"
     adam: Adam = Adam()

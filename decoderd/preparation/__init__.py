@@ -1,1 +1,1 @@
-"""What is worked out before the first tick: the population, its calibration and decoder, pretraining and its cache."""
+"""What is computed before the first tick: the population, its calibration and decoder, pretraining and its cache."""

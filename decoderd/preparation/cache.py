@@ -33,7 +33,7 @@ _DIGEST = 32
 
 
 def folder() -> Path:
-    """The folder of the cache: $XDG_CACHE_HOME/decoderd/pretrained, where $XDG_CACHE_HOME is ~/.cache by default."""
+    """The folder of the cache: $XDG_CACHE_HOME/decoderd/pretrained, or ~/.cache/decoderd/pretrained."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decoderd" / "pretrained"
 
 

@@ -138,8 +138,10 @@ def read(path: Path) -> dict[str, Any]:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ProtocolError(f"{path}: no such protocol") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise ProtocolError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ProtocolError(f"{path}: is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"{path}: is not TOML: {error}") from None
     except json.JSONDecodeError as error:

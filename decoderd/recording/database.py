@@ -18,7 +18,7 @@ LOCK = "session.lock"
 
 @contextmanager
 def plain_errors(path: Path, doing: str) -> Iterator[None]:
-    """Context in which SQLite's errors become StoreError, saying which file, what was being done, and the reason."""
+    """Context that turns errors of SQLite into StoreError: which file, what was being done, and the reason."""
     try:
         yield
     except sqlite3.Error as error:

@@ -10,10 +10,12 @@ from typing import Any
 
 from decoderd import __version__, checkpoint
 from decoderd.checkpoint import Encoder
+from decoderd.errors import StoreError
 from decoderd.protocol import protocol
 from decoderd.recording.store import Store, create
 from decoderd.session.assembly import Session, assemble
 from decoderd.state import SessionState
+from decoderd.wire import topics
 
 
 def versions() -> dict[str, str]:
@@ -46,7 +48,18 @@ def restore(store: Store, newest: bool = True) -> tuple[Session, SessionState]:
     parsed = protocol.parse(manifest["protocol"])
     _, body = store.checkpoint(newest)
     state: Any = checkpoint.decode(body, store.array, protocol.parse_perturbation)
+    _check_topics(store, state)
     return assemble(parsed, state.parameters, manifest["session"]), state
+
+
+def _check_topics(store: Store, state: SessionState) -> None:
+    """Raise StoreError if the checkpoint numbers other topics than this version publishes."""
+    unknown = sorted(set(state.sequences) ^ set(topics.NUMBERED))
+    if unknown:
+        raise StoreError(
+            f"{store.path}: the checkpoint was written by a decoderd with other topics ({', '.join(unknown)}): use "
+            f"the version of decoderd that wrote it, or run its protocol again"
+        )
 
 
 def differences(store: Store) -> dict[str, tuple[str, str]]:

@@ -1,8 +1,8 @@
 """The file of a session (SQLite): reading it, and writing it in transactions.
 
 A transaction holds a chunk of messages, the inputs consumed with them, and the checkpoint after them.
-What was committed is never lost or changed, whatever ends the process: SQLite's write-ahead log is synchronised to the
-disk at every commit.
+Committed data are never lost or changed when the process ends, in any way: SQLite's write-ahead log is synchronised to
+the disk at every commit.
 """
 
 from __future__ import annotations

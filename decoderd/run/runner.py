@@ -1,5 +1,7 @@
-"""Running a session in its file: clock, real-time conditions, recorder and signals around the loop, for a new session
-and a resumed one alike."""
+"""Running a session in its file: clock, real-time conditions, recorder and signals around the loop.
+
+A new session and a resumed one run alike.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ from decoderd.state import SessionState
 
 
 def clock_for(speed: str, tick_s: float) -> Clock:
-    """The clock of a speed: realtime, max, lockstep (grants pace it), or a factor of real time. Raises
-    ProtocolError."""
+    """The clock of a speed: realtime, max, lockstep, or a factor of real time. Raises ProtocolError.
+
+    In lockstep the grants of participants pace the session, so its clock has no deadlines.
+    """
     if speed == "realtime":
         return RealTime(tick_s)
     if speed in ("max", "lockstep"):

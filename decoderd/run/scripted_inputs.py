@@ -1,4 +1,6 @@
-"""Inputs from a file, one JSON object a line, each with the tick that is to consume it:
+"""Inputs from a file of JSON lines.
+
+Each line is an object with the tick that is to consume the input:
 
 {"tick": 1200, "op": "task", "event": "start"}
 """
@@ -24,11 +26,11 @@ class ScriptedInputs:
         self._by_tick, self._on_refused = by_tick, on_refused
 
     def due(self, tick: int) -> Sequence[inputs.AnyInput]:
-        """Those of `tick`, in the order of the file."""
+        """Inputs of `tick`, in the order of the file."""
         return self._by_tick.get(tick, ())
 
     def after(self, tick: int) -> int:
-        """How many are due at `tick` or later."""
+        """How many inputs are due at `tick` or later."""
         return sum(len(given) for due, given in self._by_tick.items() if due >= tick)
 
     def refused(self, given: inputs.AnyInput, tick: int, reason: Refused) -> None:
@@ -54,6 +56,8 @@ def load(path: Path, on_refused: Callable[[int, Refused], None] = lambda tick, r
             if not isinstance(tick, int) or isinstance(tick, bool) or tick < 0:
                 raise ValueError(f"tick = {tick!r}: expected a whole number of at least 0")
             by_tick.setdefault(tick, []).append(inputs.parse(data))
+        except json.JSONDecodeError as error:
+            raise ProtocolError(f"{path}, line {number}: is not JSON: {error}") from None
         except ValueError as error:
             raise ProtocolError(f"{path}, line {number}: {error}") from None
     return ScriptedInputs(by_tick, on_refused)

@@ -122,7 +122,7 @@ class SessionControl:
         where = f"{self._shared.process_state} at tick {self._shared.session_state.tick}"
         self.requests.fail(received, "over", f"the session is {where}")
 
-    def _failed_over(self, received: ReceivedRequest) -> bool:
+    def _rejected_as_over(self, received: ReceivedRequest) -> bool:
         """Whether the session has ended or is stopping; then the request has got its reply."""
         over = self._shared.process_state in OVER or self._shared.stopping
         if over:
@@ -172,7 +172,7 @@ class SessionControl:
     # --- changing
 
     def _input(self, request: control.Give, received: ReceivedRequest) -> None:
-        if self._failed_over(received):
+        if self._rejected_as_over(received):
             return
         waiting = self._shared.inputs
         if len(waiting) >= WAITING:
@@ -190,7 +190,7 @@ class SessionControl:
         self._set_paused(received, False)
 
     def _set_paused(self, received: ReceivedRequest, paused: bool) -> None:
-        if self._failed_over(received):
+        if self._rejected_as_over(received):
             return
         changed = self._shared.paused != paused
         self._shared.set_paused(paused)
@@ -232,13 +232,13 @@ class SessionControl:
 
     def _set_taking_part(self, name: str, received: ReceivedRequest, taking_part: bool) -> None:
         participant = self._participant(name, received)
-        if participant is not None and not self._failed_over(received):
+        if participant is not None and not self._rejected_as_over(received):
             changed, participant.taking_part = participant.taking_part != taking_part, taking_part
             self.requests.done(received, tick=self._shared.session_state.tick, changed=changed)
 
     def _grant(self, request: control.Grant, received: ReceivedRequest) -> None:
         participant = self._participant(request.participant, received)
-        if participant is None or self._failed_over(received):
+        if participant is None or self._rejected_as_over(received):
             return
         if participant.received is not None:
             message = f"a grant of {participant.name!r} is under way: wait for its reply"

@@ -14,7 +14,7 @@ from decoderd.wire import codec
 
 
 class RunInfo(NamedTuple):
-    """What does not change during one incarnation of a served session."""
+    """Constants of one incarnation of a served session."""
 
     session: Session
     store: Store
@@ -27,7 +27,7 @@ class RunInfo(NamedTuple):
 
 
 def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store: Store) -> dict[str, Any]:
-    """The fields of `wire.control.Description`. `store` reads the session file beside the recorder."""
+    """The fields of the reply to `describe`. `store` reads the session file beside the recorder."""
     session, state = run.session, shared.session_state
     progress, schedule = state.progress, session.protocol.schedule
     readouts = state.parameters.readouts
@@ -44,6 +44,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "tick_s": session.timing.tick_s,
         "bin_ticks": session.timing.bin_ticks,
         "units": session.units,
+        "channels": list(session.population.channels),
         "readouts": None if readouts is None else readouts.tolist(),
         "first_readouts": store.manifest()["readouts"],
         "day": progress.day,

@@ -1,4 +1,4 @@
-"""Where sockets are bound: tcp://HOST:PORT, tcp://HOST:* (any free port), ipc://PATH. Only loopback without keys."""
+"""Endpoints of sockets: tcp://HOST:PORT, tcp://HOST:* (any free port), ipc://PATH. Only loopback without keys."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def bind(socket: zmq.Socket, endpoint: str) -> str:
 
 
 def resolve(endpoint: str) -> Place:
-    """The place an endpoint means. Raises ServiceError if it is malformed, or its host name means none."""
+    """Resolve the host of an endpoint. Raises ServiceError if the endpoint is malformed or its host has no address."""
     if endpoint.startswith("ipc://"):
         return _ipc(endpoint, endpoint.removeprefix("ipc://"))
     parts = re.fullmatch(r"tcp://(?:\[([^\[\]]*)\]|([^\[\]:]*)):([^:]*)", endpoint)
@@ -89,7 +89,7 @@ def _check_port(endpoint: str, port: str) -> None:
 
 
 def _address(endpoint: str, host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address of a host, IPv4 if there is a choice. Found here, so that what is judged is what is bound."""
+    """The address of a host, IPv4 if there is a choice. Resolved here: the address checked is the one bound."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -106,7 +106,7 @@ def _address(endpoint: str, host: str) -> ipaddress.IPv4Address | ipaddress.IPv6
 
 
 def _ipc(endpoint: str, path: str) -> Place:
-    """A path, or a name with @ before it, which stands outside the file system."""
+    """The place of ipc://PATH; a name that begins with @ is outside the file system."""
     if path[:1] not in ("/", "@") or len(path) < 2 or "\0" in path:
         raise ServiceError(f"{endpoint!r}: the path must be a whole one, such as ipc:///run/decoderd/control")
     length = len(os.fsencode(path))

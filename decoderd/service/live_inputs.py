@@ -1,4 +1,4 @@
-"""Live inputs: those that control received are handed to the loop at the next tick, and their results to control."""
+"""Live inputs: passed from control to the loop at the next tick, and their results back to control."""
 
 from __future__ import annotations
 

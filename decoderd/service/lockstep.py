@@ -37,7 +37,7 @@ class Participant:
 
 
 class GrantResult(NamedTuple):
-    """What the reply to a grant is made of."""
+    """The contents of the reply to a grant."""
 
     received: ReceivedRequest
     inputs: list[PendingInput]

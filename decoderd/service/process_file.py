@@ -20,7 +20,7 @@ LOCK = "service.lock"
 
 
 class ProcessRecord(NamedTuple):
-    """What the process file holds."""
+    """The contents of a process file."""
 
     pid: int = 0  # 0: of a process that ended before it wrote the file
     state: control.State = FIRST

@@ -24,7 +24,7 @@ Role = Callable[[Any], str]
 
 
 class ReceivedRequest(NamedTuple):
-    """A request and the address its reply goes to."""
+    """A request and the return address of its reply."""
 
     request: Any
     envelope: tuple[bytes, ...]  # identity, and the empty frame of a REQ socket

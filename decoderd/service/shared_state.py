@@ -32,7 +32,7 @@ class PendingInput:
 
 
 class SharedState:
-    """The one place where the loop and control meet.
+    """State of a served session that its loop and its control share.
 
     The loop writes `session_state`, `last_tick`, `process_state`, `committed`, `turned_ns` and `consumed`; control
     writes `inputs`, `paused` and `flush_asked`, and asks for a stop. Session states are immutable, so a reader has a

@@ -58,7 +58,7 @@ class WatchedSession:
         return self.process is not None or process_file.alive(self.directory)
 
     def record(self) -> ProcessRecord | None:
-        """What its process file holds."""
+        """The record in its process file."""
         return process_file.read(self.directory)
 
     def write(self, record: ProcessRecord) -> None:
@@ -66,14 +66,14 @@ class WatchedSession:
         process_file.write(self.directory, record)
 
     def reap(self) -> int | None:
-        """The number of our process if it has ended since the last call."""
+        """Let go of our process if it has ended; returns its number, or None."""
         if self.process is None or self.process.poll() is None:
             return None
         ended, self.process = self.process.pid, None
         return ended
 
     def wrote(self, record: ProcessRecord) -> bool:
-        """Whether the process that lives now wrote the record, and not the one before it."""
+        """Whether the process that lives now wrote the record; else the one before it did."""
         return self.process is None or record.pid == self.process.pid
 
     def lingers(self, record: ProcessRecord | None) -> bool:

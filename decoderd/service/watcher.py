@@ -1,5 +1,7 @@
-"""Watching session processes: those that died are resumed, those that hang are ended, and requests get their replies
-once the process is where they want it."""
+"""Watching session processes: those that died are resumed, and those that hang are ended.
+
+Requests to the supervisor that wait for a process get their replies here.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ BINDING_S = 60.0
 
 
 class Watcher:
-    """The sessions of `data` by name, and what is done about their processes."""
+    """Watches the sessions of `data` and their processes; `sessions` holds them by name."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Timed-reach task: trials of fixed length, each from a random start near the centre.
 
-The day's trial k (from 0) has the same ticks whatever the cursor does, beginning with the inter-trial rest:
+The day's trial k (from 0) has the same ticks for any movement of the cursor, beginning with the inter-trial rest:
 
     day ticks   k (rest + reach) ...           rest, if there is any
                 ... + rest                     the cursor is put to its start; reach

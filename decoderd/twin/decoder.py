@@ -48,13 +48,15 @@ def progress(recording: Recording, counts: Array, mapped: intrinsic_manifold.Par
     (M2 u + m0) . direction bin_s, the measure of performance of Golub et al. 2018.
     """
     velocity = counts @ mapped.mapping.M2.T + mapped.mapping.m0
-    return (velocity * unit_vectors(recording.direction)).sum(axis=1) * recording.bin_s
+    along: Array = (velocity * unit_vectors(recording.direction)).sum(axis=1)
+    return along * recording.bin_s
 
 
 def settled_velocity(counts: Array, mapped: intrinsic_manifold.Parameters) -> Array:
     """Velocities (T, 2), m/s, that the decoder reaches if counts (T, N) stay constant: (I - M1)^-1 (M2 u + m0)."""
     M1, M2, m0, *_ = mapped.mapping
-    return solve(np.eye(2) - M1, M2 @ counts.T + m0[:, np.newaxis]).T
+    settled: Array = solve(np.eye(2) - M1, M2 @ counts.T + m0[:, np.newaxis])
+    return settled.T
 
 
 def settled_speed(recording: Recording, mapped: intrinsic_manifold.Parameters) -> float:

@@ -79,7 +79,7 @@ def independent(loadings: Array, private_var: Array) -> None:
 
 
 def projected(loadings: Array, private_var: Array) -> Array:
-    """P (q, N) = (L' Psi^-1 L)^-1 L' Psi^-1: projection of z-scored counts on their most likely latents."""
+    """Projection P (q, N) of z-scored counts on their most likely latents: (L' Psi^-1 L)^-1 L' Psi^-1."""
     weighted = loadings.T / private_var
     return solve(weighted @ loadings, weighted, assume_a="pos")
 
@@ -97,7 +97,7 @@ def regression(waves: Array, values: Array) -> Array:
 
 
 def residual_covariance(waves: Array, values: Array) -> Array:
-    """(k, k) covariance of values (T, k) about their regression on waves (T, p)."""
+    """Covariance (k, k) of values (T, k) about their regression on waves (T, p)."""
     residual = values - waves @ regression(waves, values)
     return residual.T @ residual / (len(values) - waves.shape[1])
 
@@ -130,13 +130,13 @@ def positive(covariance: Array) -> Array:
 
 
 def square_root(covariance: Array) -> Array:
-    """S with S S' = covariance, positive semi-definite."""
+    """A square root S of a covariance: S S' = covariance."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 def rectified(mean: Array, spread: Array) -> tuple[Array, Array]:
-    """E max(0, x) and P(x > 0) of x ~ N(mean, spread^2); spread may be 0."""
+    """Mean of max(0, x) and probability of x > 0 for x ~ N(mean, spread^2); spread may be 0."""
     with np.errstate(over="ignore"):
         a = mean / np.maximum(spread, np.finfo(float).tiny)
         density = np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)
@@ -145,7 +145,7 @@ def rectified(mean: Array, spread: Array) -> tuple[Array, Array]:
 
 
 def unrectified(twin: manifold.Parameters, direction: Array, wanted: Array) -> Array:
-    """(N,) counts to subtract from the twin's baseline so that its counts over directions (T,) have the `wanted` mean.
+    """Counts (N,) to subtract from the twin's baseline so that its counts over directions (T,) have the `wanted` mean.
 
     Counts cannot fall below 0: the mean of max(0, x) exceeds that of x, most for a quiet unit. Newton's method on
     the sum over bins; convex and rising, it is approached from above and never overshot.
@@ -159,7 +159,7 @@ def unrectified(twin: manifold.Parameters, direction: Array, wanted: Array) -> A
 
 
 def expected_counts(twin: manifold.Parameters, direction: Array) -> Array:
-    """(T, N) mean counts of a bin when directions (T,) rad are intended with full effort."""
+    """Mean counts (T, N) of a bin when directions (T,) rad are intended with full effort."""
     return rectified(*_unbounded(twin, direction))[0]
 
 

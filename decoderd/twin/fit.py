@@ -100,7 +100,7 @@ def population(recording: Recording, model: Mapping[str, NDArray[Any]]) -> manif
 
 
 def _name(stem: str) -> str:
-    """A protocol's name made of a file's."""
+    """A protocol's name from the name of a file."""
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64].rstrip("-") or "twin"
 
 
@@ -111,7 +111,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    """All files, each under another name until all are whole. Raises ArrayError where the folder takes none."""
+    """Write all files, each under a temporary name until all are whole. Raises ArrayError where that is impossible."""
     written: list[tuple[Path, Path]] = []
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from decoderd.errors import ArrayError
 
 
 def read(path: Path, bin_s: float) -> dict[str, NDArray[Any]]:
-    """counts, target, target_angle_deg, bin_s of an .nwb file, as `decoderd.twin.recording` describes them.
+    """Read the arrays counts, target, target_angle_deg and bin_s from an .nwb file, see `decoderd.twin.recording`.
 
     Raises ArrayError, naming the file and what is missing, or if pynwb is not installed.
     """
@@ -82,7 +82,7 @@ def recording(spikes: list[Array], trials: dict[str, NDArray[Any]], bin_s: float
 
 
 def binned(times: Array, edges: Array) -> NDArray[np.int64]:
-    """Spikes at `times` in the bins [edges[k], edges[k + 1])."""
+    """Number of spikes at `times` in the bins [edges[k], edges[k + 1])."""
     return np.diff(np.searchsorted(np.sort(times), edges, side="left"))
 
 

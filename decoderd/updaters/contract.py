@@ -92,7 +92,7 @@ class Update(Protocol):
         """(state, model from now on).
 
         Raises NumericalError where the gathered bins do not determine a model; the old one is then kept, and the state
-        made anew by `init`.
+        replaced by that of `init`.
         """
 
 

@@ -1,4 +1,4 @@
-"""What goes on the wire and into the store: message and input models, their bytes, nothing else.
+"""Models of messages, inputs, requests and replies, and how they become bytes.
 
-Imports neither numpy nor zmq, so that a client can use it alone.
+Imports neither NumPy nor ZeroMQ, so that a client can use it alone.
 """

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 
 from decoderd.wire import topics
-from decoderd.wire.version import VERSION
+from decoderd.wire.version import VERSION as VERSION
 
 TOPICS = topics.COMPUTED
 OBSERVED = topics.OBSERVED
@@ -27,12 +27,14 @@ FRAMES = {name: topic(name) for name in topics.NAMES}
 
 def stamp(incarnation: int, sent_ns: int) -> bytes:
     """The frame that says what differs from run to run: the incarnation, and the monotonic time of sending."""
-    return _packer.pack({"i": incarnation, "t": sent_ns})
+    packed: bytes = _packer.pack({"i": incarnation, "t": sent_ns})
+    return packed
 
 
 def encode(payload: dict[str, Any]) -> bytes:
     """The bytes of one payload. Values must be plain Python: msgpack refuses numpy scalars."""
-    return _packer.pack(payload)
+    packed: bytes = _packer.pack(payload)
+    return packed
 
 
 def decode(data: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The table of control operations: request, reply, who may ask, who answers. All lists of operations come from it."""
+"""The table of control operations: request, reply, role and process. All lists of operations come from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and replies as frames: one msgpack map, and after it a frame for each array that the map mentions."""
+"""Requests and replies as frames: one msgpack map, and a frame for each array in it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUOTED = 60
 
 
 class RequestFault(ValueError):
-    """A request that cannot be carried out as it stands: what its error reply holds."""
+    """A request that cannot be carried out as it stands. Its attributes are those of the error in the reply."""
 
     def __init__(self, code: Code, message: str, field: str | None = None, id: str = "") -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
 
 
 def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
-    """What a validator found first, in the request's own words."""
+    """The fault for what a validator found first, with the path that the field has in the request."""
     if fault["type"].startswith("union_tag") and not fault["loc"]:
         known = fault.get("ctx", {}).get("expected_tags")
         message = f"op = {_short(data['op'])}: there are {known}" if known else "op: a request names an operation"
@@ -70,7 +70,7 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
     field, why = ".".join(path) or None, fault["msg"]
     match fault:
         case {"type": "string_pattern_mismatch", "ctx": {"pattern": pattern}} if pattern == NAME:
-            why = f"{_short(here)} is no name: letters, digits and _ . -, 64 at most, no sign first"
+            why = f"{_short(here)} is no name: expected 1 to 64 of A-Z a-z 0-9 _ . -, the first one of A-Z a-z 0-9"
         case {"type": "union_tag_invalid", "ctx": {"tag": tag, "expected_tags": tags}}:
             why = f"op = {_short(tag)}: there are {tags}"
     return RequestFault("invalid", f"{field}: {why}" if field else why, field, id)

@@ -117,6 +117,11 @@ def parse(data: Mapping[str, Any]) -> AnyInput:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in fault["loc"][1:]) or "op"
+        match fault:
+            case {"type": "union_tag_invalid", "ctx": {"tag": tag, "expected_tags": tags}}:
+                raise InputFault(f"op: {tag!r} is unknown; there are {tags}", field) from None
+            case {"type": "union_tag_not_found"}:
+                raise InputFault("op: is missing; it says which kind of input this is", field) from None
         raise InputFault(f"{field}: {fault['msg']}", field) from None
 
 

@@ -1,8 +1,8 @@
 """The messages of a session, field by field; the only source of their schema.
 
-Every field has a whole name, and a key of one letter that stands for it on the wire: keys are short because ticks are
-many. `Trial.build(day=1, ...)` makes a payload, `Trial.read(payload)` an object. Ticks and sequence numbers count from
-0, days, blocks and trials from 1.
+Every field has a whole name, and a key of one character that stands for it on the wire: keys are short because ticks
+are many. `Trial.build(day=1, ...)` makes a payload, `Trial.read(payload)` an object. Ticks and sequence numbers count
+from 0, days, blocks and trials from 1.
 """
 
 from __future__ import annotations

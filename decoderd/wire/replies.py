@@ -133,6 +133,7 @@ class Description(Reply):
     tick_s: Annotated[float, Field(description="length of a tick, s")]
     bin_ticks: Annotated[int, Field(description="ticks of a decoder bin")]
     units: Annotated[int, Field(description="neurons")]
+    channels: Annotated[list[str], Field(description="channels of counts that the population has, `counts` first")]
     readouts: Annotated[
         list[Whole] | None, Field(description="the units the decoder reads now, in its order; nil: all")
     ]

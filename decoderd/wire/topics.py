@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from decoderd.wire import messages
-from decoderd.wire.message import Message
+from decoderd.wire.message import Message, Payload
+from decoderd.wire.messages import AnyMessage
 
 
 class Topic(NamedTuple):
@@ -46,6 +47,12 @@ COMPUTED: tuple[str, ...] = tuple(topic.name for topic in TABLE if topic.compute
 OBSERVED: tuple[str, ...] = tuple(topic.name for topic in TABLE if not topic.computed)
 NUMBERED: tuple[str, ...] = tuple(topic.name for topic in TABLE if topic.numbered)
 MODELS: dict[str, type[Message]] = {topic.name: topic.model for topic in TABLE}
+
+
+def read(topic: str, payload: Payload, incarnation: int | None = None, sent_ns: int | None = None) -> AnyMessage:
+    """The message of a payload of `topic`, with whole names (`Message.read`). Raises ValueError if a key is missing."""
+    return cast(AnyMessage, MODELS[topic].read(payload, incarnation, sent_ns))
+
 
 # The name of a topic in a request or a reply.
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
-"""A population-vector decoder, by the optimal linear estimator's name (Salinas & Abbott 1994):
+"""A population-vector decoder: the optimal linear estimator (OLE; Salinas & Abbott 1994).
 
     z = (y - baseline) / depth,    v = pinv(D) z
 
 with y the counts of a bin, depth the modulation of each unit (counts per m/s) and D its preferred direction, a unit
-vector a row. It has no memory: what it decodes is as noisy as the counts of one bin.
+vector a row. It has no memory, so its velocity is as noisy as the counts of one bin.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, finite, need
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
-from decoderd.decoders import Calibration, Decoder, DecoderConfig, Recorded
+from decoderd.decoders import Calibration, CalibrationData, Decoder, DecoderConfig
 from decoderd.errors import NumericalError
 from decoderd.state import Command
 
@@ -29,7 +29,7 @@ class OleConfig(DecoderConfig):
 
 @stored("decoderd_ole.parameters")
 class Parameters(NamedTuple):
-    """Tuning of N units, and the weights that follow."""
+    """Tuning of N units, and the weights computed from it."""
 
     baseline: Array  # (N,) counts a bin
     depth: Array  # (N,) counts per m/s
@@ -39,10 +39,10 @@ class Parameters(NamedTuple):
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Arrays baseline, depth and preferred, all (N,). Raises ArrayError or NumericalError naming the array."""
-    need(arrays, ("baseline", "depth", "preferred"), "an OLE decoder")
-    baseline = finite("baseline", arrays["baseline"], (None,))
-    depth = finite("depth", arrays["depth"], baseline.shape)
-    preferred = finite("preferred", arrays["preferred"], baseline.shape)
+    require_arrays(arrays, ("baseline", "depth", "preferred"), "an OLE decoder")
+    baseline = check_array("baseline", arrays["baseline"], (None,))
+    depth = check_array("depth", arrays["depth"], baseline.shape)
+    preferred = check_array("preferred", arrays["preferred"], baseline.shape)
     untuned = np.flatnonzero(depth <= 0)
     if len(untuned):
         raise NumericalError(f"depth[{untuned[0]}] = {depth[untuned[0]]:g}: leave out units without tuning", "depth")
@@ -62,7 +62,7 @@ def arrays(parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """N, the number of units."""
     return len(parameters.baseline)
 
 
@@ -72,30 +72,30 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """One bin; `v` before it does not matter."""
+    """Decode one bin, without regard to the velocity before it."""
     v = (counts - parameters.baseline) @ parameters.weights.T
     return v, Command(v, None)
 
 
 def row(v: Array) -> Array:
-    """(B, 2)."""
+    """The velocity, (B, 2)."""
     return v
 
 
 def start(parameters: Parameters, v: Array, initial: NDArray[Any]) -> Array:
     """Begin from velocity `initial` (2,)."""
-    return np.repeat(finite("initial", initial, (2,))[np.newaxis], len(v), axis=0)
+    return np.repeat(check_array("initial", initial, (2,))[np.newaxis], len(v), axis=0)
 
 
-def fit(recorded: Recorded, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
+def fit(data: CalibrationData, calibration: Calibration, config: OleConfig) -> dict[str, NDArray[Any]]:
     """Cosine tuning of each unit, counts = baseline + depth cos(preferred - direction) speed, by least squares."""
-    features = np.hstack([recorded.velocity, np.ones((len(recorded.velocity), 1))])
-    x, y, baseline = np.linalg.lstsq(features, recorded.counts, rcond=None)[0]
+    features = np.hstack([data.velocity, np.ones((len(data.velocity), 1))])
+    x, y, baseline = np.linalg.lstsq(features, data.counts, rcond=None)[0]
     return {"baseline": baseline, "depth": np.hypot(x, y), "preferred": np.arctan2(y, x)}
 
 
 def rotate(parameters: Parameters, angle: float, units: Any) -> Parameters:
-    """Turn the preferred directions of these units."""
+    """Rotate the preferred directions of these units by `angle` rad."""
     preferred = parameters.preferred.copy()
     preferred[units] += angle
     return _weighted(parameters.baseline, parameters.depth, preferred)

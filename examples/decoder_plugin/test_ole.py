@@ -1,4 +1,4 @@
-"""The contract of decoders, kept by this one."""
+"""The contract tests of decoders, applied to this one."""
 
 import numpy as np
 from decoderd_ole import OLE

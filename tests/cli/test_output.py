@@ -1,4 +1,4 @@
-"""What commands print: progress bars on a terminal, and nowhere else."""
+"""What commands print: summaries; progress bars on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,10 +7,40 @@ import pty
 import select
 import subprocess
 import time
+from pathlib import Path
 
+import pytest
+
+from decoderd.cli import output
 from tests import running
 from tests.protocols import lasting
 from tests.running import cli
+
+INTERRUPTED = {
+    "session": "one-1",
+    "days": 0,
+    "trials": 2,
+    "successes": 1,
+    "success_rate": 0.5,
+    "ticks": 370,
+    "sim_s": 3.7,
+    "wall_s": 0.5,
+    "speed": 7.4,
+    "digest": "0" * 64,
+    "lateness": {"p50_us": None},
+    "done": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("directory", "said"),
+    [(Path("runs/one"), "everything is stored; go on with: decoderd resume runs/one"), (None, "nothing is kept")],
+)
+def test_an_interrupted_session_says_what_is_kept(capsys, directory, said):
+    output.session_summary(INTERRUPTED, False, directory)
+    assert capsys.readouterr().out.endswith(f"interrupted at tick 370, {said}\n")
+    output.session_summary({**INTERRUPTED, "done": True}, False, directory)
+    assert "interrupted" not in capsys.readouterr().out
 
 
 def on_a_terminal(*arguments):

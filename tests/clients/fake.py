@@ -21,7 +21,7 @@ class Fake:
     """Answers control in a thread; `send` publishes from the test's own.
 
     `ignored` requests get no answer, `unstored` requests for missed messages find nothing on the disk yet. What was
-    asked for is in `requests`.
+    received is in `requests`.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,10 @@ class Fake:
         stamp = codec.stamp(self.incarnation, time.monotonic_ns())
         self._stream.send_multipart((codec.topic(topic), self.stored[topic][number], stamp))
 
+    def send_frames(self, frames: list[bytes]) -> None:
+        """Publish frames that are not stored."""
+        self._stream.send_multipart(frames)
+
     def end(self, what: str = "done", lost: bool = False) -> None:
         """Publish that the session has ended; control goes on answering."""
         self.send("session", lost, x=what, i=self.incarnation, f=0, w="")
@@ -88,7 +92,7 @@ class Fake:
         while not self._over.is_set():
             if not self._router.poll(20):
                 continue
-            who, *frames = self._router.recv_multipart()
+            identity, *frames = self._router.recv_multipart()
             request = codec.decode(frames[0])
             self.requests.append(request)
             if self.ignored:
@@ -100,7 +104,7 @@ class Fake:
                 reply = [*envelope.write({**head, **fields}), *bodies]
             else:
                 reply = envelope.write(envelope.failure(request["id"], "refused", "a fake does not", "op"))
-            self._router.send_multipart((who, *reply))
+            self._router.send_multipart((identity, *reply))
 
     def close(self) -> None:
         """Close the sockets and end the thread."""

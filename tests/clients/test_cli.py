@@ -12,7 +12,7 @@ from decoderd_client.plugins import Plugin
 from decoderd_plugins.compaction import Config
 
 given = []
-MEASURE = Plugin(Config, lambda *_: None, lambda directory, config, tell: given.append((directory, config)))
+MEASURE = Plugin(Config, lambda *_: None, lambda directory, config, on_progress: given.append((directory, config)))
 BESIDE = Plugin(Config, lambda *_: None)
 
 
@@ -50,10 +50,10 @@ def test_one_readout_and_a_flag_that_is_off():
         (["measure"], "say which session"),
         (["measure", "--stored", "x", "--control", "tcp://127.0.0.1:1"], "say which session"),
         (["beside", "--stored", "x"], "running sessions only"),
-        (["nobody", "--stored", "x"], "no plug-in 'nobody'; there are: measure, beside"),
+        (["absent", "--stored", "x"], "no plug-in 'absent'; there are: measure, beside"),
     ],
 )
-def test_what_cannot_be_run_is_said(words, message):
+def test_what_cannot_be_run_is_reported(words, message):
     found = run("run", *words)
     assert isinstance(found.exception, cli.Wrong)
     assert re.search(message, str(found.exception).replace("\n", " "))

@@ -1,4 +1,4 @@
-"""Control over real sockets: repeated under one id when nobody answers, typed when refused."""
+"""Control over real sockets: requests are sent again under one id, refusals are typed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.clients.fake import Fake
 
 
 class Recording:
-    """Keeps what it is asked instead of sending it."""
+    """Keeps requests instead of sending them."""
 
     def _ask(self, op, **fields):
         return requests.request(op, fields)[1]
@@ -76,9 +76,9 @@ def test_operations_of_a_supervisor_are_valid_requests(name, arguments):
     [(RecordingSession, OF_SESSION, control.OF_SESSION), (RecordingSupervisor, OF_SUPERVISOR, control.OF_SUPERVISOR)],
 )
 def test_no_operation_of_the_protocol_is_missing(recording, operations, adapter):
-    asked = {envelope.read(getattr(recording(), name)(*arguments), adapter).op for name, arguments in operations}
+    requested = {envelope.read(getattr(recording(), name)(*arguments), adapter).op for name, arguments in operations}
     schema = adapter.json_schema()
-    assert asked == set(schema["discriminator"]["mapping"])
+    assert requested == set(schema["discriminator"]["mapping"])
 
 
 def test_an_unanswered_request_is_repeated_under_its_id():

@@ -39,13 +39,13 @@ def test_any_loss_and_any_repetition_end_complete_and_in_order(arrivals, first):
 
 
 @given(st.integers(1, 50), st.integers(0, 49), st.integers(1, 30))
-def test_what_a_resumed_session_publishes_again_is_not_delivered_again(heard, back, more):
+def test_what_a_resumed_session_publishes_again_is_not_delivered_again(received, back, more):
     sequence, out = SequenceNumbers({"tick": 0}), []
-    for number in range(heard):
+    for number in range(received):
         deliver(sequence, "tick", number, 1, out)
-    for number in range(max(0, heard - back), heard + more):
+    for number in range(max(0, received - back), received + more):
         deliver(sequence, "tick", number, 2, out)
-    assert out == [("tick", number) for number in range(heard + more)]
+    assert out == [("tick", number) for number in range(received + more)]
 
 
 @pytest.mark.parametrize("topic", wire_topics.OBSERVED)

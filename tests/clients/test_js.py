@@ -77,7 +77,7 @@ class Recording:
         return "".join(self.lines)
 
 
-def told(out, topic):
+def bytes_of(out, topic):
     return b"".join(bytes.fromhex(line.split()[1]) for line in out.splitlines() if line.split()[0] == topic)
 
 
@@ -107,12 +107,12 @@ def test_it_has_the_bytes_that_are_stored(tmp_path, client):
         wait_for(lambda: session.describe()["tick"] > tick + 1000)
         session.stop()
         second.process.send_signal(signal.SIGCONT)
-        heard = [one.finished() for one in (first, second, late)]
+        outputs = [one.finished() for one in (first, second, late)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     for topic in topics:
         kept = stored(out, topic)
-        assert [told(one, topic) == kept for one in heard] == [True] * 3
+        assert [bytes_of(one, topic) == kept for one in outputs] == [True] * 3
 
 
 def test_it_perturbs_a_session(tmp_path, client):

@@ -24,7 +24,7 @@ def test_who_may_do_what(tmp_path):
                 session.pause()
             assert caught.value.code == "forbidden"
         with Session(control, timeout_s=0.1, attempts=2) as session:
-            for _ in range(8):  # once it was refused it has nobody to send to, and must not wait for ever
+            for _ in range(8):  # once it was refused it cannot send, and must not wait for ever
                 with pytest.raises(NoAnswer):
                     session.describe()
 

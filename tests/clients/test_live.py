@@ -41,8 +41,8 @@ def test_a_subscriber_has_the_bytes_that_are_stored(tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     for topic in ("tick", "counts", "trial"):
-        told = b"".join(codec.encode(message.payload) for message in got if message.topic == topic)
-        assert told == stored(out, topic)
+        published = b"".join(codec.encode(message.payload) for message in got if message.topic == topic)
+        assert published == stored(out, topic)
 
 
 def test_every_operation_of_a_session(tmp_path):
@@ -98,7 +98,7 @@ def test_a_participant_grants_every_tick(tmp_path):
 
 def test_two_examples_close_the_loop_and_it_is_repeatable(tmp_path):
     data = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 30.0}]})
-    told = []
+    got = []
     for name in ("first", "second"):
         with served(tmp_path, data, *lockstep("task", "decoder"), name=name) as (control, out, process):
             done = {}
@@ -110,10 +110,10 @@ def test_two_examples_close_the_loop_and_it_is_repeatable(tmp_path):
             assert done["d"].returncode == 0, done["d"].stderr
             process.send_signal(signal.SIGTERM)
             process.wait(20)
-        told.append((task.stdout, done["d"].stdout, stored(out), stored(out, "counts")))
-    assert told[0] == told[1]
-    assert "calibrated at tick" in told[0][1]
-    assert told[0][0].count("success") >= 8
+        got.append((task.stdout, done["d"].stdout, stored(out), stored(out, "counts")))
+    assert got[0] == got[1]
+    assert "calibrated at tick" in got[0][1]
+    assert got[0][0].count("success") >= 8
 
 
 def test_the_subscriber_of_the_examples(tmp_path):
@@ -130,9 +130,9 @@ def test_a_grant_to_a_process_that_was_killed_is_given_up(tmp_path):
         Session(control) as patient,
         Session(control, timeout_s=0.3, attempts=2) as session,
     ):
-        patient.describe()  # until it is prepared, nobody answers
+        patient.describe()  # until it is prepared, no answer comes
         participant = Participant(session, "a")
-        ending = threading.Timer(1.5, process.kill)  # `b` keeps silent, so the grant waits; then nobody answers
+        ending = threading.Timer(1.5, process.kill)  # `b` is silent, so the grant waits; then no answer comes
         begun = time.monotonic()
         ending.start()
         with pytest.raises(NoAnswer, match="'grant' in 2 x"):

@@ -16,11 +16,11 @@ def test_the_programs_of_the_page_run(tmp_path, capsys):
         names = {"control": control}
         for program in programs:
             exec(program, names)
-        told = []
-        names["run"](names["session"], names["Config"](trials=0), told.append)
+        lines = []
+        names["run"](names["session"], names["Config"](trials=0), lines.append)
         names["session"].close()
-    said = capsys.readouterr().out
-    assert "there already: False" in said
-    assert "refused" in said  # kinematics, where the decoder is not outside
-    assert re.search(r"^tick \d+ \d+$", said, re.MULTILINE)
-    assert re.match(r"trial \d+: ", told[0])
+    printed = capsys.readouterr().out
+    assert "there already: False" in printed
+    assert "refused" in printed  # kinematics, where the decoder is not outside
+    assert re.search(r"^tick \d+ \[", printed, re.MULTILINE)
+    assert re.match(r"trial \d+: ", lines[0])

@@ -41,7 +41,7 @@ def test_a_reply_to_another_request_is_passed_over():
     assert requests.read("mine", reply("mine", tick=3))["tick"] == 3
 
 
-@pytest.mark.parametrize("id", ["mine", ""])  # empty: it could not be read, and nobody else asks on this socket
+@pytest.mark.parametrize("id", ["mine", ""])  # empty: the id could not be read, and no other client uses this socket
 def test_an_error_is_raised_with_code_and_field(id):
     with pytest.raises(ControlError, match="no such thing") as caught:
         requests.read("mine", envelope.write(envelope.failure(id, "refused", "no such thing", "input.name")))
@@ -50,7 +50,7 @@ def test_an_error_is_raised_with_code_and_field(id):
 
 def test_a_grant_waits_on_as_long_as_there_is_a_sign_of_life():
     exchange = requests.Exchange("grant", {"participant": "a", "until": 1}, attempts=2)
-    assert [len(exchange.due()) for _ in range(4)] == [1, 2, 2, 0]  # from the second time on health is asked for too
+    assert [len(exchange.due()) for _ in range(4)] == [1, 2, 2, 0]  # from the second time on health is requested too
     exchange = requests.Exchange("grant", {"participant": "a", "until": 1}, attempts=2)
     for _ in range(10):
         assert exchange.due()

@@ -109,6 +109,15 @@ def test_counts_come_only_if_asked_for(fake, session):
         assert [message.topic for message in subscriber] == ["tick"]
 
 
+def test_a_topic_of_a_later_version_that_begins_like_one_subscribed_to_is_passed_over(fake, session):
+    with session.subscribe(["tick", "metrics"]) as subscriber:
+        connect(fake, subscriber)
+        fake.send_frames([b"decoderd.2.ticks", b"\x80", b"\x80"])
+        fake.send("tick")
+        fake.end()
+        assert [message.topic for message in subscriber] == ["tick"]
+
+
 def test_the_newest_for_software_that_draws(fake, session):
     with session.subscribe(["tick", "metrics"]) as subscriber:
         connect(fake, subscriber)
@@ -140,7 +149,7 @@ def test_the_newest_is_waited_for_no_longer_than_asked(fake, session):
         ending.cancel()
         stop.set()
         talking.join()
-        assert in_time, "it waited until nobody talked any more"
+        assert in_time, "it waited until no messages came any more"
 
 
 def test_topics_are_checked(session):

@@ -215,9 +215,9 @@ def forgets_an_array(parameters):
 
 
 def rotates_about_zero(parameters, angle, units):
-    turned = np.zeros(parameters.M2.shape[1])
-    turned[units] = abs(angle)
-    return parameters._replace(M2=linear.turned(parameters.M2, turned))
+    angles = np.zeros(parameters.M2.shape[1])
+    angles[units] = abs(angle)
+    return parameters._replace(M2=linear.rotated(parameters.M2, angles))
 
 
 def permutes_the_other_way(parameters, order):

@@ -142,7 +142,7 @@ NEURAL: dict[str, tuple[dict[str, Any], str, str]] = {
     "error without a field": ({"begin": names_no_field}, "test_units_that_do_not_exist_are_refused", ""),
     "takes any units": ({"begin": takes_any_units}, "test_units_that_do_not_exist_are_refused", "DID NOT RAISE"),
     "streams of another law": (
-        {"streams": lambda config, units: {"rates": Spec("poisson", units)}},  # type: ignore[arg-type]
+        {"streams": lambda config, units: {"rates": Spec("poisson", units)}},
         "test_begin_is_pure_and_can_be_stored",
         "",
     ),

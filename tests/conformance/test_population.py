@@ -197,7 +197,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         {
             "streams": lambda config, parameters: {
                 **module.streams(config, parameters),
-                "more": Spec("poisson", 1),  # type: ignore[arg-type]
+                "more": Spec("poisson", 1),
             }
         },
         "test_streams",

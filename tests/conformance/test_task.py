@@ -140,7 +140,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "writes into its plan": ({"step": writes_into_its_plan}, "test_steps_are_pure", "arguments, after the call"),
     "draws globally": ({"step": draws_from_the_global_generator}, "test_steps_are_pure", "called again"),
     "streams of another law": (
-        {"streams": lambda config: {"order": Spec("poisson", config.targets)}},  # type: ignore[arg-type]
+        {"streams": lambda config: {"order": Spec("poisson", config.targets)}},
         "test_steps_are_pure",
         "",
     ),

@@ -36,6 +36,7 @@ def test_a_rotation_by_90_degrees_is_from_x_to_y(rig):
 def test_the_display_rotates_about_the_centre(rig):
     seen = np.random.default_rng(2).normal(size=(4, 4))
     _, found = ROTATION.sites["feedback"](config(site="feedback"), None, 1.0, seen, rig.context())
+    assert isinstance(found, np.ndarray)
     np.testing.assert_allclose(found[:, :2], turned(seen[:, :2], 0.8), atol=1e-15)
     np.testing.assert_allclose(found[:, 2:], turned(seen[:, 2:], 0.8), atol=1e-15)
 

@@ -20,6 +20,7 @@ def config(**fields):
 def test_rates_fall_to_1_minus_the_envelope(rig, amount, left):
     chosen = config(units=(0, 5))
     _, found = SILENCE.sites["neural"](chosen, SILENCE.begin(chosen, rig.host()), amount, RATES, None)
+    assert isinstance(found, np.ndarray)
     for unit in range(8):
         np.testing.assert_allclose(found[:, unit], RATES[:, unit] * (left if unit in (0, 5) else 1.0))
 

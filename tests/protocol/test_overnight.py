@@ -11,14 +11,14 @@ from tests import protocols
 from tests.protocols import lasting
 
 
-def asleep(config, readouts, lost=None, units=20, seed=3, day=1):
+def after_a_night(config, readouts, lost=None, units=20, seed=3, day=1):
     given = Parameters(None, None, None if readouts is None else np.array(readouts), lost)
-    return overnight.slept(config, given, units, seed, day)
+    return overnight.apply_overnight(config, given, units, seed, day)
 
 
 def test_swapped_readouts_are_as_many_and_others_keep_their_places():
     before = np.array([0, 2, 4, 6, 8, 10])
-    after = asleep(Overnight(swap=2), before).readouts
+    after = after_a_night(Overnight(swap=2), before).readouts
     moved = np.flatnonzero(after != before)
     assert len(moved) == 2
     assert not set(after[moved]) & set(before)
@@ -27,9 +27,9 @@ def test_swapped_readouts_are_as_many_and_others_keep_their_places():
 
 def test_nights_differ_and_repeat_themselves():
     config = Overnight(swap=3, lose=2)
-    nights = [asleep(config, range(6), day=day) for day in range(1, 6)]
+    nights = [after_a_night(config, range(6), day=day) for day in range(1, 6)]
     assert len({tuple(night.readouts) for night in nights}) == 5
-    again = asleep(config, range(6), day=3)
+    again = after_a_night(config, range(6), day=3)
     np.testing.assert_array_equal(again.readouts, nights[2].readouts)
     np.testing.assert_array_equal(again.lost, nights[2].lost)
 
@@ -37,7 +37,7 @@ def test_nights_differ_and_repeat_themselves():
 def test_lost_units_add_up_and_are_never_swapped_in():
     config, parameters = Overnight(lose=3, swap=2), Parameters(None, None, np.arange(5))
     for day in range(1, 5):
-        parameters = overnight.slept(config, parameters, 20, 7, day)
+        parameters = overnight.apply_overnight(config, parameters, 20, 7, day)
         assert len(set(parameters.lost)) == 3 * day
         fresh = set(parameters.readouts) - set(range(5))
         assert not fresh & set(parameters.lost) or day > 1  # one that came in may be lost later

@@ -44,7 +44,7 @@ def test_refusals_are_reported(tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "Expecting property name"),
+        ("{", "is not JSON: Expecting property name"),
         ("[1]", "expected an object"),
         ("7", "expected an object"),
         ('{"op": "task", "event": "start"}', "tick = None: expected a whole number of at least 0"),

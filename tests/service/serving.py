@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from decoderd.protocol import protocol as protocols
 from decoderd.recording.store import open_store
 from decoderd.service import process_file
-from decoderd_client import Supervisor
-from tests.running import cli, end, start, write
+from decoderd_client import Session, Supervisor
+from tests.running import TIMEOUT_S, cli, start, write
 
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -31,6 +31,7 @@ def served(folder, data, *options, name="run"):
     out = folder / name
     names = () if "--name" in options else ("--name", protocols.parse(data).session)
     process = start("run", protocol, "--serve", "--out", out, "--linger", "60", *names, *options)
+    reading = threading.Thread(target=process.stderr.read, daemon=True)  # so that its pipe never fills
     try:
         lines = []
         for line in process.stderr:
@@ -39,7 +40,7 @@ def served(folder, data, *options, name="run"):
                 break
         else:
             raise AssertionError("".join(lines))
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+        reading.start()
         yield found.group(1), out, process
     finally:
         if process.poll() is None:
@@ -47,8 +48,12 @@ def served(folder, data, *options, name="run"):
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
-                end(process)
+                process.kill()
+                process.wait(TIMEOUT_S)
+        if reading.ident is not None:
+            reading.join(TIMEOUT_S)
         process.stdout.close()
+        process.stderr.close()
 
 
 def lockstep(*participants):
@@ -82,6 +87,12 @@ class Daemon:
         self._reading.join(5)
         return code
 
+    def close(self):
+        """Close its pipes, once it has ended."""
+        self._reading.join(5)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
 
 @contextmanager
 def daemon(data, *options, **more):
@@ -92,7 +103,7 @@ def daemon(data, *options, **more):
     finally:
         if one.process.poll() is None:
             one.end(signal.SIGKILL)
-        one.process.stdout.close()
+        one.close()
         end_sessions(data)
 
 
@@ -111,6 +122,12 @@ def asking(one, **options):
     """A client of the supervisor."""
     with Supervisor(one.control, timeout_s=20.0, **options) as supervisor:
         yield supervisor
+
+
+def follow(control, topics, into):
+    """Append the messages of a session to a list, from its start to its end."""
+    with Session(control) as session, session.subscribe(topics, from_start=True) as messages:
+        into.extend(messages)
 
 
 def wait_for(condition, within_s=30.0):

@@ -11,6 +11,7 @@ import pytest
 from decoderd.service import lifecycle
 from decoderd.service.lifecycle import TRANSITIONS, IllegalTransition, next_state
 from decoderd.service.process_file import ProcessRecord
+from decoderd.wire import replies
 from decoderd.wire.control import State
 
 STATES = get_args(State)
@@ -18,7 +19,7 @@ TOOL = runpy.run_path(str(Path(__file__).resolve().parents[2] / "tools" / "lifec
 
 
 def test_the_wire_names_the_states_of_the_table():
-    assert tuple(lifecycle.STATES) == STATES
+    assert tuple(replies.STATES) == STATES
     assert {state for one in TRANSITIONS.values() for state in (*one.before, one.after)} == set(STATES)
     assert set(TRANSITIONS) == set(get_args(lifecycle.Event))
 

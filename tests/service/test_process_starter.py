@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ LOCKSTEP = {"grants": {"a": "tick", "b": "day"}, "silence_s": 5.0, "when_silent"
 @pytest.fixture
 def one(tmp_path, monkeypatch):
     """A session whose process is not started: its command line is kept."""
-    found = WatchedSession(tmp_path / "a")
+    found: Any = WatchedSession(tmp_path / "a")
     found.directory.mkdir()
     found.started = []
     monkeypatch.setattr(WatchedSession, "start_process", lambda self, *call: found.started.append(call))

@@ -19,7 +19,7 @@ from decoderd_client import ControlError, NoAnswer, Session
 from tests import running
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.running import cli, failure, record, write
-from tests.service.serving import journal, kept, lockstep, replayed, served, wait_for
+from tests.service.serving import follow, journal, kept, lockstep, replayed, served, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 
@@ -59,7 +59,7 @@ def test_requests_that_observe_change_nothing(tmp_path):
         with Session(control) as session:
             while session.describe()["state"] in ("preparing", "running"):
                 session.health()
-                session.decoder()
+                session.get_decoder()
                 session.missed("tick", 0, 100)
         code, summary = finished(process, signal.SIGTERM)
     assert code == 0
@@ -129,8 +129,7 @@ def test_a_killed_session_is_resumed_by_hand_and_its_subscribers_get_a_message(t
     with served(tmp_path, data) as (control, out, process):
         with Session(control) as session:
             stream = session.describe()["stream"]
-            messages = Session(control).subscribe(["tick", "session"], from_start=True)
-            reading = threading.Thread(target=lambda: received.extend(messages), daemon=True)
+            reading = threading.Thread(target=follow, args=(control, ["tick", "session"], received), daemon=True)
             reading.start()
             session.perturb(TURN)
             committed = session.checkpoint()["tick"]

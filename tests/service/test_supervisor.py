@@ -17,7 +17,7 @@ from decoderd.service import process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
-from tests.service.serving import asking, daemon, journal, kept, replayed, wait_for
+from tests.service.serving import asking, daemon, follow, journal, kept, replayed, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
 HOUR = lasting(3600.0)
@@ -168,8 +168,7 @@ def test_a_killed_session_is_resumed_and_nothing_committed_is_lost(tmp_path):
         begun = supervisor.start("a", data)
         received = []
         with Session(begun["control"], timeout_s=5.0) as session:
-            messages = Session(begun["control"]).subscribe(["session", "trial"], from_start=True)
-            reading = threading.Thread(target=lambda: received.extend(messages))
+            reading = threading.Thread(target=follow, args=(begun["control"], ["session", "trial"], received))
             reading.start()
             reach(session)
             session.perturb(TURN)

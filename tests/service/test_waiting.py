@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from decoderd.clock import Unpaced
@@ -120,6 +122,7 @@ def test_silence_stops(shared):
 
 
 def test_silence_is_reported_once_and_the_session_waits_on(shared):
+    lockstep: Any = None
     outlet = Turns(*[lambda: None] * 20, lambda: setattr(lockstep.participants["a"], "until", 1))
     clock, _, lockstep = clock_of(shared, outlet, grants(5.0, "pause", "a"))
     assert clock.wait(0) == 0

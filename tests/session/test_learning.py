@@ -296,4 +296,4 @@ def test_single_precision_learns_what_double_does(kind):
     assert {array.dtype for array in single.states[-1].population[:4]} == {np.dtype(np.float32)}
     for ours, exact in zip(single.of("plasticity"), double.of("plasticity"), strict=True):
         assert ours["l"] == pytest.approx(exact["l"], rel=1e-3)
-    assert all(array.dtype == np.float64 for array in single.states[-1].bin.ticks)
+    assert all(tick["counts"].dtype == np.float64 for tick in single.states[-1].bin.ticks)

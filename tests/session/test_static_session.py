@@ -7,33 +7,14 @@ from decoderd.analysis import manifolds
 from decoderd.errors import ProtocolError
 from decoderd.experiments.manifold import static_network as networks
 from decoderd.experiments.manifold import training
-from decoderd.experiments.manifold.static_network import Network, Rates
+from decoderd.experiments.manifold.static_network import Rates
 from decoderd.populations.linear import equations
-from decoderd.preparation.parameters import individual
-from decoderd.protocol import protocol
 from tests import protocols
-from tests.learners import DISTANCE_M, FIELDS, NETWORK, OBJECTIVE, STATIC, TICK_S, learning, reaching, same_parts
+from tests.learners import FIELDS, NETWORK, OBJECTIVE, STATIC, TICK_S, learning, reaching, same_parts
 from tests.protocols import packed, perturbation
+from tests.static_network import SCALE, K, files
 
-K = 5
-# From V, which puts targets on the unit circle, to a decoder's m/s a count.
-SCALE = DISTANCE_M / TICK_S
 ORDER = [3, 1, 0, 9, 7, 2, 8, 5, 4, 6]
-
-
-def files(folder, population=STATIC, seed=11):
-    """An individual and a decoder that is its own readout, in files; and the same as an experiment's network."""
-    config = protocol.parse(reaching(population=population)).population
-    one = individual(protocol.parse(reaching(seed=seed, population=population)))
-    np.savez(folder / "individual.npz", **one._asdict())
-    np.savez(folder / "decoder.npz", M2=SCALE * one.V)
-    each = {name: getattr(one, name)[np.newaxis] for name in ("W", "U", "b", "V")}
-    network = Network(**each, targets=equations.targets(K), noise_var=config.noise_var)
-    data = {
-        "population": {**population, "file": str(folder / "individual.npz")},
-        "decoder": {"kind": "linear", "file": str(folder / "decoder.npz")},
-    }
-    return data, network
 
 
 def permuted(V, order=ORDER):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from decoderd.service.control import Desk
+from decoderd.service.control import SessionControl
 from decoderd.wire import codec, control, envelope, replies, requests
 from decoderd.wire.replies import Reply
 from decoderd.wire.requests import Request
@@ -47,7 +47,9 @@ def test_requests_differ_by_their_operation(process, adapter):
 
 
 def test_a_session_has_a_method_for_every_operation():
-    assert [name for name, one in control.of("session").items() if not callable(getattr(Desk, one.handler, None))] == []
+    assert [
+        name for name, one in control.of("session").items() if not callable(getattr(SessionControl, one.handler, None))
+    ] == []
 
 
 def test_an_old_client_is_refused_in_one_sentence_that_says_what_to_do():

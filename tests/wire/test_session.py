@@ -16,7 +16,7 @@ from decoderd.wire.message import keys_of
 from tests.learners import learning
 from tests.protocols import BRIEF, UNPERTURB, begun, centre_out, lasting, packed, perturb, run, turned
 from tests.running import end, start, write
-from tests.wire.spec import keeps_to, received
+from tests.wire.spec import README, keeps_to, received
 
 
 def test_messages_of_a_session_keep_to_the_schema():
@@ -27,17 +27,17 @@ def test_messages_of_a_session_keep_to_the_schema():
         60: [UNPERTURB, {"op": "metrics", "source": "test", "values": {"x": 1}}],
         80: [packed(arrays)],
     }
-    told = turned(session, state, at).messages
-    learnt = run(learning("reinforce", trials=4)).messages
-    assert {topic for topic, _ in (*told, *learnt)} == set(topics.COMPUTED)
-    for messages_of_one in (told, learnt):
-        keep_to_the_schema(messages_of_one)
+    published = turned(session, state, at).messages
+    with_plasticity = run(learning("reinforce", trials=4)).messages
+    assert {topic for topic, _ in (*published, *with_plasticity)} == set(topics.COMPUTED)
+    keep_to_the_schema(published)
+    keep_to_the_schema(with_plasticity)
 
 
-def keep_to_the_schema(told):
+def keep_to_the_schema(messages):
     following = dict.fromkeys(topics.COMPUTED, 0)
     last = -1
-    for topic, payload in told:
+    for topic, payload in messages:
         read = msgpack.unpackb(codec.encode(payload))
         assert [*read] == [*keys_of(topics.MODELS[topic]).values()]
         topics.MODELS[topic].model_validate(read)
@@ -140,7 +140,7 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         assert ask("pause")[0]["changed"] is True
         assert ask("pause")[0]["changed"] is False
         assert ask("resume")[0]["changed"] is True
-        # an input is answered by the tick that consumes it: two requests are under way, told apart by their ids
+        # an input is answered by the tick that consumes it: two requests are under way, with one id each
         given, granted = (
             {"v": 2, "id": "given", "op": "input", "input": UNPERTURB},
             {"v": 2, "id": "granted", "op": "grant", "participant": "a", "until": 11},
@@ -149,10 +149,10 @@ def test_a_session_does_as_the_specification_says(tmp_path):
             asker.socket.send(msgpack.packb(request))
         replies = [msgpack.unpackb(received(asker.socket)[0]) for _ in range(2)]
         assert {reply["id"]: reply["tick"] for reply in replies} == {"given": 10, "granted": 11}
-        asker.socket.send(msgpack.packb(given))  # asked again: answered again, and not carried out again
+        asker.socket.send(msgpack.packb(given))  # sent again: answered again, and not carried out again
         assert msgpack.unpackb(received(asker.socket)[0]) in replies
         done.add("input")
-        ask("pause")  # with nobody to wait for it would run to its end
+        ask("pause")  # without a participant it would run to its end
         assert ask("leave", participant="a")[0]["changed"] is True
         assert ask("stop")[0]["changed"] is True
         last, _ = ask("describe")
@@ -180,3 +180,16 @@ def test_a_session_does_as_the_specification_says(tmp_path):
         assert 11 <= len(got["tick"]) < 100
         assert got["health"]
         assert [msgpack.unpackb(payload)["x"] for payload in got["session"]][-1] == "stopped"
+
+
+def test_the_programs_of_the_readme_run(tmp_path, capsys):
+    programs = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert len(programs) == 2
+    with served(tmp_path, lasting(3600.0), "--speed", "10") as (stream, endpoint):
+        names = {"stream": stream, "control": endpoint}
+        for program in programs:
+            exec(program, names)
+            names["socket"].close(0)
+    printed = capsys.readouterr().out
+    assert re.search(r"^tick \d+ cursor \[\S+, \S+\] goal ", printed, re.MULTILINE)
+    assert re.search(r"^\d+$", printed, re.MULTILINE)

@@ -69,13 +69,13 @@ def test_every_topic_has_a_vector_a_schema_and_a_table():
         assert set(re.findall(r"^\| `(\w)` \| `(\w+)` \|", section, re.M)) == keys - set(common)
 
 
-@pytest.mark.parametrize("who", REQUESTS)
-def test_every_operation_has_vectors_and_a_section(who):
-    asked = {one["request"]["op"] for one in vectors(f"requests.{who}.json")}
-    answered = {one["op"] for one in vectors("replies.json") if one["from"] == who and one["reply"]["ok"]}
-    assert asked == answered == set(control.of(who))
-    for op, operation in control.of(who).items():
-        section = section_of(f"{who} {op}")
+@pytest.mark.parametrize("process", REQUESTS)
+def test_every_operation_has_vectors_and_a_section(process):
+    requested = {one["request"]["op"] for one in vectors(f"requests.{process}.json")}
+    answered = {one["op"] for one in vectors("replies.json") if one["from"] == process and one["reply"]["ok"]}
+    assert requested == answered == set(control.of(process))
+    for op, operation in control.of(process).items():
+        section = section_of(f"{process} {op}")
         assert f"({operation.role})" in section
         for field in operation.request.model_fields.keys() - {"v", "id", "op"}:
             assert f"| `{field}` |" in section
@@ -124,11 +124,13 @@ def test_every_perturbation_and_section_of_a_protocol_is_described():
 
 def test_what_a_vector_replies_to_is_the_vector_that_asked():
     """Under one id: the operation, and what is said again of the request."""
-    asked = {
-        one["request"]["id"]: one["request"] for who in REQUESTS for one in reversed(vectors(f"requests.{who}.json"))
+    requested = {
+        one["request"]["id"]: one["request"]
+        for process in REQUESTS
+        for one in reversed(vectors(f"requests.{process}.json"))
     }
     for one in vectors("replies.json"):
-        reply, request = one["reply"], asked.get(one["reply"]["id"])
+        reply, request = one["reply"], requested.get(one["reply"]["id"])
         if not reply["ok"] or request is None:
             assert not reply["ok"], one["name"]
             continue
@@ -158,8 +160,8 @@ def test_schemas_of_what_is_sent_are_closed_and_of_what_is_received_open():
     assert not schema("inputs.json").is_valid({"op": "task", "event": "later"})
     reply = {"v": 2, "id": "x", "ok": False, "error": {"code": "later", "message": "", "more": 1}}
     assert schema("session.replies.json").is_valid(reply)
-    asked = {"v": 2, "id": "x", "op": "missed", "topic": "later", "first": 0}
-    assert not schema("session.requests.json").is_valid(asked)
+    requested = {"v": 2, "id": "x", "op": "missed", "topic": "later", "first": 0}
+    assert not schema("session.requests.json").is_valid(requested)
 
 
 def test_names_of_vectors_differ():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from decoderd.session import messages as of_a_session
 from decoderd.wire import codec, messages, topics
 from decoderd.wire.message import Message
+from tests.protocols import begun, lasting
 
 
 def test_every_message_has_its_topic():
@@ -28,5 +28,15 @@ def test_lists_of_topics_are_those_of_the_table():
 
 def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
     """A checkpoint holds them in that order."""
-    assert tuple(of_a_session.NUMBERED) == topics.NUMBERED
+    _, state = begun(lasting(1.0))
+    assert tuple(state.sequences) == topics.NUMBERED
     assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
+
+
+def test_a_payload_is_read_by_its_topic():
+    message = topics.read(
+        "day", {"s": "a", "q": 0, "k": 9, "d": 1, "b": 2, "x": "end", "w": "last", "n": 4, "u": 3}, 2, 5
+    )
+    assert isinstance(message, messages.Day)
+    assert (message.event, message.block_name, message.successes) == ("end", "last", 3)
+    assert (message.incarnation, message.sent_ns) == (2, 5)

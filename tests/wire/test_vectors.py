@@ -10,7 +10,7 @@ import pytest
 import zmq
 from pydantic import ValidationError
 
-from decoderd.service.requests import Answering, open_router
+from decoderd.service.requests import RequestSocket, open_router
 from decoderd.wire import codec, control, envelope, topics
 from decoderd.wire.message import keys_of
 from tests.wire.spec import each, frames_of, keeps_to, received, schema, vectors, without_delimiter
@@ -75,8 +75,8 @@ def asking(frames, adapter, kind=zmq.DEALER):
         caller.connect(f"tcp://127.0.0.1:{port}")
         caller.send_multipart(frames)
         assert router.poll(5000)
-        answering = Answering(router)
-        yield list(answering.received(adapter)), answering, caller
+        answering = RequestSocket(router)
+        yield list(answering.receive(adapter)), answering, caller
         router.setsockopt(zmq.LINGER, 0)
 
 
@@ -98,14 +98,14 @@ def rows(array):
     return {"shape": list(packed_here.shape), "data": packed_here.tobytes()}
 
 
-@pytest.mark.parametrize("who", REQUESTS)
-def test_requests_are_read(who):
-    for vector in vectors(f"requests.{who}.json"):
+@pytest.mark.parametrize("process", REQUESTS)
+def test_requests_are_read(process):
+    for vector in vectors(f"requests.{process}.json"):
         frames = frames_of(vector)
         request, *bodies = without_delimiter(frames)
         assert to_json(msgpack.unpackb(request)) == vector["request"], vector["name"]
-        keeps_to(f"{who}.requests.json", vector["request"])
-        with asking(frames, REQUESTS[who]) as (requests, answering, caller):
+        keeps_to(f"{process}.requests.json", vector["request"])
+        with asking(frames, REQUESTS[process]) as (requests, answering, caller):
             (one,) = requests
             got = to_json(one.request.model_dump(exclude_unset=True))
             assert got == to_json(with_arrays(vector["request"], bodies)), vector["name"]
@@ -134,10 +134,10 @@ def test_requests_that_are_refused(vector):
     assert {"id": reply["id"], "code": reply["error"]["code"], "field": reply["error"]["field"]} == vector["error"]
 
 
-@pytest.mark.parametrize("who", REQUESTS)
-def test_schemas_refuse_what_is_refused(who):
-    validator = schema(f"{who}.requests.json")
-    refused = [one for one in vectors("requests.invalid.json") if one["to"] == who and one["request"] is not None]
+@pytest.mark.parametrize("process", REQUESTS)
+def test_schemas_refuse_what_is_refused(process):
+    validator = schema(f"{process}.requests.json")
+    refused = [one for one in vectors("requests.invalid.json") if one["to"] == process and one["request"] is not None]
     accepted = {one["name"] for one in refused if validator.is_valid(one["request"])}
     beyond = {case["name"] for case in cases(FOLDER, "requests.invalid.json") if case.get("schema") == "accepts"}
     assert accepted == beyond & {one["name"] for one in refused}

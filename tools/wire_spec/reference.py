@@ -28,7 +28,7 @@ SECTIONS: dict[str, tuple[str | None, str]] = {
     "schedule": (None, "`days` (1 if absent), and `blocks`: a list of maps, each with `trials` or `duration_s`"),
     "task": ("tasks", "what the subject is to do"),
     "effector": ("effectors", "what the decoded movement moves"),
-    "population": ("populations", "neurons, and the subject who drives them"),
+    "population": ("populations", "neurons, and the subject that drives them"),
     "decoder": ("decoders", "counts to movement"),
     "updater": ("updaters", "changes the decoder as the session goes on"),
     "readouts": (None, "which units the decoder reads"),

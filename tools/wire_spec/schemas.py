@@ -88,7 +88,7 @@ def of_adapter(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 def of_replies(process: control.Process) -> dict[str, Any]:
     """The schema of the replies of a process: `anyOf` them, and `replies` by operation."""
     found = {op: operation.reply for op, operation in control.of(process).items()}
-    models = [*dict.fromkeys(found.values()), control.Failed]
+    models: list[type[BaseModel]] = [*dict.fromkeys(found.values()), control.Failed]
     refs, schema = models_json_schema([(model, "validation") for model in models], schema_generator=_Schema)
     named = {model: refs[model, "validation"] for model in models}
     return {

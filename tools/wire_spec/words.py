@@ -55,7 +55,7 @@ def type_of(schema: Schema, defs: Schema) -> str:
 
 def _named(name: str, defs: Schema) -> str:
     if name == "Trigger":
-        return "[moment](#moments)"
+        return "[trigger](#triggers)"
     if name in _INPUTS:
         return "input"
     return f"[{name}](#{name.lower()})" if name in PARTS else type_of(defs[name], defs)

@@ -77,7 +77,8 @@ def _intended(bins: Bins, config: Config) -> Array:
         return bins.intended
     if config.approach_s is not None:
         return bins.to_goal / config.approach_s
-    return bins.towards * np.linalg.norm(bins.decoded, axis=1, keepdims=True)
+    speed: Array = np.linalg.norm(bins.decoded, axis=1, keepdims=True)
+    return bins.towards * speed
 
 
 def principal_components(counts: Array, factors: int) -> Arrays:

@@ -44,7 +44,8 @@ class PermutationChoice(NamedTuple):
     def order(self, side: Side) -> NDArray[np.int64]:
         """The chosen permutation of a kind."""
         found = self.of[side]
-        return found.orders[found.chosen]
+        order: NDArray[np.int64] = found.orders[found.chosen]
+        return order
 
 
 def choose_permutations(intuitive: IntuitiveDecoder, calibration: Calibration, config: Config) -> PermutationChoice:

@@ -63,7 +63,9 @@ def bands_of(results: SessionResults, expected: Expected) -> list[Band]:
     for x in names:
         mean = float(change[results.intensities == x].mean())
         bands.append(Band(f"change of N_c from first to last day, intensity {x:g}", mean, -np.inf, 0.0))
-    bands.append(Band("p that N_c falls no more at the highest intensity than at 0", probability(results), 0.0, 0.05))
+    bands.append(
+        Band("p that N_c falls no more at the highest intensity than at 0", p_of_intensity(results), 0.0, 0.05)
+    )
     return bands
 
 
@@ -73,7 +75,7 @@ def n_c_change(results: SessionResults) -> Array:
     return np.array([reward.n_c(b) - reward.n_c(a) for a, b in zip(early, late, strict=True)], dtype=float)
 
 
-def probability(results: SessionResults) -> float:
+def p_of_intensity(results: SessionResults) -> float:
     """One-sided p of a signed-rank test over seeds: the change of N_c is lower at the highest intensity than at 0."""
     change, most = n_c_change(results), results.intensities.max()
     paired = change[results.intensities == most] - change[results.intensities == 0.0]

@@ -1,5 +1,7 @@
-"""Runs sessions over days in which populations learn while their decoders are adapted with different intensities
-(Rajeswaran, Payeur, Orsborn & Lajoie 2024)."""
+"""Runs sessions over days in which populations learn while their decoders are adapted, at several intensities.
+
+Source: Rajeswaran, Payeur, Orsborn & Lajoie 2024.
+"""
 
 from __future__ import annotations
 

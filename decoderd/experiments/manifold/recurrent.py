@@ -1,5 +1,6 @@
-"""Runs within- and outside-manifold perturbations (WMP, OMP) of a recurrent network in closed loop: the questions of
-Payeur, Orsborn & Lajoie (2023) about a static network, for a network that reaches in time.
+"""Runs within- and outside-manifold perturbations (WMP, OMP) of a recurrent network in closed loop.
+
+The questions are those of Payeur, Orsborn & Lajoie (2023) about a static network, for a network that reaches in time.
 
 An individual is pretrained under manual control, and its calibration gives the manifold (principal components of its
 counts) and the best decoder within it. Candidates of both kinds are tried in closed loop without learning. The pair

@@ -154,7 +154,7 @@ def test_ticks_are_subscribed_to_only_for_triggers_by_tick(when, topics, calls):
         subscribed.extend(topics)
         return Stream([trial(1), trial(2)])
 
-    session.subscribe = subscribe
+    session.subscribe = subscribe  # type: ignore[attr-defined]
     PERTURB.run(session, config(when, {"day": 9}), lines.append)
     assert subscribed == topics
     assert session.calls == calls

@@ -8,6 +8,7 @@ import pytest
 
 from decoderd.session.step import step
 from decoderd.trigger import Trigger, reached
+from decoderd.wire.messages import Trial
 from decoderd_client import Participant, Session
 from decoderd_plugins.messages import typed
 from decoderd_plugins.progress import SessionProgress, progress_of, trials_before
@@ -37,7 +38,7 @@ def test_triggers_are_due_when_the_session_begins_the_trial():
         state, messages = step(session, state, given())
         for message in itertools.starmap(typed, messages):
             progress.receive(message)
-            if message.topic == "trial":
+            if isinstance(message, Trial):
                 begins.append(message.start_tick)
                 ends.append(message.tick)
         for trigger, tick in due.items():

@@ -63,9 +63,9 @@ def test_counts_and_trace(delay_s, hold_ticks, precision, error):
         found = batch_rollout.spikes(t, known)["counts"]
         np.testing.assert_allclose(found, expected["counts"], rtol=error, atol=error)
         known[t + 1] = cursors[t + 1]
-    for found, expected in zip(batch_rollout.trace(), trace(states), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=error, atol=error)
-        assert found.dtype == expected.dtype == plan.a.dtype
+    for one, other in zip(batch_rollout.trace(), trace(states), strict=True):
+        np.testing.assert_allclose(one, other, rtol=error, atol=error)
+        assert one.dtype == other.dtype == plan.a.dtype
 
 
 def test_spikes():

@@ -247,7 +247,7 @@ def running(tmp_path_factory):
 
 
 def arrays(session):
-    reply = session.decoder()
+    reply = session.get_decoder()
     return {name: reply.array(field) for name, field in reply["arrays"].items()}
 
 

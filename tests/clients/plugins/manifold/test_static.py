@@ -15,7 +15,7 @@ from decoderd_client import Session
 from decoderd_plugins.manifold import Config, runner
 from tests.learners import reaching
 from tests.service.serving import replayed, served, wait_for
-from tests.session.test_static_session import SCALE, K, files
+from tests.static_network import SCALE, K, files
 
 CALIBRATION, INJECT, UPDATES, RATE = 8 * K, 12 * K + 1, 60, 0.02
 FIELDS = {
