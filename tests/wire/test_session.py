@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import msgpack
 import numpy as np
@@ -62,6 +62,9 @@ class Asker:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.connect(endpoint)
 
+    def close(self):
+        self.socket.close(0)
+
     def ask(self, op, **fields):
         id = str(uuid.uuid4())
         self.socket.send(msgpack.packb({"v": 2, "id": id, "op": op, **fields}))
@@ -92,12 +95,15 @@ def served(folder, data, *options):
 def test_a_session_does_as_the_specification_says(tmp_path):
     """Every operation of a session, and its stream from the first message to the last, by README and schemas."""
     lockstep = ("--speed", "lockstep", "--participant", "a=tick")
-    with served(tmp_path, lasting(1.0), *lockstep) as (stream, endpoint), zmq.Context() as context:
-        listener = context.socket(zmq.SUB)
+    with (
+        served(tmp_path, lasting(1.0), *lockstep) as (stream, endpoint),
+        zmq.Context() as context,
+        context.socket(zmq.SUB) as listener,
+        closing(Asker(context, endpoint)) as asker,
+    ):
         listener.setsockopt(zmq.LINGER, 0)
         listener.subscribe(b"decoderd.2.")
         listener.connect(stream)
-        asker = Asker(context, endpoint)
         done = set()
 
         def ask(op, **fields):
