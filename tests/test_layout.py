@@ -46,7 +46,6 @@ TESTED_ELSEWHERE = {
         "measured there",
     ),
     "clients/decoderd_plugins/manifold/output.py": ("tests/clients/plugins/manifold/test_runner.py", "written there"),
-    "clients/decoderd_plugins/messages.py": ("tests/clients/plugins/test_progress.py", "read there"),
     "decoderd/bench/lateness.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/learning.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/load.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),

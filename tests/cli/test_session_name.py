@@ -50,4 +50,4 @@ def test_a_resume_and_a_replay_keep_it(tmp_path):
     assert summary(cli("replay", moved, "--json"))["identical"] is True
     with open_session(moved) as recorded:
         assert recorded.name == "given"
-        assert {payload["s"] for payload in recorded.messages("tick")} == {"given"}
+        assert {payload["s"] for payload in list(recorded.payloads("tick"))} == {"given"}
