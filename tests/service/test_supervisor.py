@@ -38,35 +38,6 @@ def refused(call, *arguments, **fields):
     return caught.value.code, caught.value.field
 
 
-class Line:
-    """One socket to the supervisor: requests are received in the order sent, whenever the replies come."""
-
-    def __init__(self, one):
-        self._socket, self._replies = zmq.Context.instance().socket(zmq.DEALER), {}
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.connect(one.control)
-
-    def ask(self, id, op, **fields):
-        self._socket.send_multipart(envelope.write({"v": 1, "id": id, "op": op, **fields}))
-
-    def reply(self, id):
-        while id not in self._replies:
-            assert self._socket.poll(60_000), f"no reply to {id}"
-            reply = codec.decode(self._socket.recv_multipart()[0])
-            self._replies[reply["id"]] = reply
-        return self._replies[id]
-
-    def close(self):
-        self._socket.close()
-
-
-@pytest.fixture
-def line_to():
-    """Opens lines to a supervisor, which are closed after the test."""
-    with ExitStack() as lines:
-        yield lambda one: lines.enter_context(closing(Line(one)))
-
-
 def test_sessions_are_started_found_and_stopped(tmp_path):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         assert supervisor.sessions()["sessions"] == []
@@ -295,6 +266,35 @@ def test_a_session_that_dies_without_progress_is_given_up_until_a_request(tmp_pa
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         with supervisor.session("a") as session:
             wait_for(lambda: session.describe()["state"] == "waiting")
+
+
+class Line:
+    """One socket to the supervisor: requests are received in the order sent, whenever the replies come."""
+
+    def __init__(self, one):
+        self._socket, self._replies = zmq.Context.instance().socket(zmq.DEALER), {}
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(one.control)
+
+    def ask(self, id, op, **fields):
+        self._socket.send_multipart(envelope.write({"v": 1, "id": id, "op": op, **fields}))
+
+    def reply(self, id):
+        while id not in self._replies:
+            assert self._socket.poll(60_000), f"no reply to {id}"
+            reply = codec.decode(self._socket.recv_multipart()[0])
+            self._replies[reply["id"]] = reply
+        return self._replies[id]
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.fixture
+def line_to():
+    """Opens lines to a supervisor, which are closed after the test."""
+    with ExitStack() as lines:
+        yield lambda one: lines.enter_context(closing(Line(one)))
 
 
 def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path, line_to):
