@@ -246,8 +246,8 @@ def main() -> None:
         "perturb",
         "--config",
         "examples/turn.toml",
-        "--set=schedule.0.on.trials=6",
-        "--set=schedule.0.off.trials=11",
+        "--set=schedule.0.on.trial=7",
+        "--set=schedule.0.off.trial=12",
     ]
     for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
     measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--outcomes", "success,missed"]
