@@ -10,7 +10,7 @@ demo: $(DEMO)/ready
 
 # Two tests at a time: many of them wait for other processes. More would be in one another's way on a small machine.
 test: $(TEST)/ready lint
-	$(TEST)/bin/python -m pytest -n 2 --dist loadfile
+	$(TEST)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 campaign: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -m campaign

@@ -77,8 +77,10 @@ def errors() -> list[tuple[str, str]]:
 
 def same_modules(needed: set[str], listed: set[str], what: str) -> None:
     """Raise AssertionError, saying what to do, unless both are the same."""
-    assert sorted(needed - listed) == [], f"mypy finds {what} here: mend it, or list the module in pyproject.toml"
-    assert sorted(listed - needed) == [], f"mypy finds no {what} here any more: remove the module from pyproject.toml"
+    missing, stale = sorted(needed - listed), sorted(listed - needed)
+    faults = [f"mypy finds {what} in {name}: mend it, or list the module in pyproject.toml" for name in missing]
+    faults += [f"mypy finds no {what} in {name} any more: remove the module from pyproject.toml" for name in stale]
+    assert not faults, "\n".join(["", *faults])
 
 
 @pytest.mark.parametrize(("option", "code"), EXCEPTIONS.items())

@@ -30,7 +30,6 @@ def test_the_numbers_of_a_state_are_in_the_order_of_the_table():
     """A checkpoint holds them in that order."""
     _, state = begun(lasting(1.0))
     assert tuple(state.sequences) == topics.NUMBERED
-    assert topics.NUMBERED == ("counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day")
 
 
 def test_a_payload_is_read_by_its_topic():
