@@ -31,6 +31,7 @@ def served(folder, data, *options, name="run"):
     out = folder / name
     names = () if "--name" in options else ("--name", protocols.parse(data).session)
     process = start("run", protocol, "--serve", "--out", out, "--linger", "60", *names, *options)
+    drain = threading.Thread(target=process.stderr.read, daemon=True)  # so that its pipe never fills
     try:
         lines = []
         for line in process.stderr:
@@ -39,7 +40,7 @@ def served(folder, data, *options, name="run"):
                 break
         else:
             raise AssertionError("".join(lines))
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its pipe never fills
+        drain.start()
         yield found.group(1), out, process
     finally:
         if process.poll() is None:
@@ -48,7 +49,10 @@ def served(folder, data, *options, name="run"):
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 end(process)
+        if drain.ident is not None:
+            drain.join(10)
         process.stdout.close()
+        process.stderr.close()
 
 
 def lockstep(*participants):
