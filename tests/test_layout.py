@@ -100,7 +100,7 @@ TESTED_ELSEWHERE = {
     "decoderd/recording/session_file.py": ("tests/recording/test_resume.py", "beginning and resuming a file"),
     "decoderd/recording/summary.py": ("tests/run/test_runner.py", "a summary needs a run"),
     "decoderd/registry.py": ("tests/test_plugin.py", "a plug-in has to be installed"),
-    "decoderd/rollout/credit.py": ("tests/rollout/test_adjoint.py", "credit of a rollout"),
+    "decoderd/rollout/gradients.py": ("tests/rollout/test_adjoint.py", "gradients of a rollout"),
     "decoderd/service/entry.py": ("tests/service/test_supervisor.py", "what a supervisor reads"),
     "decoderd/service/hosting.py": ("tests/service/test_session_process.py", "it needs a process"),
     "decoderd/service/live_inputs.py": ("tests/service/test_control.py", "requests become inputs there"),

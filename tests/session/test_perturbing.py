@@ -500,7 +500,7 @@ def test_derivatives_at_the_cursor():
         perturbation("gain", "cursor", factor=[2.0, 0.5]), perturbation("rotation", "cursor", angle_rad=0.6)
     )
     np.testing.assert_allclose(found[0].command, rotation_of(0.6) @ np.diag([2.0, 0.5]), atol=1e-10)
-    np.testing.assert_allclose(found[0].pulled, np.zeros((2, 4)), atol=1e-10)
+    np.testing.assert_allclose(found[0].command_by_cursor, np.zeros((2, 4)), atol=1e-10)
 
 
 def test_derivatives_of_assistance():
@@ -511,8 +511,8 @@ def test_derivatives_of_assistance():
     far = np.hypot(*way)
     across = np.eye(2) - np.outer(way, way) / far**2
     np.testing.assert_allclose(found.command, (1 - weight) * np.eye(2), atol=1e-10)
-    np.testing.assert_allclose(found.pulled[:, :2], -weight * speed / far * across, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(found.pulled[:, 2:], 0, atol=1e-10)
+    np.testing.assert_allclose(found.command_by_cursor[:, :2], -weight * speed / far * across, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found.command_by_cursor[:, 2:], 0, atol=1e-10)
     without = derivatives_of(perturbation("assist", "cursor", weight=weight), goal=None)[0]
     np.testing.assert_allclose(without.command, np.eye(2), atol=1e-10)
 
