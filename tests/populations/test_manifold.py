@@ -69,8 +69,8 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
     state, out = MANIFOLD.init(plan, p, cursor), []
     cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, None, ())
     for tick in range(ticks):
-        moment = TimeIndex(tick, 1, tick, tick % bin_ticks)
-        state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, moment, Draws(streams, 1, tick))
+        time = TimeIndex(tick, 1, tick, tick % bin_ticks)
+        state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, time, Draws(streams, 1, tick))
         out.append((rates[0], u[0]))
     return tuple(np.array(column) for column in zip(*out, strict=True))
 

@@ -77,8 +77,8 @@ def test_statistics_do_not_depend_on_the_tick():
     fine, coarse = (spike_trains(80.0, 1.0, tick_s, 20.0, 200, seed=5) for tick_s in (0.001, 0.05))
     a, b = (x.reshape(400, -1, 200).sum(axis=1).astype(float) for x in (fine, coarse))
     assert coarse.max() > 3
-    for moment in (np.mean, np.var):
-        x, y = moment(a[20:], axis=0), moment(b[20:], axis=0)
+    for statistic in (np.mean, np.var):
+        x, y = statistic(a[20:], axis=0), statistic(b[20:], axis=0)
         assert abs(x.mean() - y.mean()) < 3 * np.sqrt((x.var() + y.var()) / 200)
 
 

@@ -19,8 +19,8 @@ def replayed(counts, timing, ticks):
     plan = REPLAY.plan(CONFIG, timing)
     state, out = REPLAY.init(plan, p, np.zeros((1, 4))), []
     for tick in range(ticks):
-        draws, moment = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
-        state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), moment, draws)
+        draws, time = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
+        state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), time, draws)
         assert not intent.any()
         state, spikes = REPLAY.spikes(plan, p, state, rates, draws)
         out.append(spikes["counts"][0])

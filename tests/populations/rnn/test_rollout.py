@@ -43,7 +43,7 @@ def made_up(config, hold_ticks):
 @pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
 def test_counts_and_trace_are_those_of_the_equations(delay_s, hold_ticks, precision, error):
-    """With no delay, with delays that do not divide the trial, and with one longer than the trial; holds of any length."""
+    """Without a delay, with delays that do not divide the trial, with one longer than the trial; and with holds."""
     config = RnnConfig(
         units=UNITS, encoder_units=5, noise_sd=0.3, hold_cue=True, feedback_delay_s=delay_s, precision=precision
     )
