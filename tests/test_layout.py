@@ -92,7 +92,7 @@ TESTED_ELSEWHERE = {
     "decoderd/recording/schema.py": ("tests/recording/test_store.py", "the tables of a store"),
     "decoderd/recording/summary.py": ("tests/run/test_runner.py", "a summary needs a run"),
     "decoderd/registry.py": ("tests/test_plugin.py", "a plug-in has to be installed"),
-    "decoderd/rollout/credit.py": ("tests/rollout/test_adjoint.py", "credit of a rollout"),
+    "decoderd/rollout/gradients.py": ("tests/rollout/test_adjoint.py", "gradients of a rollout"),
     "decoderd/service/state_messages.py": ("tests/service/test_waiting.py", "the waiting clock sends them"),
     "decoderd/session/assembly.py": ("tests/session/test_step.py", "what a step needs"),
     "decoderd/session/days.py": ("tests/protocol/test_overnight.py", "ends of days"),
