@@ -132,11 +132,11 @@ class Day(NamedTuple):
 def days_of(recorded: RecordedSession) -> list[Day]:
     """What was learned on each day, from its practice (block 2) and its updates."""
     trials, updates, days = recorded.trials(), recorded.messages("plasticity"), []
-    ends = {message["d"]: message["k"] for message in recorded.messages("day") if message["x"] == "end"}
+    ends = {message.day: message.tick for message in recorded.messages("day") if message.event == "end"}
     for day, end in ends.items():
         practice = trials[(trials["day"] == day) & (trials["block"] == 2)]
         success = 100.0 * (practice["outcome"] == "success")
-        losses = [update["l"] for update in updates if ends.get(day - 1, -1) < update["k"] <= end]
+        losses = [update.loss for update in updates if ends.get(day - 1, -1) < update.tick <= end]
         days.append(Day(day, success[:PART].mean(), success[-PART:].mean(), float(np.mean(losses[-10:]))))
     return days
 
@@ -246,8 +246,8 @@ def main() -> None:
         "perturb",
         "--config",
         "examples/turn.toml",
-        "--set=schedule.0.on.trials=6",
-        "--set=schedule.0.off.trials=11",
+        "--set=schedule.0.on.trial=7",
+        "--set=schedule.0.off.trial=12",
     ]
     for_a_day = ["perturb", "--config", "examples/turn-for-a-day.toml"]
     measure = ["compaction", "--out", str(compaction.relative_to(ROOT)), "--outcomes", "success,missed"]

@@ -1,5 +1,7 @@
 """An individual of the static network, for sessions and for experiments."""
 
+from typing import Any
+
 import numpy as np
 
 from decoderd.experiments.manifold.static_network import Network
@@ -15,7 +17,7 @@ SCALE = DISTANCE_M / TICK_S
 
 def files(folder, population=STATIC, seed=11):
     """Fields of a protocol with an individual and its own readout as decoder, in files; and the same as a Network."""
-    config = protocol.parse(reaching(population=population)).population
+    config: Any = protocol.parse(reaching(population=population)).population
     one = individual(protocol.parse(reaching(seed=seed, population=population)))
     np.savez(folder / "individual.npz", **one._asdict())
     np.savez(folder / "decoder.npz", M2=SCALE * one.V)

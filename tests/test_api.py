@@ -31,8 +31,8 @@ def assert_equal(one, other):
     for column in trials.dtype.names:
         np.testing.assert_array_equal(trials[column], stored_trials[column])
     for topic in codec.TOPICS:
-        assert one.messages(topic) == other.messages(topic)
-        assert one.messages(topic, 2) == other.messages(topic, 2)
+        assert list(one.payloads(topic)) == list(other.payloads(topic))
+        assert list(one.payloads(topic, 2)) == list(other.payloads(topic, 2))
     assert one.journal() == other.journal()
 
 
@@ -70,14 +70,14 @@ def test_every_form_of_a_protocol_runs_the_same(tmp_path):
     (tmp_path / "p.json").write_text(json.dumps(centre_out()))
     expected = simulate(path)
     for source in (str(path), tmp_path / "p.json", toml(centre_out()), centre_out(), expected.protocol):
-        assert simulate(source).messages("tick") == expected.messages("tick")
+        assert list(simulate(source).payloads("tick")) == list(expected.payloads("tick"))
 
 
 def test_files_that_a_protocol_names_are_relative_to_it(tmp_path):
     fitted = Simulation(centre_out())
     np.savez(tmp_path / "decoder.npz", **fitted.session.decoder.arrays(fitted.state.parameters.decoder))
     path = running.write(tmp_path / "p.toml", centre_out(decoder={"kind": "kalman", "file": "decoder.npz"}))
-    assert simulate(path).messages("tick") == simulate(centre_out()).messages("tick")
+    assert list(simulate(path).payloads("tick")) == list(simulate(centre_out()).payloads("tick"))
 
 
 def test_fields_are_overridden_and_the_source_is_not_changed():
@@ -93,7 +93,7 @@ def test_fields_are_overridden_and_the_source_is_not_changed():
 def test_the_name_of_a_session():
     recorded = simulate(centre_out(), name="first")
     assert recorded.name == "first"
-    assert {message["s"] for topic in codec.TOPICS for message in recorded.messages(topic)} == {"first"}
+    assert {message["s"] for topic in codec.TOPICS for message in list(recorded.payloads(topic))} == {"first"}
     with pytest.raises(ProtocolError, match="name = 'a b': expected letters, digits"):
         simulate(centre_out(), name="a b")
 
@@ -102,7 +102,9 @@ def test_stepping_by_hand():
     simulation = Simulation(centre_out())
     whole = simulate(centre_out())
     messages = simulation.step(30)
-    assert [codec.decode(codec.encode(m)) for topic, m in messages if topic == "tick"] == whole.messages("tick")[:30]
+    assert [codec.decode(codec.encode(m)) for topic, m in messages if topic == "tick"] == list(whole.payloads("tick"))[
+        :30
+    ]
     assert simulation.state.tick == 30
     assert len(simulation.recorded.ticks()["tick"]) == 30
     simulation.run(until=lambda state: state.progress.trials == 2)
@@ -111,8 +113,8 @@ def test_stepping_by_hand():
     seen = []
     simulation.run(on_progress=lambda state: seen.append(state.tick))
     assert simulation.done
-    assert seen[-1] == simulation.state.tick == len(whole.messages("tick"))
-    assert simulation.recorded.messages("tick") == whole.messages("tick")
+    assert seen[-1] == simulation.state.tick == len(list(whole.payloads("tick")))
+    assert list(simulation.recorded.payloads("tick")) == list(whole.payloads("tick"))
     with pytest.raises(Refused, match="small-3 is over since tick"):
         simulation.step()
     with pytest.raises(Refused, match="it takes no inputs"):
@@ -161,7 +163,7 @@ def test_a_wrong_input_is_refused_and_changes_nothing(given, message, field):
         simulation.give(given)
     assert refused.value.field == field
     simulation.run()
-    assert simulation.recorded.messages("tick") == simulate(centre_out()).messages("tick")
+    assert list(simulation.recorded.payloads("tick")) == list(simulate(centre_out()).payloads("tick"))
     assert simulation.recorded.journal() == []
 
 

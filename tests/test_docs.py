@@ -303,7 +303,7 @@ def test_the_static_network_is_perturbed_as_the_page_says(tmp_path):
         name, promised = line.split()[0], float(line.split()[-1])
         run(tmp_path, "-m", "decoderd", "run", "static.toml", "--inputs", f"{name}.jsonl", "--out", name, *short)
         with open_session(tmp_path / name) as recorded:
-            losses = [update["l"] for update in recorded.messages("plasticity")]
+            losses = [update["l"] for update in list(recorded.payloads("plasticity"))]
         assert len(losses) == 11
         assert losses[0] == pytest.approx(promised, rel=1e-9)
         assert losses[-1] < losses[0]

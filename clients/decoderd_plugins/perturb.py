@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from decoderd.trigger import Trigger
+from decoderd.wire.message import Message
+from decoderd.wire.messages import Trial
 from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin
-from decoderd_plugins.messages import Message, Trial
 from decoderd_plugins.options import as_fields
 from decoderd_plugins.progress import SessionProgress, progress_of
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from decoderd.trigger import Trigger, reached
+from decoderd.wire.message import Message
+from decoderd.wire.messages import Day, Trial
 from decoderd_client.control import Session
-from decoderd_plugins.messages import Day, Message, Trial
 
 
 class SessionProgress:

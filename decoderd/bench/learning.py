@@ -19,14 +19,14 @@ from decoderd.decoders import AffineStep
 from decoderd.effectors.cursor import CURSOR
 from decoderd.plasticity.backprop import BackpropConfig
 from decoderd.plasticity.reinforce import ReinforceConfig
-from decoderd.populations.products import summed
+from decoderd.populations.products import outer_sums
 from decoderd.populations.rnn import population as rnn
 from decoderd.populations.rnn.population import Precision
 from decoderd.preparation.pretraining import TrialStreams, places
 from decoderd.rng import Spec, Stream
 from decoderd.rollout.adjoint import Loop
-from decoderd.rollout.credit import trial_batch
-from decoderd.rollout.rollout import run, shared
+from decoderd.rollout.gradients import trial_batch
+from decoderd.rollout.rollout import rows_of_individuals, run
 from decoderd.run import realtime
 from decoderd.state import Reaches, Timing
 
@@ -68,7 +68,7 @@ class Learning:
     def __call__(self) -> None:
         tables = self._noise.tables(self._done * TARGETS, TARGETS, self._reaches.ticks)
         if self._alike > 1:
-            tables = {name: shared(table, self._of) for name, table in tables.items()}
+            tables = {name: rows_of_individuals(table, self._of) for name, table in tables.items()}
         trajectory = run(self._loop, self._individuals, self._steps, self._rest, self._reaches, tables)
         batch = trial_batch(
             self._loop,
@@ -96,7 +96,7 @@ def products(ticks: int, seeds: int) -> Any:
             rows @ weights
         for _ in range(ticks // 10):  # input, of ten ticks at once
             inputs @ weights
-        summed(amounts, noise, (activity, activity))
+        outer_sums(amounts, noise, (activity, activity))
 
     return once
 

@@ -221,7 +221,7 @@ def give(
     if not isinstance(parsed, dict):
         raise ServiceError(f'an input is a JSON object, such as {{"op": "task", "event": "start"}}, not {given}')
     with _errors(), _session(session, control, keys) as found:
-        _show(found.give(parsed))
+        _show(found.send_input(parsed))
 
 
 @ctl.command()
@@ -235,7 +235,7 @@ def get_decoder(
     import numpy as np
 
     with _errors(), _session(session, control, keys) as found:
-        reply = found.decoder()
+        reply = found.get_decoder()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
     try:
@@ -283,6 +283,6 @@ def watch(
                 while (left := draw_at - time.monotonic()) > 0 and not messages.over:
                     message = messages.next(timeout_s=left)
                     if message is not None:
-                        view.add(message.topic, message.payload)
+                        view.add(message)
                 live.update(view.shown(), refresh=True)
                 drawn += 1

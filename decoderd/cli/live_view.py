@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from decoderd.wire.message import Message
+from decoderd.wire.messages import Health, Metrics, Perturbation, Session, Tick, Trial
 
 # Half the width of the workspace that is drawn, m; its size in characters, which are twice as high as wide.
 REACH_M = 0.1
@@ -25,11 +28,11 @@ class View:
     """The latest values from a session's messages. `description` is the reply to `describe`."""
 
     description: Mapping[str, Any]
-    tick: Mapping[str, Any] = field(default_factory=dict)
+    tick: Tick | None = None
     trail: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TRAIL))
     outcomes: deque[str] = field(default_factory=lambda: deque(maxlen=TRIALS))
     perturbations: dict[str, str] = field(default_factory=dict)
-    health: Mapping[str, Any] = field(default_factory=dict)
+    health: Health | None = None
     missed: int = 0
     metrics: dict[str, Mapping[str, float]] = field(default_factory=dict)
     happened: str = ""
@@ -37,26 +40,26 @@ class View:
     def __post_init__(self) -> None:
         self.perturbations = {p["name"]: p["state"] for p in self.description["perturbations"] if p["state"] != "past"}
 
-    def add(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def add(self, message: Message) -> None:
         """Add one message."""
-        match topic:
-            case "tick":
-                self.tick = payload
-                self.trail.append((payload["c"][0], payload["c"][1]))
-            case "trial":
-                self.outcomes.append(payload["x"])
-            case "perturbation":
-                if payload["x"] in ("off", "removed"):
-                    self.perturbations.pop(payload["w"], None)
+        match message:
+            case Tick():
+                self.tick = message
+                self.trail.append((message.cursor[0], message.cursor[1]))
+            case Trial():
+                self.outcomes.append(message.outcome)
+            case Perturbation():
+                if message.event in ("off", "removed"):
+                    self.perturbations.pop(message.name, None)
                 else:
-                    self.perturbations[payload["w"]] = "on" if payload["x"] == "on" else "waiting"
-            case "health":
-                self.health = payload
-                self.missed += payload["m"]
-            case "metrics":
-                self.metrics[payload["w"]] = payload["f"]
-            case "session":
-                self.happened = f"{payload['x']} at tick {payload['k']} (incarnation {payload['i']})"
+                    self.perturbations[message.name] = "on" if message.event == "on" else "waiting"
+            case Health():
+                self.health = message
+                self.missed += message.missed_deadlines
+            case Metrics():
+                self.metrics[message.source] = message.values
+            case Session():
+                self.happened = f"{message.event} at tick {message.tick} (incarnation {message.run})"
 
     def shown(self) -> RenderableType:
         """The view as something that rich can print."""
@@ -73,8 +76,11 @@ class View:
         """Names and values shown beside the workspace."""
         session, tick = self.description, self.tick
         tick_s = session["tick_s"]
-        number = tick.get("k", session["tick"])
-        phase = PHASES[tick["p"]] if tick and tick["p"] < len(PHASES) else "-"
+        number = session["tick"] if tick is None else tick.tick
+        where = f"{session['day']}, -, -: -"
+        if tick is not None:
+            phase = PHASES[tick.phase] if tick.phase < len(PHASES) else "-"
+            where = f"{tick.day}, {tick.block}, {tick.trial}: {phase}"
         recent = Text()
         for outcome in self.outcomes:
             recent.append("●" if outcome == "success" else "·", style="green" if outcome == "success" else "red")
@@ -86,10 +92,7 @@ class View:
         rows = [
             ("session", Text(f"{session['session']}, speed {session['speed']}", style="bold")),
             ("time", Text(f"{number * tick_s:.1f} s, tick {number}")),
-            (
-                "day, block, trial",
-                Text(f"{tick.get('d', session['day'])}, {tick.get('b', '-')}, {tick.get('r', '-')}: {phase}"),
-            ),
+            ("day, block, trial", Text(where)),
             ("success", Text(rate)),
             ("", recent),
             ("perturbations", Text(perturbed, style="" if perturbed == "none" else "yellow")),
@@ -103,16 +106,16 @@ class View:
         return rows
 
 
-def _late(health: Mapping[str, Any]) -> str:
-    if not health:
+def _late(health: Health | None) -> str:
+    if health is None:
         return "-"
-    if health["l"] is None:
-        return f"no deadlines; {health['n'] / health['z']:.0f} ticks/s" if health["z"] else "no deadlines"
-    p50, p99, worst = health["l"]
+    if health.lateness_us is None:
+        return f"no deadlines; {health.ticks / health.wall_s:.0f} ticks/s" if health.wall_s else "no deadlines"
+    p50, p99, worst = health.lateness_us
     return f"{p50:.0f}, p99 {p99:.0f}, max {worst:.0f} us"
 
 
-def canvas(tick: Mapping[str, Any], trail: deque[tuple[float, float]]) -> Text:
+def canvas(tick: Tick | None, trail: Iterable[tuple[float, float]]) -> Text:
     """The workspace with trail, goal and cursor."""
     cells = [[" "] * COLUMNS for _ in range(ROWS)]
 
@@ -123,10 +126,10 @@ def canvas(tick: Mapping[str, Any], trail: deque[tuple[float, float]]) -> Text:
 
     for x, y in trail:
         put(x, y, "·")
-    if tick and tick["t"] is not None:
-        put(tick["t"][0], tick["t"][1], "O")
-    if tick:
-        put(tick["c"][0], tick["c"][1], "●")
+    if tick is not None and tick.goal is not None:
+        put(tick.goal[0], tick.goal[1], "O")
+    if tick is not None:
+        put(tick.cursor[0], tick.cursor[1], "●")
     text = Text("\n".join("".join(row) for row in cells))
     text.highlight_words(["O"], style="bold yellow")
     text.highlight_words(["●"], style="bold cyan")

@@ -32,7 +32,7 @@ def run(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the session; else the name of the --out directory, else protocol and seed."),
+        typer.Option(help="Name of the session; without it, the protocol's name and seed."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the protocol's seed.")] = None,
     speed: options.Speed = "realtime",
@@ -60,7 +60,7 @@ def run(
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += [f"schedule.days={days}"] if days is not None else []
     parsed = protocols.load(protocol, overrides)
-    named = session_name(name, out, parsed.session)
+    named = session_name(name, parsed.session)
     clock_for(speed, parsed.tick_s)  # refuses a speed that is none before anything is prepared
     source = _source(inputs)
     granting = options.lockstep(serve, speed, participant, silence, when_silent, inputs)
@@ -80,18 +80,13 @@ def run(
     output.session_summary(summary, json, out)
 
 
-def session_name(name: str | None, out: Path | None, otherwise: str) -> str:
-    """The name given, else that of the directory where it can be one, else `otherwise`. Raises ProtocolError."""
+def session_name(name: str | None, otherwise: str) -> str:
+    """The name given, else `otherwise`. Raises ProtocolError for one that no session can have."""
     from decoderd.wire.control import NAME
 
-    if name is None:
-        folder = out.resolve().name if out is not None else ""
-        return folder if re.fullmatch(NAME, folder) else otherwise
-    if not re.fullmatch(NAME, name):
-        raise ProtocolError(
-            f"--name {name!r}: expected letters, digits and _ . - (at most 64, a letter or digit first)", "name"
-        )
-    return name
+    if name is not None and not re.fullmatch(NAME, name):
+        raise ProtocolError(f"--name {name!r}: expected letters, digits and _ . - (at most 64, no sign first)", "name")
+    return name or otherwise
 
 
 def _begin(protocol: Protocol, name: str, directory: Path, interrupt: Interrupt) -> Begun:

@@ -1,4 +1,4 @@
-"""The contract of populations that can learn: part of that of all populations, skipped where `plastic` is None."""
+"""Conformance tests of populations that can learn; skipped where `plastic` is None."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decoderd.conformance.checks import finite, pure, same
 from decoderd.conformance.component import TIMING, ComponentContract, sample
 from decoderd.state import REACH, Cue, Reaches, TimeIndex
 
-# Ticks and trials of what is learned from; central differences of this size, and how well they agree.
+# Ticks and trials of the examples; step of central differences, and relative errors allowed.
 TICKS = 12
 TRIALS = 3
 SMALL = 1e-6
@@ -22,20 +22,20 @@ SUMS = 1e-9
 
 
 class Rows(NamedTuple):
-    """Random rows laid out (T, ..., B, width), looked up as draws are; what is looked up is noted."""
+    """Random rows of one tick, with the interface of `rng.Draws`; records the streams that were read."""
 
-    tables: Mapping[str, Array]
+    tables: Mapping[str, Array]  # (T, ..., B, width)
     t: int
-    noted: set[str]
+    read: set[str]
 
     def row(self, name: str) -> Array:
-        """Of this tick."""
-        self.noted.add(name)
+        """The row (..., B, width) of stream `name`."""
+        self.read.add(name)
         return self.tables[name][self.t]
 
 
 class Trials(NamedTuple):
-    """Trials that a population watches, whatever it does."""
+    """Trials with given cursors, which do not depend on the population."""
 
     start: Array  # (..., B, 2)
     goal: Array  # (..., B, 2)
@@ -43,13 +43,13 @@ class Trials(NamedTuple):
     tables: Mapping[str, Array]
 
     def of(self, place: Any) -> Trials:
-        """Those at `place` of the axes in front of the last."""
+        """The trials at index `place` of the axes in front of the last."""
         tables = {name: table[:, *place] for name, table in self.tables.items()}
         return Trials(self.start[place], self.goal[place], self.shown[:, *place], tables)
 
 
 class Watched(NamedTuple):
-    """What came of them."""
+    """Results of a population in such trials."""
 
     rates: Array  # (T, ..., B, N)
     trace: Any
@@ -58,16 +58,16 @@ class Watched(NamedTuple):
 
 
 class PlasticContract(ComponentContract):
-    """What learning needs of a population. Counts play no part: gradients are of rates.
+    """Tests of the functions that learning needs. Gradients are of rates, so counts are not used.
 
-    Override `last_tick_counts` for a kind whose noise in the last tick is eligible as well, and `free` for one some
-    of whose parameters never change.
+    Override `last_tick_counts` for a kind whose eligibility includes the last tick, and `free` for a kind with
+    parameters that never change.
     """
 
     last_tick_counts = False
 
     def loaded(self) -> Any:
-        """Parameters of the example."""
+        """The parameters of the example."""
         raise NotImplementedError
 
     # --- helpers ------------------------------------------------------------------------------------------------
@@ -77,17 +77,17 @@ class PlasticContract(ComponentContract):
         return np.ones_like(getattr(parameters, name))
 
     def plastic(self) -> Any:
-        """What the kind has, or the test is skipped."""
+        """The kind's `plastic`; skips the test where it is None."""
         if self.component.plastic is None:
             pytest.skip("this kind does not learn")
         return self.component.plastic
 
     def planned(self) -> Any:
-        """Constants."""
+        """The kind's constants."""
         return self.component.plan(self.config(), TIMING)
 
     def trials(self, parameters: Any, *lead: int) -> Trials:
-        """Made-up trials (..., B)."""
+        """Random trials (..., B)."""
         draw, shape = sample(13), (*lead, TRIALS)
         tables = {}
         for name, spec in self.component.streams(self.planned(), parameters).items():
@@ -98,31 +98,31 @@ class PlasticContract(ComponentContract):
         return Trials(draw.normal(0, 0.01, (*shape, 2)), goal, draw.normal(0, 0.03, (TICKS, *shape, 4)), tables)
 
     def watch(self, parameters: Any, trials: Trials) -> Watched:
-        """Every tick of these trials."""
+        """Run every tick of these trials."""
         plan = self.planned()
         state = self.component.init(plan, parameters, trials.shown[0])
         rates, states, read = [], [], []
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
             cue = Cue(trials.goal, 0.01, REACH, 0, 1, None if t else trials.start, ())
-            moment = TimeIndex(t, 1, t, 0)
-            state, fired, _ = self.component.rates(plan, parameters, state, cue, trials.shown[t], moment, draws)
+            time = TimeIndex(t, 1, t, 0)
+            state, fired, _ = self.component.rates(plan, parameters, state, cue, trials.shown[t], time, draws)
             rates.append(fired)
             states.append(state)
-            read.append(draws.noted)
+            read.append(draws.read)
         plastic = self.plastic()
         trace = plastic.trace(states)
         same(trace, plastic.trace([pure(plastic.keep, state) for state in states]), where="trace")
         return Watched(np.stack(rates), trace, read, states)
 
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
-        """Of sum(on_rates * rates): by plastic field, and by the positions that came in (T, ..., B, 2)."""
+        """Gradients of sum(on_rates * rates) by plastic field, and by positions as seen (T, ..., B, 2)."""
         plan, plastic = self.planned(), self.plastic()
         ahead: Any = None
         each: list[Array] = []
         for t in reversed(range(TICKS)):
-            ahead, push = pure(plastic.backward, plan, parameters, trace, t, on_rates[t], ahead)
-            each.insert(0, push)
+            ahead, by_input = pure(plastic.backward, plan, parameters, trace, t, on_rates[t], ahead)
+            each.insert(0, by_input)
         input_gradient = np.stack(each, axis=-3)
         fields = tuple(plastic.fields.values())
         seen = pure(plastic.feedback_gradient, plan, parameters, trace, 0, input_gradient)
@@ -130,32 +130,32 @@ class PlasticContract(ComponentContract):
             seen[3:5],
             pure(plastic.feedback_gradient, plan, parameters, trace, 3, input_gradient[..., 3:5, :, :]),
             SUMS,
-            "seen in two ticks alone",
+            "feedback gradient of two ticks alone",
         )
         return pure(plastic.parameter_gradient, plan, parameters, trace, input_gradient, fields), seen
 
     def eligible(self, parameters: Any, trace: Any, amounts: Array) -> dict[str, Array]:
-        """Eligibility of every plastic field."""
+        """The eligibility of every plastic field."""
         plastic = self.plastic()
         fields = tuple(plastic.fields.values())
         return pure(plastic.eligibility, self.planned(), parameters, trace, amounts, fields)
 
     # --- tests --------------------------------------------------------------------------------------------------
 
-    def test_plastic_parts_are_fields_of_the_parameters(self) -> None:
+    def test_plastic_fields_are_fields_of_the_parameters(self) -> None:
         plastic, parameters = self.plastic(), self.loaded()
         assert set(plastic.fields) <= {"input", "recurrent", "bias"}
         assert plastic.fields
         assert set(plastic.fields.values()) <= set(parameters._fields)
 
-    def test_what_is_drawn_for_the_start_is_read_there_and_nowhere_else(self) -> None:
+    def test_streams_at_start_are_read_in_the_first_tick_only(self) -> None:
         plastic, parameters = self.plastic(), self.loaded()
         first, *others = self.watch(parameters, self.trials(parameters)).read
         assert set(plastic.at_start) <= first
         assert not any(set(plastic.at_start) & read for read in others)
 
-    def test_lag(self) -> None:
-        """What is displayed in a tick matters `lag` ticks later, and no sooner; never, where there is no lag."""
+    def test_a_displayed_cursor_has_its_effect_after_the_lag(self) -> None:
+        """The cursor displayed in a tick has its first effect `lag` ticks later; none where there is no lag."""
         self.plastic()
         parameters = self.loaded()
         if self.component.lag is None:
@@ -189,8 +189,8 @@ class PlasticContract(ComponentContract):
                 expected[name] = expected[name] + amounts[k] * each
         same(expected, together, SUMS, "eligibility")
 
-    def test_eligibility_of_the_last_tick(self) -> None:
-        """Left out, unless the kind says that its noise matters."""
+    def test_eligibility_leaves_out_the_last_tick(self) -> None:
+        """Unless `last_tick_counts` is set."""
         self.plastic()
         parameters, ones = self.loaded(), np.ones(TRIALS)
         trials = self.trials(parameters)
@@ -202,7 +202,7 @@ class PlasticContract(ComponentContract):
             again = self.eligible(parameters, self.watch(parameters, trials._replace(tables=tables)).trace, ones)
             assert any((found[name] != again[name]).any() for name in found) == changes
 
-    def test_gradient_by_parameters_is_that_of_central_differences(self) -> None:
+    def test_gradient_by_parameters_equals_central_differences(self) -> None:
         self.plastic()
         parameters, draw = self.loaded(), sample(15)
         trials = self.trials(parameters)
@@ -219,7 +219,7 @@ class PlasticContract(ComponentContract):
             expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
             same(expected, float((gradient * way).sum()), DIFFERENCES, f"along {name}")
 
-    def test_gradient_by_what_was_displayed_is_that_of_central_differences(self) -> None:
+    def test_gradient_by_displayed_cursors_equals_central_differences(self) -> None:
         self.plastic()
         parameters, draw = self.loaded(), sample(16)
         trials = self.trials(parameters)
@@ -236,39 +236,39 @@ class PlasticContract(ComponentContract):
         found = float((seen[lag:] * way[: TICKS - lag, ..., :2]).sum())
         same(expected, found, DIFFERENCES, "along the display")
 
-    def average(self, parameters: Any, trials: Trials, weights: Array) -> tuple[Array, Any]:
-        """What the squared distance of weights (T, ..., B, 2, N) times rates from (1, 0) is expected to be."""
+    def expected_loss(self, parameters: Any, trials: Trials, weights: Array) -> tuple[Array, Any]:
+        """Expected loss and its gradient, where weights (T, ..., B, 2, N) times rates are to reach (1, 0)."""
         watched = self.watch(parameters, trials)
-        left = np.einsum("t...bin,t...bn->...bi", weights, watched.rates) - np.array([1.0, 0.0])
+        error = np.einsum("t...bin,t...bn->...bi", weights, watched.rates) - np.array([1.0, 0.0])
         rows = []
         for axis in (0, 1):
             ahead, input_gradient = None, []
             for t in reversed(range(TICKS)):
-                ahead, push = self.plastic().backward(
+                ahead, by_input = self.plastic().backward(
                     self.planned(), parameters, watched.trace, t, weights[t][..., axis, :], ahead
                 )
-                input_gradient.append(push)
+                input_gradient.append(by_input)
             rows.append(np.stack(input_gradient[::-1]))
         Z, fields = np.stack(rows, axis=-2), tuple(self.plastic().fields.values())
         found: tuple[Array, Any] = self.plastic().expected_loss(
-            self.planned(), parameters, watched.trace, Z, left, fields
+            self.planned(), parameters, watched.trace, Z, error, fields
         )
         return found
 
-    def weighed(self, parameters: Any) -> Array:
-        """Made-up weights of the rates in every tick, which leave distances of about 1."""
+    def weights_of_rates(self, parameters: Any) -> Array:
+        """Random weights of the rates in every tick, with errors of about 1."""
         shape = (TICKS, TRIALS, 2, self.component.units(parameters))
         return sample(18).normal(size=shape) * TIMING.tick_s / np.sqrt(shape[-1] * TICKS)
 
-    def test_what_is_expected_does_not_depend_on_what_noise_did(self) -> None:
+    def test_the_expected_loss_is_the_mean_over_noise(self) -> None:
         if self.plastic().expected_loss is None:
             pytest.skip("the expected loss of this kind has no closed form")
         parameters, trials = self.loaded(), self.trials(self.loaded())
-        weights = self.weighed(parameters)
-        expected, _ = self.average(parameters, trials, weights)
+        weights = self.weights_of_rates(parameters)
+        expected, _ = self.expected_loss(parameters, trials, weights)
         assert expected.shape == (TRIALS,)
         other = {name: table[::-1] for name, table in trials.tables.items()}
-        again, _ = self.average(parameters, trials._replace(tables=other), weights)
+        again, _ = self.expected_loss(parameters, trials._replace(tables=other), weights)
         same(expected, again, SUMS, "expected square")
         one, draw = trials.of(np.s_[:1,]), sample(19)
         many = 4000  # trials like the first
@@ -276,44 +276,44 @@ class PlasticContract(ComponentContract):
         start, goal, shown = (np.repeat(field, many, axis=-2) for field in (one.start, one.goal, one.shown))
         alike = Trials(start, goal, shown, tables)
         rates = self.watch(parameters, alike).rates
-        left = np.einsum("tin,tbn->bi", weights[:, 0], rates) - np.array([1.0, 0.0])
-        squares = (left**2).sum(axis=-1)
+        error = np.einsum("tin,tbn->bi", weights[:, 0], rates) - np.array([1.0, 0.0])
+        squares = (error**2).sum(axis=-1)
         assert abs(squares.mean() - expected[0]) < 4 * squares.std() / np.sqrt(many)
 
-    def test_the_gradient_of_what_is_expected_is_that_of_central_differences(self) -> None:
+    def test_the_gradient_of_the_expected_loss_equals_central_differences(self) -> None:
         if self.plastic().expected_loss is None:
             pytest.skip("the expected loss of this kind has no closed form")
         parameters, draw = self.loaded(), sample(20)
-        trials, weights, amounts = self.trials(parameters), self.weighed(parameters), draw.normal(size=TRIALS)
-        _, gradient = self.average(parameters, trials, weights)
+        trials, weights, amounts = self.trials(parameters), self.weights_of_rates(parameters), draw.normal(size=TRIALS)
+        _, gradient = self.expected_loss(parameters, trials, weights)
         for name, found in gradient(amounts).items():
             value = getattr(parameters, name)
             assert found.shape == value.shape
             way = draw.normal(size=value.shape) * self.free(name, parameters)
             ahead, behind = (
-                self.average(parameters._replace(**{name: value + e * way}), trials, weights)[0]
+                self.expected_loss(parameters._replace(**{name: value + e * way}), trials, weights)[0]
                 for e in (SMALL, -SMALL)
             )
             expected = float(amounts @ (ahead - behind)) / (2 * SMALL)
             same(expected, float((found * way).sum()), DIFFERENCES, f"along {name}")
 
-    def test_what_is_there_is_not_refused(self) -> None:
+    def test_the_example_is_not_rejected(self) -> None:
         if self.plastic().reject is None:
             pytest.skip("this kind rejects no parameters")
         assert pure(self.plastic().reject, self.loaded()) == ""
 
-    def test_individuals_at_once_are_individuals_one_by_one(self) -> None:
-        """Parameters with an axis of seeds in front, trials with the same."""
+    def test_a_batch_of_individuals_equals_each_individual_alone(self) -> None:
+        """Parameters and trials with an axis of seeds in front."""
         self.plastic()
         one, draw = self.loaded(), sample(17)
-        people = [one, type(one)(*(field * 1.1 for field in one))]
-        several = type(one)(*(np.stack(field) for field in zip(*people, strict=True)))
-        trials = self.trials(one, len(people))
+        individuals = [one, type(one)(*(field * 1.1 for field in one))]
+        several = type(one)(*(np.stack(field) for field in zip(*individuals, strict=True)))
+        trials = self.trials(one, len(individuals))
         watched = self.watch(several, trials)
-        on_rates, amounts = draw.normal(size=watched.rates.shape), draw.normal(size=(len(people), TRIALS))
+        on_rates, amounts = draw.normal(size=watched.rates.shape), draw.normal(size=(len(individuals), TRIALS))
         gradient, seen = self.gradient(several, watched.trace, on_rates)
         eligible = self.eligible(several, watched.trace, amounts)
-        for seed, alone in enumerate(people):
+        for seed, alone in enumerate(individuals):
             its = self.watch(alone, trials.of((seed,)))
             same(watched.rates[:, seed], its.rates, SUMS, f"rates of individual {seed}")
             by_parameters, by_position = self.gradient(alone, its.trace, on_rates[:, seed])
@@ -323,14 +323,14 @@ class PlasticContract(ComponentContract):
             for name, expected in self.eligible(alone, its.trace, amounts[seed]).items():
                 same(eligible[name][seed], expected, SUMS, f"eligibility of individual {seed}")
 
-    def test_a_rollout_is_the_ticks_one_by_one(self) -> None:
-        """Counts, and credit by the trace, of several individuals at once."""
+    def test_a_rollout_equals_its_ticks_one_by_one(self) -> None:
+        """Counts and eligibilities of several individuals at once."""
         plastic, one = self.plastic(), self.loaded()
         if plastic.rollout is None:
             pytest.skip("this kind has no rollout of its own")
         several = type(one)(*(np.stack([field, 1.1 * field]) for field in one))
         trials = self.trials(one, 2)
-        trials.shown[0, ..., :2] = trials.start  # where trials begin is what is shown first
+        trials.shown[0, ..., :2] = trials.start  # the first cursor is the start
         watched = self.watch(several, trials)
         tables = {name: rows[:1] if name in plastic.at_start else rows for name, rows in trials.tables.items()}
         cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
@@ -342,11 +342,13 @@ class PlasticContract(ComponentContract):
             _, expected = self.component.spikes(plan, several, watched.states[t], watched.rates[t], draws)
             same(expected, batch_rollout.spikes(t, cursors), SUMS, f"counts of tick {t}")
         amounts = sample(18).normal(size=(2, TRIALS))
-        for name, credit in self.eligible(several, watched.trace, amounts).items():
-            same(credit, self.eligible(several, batch_rollout.trace(), amounts)[name], SUMS, f"eligibility, {name}")
+        for name, eligibility in self.eligible(several, watched.trace, amounts).items():
+            same(
+                eligibility, self.eligible(several, batch_rollout.trace(), amounts)[name], SUMS, f"eligibility, {name}"
+            )
 
-    def test_manual(self) -> None:
-        """Manual control is the same population under another plan, and a map from its counts to a control."""
+    def test_manual_control_is_another_plan_and_a_map_of_counts(self) -> None:
+        """Manual control: constants of the same type, and a map (2, N) from counts to an arm's control."""
         if self.component.manual is None:
             pytest.skip("this kind has no manual control")
         parameters = self.loaded()

@@ -1,4 +1,4 @@
-"""The contract of populations."""
+"""Conformance tests of population kinds: the contract of `decoderd.populations.contract`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICKS = 4 * TIMING.bin_ticks
 
 
 class Ticks(NamedTuple):
-    """What a population did, tick after tick."""
+    """Rates, counts and intended velocities of a run."""
 
     rates: Array  # (ticks, B, N)
     counts: NDArray[Any]  # (ticks, B, N)
@@ -30,27 +30,30 @@ class Ticks(NamedTuple):
 
 
 class PopulationContract(PlasticContract):
-    """Override `example` for a kind that reads a file. Kinds that learn keep `PlasticContract` as well."""
+    """Tests of a population kind. Override `example` for a kind that reads a file.
+
+    Kinds that learn keep the contract of `PlasticContract` as well.
+    """
 
     family = "populations"
 
     def example(self) -> dict[str, NDArray[Any]]:
-        """Arrays of a small file; {} for a kind that draws its individuals."""
+        """The arrays of a small file; {} for a kind that draws its individuals."""
         return {}
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
     def loaded(self) -> Any:
-        """Parameters of the example."""
+        """The parameters of the example."""
         return self.component.load(self.config(), generator(1, "contract"), self.example())
 
     def cue(self, batch: int, goal: bool = True) -> Cue:
-        """A target to the upper right, or none."""
+        """A cue with a target to the upper right, or without a target."""
         place = np.repeat([[0.05, 0.03]], batch, axis=0)
         return Cue(place if goal else None, 0.01, REACH, 0, 1, None, ())
 
     def run(self, seeds: tuple[int, ...], parameters: Any, goal: bool = True, again: bool = False) -> Ticks:
-        """Some bins with a cursor that does at once what is intended; `again`: restored from a checkpoint each tick."""
+        """Run some bins with a cursor that moves as intended; `again`: restore a checkpoint in each tick."""
         plan = self.component.plan(self.config(), TIMING)
         streams = open_streams(seeds, "contract", self.component.streams(plan, parameters))
         cursor = np.zeros((len(seeds), 4))
@@ -60,9 +63,9 @@ class PopulationContract(PlasticContract):
             if again:
                 state, parameters = restored(state), restored(parameters)
             draws = Draws(streams, 1, tick)
-            moment = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks)
+            time = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks)
             cue = self.cue(len(seeds), goal)
-            state, rates, intent = self.component.rates(plan, parameters, state, cue, cursor, moment, draws)
+            state, rates, intent = self.component.rates(plan, parameters, state, cue, cursor, time, draws)
             state, spikes = self.component.spikes(plan, parameters, state, rates, draws)
             counts = spikes[COUNTS]
             cursor = np.hstack([cursor[:, POSITION] + intent * TIMING.tick_s, intent])
@@ -86,28 +89,28 @@ class PopulationContract(PlasticContract):
         assert isinstance(self.component.units(one), int)
         assert self.component.units(one) >= 1
 
-    def test_wrong_arrays_are_named(self) -> None:
+    def test_errors_name_the_invalid_array(self) -> None:
         for name, array in self.example().items():
-            spoilt = np.array(array, dtype=np.float64)
-            spoilt.flat[-1] = np.nan
-            for wrong in (array[np.newaxis], spoilt, np.full(array.shape, "x")):
+            invalid = np.array(array, dtype=np.float64)
+            invalid.flat[-1] = np.nan
+            for wrong in (array[np.newaxis], invalid, np.full(array.shape, "x")):
                 with pytest.raises(ArrayError, match=name) as caught:
                     self.component.load(self.config(), generator(1, "x"), {**self.example(), name: wrong})
                 assert caught.value.field == name
 
-    def test_overnight(self) -> None:
+    def test_overnight_is_reproducible_and_keeps_the_units(self) -> None:
         config, parameters = self.config(), self.loaded()
         before = snapshot(parameters)
         one, other = (self.component.overnight(config, parameters, generator(1, "night", 3)) for _ in range(2))
         same(one, other, where="parameters of the next day")
-        same(before, parameters, where="parameters, after the night")
+        same(before, parameters, where="parameters, after overnight")
         assert type(one) is type(parameters)
         assert self.component.units(one) == self.component.units(parameters)
 
     # --- ticks --------------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("goal", [True, False])
-    def test_rates_and_counts(self, goal: bool) -> None:
+    def test_rates_and_counts_have_shapes_and_finite_numbers(self, goal: bool) -> None:
         parameters = self.loaded()
         rates, counts, intents = self.run((1, 2, 3), parameters, goal)
         n = self.component.units(parameters)
@@ -117,7 +120,7 @@ class PopulationContract(PlasticContract):
         if not self.component.signed:
             assert (rates >= 0).all()
             assert (counts >= 0).all()
-        expected = self.component.drawn and counts.dtype == np.float64  # not drawn, but what was to be expected
+        expected = self.component.drawn and counts.dtype == np.float64  # expected counts instead of drawn ones
         if self.component.drawn and not expected:
             assert counts.dtype.kind == "u"
         assert expected or (counts == np.floor(counts)).all()
@@ -126,7 +129,7 @@ class PopulationContract(PlasticContract):
         assert self.component.channels[0] == COUNTS
         assert len(set(self.component.channels)) == len(self.component.channels)
 
-    def test_streams(self) -> None:
+    def test_streams_are_valid(self) -> None:
         parameters = self.loaded()
         plan = self.component.plan(self.config(), TIMING)
         valid_streams(pure(self.component.streams, plan, parameters))
@@ -138,24 +141,24 @@ class PopulationContract(PlasticContract):
         cursor = np.zeros((2, 4))
         state = pure(self.component.init, plan, parameters, cursor)
         for tick in range(2 * TIMING.bin_ticks):
-            moment, draws = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
+            time, draws = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
             seen = cursor + 0.001 * tick
             state, rates, _ = pure(
-                self.component.rates, plan, parameters, state, self.cue(2, tick > 3), seen, moment, draws
+                self.component.rates, plan, parameters, state, self.cue(2, tick > 3), seen, time, draws
             )
             storable(state)
             state, spikes = pure(self.component.spikes, plan, parameters, state, rates, draws)
             storable(state)
-            assert tuple(spikes) == self.component.channels, "the channels that the kind names, in this order"
+            assert tuple(spikes) == self.component.channels, "channels: those of the kind, in its order"
             for channel, counts in spikes.items():
                 assert counts.shape == rates.shape, channel
                 finite(counts)
 
-    def test_a_resumed_population_goes_on_bit_for_bit(self) -> None:
+    def test_a_restored_population_continues_with_the_same_bits(self) -> None:
         parameters = self.loaded()
         same(self.run((1,), parameters), self.run((1,), parameters, again=True))
 
-    def test_a_batch_is_its_seeds(self) -> None:
+    def test_a_batch_equals_each_seed_alone(self) -> None:
         parameters = self.loaded()
         together = self.run((1, 2, 3), parameters)
         for b, seed in enumerate((1, 2, 3)):
@@ -165,7 +168,7 @@ class PopulationContract(PlasticContract):
             whole = alone.counts.dtype.kind != "f"
             same(together.counts[:, b : b + 1], alone.counts, 0.0 if whole else 1e-10, f"counts {b}")
 
-    def test_a_silent_unit_leaves_the_others_spikes_alone(self) -> None:
+    def test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged(self) -> None:
         parameters = self.loaded()
         plan = self.component.plan(self.config(), TIMING)
         streams = open_streams((1,), "contract", self.component.streams(plan, parameters))

@@ -22,7 +22,7 @@ from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Loop, Trajectory
-from decoderd.rollout.rollout import shared
+from decoderd.rollout.rollout import rows_of_individuals
 from decoderd.state import Parameters, Reaches
 from decoderd.tasks import timed_reach
 from decoderd.tasks.trial import REACH
@@ -166,7 +166,7 @@ def draw_trials(batch: SessionBatch, day: int, first: int, count: int) -> TrialD
         else:
             drawn = stream.rows(day, first * length, count * length).swapaxes(0, 1)
             drawn = drawn.reshape(len(drawn), count, length, -1)[:, :, plan.rest :]
-            tables[name] = shared(np.moveaxis(drawn, 2, 0), batch.seed_index)  # (ticks, S, B, width)
+            tables[name] = rows_of_individuals(np.moveaxis(drawn, 2, 0), batch.seed_index)
     targets = numbers % plan.targets
     goal = np.broadcast_to(plan.places[targets], (len(batch.seed_index), count, 2))
     return TrialDraws(Reaches(start[batch.seed_index], goal, plan.reach, plan.hold), tables, targets)

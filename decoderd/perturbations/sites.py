@@ -138,7 +138,7 @@ def _of_command(change: Callable[[Any, Any], Any], command: Command, context: Pe
 
     return {
         "command": jacobian(lambda v: velocity(v, context.cursor), command.velocity),
-        "pulled": jacobian(lambda at: velocity(command.velocity, at), context.cursor),
+        "command_by_cursor": jacobian(lambda at: velocity(command.velocity, at), context.cursor),
     }
 
 

@@ -1,13 +1,12 @@
-"""A population on an intrinsic manifold: latents that carry the intended direction, plus variance the units share
-along the manifold and variance of their own, from a factor-analysis model (`decoderd fit` makes one of a recording).
+"""Population `manifold`: Poisson units driven by a few latents, from a factor-analysis model of a recording.
 
-Once a decoder bin, latents and private deviations are drawn,
+`decoderd fit` makes the model. In every decoder bin, latents z and private deviations m are drawn:
 
     z = resting + e (harmonics of the intended direction) @ tuning + S n,      n ~ N(0, I_q)
     mean_i = max(0, baseline_i + (loadings z)_i + private_i m_i),              m ~ N(0, I_N)
 
-with e the effort, intended speed over the reference speed (at most 1), and mean_i counts a bin. Within the bin
-counts are Poisson at constant rates, so any tick that divides the bin gives the same statistics.
+with e the effort, intended speed over the reference speed (at most 1), and mean_i in counts per bin. Within a bin
+counts are Poisson at constant rates, so every tick that divides the bin gives the same statistics.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from decoderd.state import Cue, TimeIndex, Timing
 
 
 class ManifoldConfig(ComponentConfig):
-    """`file` is a population .npz of `decoderd fit`."""
+    """A population fitted to a recording; `file` is a population .npz of `decoderd fit`."""
 
     kind: Literal["manifold"] = "manifold"
     file: Path
@@ -41,7 +40,7 @@ class ManifoldConfig(ComponentConfig):
 
 @stored("populations.manifold.parameters")
 class Parameters(NamedTuple):
-    """The individual. q latents, N units, h harmonics; counts are per bin of `bin_s`."""
+    """The fitted individual: q latents, N units, h harmonics; counts are per bin of `bin_s`."""
 
     baseline: Array  # (N,) counts
     loadings: Array  # (N, q) counts per unit of latent
@@ -53,7 +52,7 @@ class Parameters(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants, computed once."""
 
     subject: subject.Plan
     reference_speed_m_s: float
@@ -62,14 +61,14 @@ class Plan(NamedTuple):
 
 @stored("populations.manifold.state")
 class State(NamedTuple):
-    """The subject, and the rates of this bin."""
+    """State of the subject, and the rates of this bin."""
 
     subject: subject.State
     rates: Array  # (B, N) Hz
 
 
 def load(config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """The fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
+    """Read the fitted individual. Raises ArrayError where arrays are missing or do not fit together."""
     require_arrays(arrays, Parameters._fields, "a manifold population")
     loadings = check_array("loadings", arrays["loadings"], (None, None))
     n, q = loadings.shape
@@ -92,17 +91,17 @@ def load(config: ManifoldConfig, generator: np.random.Generator, arrays: Mapping
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """Number of units N."""
     return len(parameters.baseline)
 
 
 def plan(config: ManifoldConfig, timing: Timing) -> Plan:
-    """Nothing but the subject needs working out."""
+    """Constants: those of the subject, the reference speed and the tick."""
     return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, np.array(timing.tick_s))
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """Motor noise, shared and private deviations, spikes."""
+    """Random numbers of a tick: motor noise, shared and private deviations, spikes."""
     n, q = parameters.loadings.shape
     return {
         "motor": Spec("normal", 2),
@@ -113,40 +112,40 @@ def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
 
 
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
-    """At the baseline."""
+    """The state at the start of a day: rates at the baseline."""
     resting = np.repeat(parameters.baseline[np.newaxis], len(cursor), axis=0) / parameters.bin_s
     return State(subject.init(plan.subject, cursor), resting)
 
 
 def harmonics(angle: Array, count: int) -> Array:
-    """(B, 2 count): cos a, sin a, cos 2a, sin 2a, ... of angles (B,)."""
+    """Cosines and sines (B, 2 count) of the first `count` multiples of angles (B,): cos a, sin a, cos 2a, ..."""
     multiples = angle[:, np.newaxis] * np.arange(1, count + 1)
     return np.stack([np.cos(multiples), np.sin(multiples)], axis=2).reshape(len(angle), 2 * count)
 
 
 def mean_latents(parameters: Parameters, angle: Array, effort: Array) -> Array:
-    """(B, q) latents when directions (B,) rad are intended with efforts (B,) in 0..1."""
+    """Mean latents (B, q) at intended directions (B,) in rad and efforts (B,) in 0..1."""
     waves = harmonics(angle, len(parameters.tuning) // 2)
     return parameters.resting + effort[:, np.newaxis] * (waves @ parameters.tuning)
 
 
 def mean_counts(parameters: Parameters, latents: Array, private: Array | float = 0.0) -> Array:
-    """(B, N) expected counts of a bin at latents (B, q) and private deviations (B, N), in SD."""
+    """Expected counts (B, N) of a bin at latents (B, q) and private deviations (B, N), in SD."""
     return np.maximum(parameters.baseline + latents @ parameters.loadings.T + parameters.private * private, 0.0)
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, time: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
-    """Rates (B, N) in Hz: new ones when a bin begins, the same until it ends."""
-    inner, u = subject.intend(plan.subject, state.subject, cue.goal, seen, draws.row("motor"))
-    if moment.bin_tick:
-        return state._replace(subject=inner), state.rates, u
+    """Rates (B, N) in Hz: drawn in the first tick of a bin, constant until its last."""
+    subject_state, u = subject.intend(plan.subject, state.subject, cue.goal, seen, draws.row("motor"))
+    if time.bin_tick:
+        return state._replace(subject=subject_state), state.rates, u
     effort = np.minimum(np.hypot(u[:, 0], u[:, 1]) / plan.reference_speed_m_s, 1.0)
     latents = mean_latents(parameters, np.arctan2(u[:, 1], u[:, 0]), effort)
     latents = latents + draws.row("shared") @ parameters.shared.T
-    fresh = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s
-    return State(inner, fresh), fresh, u
+    drawn = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s
+    return State(subject_state, drawn), drawn, u
 
 
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:

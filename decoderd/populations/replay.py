@@ -1,4 +1,7 @@
-"""Replay: the counts of a recording, bin after bin, whatever the cursor does. The end is followed by the beginning."""
+"""Population `replay`: the counts of a recording, bin by bin, independent of task and cursor.
+
+After the last bin of the recording the first one follows.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,14 @@ class Parameters(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants, computed once."""
 
-    last: int  # tick of the bin in which its counts are given
+    last: int  # index within the bin of the tick that gives its counts
     tick_s: float
 
 
 def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
+    """Read the recording. Raises ArrayError unless `counts` holds whole numbers from 0 to 65535."""
     require_arrays(arrays, ("counts",), "a replayed population")
     recorded = check_array("counts", arrays["counts"], (None, None))
     bad = np.argwhere((recorded < 0) | (recorded > 65535) | (recorded != np.floor(recorded)))
@@ -53,39 +56,39 @@ def load(config: ReplayConfig, generator: np.random.Generator, arrays: Mapping[s
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """Number of units N."""
     return parameters.recorded.shape[1]
 
 
 def plan(config: ReplayConfig, timing: Timing) -> Plan:
-    """A recorded bin's counts come in the last tick of the decoder's bin."""
+    """Constants: a recorded bin is given in the last tick of the decoder's bin."""
     return Plan(timing.bin_ticks - 1, timing.tick_s)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """None: nothing here is random."""
+    """No streams: nothing is random."""
     return {}
 
 
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> int:
-    """The next row to replay."""
+    """Start at the first bin; the state is the index of the next bin to give."""
     return 0
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: int, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
+    plan: Plan, parameters: Parameters, state: int, cue: Cue, seen: Array, time: TimeIndex, draws: Draws
 ) -> tuple[int, Array, Array]:
-    """The recorded counts as a rate (Hz) in the last tick of a bin, none before; no intention is known."""
+    """The recorded counts as rates (B, N) in Hz in the last tick of a bin, 0 before; the intended velocity is 0."""
     batch = len(seen)
-    unknown = np.zeros((batch, 2))
-    if moment.bin_tick != plan.last:
-        return state, np.zeros((batch, units(parameters))), unknown
+    intent = np.zeros((batch, 2))
+    if time.bin_tick != plan.last:
+        return state, np.zeros((batch, units(parameters))), intent
     row = np.repeat(parameters.recorded[state][np.newaxis], batch, axis=0)
-    return (state + 1) % len(parameters.recorded), row / plan.tick_s, unknown
+    return (state + 1) % len(parameters.recorded), row / plan.tick_s, intent
 
 
 def spikes(plan: Plan, parameters: Parameters, state: int, rates: Array, draws: Draws) -> tuple[int, Spikes]:
-    """The recorded counts (B, N) again."""
+    """The recorded counts (B, N), computed back from rates."""
     recorded = np.rint(rates * plan.tick_s)
     return state, {COUNTS: recorded.astype(np.uint8 if recorded.max() < 256 else np.uint16)}
 

@@ -1,13 +1,13 @@
-"""The simulated subject: a linear-quadratic regulator that means to bring the cursor to the target.
+"""The simulated subject: a linear-quadratic regulator that moves the cursor to the target.
 
-It believes that the cursor's velocity v follows its intended velocity u with a lag, the smoothing of the decoder:
+Its internal model: the cursor's velocity v follows the intended velocity u with a lag, as a decoder smooths:
 
     p' = p + dt v,    v' = v + (dt / lag) (u - v)
 
 and minimises the sum of |p - goal|^2 / position_scale^2 + |v|^2 / speed_scale^2 + |u|^2 / effort_scale^2 by the
-infinite-horizon feedback u = -L [p - goal; v], L from the discrete algebraic Riccati equation. It sees the cursor
-late by the visual delay, and carries it forward to now by what it has meant to do since, that is, by its internal
-model of the cursor. Its intention is limited in speed, and noisy.
+infinite-horizon feedback u = -L [p - goal; v], L from the discrete algebraic Riccati equation. The subject sees the
+cursor after the visual delay. It corrects for the delay with its internal model, as a Smith predictor does. The
+intended velocity is limited in speed, and noisy.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class SubjectConfig(Config):
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants, computed once."""
 
-    L: Array  # (4, 2): u = -(cursor - goal) @ L, the goal at rest, so that of the goal only
-    L_position: Array  # (2, 2), its first rows, is needed
-    carry: Array  # (4, 4) and
-    follow: Array  # (2, 4): model @ carry + u @ follow is the model one tick later
+    L: Array  # (4, 2) feedback gain: u = -cursor @ L + goal @ L_position
+    L_position: Array  # (2, 2) its rows for positions; the goal is at rest
+    A: Array  # (4, 4) of the internal model: model @ A + u @ B is the model one tick later
+    B: Array  # (2, 4)
     delay: int  # ticks
     max_speed_m_s: Array  # ()
     noise_m_s: Array  # (), SD a tick
@@ -53,10 +53,10 @@ class Plan(NamedTuple):
 
 @stored("populations.subject.state")
 class State(NamedTuple):
-    """What the subject remembers."""
+    """The subject's memory: its internal model of the cursor, and prediction errors on their way to it."""
 
-    model: Array  # (B, 4): a cursor that obeyed its intentions as it believes cursors do
-    surprise: DelayLine  # of (B, 4): displayed cursor minus model
+    model: Array  # (B, 4) the cursor as predicted from the intended velocities alone
+    errors: DelayLine  # of (B, 4): displayed cursor minus model
 
 
 def gain(config: SubjectConfig, tick_s: float) -> Array:
@@ -75,7 +75,7 @@ def _one_axis(config: SubjectConfig, tick_s: float) -> tuple[Array, Array]:
 
 
 def plan(config: SubjectConfig, timing: Timing) -> Plan:
-    """Solve for the feedback gain, and put times in ticks."""
+    """Constants: the feedback gain, the internal model, and the delay in ticks."""
     A, B = _one_axis(config, timing.tick_s)
     L = gain(config, timing.tick_s)
     return Plan(
@@ -90,22 +90,22 @@ def plan(config: SubjectConfig, timing: Timing) -> Plan:
 
 
 def init(plan: Plan, cursor: Array) -> State:
-    """A subject that has watched `cursor` (B, 4) stand still."""
+    """The state after the subject has seen `cursor` (B, 4) at rest for longer than its delay."""
     return State(cursor, fill(np.zeros_like(cursor), max(1, plan.delay)))
 
 
 def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Array) -> tuple[State, Array]:
-    """The velocity meant at this tick.
+    """The state, and the intended velocity (B, 2) in m/s, of this tick.
 
-    goal (B, 2) in m, None to rest; seen (B, 4), the cursor as displayed now, which reaches the subject after its
-    visual delay; noise (B, 2), standard normal. Returns the state and the intended velocity (B, 2) in m/s.
+    goal (B, 2) in m, or None: the subject rests. seen (B, 4) is the cursor as displayed now, which reaches the subject
+    after its visual delay. noise (B, 2), standard normal.
     """
     model = state.model
-    surprise, perceived = push(state.surprise, seen - model)
+    errors, error = push(state.errors, seen - model)
     u = noise * plan.noise_m_s
     if goal is not None:
-        meant = (model + perceived).dot(plan.L) if plan.delay else seen.dot(plan.L)
-        meant -= goal.dot(plan.L_position)
-        speed = np.hypot(meant[:, :1], meant[:, 1:])
-        u -= meant * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
-    return State(model.dot(plan.carry) + u.dot(plan.follow), surprise), u
+        feedback = (model + error).dot(plan.L) if plan.delay else seen.dot(plan.L)
+        feedback -= goal.dot(plan.L_position)
+        speed = np.hypot(feedback[:, :1], feedback[:, 1:])
+        u -= feedback * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
+    return State(model.dot(plan.A) + u.dot(plan.B), errors), u

@@ -1,9 +1,8 @@
-"""Velocity-tuned units: each fires at a baseline, more when the subject means to move in its preferred direction,
-and more, or less, with speed.
+"""Population `tuned`: units tuned to the direction and speed of the intended velocity, with Poisson spikes.
 
     rate_i = max(0, baseline_i + depth_i cos(theta_i - angle(u)) |u| / s + speed_i |u| / s)
 
-with u the subject's intended velocity and s the reference speed; counts are Poisson.
+with u the subject's intended velocity, theta_i the preferred direction and s the reference speed.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ Range = tuple[Hertz, Hertz]
 
 
 class Drift(Config):
-    """Standard deviations of what changes overnight."""
+    """Standard deviations of the changes of tuning from one day to the next."""
 
     preferred_rad: Annotated[float, Field(strict=True, ge=0, le=3.1416)] = 0.0
     baseline: Annotated[Fraction, Field(description="as a fraction of each unit's baseline")] = 0.0
 
 
 class TuningConfig(ComponentConfig):
-    """Ranges are [low, high]; every unit draws its own value uniformly, preferred directions from the circle."""
+    """Tuning of the units: each draws its values uniformly from [low, high], its direction from the circle."""
 
     units: Units = 100
     baseline_hz: Range = (5.0, 25.0)
@@ -69,20 +68,20 @@ class TunedConfig(TuningConfig):
 
 @stored("populations.tuned.parameters")
 class Parameters(NamedTuple):
-    """The individual."""
+    """Tuning of the units of an individual."""
 
     weights: Array  # (4, N): rates in Hz = [ux, uy, |u|, 1] @ weights, u in m/s
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants, computed once."""
 
     subject: subject.Plan
     tick_s: Array  # ()
 
 
 def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Draw every unit's tuning."""
+    """Draw the tuning of every unit."""
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
     depth = generator.uniform(*config.depth_hz, n) / config.reference_speed_m_s
@@ -92,22 +91,22 @@ def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[s
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """Number of units N."""
     return parameters.weights.shape[1]
 
 
 def plan(config: TuningConfig, timing: Timing) -> Plan:
-    """Solve for the subject's feedback."""
+    """Constants: those of the subject, and the tick."""
     return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s))
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """Motor noise and spikes."""
+    """Random numbers of a tick: motor noise and spikes."""
     return {"motor": Spec("normal", 2), "spikes": Spec("uniform", units(parameters))}
 
 
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> subject.State:
-    """The units have no memory; the subject has."""
+    """The state of the subject; units have no state."""
     return subject.init(plan.subject, cursor)
 
 
@@ -117,10 +116,10 @@ def rates(
     state: subject.State,
     cue: Cue,
     seen: Array,
-    moment: TimeIndex,
+    time: TimeIndex,
     draws: Draws,
 ) -> tuple[subject.State, Array, Array]:
-    """Rates (B, N) in Hz of the intention of this tick."""
+    """Rates (B, N) in Hz at the velocity that the subject intends in this tick."""
     state, u = subject.intend(plan.subject, state, cue.goal, seen, draws.row("motor"))
     return state, tuning(parameters.weights, u), u
 
@@ -143,7 +142,7 @@ def spikes(
 
 
 def overnight(config: TuningConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
-    """Preferred directions and baselines take one step of their random walks."""
+    """Drift: one step of the random walks of preferred directions and baselines."""
     x, y, speed, baseline = parameters.weights
     turn, change = generator.standard_normal((2, len(x))) * [
         [config.drift.preferred_rad],

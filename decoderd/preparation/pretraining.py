@@ -22,7 +22,7 @@ from decoderd.preparation import cache
 from decoderd.protocol.pretraining import Pretraining
 from decoderd.rng import open_streams
 from decoderd.rollout.adjoint import Loop, Trajectory
-from decoderd.rollout.credit import trial_batch
+from decoderd.rollout.gradients import trial_batch
 from decoderd.rollout.rollout import run
 from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 

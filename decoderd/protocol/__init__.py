@@ -1,1 +1,1 @@
-"""The protocol of a session: a TOML file, validated as a whole into an immutable configuration."""
+"""The protocol of a session: its models, and reading and validating protocol files."""

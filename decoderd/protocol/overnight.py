@@ -1,5 +1,7 @@
-"""What a night changes, besides what the population does of itself: units are lost, readouts swapped for nonreadouts,
-and the decoder is carried into the next day, fitted anew, or seeded arbitrarily."""
+"""Changes between days that a protocol asks for: lost units, swapped readouts, another decoder.
+
+The population's own overnight change, such as the drift of `tuned`, is part of its kind.
+"""
 
 from __future__ import annotations
 
@@ -17,58 +19,63 @@ from decoderd.state import Parameters
 Index = NDArray[np.int64]
 _NONE: Index = np.empty(0, dtype=np.int64)
 
-Several = Annotated[int, Field(strict=True, ge=0, le=20_000)]
+_Units = Annotated[int, Field(strict=True, ge=0, le=20_000)]
 
 
 class Overnight(Config):
-    """How many units, chosen at random among those that are left. A lost unit fires no more, as far as is recorded; a
-    lost readout is swapped like any other only if it happens to be chosen."""
+    """Changes after a day: numbers of units lost and of readouts swapped, and the decoder of the next day.
 
-    lose: Annotated[Several, Field(description="units lost")] = 0
-    swap: Annotated[Several, Field(description="readouts that give their place in the decoder to a nonreadout")] = 0
+    Units are chosen at random among those not lost yet. The counts of a lost unit are 0. A lost readout stays a readout
+    unless the random choice swaps it.
+    """
+
+    lose: Annotated[_Units, Field(description="units lost")] = 0
+    swap: Annotated[_Units, Field(description="readouts replaced by nonreadouts in the decoder")] = 0
     decoder: Annotated[
         Literal["carried", "refitted", "arbitrary"],
-        Field(description="as it was; fitted to a calibration of the morning; that one with arbitrary directions"),
+        Field(description="unchanged; fitted to a new calibration; the fitted one with arbitrary directions"),
     ] = "carried"
     after_days: Annotated[
-        tuple[Count, ...] | None, Field(min_length=1, description="days that such a night follows; absent: every day")
+        tuple[Count, ...] | None, Field(min_length=1, description="days after which this happens; absent: every day")
     ] = None
 
     @property
     def changes(self) -> bool:
-        """Whether anything is changed at all."""
+        """Whether these settings change anything."""
         return bool(self.lose or self.swap or self.decoder != "carried")
 
 
 def due(config: Overnight, day: int) -> bool:
-    """Whether the night after `day` changes something."""
+    """Whether these settings change something after `day`."""
     return config.changes and (config.after_days is None or day in config.after_days)
 
 
 def check(config: Overnight, days: int, units: int, readouts: Index | None) -> None:
-    """Raise ProtocolError if there are not units enough for all nights between `days` days."""
+    """Raise ProtocolError if there are too few units for the changes of all nights between `days` days."""
     nights = sum(due(config, day) for day in range(1, days))
     if not nights:
         return
     lost = nights * config.lose
     if lost >= units:
         raise ProtocolError(
-            f"overnight.lose = {config.lose}: {nights} nights would leave none of {units} units", "overnight.lose"
+            f"overnight.lose = {config.lose}: {nights} nights would leave none of {units} units; lose fewer",
+            "overnight.lose",
         )
     if config.swap and readouts is None:
         raise ProtocolError(
-            "overnight.swap: every unit is a readout; say in readouts.count how many are", "overnight.swap"
+            "overnight.swap: every unit is a readout; give readouts.count, less than the number of units",
+            "overnight.swap",
         )
     if readouts is not None and config.swap > min(len(readouts), units - len(readouts) - lost):
         raise ProtocolError(
             f"overnight.swap = {config.swap}: there are {len(readouts)} readouts and {units - len(readouts)} others, "
-            f"{lost} of which may be lost by then",
+            f"{lost} of which may be lost by then; swap fewer",
             "overnight.swap",
         )
 
 
 def apply_overnight(config: Overnight, parameters: Parameters, units: int, seed: int, day: int) -> Parameters:
-    """Parameters with units lost and readouts swapped in the night after `day`; the decoder as it was."""
+    """Parameters with units lost and readouts swapped after `day`; the decoder is unchanged."""
     draw = generator(seed, "overnight", day)
     lost, readouts = parameters.lost, parameters.readouts
     if config.lose:

@@ -1,4 +1,4 @@
-"""Settings of pretraining: reaches under manual control by which a population learns before the session."""
+"""Settings of pretraining: a population learns reaches under manual control before the session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decoderd.config import ComponentConfig, Config, Count, Metres, Seconds, Sec
 
 
 class Pretraining(Config):
-    """Reaches with `effector`, to `targets` on a circle in turn, each target once in every update of `plasticity`."""
+    """Reaches with `effector` to `targets` on a circle, each target once in every update of `plasticity`."""
 
     effector: ComponentConfig
     plasticity: ComponentConfig
@@ -21,5 +21,5 @@ class Pretraining(Config):
     hold_s: SecondsOrZero = 0.0
     loss_at_most: Annotated[
         float | None,
-        Field(strict=True, gt=0, description="mean loss of the last 100 updates above which no session is begun"),
+        Field(strict=True, gt=0, description="mean loss of the last 100 updates above which the session is refused"),
     ] = None

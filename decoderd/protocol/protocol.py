@@ -1,4 +1,4 @@
-"""The protocol of a session: a TOML file, read and validated as a whole before anything runs."""
+"""Protocol files: TOML or JSON, read, overridden and validated as a whole before a session runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from decoderd.state import Timing
 
 
 class Protocol(Config):
-    """All that decides a session but its inputs. Component fields are the configs of the registered kinds."""
+    """The configuration of a session. Fields of components hold the configuration of a registered kind.
+
+    Protocol and inputs together determine every number of a session.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 1
@@ -46,23 +49,23 @@ class Protocol(Config):
     @model_validator(mode="after")
     def _names_differ(self) -> Protocol:
         names = [perturbation.name for perturbation in self.perturbations]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"perturbations need names of their own; given twice: {', '.join(sorted(twice))}")
+        duplicates = {name for name in names if names.count(name) > 1}
+        if duplicates:
+            raise ValueError(f"perturbations need names of their own; given twice: {', '.join(sorted(duplicates))}")
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """To another process it goes as plain data: its class is made of the kinds that are installed there."""
+        """Pickle as plain data: the class is created at runtime, from the installed kinds."""
         return parse, (dump(self),)
 
     @property
     def session(self) -> str:
-        """The name a session of this protocol and seed goes by."""
+        """The name of a session of this protocol and seed."""
         return f"{self.name}-{self.seed}"
 
     @property
     def timing(self) -> Timing:
-        """Tick and bin."""
+        """Durations of tick and bin."""
         return Timing(self.tick_s, self.bin_ticks)
 
 
@@ -80,8 +83,8 @@ def _pretraining() -> Any:
 
 @functools.cache
 def model() -> type[Protocol]:
-    """`Protocol` with the kinds that are installed as the only ones allowed."""
-    several: Any = GenericAlias(tuple, (_any_kind("perturbations"), ...))
+    """The class `Protocol` whose fields of components allow the installed kinds only."""
+    tuple_of_any: Any = GenericAlias(tuple, (_any_kind("perturbations"), ...))
     return create_model(
         "Protocol",
         __base__=Protocol,
@@ -92,7 +95,7 @@ def model() -> type[Protocol]:
         updater=(_any_kind("updaters"), {"kind": "none"}),
         plasticity=(_any_kind("plasticity"), {"kind": "none"}),
         pretraining=(_pretraining() | None, None),
-        perturbations=(several, ()),
+        perturbations=(tuple_of_any, ()),
     )
 
 
@@ -115,7 +118,7 @@ def parse(data: Mapping[str, Any]) -> Protocol:
 
 
 def parse_perturbation(data: Mapping[str, Any]) -> PerturbationConfig:
-    """Validate one perturbation, as an input brings it. Raises ProtocolError."""
+    """Validate one perturbation given as plain data, as in an input. Raises ProtocolError."""
     try:
         checked: Any = _perturbation_model().model_validate({"perturbation": dict(data)})
         return checked.perturbation
@@ -124,7 +127,7 @@ def parse_perturbation(data: Mapping[str, Any]) -> PerturbationConfig:
 
 
 def dump(protocol: Protocol) -> dict[str, Any]:
-    """Plain data from which `parse` makes an equal protocol, every default written out."""
+    """The protocol as plain data, every default included; `parse` makes an equal protocol of it."""
     return protocol.model_dump(mode="json", serialize_as_any=True)
 
 
@@ -147,14 +150,14 @@ def read(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ProtocolError(f"{path}: is not JSON: {error}") from None
     if not isinstance(data, dict):
-        raise ProtocolError(f"{path}: is no table of fields")
+        raise ProtocolError(f"{path}: expected a table of fields, not {type(data).__name__}")
     return data
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
     """Read and validate a protocol file, `overrides` ("key.path=value") applied first.
 
-    Paths in the file are relative to it. Raises ProtocolError naming file, field, value and what is allowed.
+    Paths in the file are relative to its folder. Raises ProtocolError naming file, field, value and what is allowed.
     """
     data = read(path)
     for override in overrides:
@@ -163,7 +166,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
 
 
 def parse_file(data: dict[str, Any], path: Path) -> Protocol:
-    """Validate the fields of the protocol file `path`: paths in it are relative to it, and errors name it."""
+    """Validate the fields of the protocol file `path`; relative paths start at its folder, and errors name it."""
     for family in ("population", "decoder"):
         component = data.get(family)
         if isinstance(component, dict) and isinstance(component.get("file"), str):
@@ -191,7 +194,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 def set_field(data: dict[str, Any], path: str, value: Any, source: str) -> None:
     """Set the field at `key.path` in plain data; lists are indexed by number.
 
-    Raises ProtocolError, which begins with `source`, where the path leads nowhere.
+    Raises ProtocolError, which begins with `source`, where the path does not exist.
     """
     *parents, last = path.split(".")
     here: Any = data

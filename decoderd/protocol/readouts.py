@@ -1,4 +1,4 @@
-"""Readouts: the units a decoder reads. All others are nonreadouts: they fire, and are recorded, but decode nothing."""
+"""Readouts: the units that the decoder reads. The other units are recorded, but not decoded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Index = NDArray[np.int64]
 
 
 class Readouts(Config):
-    """Either `units`, or the first `count` that fire more than `least_mean` counts a bin in the calibration."""
+    """Choice of the readouts: `units`, or the first `count` with a mean above `least_mean` in the calibration."""
 
-    units: Annotated[UnitIndices | None, Field(description="which they are; absent: chosen")] = None
-    count: Annotated[Count | None, Field(description="how many are chosen; absent: all units are read")] = None
-    least_mean: Annotated[float, Field(strict=True, ge=0, le=1e6, description="counts a bin")] = 0.0
+    units: Annotated[UnitIndices | None, Field(description="indices of the readouts; absent: chosen by `count`")] = None
+    count: Annotated[Count | None, Field(description="number of readouts; absent: all units are read")] = None
+    least_mean: Annotated[float, Field(strict=True, ge=0, le=1e6, description="counts per bin")] = 0.0
 
     @model_validator(mode="after")
     def _one(self) -> Readouts:
@@ -32,12 +32,12 @@ class Readouts(Config):
 
     @property
     def chosen(self) -> bool:
-        """Whether a calibration decides which they are."""
+        """Whether the readouts are chosen by a calibration."""
         return self.count is not None
 
 
 def given(config: Readouts, units: int) -> Index | None:
-    """The readouts named in the protocol; None: all `units`. Raises ProtocolError for one that is not there."""
+    """The readouts named in the protocol; None: all `units`. Raises ProtocolError for a unit that does not exist."""
     if config.units is None:
         return None
     beyond = [unit for unit in config.units if unit >= units]
@@ -49,7 +49,7 @@ def given(config: Readouts, units: int) -> Index | None:
 
 
 def choose(config: Readouts, counts: Array) -> Index | None:
-    """The readouts by a calibration's counts (T, N). Raises ProtocolError if too few units fire enough."""
+    """The readouts chosen by counts (T, N) of a calibration. Raises ProtocolError if too few units fire enough."""
     if config.count is None:
         return given(config, counts.shape[1])
     firing = np.flatnonzero(counts.mean(axis=0) > config.least_mean)

@@ -19,9 +19,9 @@ from decoderd.errors import StoreError
 from decoderd.protocol.protocol import Protocol, parse
 from decoderd.recording.schema import TRIAL_COLUMNS, trial_row
 from decoderd.recording.store import Store, open_store
-from decoderd.wire import codec
+from decoderd.wire import codec, topics
 from decoderd.wire.message import SEQUENCE, keys_of
-from decoderd.wire.messages import Counts, Tick
+from decoderd.wire.messages import AnyMessage, Counts, Tick
 
 _TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
 
@@ -61,9 +61,9 @@ class Recorded(ABC):
     def journal(self) -> list[tuple[int, dict[str, Any]]]:
         """(tick, input) in the order consumed."""
 
-    def messages(self, topic: str, from_number: int = 0) -> list[dict[str, Any]]:
-        """Payloads of a topic from a sequence number on, as recorded; keys as in wire.messages."""
-        return list(self.payloads(topic, from_number))
+    def messages(self, topic: str, from_number: int = 0) -> list[AnyMessage]:
+        """Messages of a topic from a sequence number on, with the whole names of `wire.messages`: `message.trial`."""
+        return [topics.read(topic, payload) for payload in self.payloads(topic, from_number)]
 
     def ticks(self) -> dict[str, NDArray[Any]]:
         """T rows each: tick, day, block, trial, phase; goal (T, 2) m, NaN where none; cursor (T, 4) m and m/s;

@@ -21,6 +21,8 @@ from decoderd.errors import StoreError
 from decoderd.recording.store import Chunk, MessageRun, Store
 from decoderd.state import SessionState
 from decoderd.wire.codec import OBSERVED, encode
+from decoderd.wire.message import SEQUENCE, Payload, numbered
+from decoderd.wire.messages import Health, Spread, Trial
 
 # A crash loses at most what came after the last commit.
 COMMIT_EVERY_NS = 250_000_000
@@ -93,17 +95,23 @@ class Recorder:
         """Record the messages of one tick, (topic, payload, bytes) each; the first is of topic `tick`."""
         self._ticks.append(messages[0][2])
         for topic, payload, body in messages[1:]:
-            self._keep(topic, payload["q"], body, tick)
-            if topic == "trial":
+            self._keep(topic, payload[SEQUENCE], body, tick)
+            if topic == Trial.topic:
                 self._trials.append(payload)
 
-    def observe(self, topic: str, fields: dict[str, Any], tick: int) -> bytes:
-        """Record a message about this run rather than the session (topics codec.OBSERVED); returns its bytes."""
-        payload = {"s": self._name, "q": self._observed[topic], "k": tick, **fields}
-        self._observed[topic] += 1
-        body = encode(payload)
-        self._keep(topic, payload["q"], body, tick)
+    def observe(self, topic: str, fields: Payload, tick: int) -> bytes:
+        """Record a message about this run rather than the session (topics.OBSERVED); returns its bytes.
+
+        `fields` is what the message's model built.
+        """
+        number, body = self._observe(topic, fields, tick)
+        self._keep(topic, number, body, tick)
         return body
+
+    def _observe(self, topic: str, fields: Payload, tick: int) -> tuple[int, bytes]:
+        number = self._observed[topic]
+        self._observed[topic] += 1
+        return number, encode(numbered(fields, self._name, number, tick))
 
     def _keep(self, topic: str, number: int, body: bytes, tick: int) -> None:
         run = self._rare.get(topic)
@@ -199,12 +207,12 @@ class Recorder:
             late_ns, busy_ns = (np.frombuffer(part, dtype=np.int32) for part in batch.timing[1:])
             late, busy = _spread(late_ns), _spread(busy_ns)
             missed = int(np.count_nonzero(late_ns.astype(np.int64) + busy_ns > self._period_ns))
-        number = self._observed["health"]
-        self._observed["health"] += 1
         tick = max(batch.state.tick - 1, 0)
-        numbers = {"n": ticks, "z": batch.since_last_s, "l": late, "u": busy, "m": missed}
-        body = encode({"s": self._name, "q": number, "k": tick, **numbers})
-        batch.buffers["health"] = (number, tick, tick, [body])
+        fields = Health.build(
+            ticks=ticks, wall_s=batch.since_last_s, lateness_us=late, duration_us=busy, missed_deadlines=missed
+        )
+        number, body = self._observe(Health.topic, fields, tick)
+        batch.buffers[Health.topic] = (number, tick, tick, [body])
         return body
 
     def _chunk(self, batch: _Batch) -> Chunk:
@@ -227,8 +235,9 @@ class Recorder:
         )
 
 
-def _spread(nanoseconds: np.ndarray) -> list[float]:
+def _spread(nanoseconds: np.ndarray) -> Spread:
     """Median, 99th percentile and maximum in us, as a `health` message gives them."""
     ordered = np.sort(nanoseconds)
     last = len(ordered) - 1
-    return [float(ordered[place]) / 1e3 for place in (last // 2, -(-99 * last // 100), last)]
+    median, late, worst = (float(ordered[place]) / 1e3 for place in (last // 2, -(-99 * last // 100), last))
+    return median, late, worst

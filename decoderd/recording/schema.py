@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from decoderd.wire.messages import Trial
+
 # "dcdr": distinguishes a session file from any other SQLite file.
 APPLICATION_ID = 0x64636472
 FORMAT = 2
@@ -51,7 +53,18 @@ TRIAL_COLUMNS = (
 
 def trial_row(payload: dict[str, Any]) -> tuple[Any, ...]:
     """The row of the trial table for the payload of a `trial` message."""
-    x, y = payload["t"] or (None, None)
-    names = json.dumps(payload["w"])
-    times = (payload["a"], payload["o"], payload["k"])
-    return (payload["r"], payload["d"], payload["b"], payload["g"], x, y, *times, payload["x"], names)
+    trial = Trial.read(payload)
+    x, y = trial.target or (None, None)
+    return (
+        trial.trial,
+        trial.day,
+        trial.block,
+        trial.target_index,
+        x,
+        y,
+        trial.start_tick,
+        trial.go_tick,
+        trial.tick,
+        trial.outcome,
+        json.dumps(trial.perturbations),
+    )

@@ -1,1 +1,1 @@
-"""Many trials at once: the closed loop for a batch, its gradients, and the credit that plasticity learns by."""
+"""Batches of trials: their closed loop, its gradients, and the losses and gradients that plasticity learns from."""

@@ -1,12 +1,12 @@
-"""The exact gradient of a trial's loss, by going back through the closed loop: effector, decoder, population, feedback.
+"""Exact gradients of a trial's loss: backpropagation through effector, decoder, population and feedback.
 
-Forward, tick t makes of the effector's state z_t and the network's state
+Forward, tick t computes from the effector's state z_t and the population's state
 
     seen_t = S_t cursor(z_{t-lag})      rates_t = population(seen_t)      y = counts of a bin = sum g_t rates_t tick
     x = F x + G p_t + K y + c           u_t = J_t (H x) + ...             z_{t+1} = effector(z_t, u_t)
 
-where S_t, g_t and J_t are what perturbations make of feedback, rates and command at that tick. Backward, gradients
-pass the same stations in the opposite order. Poisson counts are passed as if they were what was expected of them.
+where S_t, g_t and J_t are the derivatives of the perturbations of feedback, rates and command at that tick. Backward,
+gradients pass through the same steps in reverse order. Poisson counts are treated as their expectation.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from decoderd.populations import COUNTS, Population
 from decoderd.state import POSITION
 
 
-@stored("slopes")
+@stored("rollout.derivatives")
 class Derivatives(NamedTuple):
-    """Derivatives of a tick's perturbations; None where none was on."""
+    """Derivatives of the perturbations of a tick; None at sites without an active one."""
 
-    seen: Array | None = None  # (2, 4) seen position by cursor
-    rates: Array | None = None  # (..., B, N) rate by rate
-    command: Array | None = None  # (2, 2) velocity by decoded velocity
-    pulled: Array | None = None  # (2, 4) velocity by cursor: assistance
+    seen: Array | None = None  # (2, 4) position as seen, by cursor
+    rates: Array | None = None  # (..., B, N) perturbed rate by rate
+    command: Array | None = None  # (2, 2) perturbed velocity by decoded velocity
+    command_by_cursor: Array | None = None  # (2, 4) perturbed velocity by cursor, as of assistance
 
 
 NO_DERIVATIVES = Derivatives()
 
 
 class Trajectory(NamedTuple):
-    """What happened in B trials of T ticks, axes in front of B as the population has them."""
+    """The record of B trials of T ticks; axes in front of B are those of the population's parameters."""
 
-    trace: Any  # the population's
+    trace: Any  # of the population
     effector: Sequence[Any]  # T + 1 states, the first before the first tick
     cursors: Array  # (T + 1, ..., B, 4)
     commands: Sequence[Any]  # T commands as carried out
     decoded: Array  # (T, ..., B, 2) velocities as decoded
-    steps: Mapping[int, AffineStep]  # the decoder's steps by the tick at which they were made
-    derivatives: Mapping[int, Derivatives]  # of the ticks at which a perturbation was on
+    steps: Mapping[int, AffineStep]  # steps of the decoder, by tick
+    derivatives: Mapping[int, Derivatives]  # by tick, where a perturbation was active
     goal: Array  # (..., B, 2) m
 
 
 class Loop(NamedTuple):
-    """The components that gradients go back through, and the units the decoder reads."""
+    """The components of the closed loop, with their constants, and the units that the decoder reads."""
 
     population: Population
     population_plan: Any
@@ -59,78 +59,80 @@ class Loop(NamedTuple):
     effector_plan: Any
     tick_s: float
     readouts: Any  # index of the units read
-    channel: str = COUNTS  # of the population, that the decoder reads
+    channel: str = COUNTS  # the channel of the population that the decoder reads
 
 
 def input_gradient(
-    loop: Loop, parameters: Any, trajectory: Trajectory, on_cursors: Array, on_controls: Array | None
+    loop: Loop, parameters: Any, trajectory: Trajectory, cursor_gradient: Array, control_gradient: Array | None
 ) -> Array:
-    """What `population.plastic.backward` gave as `input_gradient` at each tick, (..., T, B, N).
+    """Gradients (..., T, B, N) of the loss by the input of each unit in each tick.
 
-    `on_cursors` (T + 1, ..., B, 4) and `on_controls` (T, ..., B, 2) or None are the loss's own gradients; see
-    `plasticity.objective`. The sum over the batch of the trials' gradients follows by `parameter_gradient`.
+    `cursor_gradient` (T + 1, ..., B, 4) and `control_gradient` (T, ..., B, 2) or None are those of the loss by cursors
+    and decoded velocities, see `plasticity.objective`. `Plastic.parameter_gradient` computes the gradient by the
+    parameters from the result.
     """
     plastic, lag = loop.population.plastic, loop.population.lag
     back, cursor_back = loop.effector.back, loop.effector.cursor_back
-    assert plastic is not None  # whoever asks has seen to it
+    assert plastic is not None  # callers have checked that gradients pass through these components
     assert back is not None
     assert cursor_back is not None
     plan, T = loop.population_plan, len(trajectory.commands)
-    late = T if lag is None else lag(plan)
-    together = max(late, 1)  # ticks: nothing that came in during so many was shown after the first of them
+    delay = T if lag is None else lag(plan)  # ticks from a displayed cursor to the population
+    block = max(delay, 1)  # ticks between two calls of `feedback_gradient`: their cursors were displayed before them
     shape = trajectory.cursors.shape[1:-1]
     units = loop.population.units(parameters)
-    cursors = [on_cursors[t].copy() for t in range(T + 1)]
-    effector = cursor_back(loop.effector_plan, trajectory.effector[T], cursors[T])
-    on_state: Array | None = None  # of the decoder's state, from steps that come after
-    on_velocity = np.zeros((*shape, 2))  # of the velocity held since the last step
-    on_counts: Array | None = None
+    cursors = [cursor_gradient[t].copy() for t in range(T + 1)]
+    # From here on, `by_...` is the gradient of the loss by ...
+    by_effector = cursor_back(loop.effector_plan, trajectory.effector[T], cursors[T])
+    by_state: Array | None = None  # the decoder's state, as later steps use it
+    by_velocity = np.zeros((*shape, 2))  # the velocity held since the last step
+    by_counts: Array | None = None
     ahead, found = None, None
     for t in range(T - 1, -1, -1):
-        slope = trajectory.derivatives.get(t, NO_DERIVATIVES)
-        effector, on_command = back(loop.effector_plan, trajectory.effector[t], trajectory.commands[t], effector)
-        if slope.pulled is not None:
-            cursors[t] = cursors[t] + on_command @ slope.pulled
-        on_velocity = on_velocity + (on_command if slope.command is None else on_command @ slope.command)
-        if on_controls is not None:
-            on_velocity = on_velocity + on_controls[t]
+        perturbed = trajectory.derivatives.get(t, NO_DERIVATIVES)
+        by_effector, by_command = back(loop.effector_plan, trajectory.effector[t], trajectory.commands[t], by_effector)
+        if perturbed.command_by_cursor is not None:
+            cursors[t] = cursors[t] + by_command @ perturbed.command_by_cursor
+        by_velocity = by_velocity + (by_command if perturbed.command is None else by_command @ perturbed.command)
+        if control_gradient is not None:
+            by_velocity = by_velocity + control_gradient[t]
         step = trajectory.steps.get(t)
         if step is not None:
-            on_step = on_velocity @ step.H
-            if on_state is not None:
-                on_step += on_state
-            on_counts = on_step @ step.K
-            on_state = on_step @ step.F
+            by_result = by_velocity @ step.H  # the state after this step
+            if by_state is not None:
+                by_result += by_state
+            by_counts = by_result @ step.K
+            by_state = by_result @ step.F
             if step.G is not None:
-                cursors[t][..., POSITION] += on_step @ step.G
-            on_velocity = np.zeros_like(on_velocity)
-        rates = np.zeros((*shape, units))
-        if on_counts is not None:
-            rates[..., loop.readouts] = on_counts * loop.tick_s
-        if slope.rates is not None:
-            rates *= slope.rates
-        ahead, push = plastic.backward(plan, parameters, trajectory.trace, t, rates, ahead)
+                cursors[t][..., POSITION] += by_result @ step.G
+            by_velocity = np.zeros_like(by_velocity)
+        by_rates = np.zeros((*shape, units))
+        if by_counts is not None:
+            by_rates[..., loop.readouts] = by_counts * loop.tick_s
+        if perturbed.rates is not None:
+            by_rates *= perturbed.rates
+        ahead, by_input = plastic.backward(plan, parameters, trajectory.trace, t, by_rates, ahead)
         if found is None:
-            found = np.empty((*push.shape[:-2], T, *push.shape[-2:]), push.dtype)
-        found[..., t, :, :] = push
-        if (T - t) % together == 0 and t + together > late:
-            came = max(t, late)  # what came in earlier was seen before the trial, or is the place where it began
-            pushes = found[..., came : t + together, :, :]
-            for shown, seen in enumerate(
-                plastic.feedback_gradient(plan, parameters, trajectory.trace, came, pushes), came - late
+            found = np.empty((*by_input.shape[:-2], T, *by_input.shape[-2:]), by_input.dtype)
+        found[..., t, :, :] = by_input
+        if (T - t) % block == 0 and t + block > delay:
+            first = max(t, delay)  # before tick `delay` the population sees cursors from before the trial, or its start
+            gradients = found[..., first : t + block, :, :]
+            for displayed, by_position in enumerate(
+                plastic.feedback_gradient(plan, parameters, trajectory.trace, first, gradients), first - delay
             ):
-                feedback = trajectory.derivatives.get(shown, NO_DERIVATIVES).seen
-                if feedback is None:
-                    cursors[shown][..., POSITION] += seen
+                seen = trajectory.derivatives.get(displayed, NO_DERIVATIVES).seen
+                if seen is None:
+                    cursors[displayed][..., POSITION] += by_position
                 else:
-                    cursors[shown] += seen @ feedback
-        effector = _added(effector, cursor_back(loop.effector_plan, trajectory.effector[t], cursors[t]))
+                    cursors[displayed] += by_position @ seen
+        by_effector = _sum(by_effector, cursor_back(loop.effector_plan, trajectory.effector[t], cursors[t]))
     assert found is not None  # a trial has ticks
     return found
 
 
-def _added(one: Any, other: Any) -> Any:
-    """The sum of two gradients of one state: arrays, or named tuples of them."""
-    if isinstance(one, tuple):
-        return type(one)(*(_added(a, b) for a, b in zip(one, other, strict=True)))
-    return one + other
+def _sum(left: Any, right: Any) -> Any:
+    """The sum of two gradients by one state: arrays, or named tuples of them."""
+    if isinstance(left, tuple):
+        return type(left)(*(_sum(a, b) for a, b in zip(left, right, strict=True)))
+    return left + right

@@ -1,7 +1,7 @@
-"""Rollout: the closed loop of a session, with the same component functions, for a batch of trials and individuals.
+"""Rollout: the closed loop of a session, computed for a batch of trials and individuals at once.
 
-A session is a batch of one, tick after tick. Where only the trials matter, as in pretraining and in studies of learning
-over many seeds, this gives the same trials many times faster: arrays are (seeds, trials, .) throughout.
+The component functions are those of a session, which is a batch of one. In pretraining and in studies of learning over
+many seeds only the trials matter: a rollout computes the same trials many times faster. Arrays are (seeds, trials, .).
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from decoderd.populations import BatchRollout, Population, Spikes
 from decoderd.rollout.adjoint import Loop, Trajectory
 from decoderd.state import HOLD, POSITION, REACH, Command, Cue, Reaches, TimeIndex
 
-# Random rows by stream: (T, ..., B, width), of streams read at the start of a trial only (1, ..., B, width).
+# Random rows by stream: (T, ..., B, width), or (1, ..., B, width) for streams read at the start of a trial only.
 Tables = Mapping[str, Array]
 
 
 class TrialDraws(NamedTuple):
-    """Random rows laid out for a batch of trials, looked up as a component's draws are."""
+    """Random rows of a batch of trials at one tick, with the interface of `rng.Draws`."""
 
     tables: Tables
     t: int
 
     def row(self, name: str) -> Array:
-        """(..., B, width) of this tick."""
+        """The row (..., B, width) of stream `name` at this tick."""
         return self.tables[name][self.t]
 
 
-def shared(table: Array, of: NDArray[np.int64]) -> Array:
-    """Rows (T, S, B, N) of individuals, from those (T, seeds, B, N) of the seeds `of` (S,) which they are."""
-    in_order = np.ascontiguousarray(np.moveaxis(table, 0, -3))
-    return np.moveaxis(in_order[of], -3, 0)
+def rows_of_individuals(table: Array, seed_index: NDArray[np.int64]) -> Array:
+    """Random rows (T, S, B, N) of S individuals, from those (T, seeds, B, N) of their seeds `seed_index` (S,)."""
+    in_order = np.ascontiguousarray(np.moveaxis(table, 0, -3))  # the ticks of an individual together in memory
+    return np.moveaxis(in_order[seed_index], -3, 0)
 
 
 class TickByTick:
-    """The rollout of any population: its `rates` and `spikes`, one tick after the other.
+    """A batch rollout for any population: calls its `rates` and `spikes` for each tick.
 
-    `intents` holds the velocity (..., B, 2) in m/s that the subject intended, a tick each.
+    `intents` holds the intended velocity (..., B, 2) in m/s of every tick.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TickByTick:
         self.intents: list[Array] = []
 
     def spikes(self, t: int, cursors: Array) -> Spikes:
-        """Counts of tick t by channel; see `populations.BatchRollout`."""
+        """Counts (..., B, N) of tick t by channel; see `contract.BatchRollout`."""
         population, (start, goal, ticks, hold_ticks) = self._population, self._reaches
         state = self._states[-1] if t else population.init(self._plan, self._parameters, cursors[0])
         phase = HOLD if t >= ticks - hold_ticks else REACH
@@ -74,8 +74,8 @@ class TickByTick:
         return counts
 
     def trace(self) -> Any:
-        """The population's trace of all ticks."""
-        assert self._population.plastic is not None  # only learning asks for it
+        """The trace of all ticks, made by the population."""
+        assert self._population.plastic is not None  # only rules of plasticity use a trace
         return self._population.plastic.trace(self._states)
 
 
@@ -88,22 +88,22 @@ def run(
     tables: Tables,
     fired: list[Spikes] | None = None,
 ) -> Trajectory:
-    """Run a batch of trials; one decoder step a tick, `steps[t]` at tick t, from the state `decoded` (..., n).
+    """Run a batch of trials, with the decoder step `steps[t]` at tick t, from the decoder state `decoded` (..., n).
 
-    Counts (..., B, N) of every tick, by channel, are appended to `fired` if it is given: they take most of the memory.
+    Counts (..., B, N) of every tick, by channel, are appended to `fired` if it is given; they take much memory.
     """
     population, effector = loop.population, loop.effector
-    assert population.plastic is not None  # the caller's rule learns
+    assert population.plastic is not None  # callers have checked it
     plan, T = loop.population_plan, reaches.ticks
     if population.plastic.rollout is None:
         batch_rollout: BatchRollout = TickByTick(population, plan, parameters, reaches, tables)
     else:
         batch_rollout = population.plastic.rollout(plan, parameters, reaches, tables)
-    body = effector.init(loop.effector_plan, reaches.start)
-    cursor = effector.cursor(loop.effector_plan, body)
+    effector_state = effector.init(loop.effector_plan, reaches.start)
+    cursor = effector.cursor(loop.effector_plan, effector_state)
     cursors, velocities = np.empty((T + 1, *cursor.shape)), np.empty((T, *cursor.shape[:-1], 2))
     cursors[0] = cursor
-    bodies, commands = [body], []
+    effector_states, commands = [effector_state], []
     x = np.broadcast_to(decoded[..., np.newaxis, :], (*cursor.shape[:-1], decoded.shape[-1]))
     for t in range(T):
         spikes, step, before = batch_rollout.spikes(t, cursors), steps[t], x
@@ -116,10 +116,10 @@ def run(
         if step.G is not None:
             x += cursors[t, ..., POSITION] @ step.G.swapaxes(-1, -2)
         command = Command(np.matmul(x, step.H.T, out=velocities[t]), None)
-        body = effector.step(loop.effector_plan, body, command)
-        cursors[t + 1] = effector.cursor(loop.effector_plan, body)
-        bodies.append(body)
+        effector_state = effector.step(loop.effector_plan, effector_state, command)
+        cursors[t + 1] = effector.cursor(loop.effector_plan, effector_state)
+        effector_states.append(effector_state)
         commands.append(command)
     return Trajectory(
-        batch_rollout.trace(), bodies, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal
+        batch_rollout.trace(), effector_states, cursors, commands, velocities, dict(enumerate(steps)), {}, reaches.goal
     )

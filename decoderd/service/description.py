@@ -11,6 +11,7 @@ from decoderd.service.shared_state import SharedState
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 from decoderd.wire import codec
+from decoderd.wire.messages import Tick
 
 
 class RunInfo(NamedTuple):
@@ -31,7 +32,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
     session, state = run.session, shared.session_state
     progress, schedule = state.progress, session.protocol.schedule
     readouts = state.parameters.readouts
-    last = shared.last_tick or {}
+    last = None if shared.last_tick is None else Tick.read(shared.last_tick)
     return {
         "decoderd": __version__,
         "session": session.name,
@@ -53,8 +54,8 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "trial": state.log.trial,
         "trials": progress.trials,
         "successes": progress.successes,
-        "phase": last.get("p", 0),
-        "goal": last.get("t"),
+        "phase": 0 if last is None else last.phase,
+        "goal": None if last is None else last.goal,
         "cursor": session.effector.cursor(session.effector_plan, state.effector)[0].tolist(),
         "perturbations": [_perturbation(p) for p in state.perturbations],
         "decoder": _decoder(session, state.parameters.decoder),

@@ -75,8 +75,12 @@ class LiveSession(AbstractContextManager["LiveSession"]):
 
         def on_loop_end(state: SessionState) -> None:
             shared.session_state = state
-            shared.advance("end" if state.progress.done else "stop")
-            messages.send(shared.process_state, self._run.control)
+            if state.progress.done:
+                shared.advance("end")
+                messages.send("done", self._run.control)
+            else:
+                shared.advance("stop")
+                messages.send("stopped", self._run.control)
 
         return LiveRun(
             PublishingSink(self._outlet, recorder, shared, inputs, lockstep, watchdog),

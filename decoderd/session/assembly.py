@@ -1,4 +1,4 @@
-"""A session put together: its protocol, the components named in it, and the constants worked out of both."""
+"""Assembly of a session: the components that a protocol names, with their constants and random streams."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from decoderd.updaters import Updater, criterion
 
 
 class Updates(NamedTuple):
-    """How a session's decoder is updated."""
+    """The updater of a session, with its constants and its criterion."""
 
     updater: Updater
     plan: Any
     observing: Observing
-    bins: int | None  # of updating, after which it is over
+    bins: int | None  # number of bins after which updating ends; None: it does not end
     criterion: criterion.Plan | None
 
 
 class Session(NamedTuple):
-    """What does not change from tick to tick."""
+    """The constant part of a session: protocol, components, constants, random streams."""
 
     protocol: Protocol
     name: str
@@ -51,36 +51,36 @@ class Session(NamedTuple):
     population_plan: Any
     population_streams: Mapping[str, Stream]
     decoder: Decoder
-    channel: str  # of the population, that the decoder reads
-    rule: LearningRule | None  # of plasticity; None: the population learns nothing
-    updates: Updates | None  # None where the decoder stays as it is
-    perturbation_streams: dict[Any, Mapping[str, Stream]]  # opened when first asked for: a memo, no more
+    channel: str  # the channel of the population that the decoder reads
+    rule: LearningRule | None  # of plasticity; None: the population does not learn
+    updates: Updates | None  # None: the decoder is not updated
+    perturbation_streams: dict[Any, Mapping[str, Stream]]  # a cache, filled at first use
 
     def info(self, parameters: Parameters) -> SessionInfo:
-        """What perturbations need to know of the session."""
+        """The facts of the session that perturbations need."""
         seed, drawn = self.protocol.seed, self.population.drawn
-        reads = self.units if parameters.readouts is None else len(parameters.readouts)
+        read = self.units if parameters.readouts is None else len(parameters.readouts)
         signed = self.population.signed
-        return SessionInfo(self.units, reads, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
+        return SessionInfo(self.units, read, drawn, self.decoder, parameters.decoder, self.timing, seed, signed)
 
 
 def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None) -> Session:
-    """Put a session together. Raises ProtocolError where its components do not fit.
+    """Assemble a session. Raises ProtocolError where its components do not fit together.
 
-    `name`: the session's, in all its messages; by default that of protocol and seed.
+    `name` is the session's name in all its messages, by default that of protocol and seed.
     """
     task = registry.find("tasks", protocol.task.kind)
     effector = registry.find("effectors", protocol.effector.kind)
     population = registry.find("populations", protocol.population.kind)
     decoder = registry.find("decoders", protocol.decoder.kind)
     timing, seeds = protocol.timing, (protocol.seed,)
-    units, wants = population.units(parameters.population), decoder.units(parameters.decoder)
-    reads = units if parameters.readouts is None else len(parameters.readouts)
-    if wants is not None and wants != reads:
-        whose = "the population has" if parameters.readouts is None else "the readouts are"
-        raise ProtocolError(f"decoder: reads {wants} units, but {whose} {reads}", "decoder")
+    units, expected = population.units(parameters.population), decoder.units(parameters.decoder)
+    read = units if parameters.readouts is None else len(parameters.readouts)
+    if expected is not None and expected != read:
+        available = "the population has" if parameters.readouts is None else "the readouts are"
+        raise ProtocolError(f"decoder: reads {expected} units, but {available} {read}", "decoder")
     try:
-        check_drives(decoder, parameters.decoder, reads)
+        check_velocity(decoder, parameters.decoder, read)
     except ArrayError as error:
         raise ProtocolError(f"decoder: {error}", "decoder") from None
     _check_targets(protocol, population, parameters.population)
@@ -123,27 +123,27 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
 
 
 def _check_targets(protocol: Protocol, population: Population, parameters: Any) -> None:
-    """Raise ProtocolError for a task with other targets than the population knows."""
-    asked = getattr(protocol.task, "targets", None)
-    if population.targets is None or asked is None:
+    """Raise ProtocolError if task and population have different numbers of targets."""
+    targets = getattr(protocol.task, "targets", None)
+    if population.targets is None or targets is None:
         return
-    known = population.targets(parameters)
-    if asked != known:
+    inputs = population.targets(parameters)
+    if targets != inputs:
         raise ProtocolError(
-            f"task.targets = {asked}: the population has inputs for {known} targets; give both the same number",
+            f"task.targets = {targets}: the population has inputs for {inputs} targets; give both the same number",
             "task.targets",
         )
 
 
 def _updates(protocol: Protocol, decoder: Decoder, parameters: Any) -> Updates | None:
-    """The session's updating. Raises ProtocolError for a decoder that an updater could not change."""
+    """The updater; None for a session without one. Raises ProtocolError for a decoder that it could not change."""
     config: Any = protocol.updater
     if config.kind == "none":
         return None
     if decoder.observing is None:
         raise ProtocolError(
             f"updater: a decoder of kind {protocol.decoder.kind!r} has no observation model (C, Q) that an updater "
-            f"could change; those that have are {', '.join(_observing())}",
+            f"could change; kinds that have one: {', '.join(_observing())}",
             "updater",
         )
     try:
@@ -157,14 +157,16 @@ def _updates(protocol: Protocol, decoder: Decoder, parameters: Any) -> Updates |
 
 
 def _observing() -> list[str]:
+    """The kinds of decoders that have an observation model."""
     decoders = registry.family("decoders")
     return sorted(kind for kind, decoder in decoders.items() if decoder.observing is not None)
 
 
-def check_drives(decoder: Decoder, parameters: Any, units: int) -> None:
-    """Raise ArrayError unless the decoder makes of the counts of `units` a velocity in the plane."""
-    fresh = decoder.init(parameters, 1)
-    _, command = decoder.step(parameters, fresh, np.zeros((1, units)), np.zeros((1, 2)))
+def check_velocity(decoder: Decoder, parameters: Any, units: int) -> None:
+    """Raise ArrayError unless the decoder decodes counts of `units` units to a velocity in the plane."""
+    _, command = decoder.step(parameters, decoder.init(parameters, 1), np.zeros((1, units)), np.zeros((1, 2)))
     if command.velocity.shape != (1, 2):
         entries = command.velocity.shape[1]
-        raise ArrayError(f"a state of {entries} entries is no position or velocity in the plane; it drives no cursor")
+        raise ArrayError(
+            f"a state of {entries} entries is no velocity in the plane, with or without a position: it drives no cursor"
+        )

@@ -1,4 +1,4 @@
-"""Blocks and days of a session: how a day begins and ends, and what changes overnight."""
+"""Blocks and days of a session: their start and end, and the changes overnight."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from decoderd.wire import topics
 
 def initial(session: Session, parameters: Parameters) -> SessionState:
     """The state before tick 0. Raises ProtocolError for a perturbation that this session cannot carry out."""
-    waiting = []
+    perturbations = []
     for index, spec in enumerate(session.protocol.perturbations):
         try:
-            waiting.append(perturbing.begin(spec, session.info(parameters)))
+            perturbations.append(perturbing.begin(spec, session.info(parameters)))
         except Refused as refusal:
-            where = f"perturbations.{index} ({spec.name})"
-            raise ProtocolError(f"{where}: {refusal}", where) from None
+            field = f"perturbations.{index} ({spec.name})"
+            raise ProtocolError(f"{field}: {refusal}", field) from None
     progress = schedule.first(session.protocol.schedule)
     state = start_day(session, parameters, progress, 0, 0)
-    return state._replace(perturbations=tuple(waiting), updater=updating.begin(session, parameters))
+    return state._replace(perturbations=tuple(perturbations), updater=updating.begin(session, parameters))
 
 
 def start_day(session: Session, parameters: Parameters, progress: Progress, tick: int, trial: int) -> SessionState:
-    """The state at the start of a day: all components at rest, the cursor in the centre.
+    """The state at the start of a day: components in their initial states, the cursor in the centre.
 
-    `trial` is the number of the last trial begun on earlier days.
+    `trial` is the number of the last trial that began on an earlier day.
     """
     effector = session.effector.init(session.effector_plan, CENTRE_POINT)
     cursor = session.effector.cursor(session.effector_plan, effector)
@@ -56,7 +56,7 @@ def start_day(session: Session, parameters: Parameters, progress: Progress, tick
 
 
 def end_block(session: Session, state: SessionState, messages: Messages) -> SessionState:
-    """Go on to the next block, or to the next day."""
+    """End the block: begin the next one, or end the day."""
     if session.updates is not None:
         state = updating.end_block(session, state, messages)
     following = schedule.following(session.protocol.schedule, state.progress, state.tick)
@@ -67,11 +67,11 @@ def end_block(session: Session, state: SessionState, messages: Messages) -> Sess
 
 
 def _end_day(session: Session, state: SessionState, messages: Messages) -> SessionState:
-    """End the day, and with it a trial and a bin that are under way; begin the next unless it was the last."""
+    """End the day, with an unfinished trial and an unfinished bin; begin the next day, if there is one."""
     if state.bin.ticks:
         messages += counts_messages(session.population.channels, state.bin.ticks)
     progress = state.progress
-    if state.log.trial > progress.trials:  # a trial under way: nothing is learned from it
+    if state.log.trial > progress.trials:  # an unfinished trial: the population does not learn from it
         progress = trials.end(None, trials.ongoing(state), "day_end", messages).progress
     messages.append(day_message(session.protocol, progress, "end"))
     following = schedule.following(session.protocol.schedule, progress, state.tick)
@@ -79,8 +79,8 @@ def _end_day(session: Session, state: SessionState, messages: Messages) -> Sessi
         return state._replace(progress=following, bin=EMPTY_BIN)
     state = _overnight(session, state, progress.day, messages)
     messages.append(day_message(session.protocol, following, "block"))
-    fresh = start_day(session, state.parameters, following, state.tick, state.log.trial)
-    return fresh._replace(
+    next_day = start_day(session, state.parameters, following, state.tick, state.log.trial)
+    return next_day._replace(
         perturbations=perturbing.start_day(state.perturbations, session.info(state.parameters)),
         readout=state.readout,
         sequences=state.sequences,
@@ -105,7 +105,7 @@ def _overnight(session: Session, state: SessionState, day: int, messages: Messag
     try:
         decoder = refitted(protocol, parameters, day + 1, protocol.overnight.decoder == "arbitrary")
         state = updating.exchange(session, state, decoder)
-    except (ArrayError, NumericalError, Refused) as error:  # too few spikes, say: the old decoder is kept
+    except (ArrayError, NumericalError, Refused) as error:  # such as too few spikes: the old decoder is kept
         messages.append(decoder_message("overnight", "kept", str(error), {}, read))
         return state
     messages.append(decoder_message("overnight", "installed", "", session.decoder.arrays(decoder), read))

@@ -1,4 +1,4 @@
-"""Inputs of a session: each is consumed as a whole or refused."""
+"""Inputs of a session: each is consumed completely, or refused and changes nothing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
 from decoderd.protocol.protocol import parse_perturbation
 from decoderd.session import perturbing, updating
-from decoderd.session.assembly import Session, check_drives
+from decoderd.session.assembly import Session, check_velocity
 from decoderd.session.messages import Messages, decoder_message, metrics_message, perturbation_message
 from decoderd.state import Readout, SessionState, time_index
 
 
 def consume(session: Session, state: SessionState, given: Any) -> tuple[SessionState, Messages]:
-    """The state after one input (wire.inputs), and the messages of that.
+    """The state after one input (wire.inputs), and the messages that it causes.
 
-    Raises Refused, with the reason and as `field` the path to the culprit within the input, such as
-    `perturbation.angle_rad`; nothing was changed then.
+    Raises Refused, with the reason and as `field` the path of the invalid field within the input, such as
+    `perturbation.angle_rad`.
     """
     protocol = session.protocol
     match given.op:
@@ -61,25 +61,25 @@ def _add(session: Session, state: SessionState, fields: Mapping[str, Any]) -> tu
     except Refused as error:
         raise Refused(str(error), _within("perturbation", error.field)) from None
     state = state._replace(perturbations=(*kept, added))
-    return _fresh_readout(state), [perturbation_message(spec, "added")]
+    return _reset_readout(state), [perturbation_message(spec, "added")]
 
 
 def _within(outer: str, inner: str | None) -> str:
-    """The path to a field of a part of the input; the part itself where the field is not known."""
+    """The path of field `inner` in the part `outer` of an input; `outer` where the field is not known."""
     return outer if inner in (None, outer) else f"{outer}.{inner}"
 
 
 def _remove(state: SessionState, name: str) -> tuple[SessionState, Messages]:
-    gone = [p for p in state.perturbations if p.spec.name == name]
-    if not gone:
-        there = ", ".join(p.spec.name for p in state.perturbations) or "none"
-        raise Refused(f"there is no perturbation {name!r}; there are: {there}", "name")
+    removed = [p for p in state.perturbations if p.spec.name == name]
+    if not removed:
+        names = ", ".join(p.spec.name for p in state.perturbations) or "none"
+        raise Refused(f"there is no perturbation {name!r}; there are: {names}", "name")
     kept = tuple(p for p in state.perturbations if p.spec.name != name)
-    return _fresh_readout(state._replace(perturbations=kept)), [perturbation_message(gone[0].spec, "removed")]
+    return _reset_readout(state._replace(perturbations=kept)), [perturbation_message(removed[0].spec, "removed")]
 
 
-def _fresh_readout(state: SessionState) -> SessionState:
-    """The readout is computed again at the next bin: the same name may belong to another perturbation now."""
+def _reset_readout(state: SessionState) -> SessionState:
+    """Have the readout computed again at the next bin: a name may now belong to another perturbation."""
     return state._replace(readout=Readout((), state.parameters.decoder))
 
 
@@ -87,12 +87,12 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any]) 
     """Replace the decoder by one of the same kind; perturbations of the readout apply to the new one."""
     decoder = session.decoder
     if decoder.take is not None:
-        raise Refused("the decoder is external: it has no arrays that could be exchanged", "op")
+        raise Refused("the decoder is external: it has no arrays to replace", "op")
     try:
         arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
         parameters = decoder.load(arrays)
         readouts = state.parameters.readouts
-        check_drives(decoder, parameters, session.units if readouts is None else len(readouts))
+        check_velocity(decoder, parameters, session.units if readouts is None else len(readouts))
         state = updating.exchange(session, state, parameters)
     except (ArrayError, NumericalError) as error:
         raise Refused(str(error), _within("arrays", error.field)) from None

@@ -1,7 +1,7 @@
-"""Plasticity in a session: what is stored of a trial's ticks, and how a rule changes the population when a trial ends.
+"""Plasticity in a session: the trace of a trial's ticks, and the rule's change of the population when a trial ends.
 
-Ticks are stored by reference, which costs the loop next to nothing. In the tick in which the trial ends, before the
-next one begins, they become a batch of one trial; the parameters that the rule returns hold from that tick on.
+A trace holds references to the states of each tick, so that it costs almost no time. In the tick in which the trial
+ends, before the next one begins, it becomes a batch of one trial. Changed parameters hold from that tick on.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from decoderd.errors import ProtocolError
 from decoderd.plasticity import Plasticity
 from decoderd.populations import COUNTS
 from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives, Loop, Trajectory
-from decoderd.rollout.credit import trial_batch
+from decoderd.rollout.gradients import trial_batch
 from decoderd.session.messages import Messages, plasticity_message
 from decoderd.state import Command, Parameters, TrialLog
 
-# What a rule may learn by that passes back through effector and decoder.
+# Values of `learns_from` that need gradients through effector and decoder.
 THROUGH_THE_LOOP = ("gradient", "expectation")
 
 
 @stored("tick_trace")
 class TickTrace(NamedTuple):
-    """What plasticity needs of one tick of a trial."""
+    """The data of one tick of a trial that plasticity needs."""
 
-    population: Any  # the stored part of its state after the tick
-    before: Any  # the effector's state before the tick
-    after: Any  # and after it
+    population: Any  # stored part of the population's state after the tick
+    before: Any  # state of the effector before the tick
+    after: Any  # state of the effector after the tick
     decoded: Command
-    carried_out: Command  # the same, perturbed
-    affine: AffineStep | None  # the decoder's step, if it made one and the rule needs gradients
+    carried_out: Command  # `decoded` after perturbations
+    affine: AffineStep | None  # step of the decoder, at the end of a bin and if the rule needs gradients
     derivatives: Derivatives  # of the perturbations
 
 
 class LearningRule(NamedTuple):
-    """A rule of plasticity, and the loop in which its population learns."""
+    """A rule of plasticity, and the closed loop in which the population learns."""
 
     kind: Plasticity
     config: Any
@@ -52,9 +52,9 @@ class LearningRule(NamedTuple):
 
 
 def learning_rule(kind: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> LearningRule | None:
-    """The rule of a session; None for a kind that learns nothing.
+    """The rule of a session; None for a kind that does not learn.
 
-    Raises ProtocolError where population, effector or decoder do not provide what the rule learns by.
+    Raises ProtocolError where population, effector or decoder do not provide what the rule needs.
     """
     if kind.learns_from is None:
         return None
@@ -108,9 +108,9 @@ def start_day(rule: LearningRule | None, population: Any) -> Any:
 
 
 def affine_step(rule: LearningRule, parameters: Parameters, readout: Any, state: Any) -> AffineStep | None:
-    """The step that the decoder is about to make from `state`, as an affine map; None where the rule needs none.
+    """The decoder's step from `state` as an affine map; None if the rule needs no gradients.
 
-    `readout` are its parameters as perturbed. The columns of lost units are zero.
+    `readout` are the decoder's parameters as perturbed. Columns of lost units are zero.
     """
     if rule.kind.learns_from not in THROUGH_THE_LOOP or rule.decoder.linear is None:
         return None
@@ -131,9 +131,9 @@ def end_trial(
 ) -> tuple[Parameters, Any]:
     """Parameters and the rule's state after the trial of `log`; an update adds its message.
 
-    If the population rejects an update, the rule stops for the day: its state is None until the next one.
+    If the population rejects an update, the rule stops: its state is None until the next day.
     """
-    if state is None or log.place is None or not trace:  # stopped, or the target was never shown
+    if state is None or log.place is None or not trace:  # the rule has stopped, or no target was shown
         return parameters, state
     loop = rule.loop._replace(readouts=slice(None) if parameters.readouts is None else parameters.readouts)
     trajectory = _trajectory(loop, trace, log.place)
@@ -164,6 +164,7 @@ def end_trial(
 
 
 def _trajectory(loop: Loop, trace: tuple[TickTrace, ...], goal: Array) -> Trajectory:
+    """The trajectory of one trial, from the trace of its ticks."""
     plastic = loop.population.plastic
     assert plastic is not None  # `learning_rule` has checked it
     effector = [trace[0].before, *(tick.after for tick in trace)]

@@ -24,7 +24,7 @@ def plain(point: Array | None) -> Any:
 
 
 def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command: Command, intent: Array) -> Message:
-    """The tick that `state` stood before, after it was carried out; `cursor` is where it ended."""
+    """The message of a tick, from the state before it and its results; `cursor` is that at its end."""
     body = messages.Tick.build(
         day=state.progress.day,
         block=state.progress.block + 1,
@@ -39,7 +39,7 @@ def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command:
 
 
 def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Messages:
-    """Counts (1, N) of the ticks of a bin, a message for each channel."""
+    """Messages with the counts of the ticks of a bin, one for each channel."""
     return [_counts_message(channel, [tick[channel] for tick in ticks]) for channel in channels]
 
 
@@ -53,15 +53,15 @@ def _counts_message(channel: str, counts: Sequence[Array]) -> Message:
 
 
 def task_message(log: TrialLog, cue: Cue, event: Event) -> Message:
-    """A change of phase, or the end of a trial, in the trial of `log`."""
-    # A trial may end in the tick in which the next begins: then the cue is the next one's.
+    """The message of a change of phase, or of the end of a trial, in the trial of `log`."""
+    # A trial may end in the tick in which the next one begins: then the cue belongs to the next one.
     target = cue.target if log.trial == cue.trial else log.target
     goal = None if event.outcome is not None else plain(cue.goal)
     return messages.Task.topic, messages.Task.build(trial=log.trial, phase=event.phase, target_index=target, goal=goal)
 
 
 def trial_message(progress: Progress, log: TrialLog, outcome: str) -> Message:
-    """A trial ended."""
+    """The message of a finished trial."""
     return messages.Trial.topic, messages.Trial.build(
         day=progress.day,
         block=progress.block + 1,
@@ -76,28 +76,31 @@ def trial_message(progress: Progress, log: TrialLog, outcome: str) -> Message:
 
 
 def plasticity_message(updates: int, loss: float, change: float, reason: str) -> Message:
-    """An update of plasticity; `change` is the norm of the step, `reason` why the population rejected it, or empty."""
+    """The message of an update; `change` is the norm of the step, `reason` why it was rejected, or empty."""
     return messages.Plasticity.topic, messages.Plasticity.build(
         updates=updates, loss=loss, change_norm=change, reason=reason
     )
 
 
 def perturbation_message(spec: Any, event: PerturbationEvent) -> Message:
-    """A perturbation was added, came on, went off or was removed."""
+    """The message of a perturbation that was added, turned on, turned off or removed."""
     return messages.Perturbation.topic, messages.Perturbation.build(
         name=spec.name, event=event, config=spec.model_dump(mode="json")
     )
 
 
 def metrics_message(source: str, day: int, values: Mapping[str, float]) -> Message:
-    """Numbers that a client computed."""
+    """The message with values that a client has computed."""
     return messages.Metrics.topic, messages.Metrics.build(source=source, day=day, values=dict(values))
 
 
 def decoder_message(
     source: str, event: DecoderEvent, reason: str, arrays: Mapping[str, Any], readouts: list[int] | None = None
 ) -> Message:
-    """The decoder was replaced or kept; `arrays` are those installed, `readouts` the units it reads if they changed."""
+    """The message of a decoder that was replaced or kept.
+
+    `arrays` are those installed, `readouts` the units that it reads if they may have changed.
+    """
     shapes: Any = {name: list(np.shape(array)) for name, array in arrays.items()}
     return messages.Decoder.topic, messages.Decoder.build(
         source=source, event=event, reason=reason, shapes=shapes, readouts=readouts
@@ -105,7 +108,7 @@ def decoder_message(
 
 
 def day_message(protocol: Protocol, progress: Progress, event: DayEvent) -> Message:
-    """A block began, or a day ended."""
+    """The message of a block that begins, or of a day that ends."""
     return messages.Day.topic, messages.Day.build(
         day=progress.day,
         block=progress.block + 1,
@@ -119,7 +122,7 @@ def day_message(protocol: Protocol, progress: Progress, event: DayEvent) -> Mess
 def numbered(
     name: str, sequences: Mapping[str, int], bodies: Messages, tick: int
 ) -> tuple[Mapping[str, int], Messages]:
-    """The messages with session, sequence number and tick, and the next sequence numbers."""
+    """The next sequence numbers, and the messages with session, tick and sequence number."""
     following = dict(sequences)
     out: Messages = []
     for topic, body in bodies:

@@ -10,7 +10,7 @@ from decoderd.arrays import Array
 from decoderd.perturbations import SessionInfo, envelope, sites
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.rng import Stream, open_streams
-from decoderd.rollout.adjoint import Derivatives
+from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, perturbation_message
 from decoderd.state import Command, Perturbing, Readout, SessionState, TimeIndex
@@ -18,46 +18,47 @@ from decoderd.trigger import reached
 
 
 def begin(spec: Any, info: SessionInfo) -> Perturbing:
-    """A perturbation that waits for its trigger. Raises Refused, with the reason, if it does not apply."""
+    """A perturbation before its trigger. Raises Refused, with the reason, if it does not apply to the session."""
     return Perturbing(spec, -1, -1, registry.find("perturbations", spec.kind).begin(spec, info))
 
 
 def start_day(perturbations: tuple[Perturbing, ...], info: SessionInfo) -> tuple[Perturbing, ...]:
-    """Perturbations at the start of a day: on or off as they were, their memory of earlier ticks cleared."""
+    """Perturbations at the start of a day: on or off as before, their memory of earlier ticks cleared."""
     return tuple(p._replace(memory=begin(p.spec, info).memory) for p in perturbations)
 
 
 def switch(
     session: Session, state: SessionState, time: TimeIndex, trial: int, messages: Messages
 ) -> tuple[tuple[Perturbing, ...], tuple[ActivePerturbation, ...]]:
-    """Turn perturbations on and off whose trigger is reached; returns all, and those active at this tick.
+    """Turn perturbations on and off at their triggers; returns all of them, and those active at this tick.
 
-    `trial` counts the trials begun in the session.
+    `trial` is the number of trials begun in the session.
     """
     perturbations = state.perturbations
     if not perturbations:
         return (), ()
-    where = (time.tick, time.day, trial, trial - state.progress.day_trial)
-    perturbations = tuple(_switched(p, where, messages) for p in perturbations)
+    now = (time.tick, time.day, trial, trial - state.progress.day_trial)
+    perturbations = tuple(_switched(p, now, messages) for p in perturbations)
     return perturbations, tuple(_active(p, session, time.tick) for p in perturbations if p.onset >= 0 and p.offset < 0)
 
 
-def _switched(p: Perturbing, where: tuple[int, int, int, int], messages: Messages) -> Perturbing:
-    """The perturbation after its triggers at (tick, day, trial of the session, trial of the day)."""
+def _switched(p: Perturbing, now: tuple[int, int, int, int], messages: Messages) -> Perturbing:
+    """The perturbation, turned on or off at `now`: tick, day, trial of the session, trial of the day."""
     if p.offset >= 0:
         return p
-    tick, envelope_of = where[0], p.spec.envelope
-    if p.onset < 0 and reached(envelope_of.start, *where):
+    tick, envelope_of = now[0], p.spec.envelope
+    if p.onset < 0 and reached(envelope_of.start, *now):
         p = p._replace(onset=tick)
         messages.append(perturbation_message(p.spec, "on"))
     stop = envelope.stop_of(envelope_of)
-    if p.onset >= 0 and stop is not None and reached(stop, *where):
+    if p.onset >= 0 and stop is not None and reached(stop, *now):
         p = p._replace(offset=tick)
         messages.append(perturbation_message(p.spec, "off"))
     return p
 
 
 def _active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
+    """The perturbation with its amount at this tick and its random streams."""
     spec, kind = p.spec, registry.find("perturbations", p.spec.kind)
     amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)
     streams = _opened(session, spec, kind) if kind.streams is not None else {}
@@ -65,6 +66,7 @@ def _active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
 
 
 def _opened(session: Session, spec: Any, kind: Any) -> Mapping[str, Stream]:
+    """The random streams of a perturbation, opened at first use."""
     if spec not in session.perturbation_streams:
         streams = open_streams(
             (session.protocol.seed,), f"perturbations/{spec.name}", kind.streams(spec, session.units)
@@ -81,12 +83,14 @@ def derivatives(
     time: TimeIndex,
 ) -> Derivatives:
     """Derivatives of the active perturbations at this tick, for plasticity by gradients."""
+    if not active:
+        return NO_DERIVATIVES
     values = {"feedback": (context.cursor, context), "neural": (rates, time), "cursor": (command, context)}
     return Derivatives(**sites.derivatives(active, values))
 
 
 def with_memories(perturbations: tuple[Perturbing, ...], *memories: Mapping[str, Any]) -> tuple[Perturbing, ...]:
-    """The perturbations with their memories, by name, after this tick."""
+    """The perturbations with their memories after this tick; `memories` are {name: memory} of each site."""
     if not any(memories):
         return perturbations
     merged = {name: memory for site in memories for name, memory in site.items()}
@@ -94,7 +98,7 @@ def with_memories(perturbations: tuple[Perturbing, ...], *memories: Mapping[str,
 
 
 def readout(held: Readout, active: tuple[ActivePerturbation, ...], decoder: Any, parameters: Any) -> Readout:
-    """The decoder's parameters as perturbed now; computed again only when an amount has changed."""
+    """The decoder's parameters as perturbed; computed again only if an amount has changed."""
     amounts = tuple((p.name, p.amount) for p in active if p.site == "readout")
     if amounts == held.amounts:
         return held

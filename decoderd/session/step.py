@@ -1,11 +1,11 @@
 """One tick of a session: `step(session, state, inputs) -> (state, messages)`.
 
-`step` is pure. It reads no clock, opens no socket or file, and writes nothing in place; random numbers are rows of
-named streams, looked up by day and tick. Real time, faster than time, a replay and a resume are this function, called
-by different loops (see `decoderd.run.loop`). `advance` reads as the table of contents of a tick:
+`step` is pure. It reads no clock, opens no socket or file, and writes nothing in place. Random numbers are rows of
+named streams, looked up by day and tick. Real time, faster than real time, replay and resume are loops that call this
+function (see `decoderd.run.loop`). `advance` reads as the table of contents of a tick:
 
-    inputs due at this tick            `inputs.consume`, one after the other
-    task         cursor -> cue         perturbations on and off; trials begin and end
+    inputs due at this tick            `inputs.consume`, in their order
+    task         cursor -> cue         perturbations turn on and off; trials begin and end
     feedback     cursor -> seen        perturbed: rotation, gain, delay
     population   rates, then spikes    perturbed: gain, silence, noise
     decoder      at the end of a bin   perturbed: rotation, permutation
@@ -26,7 +26,6 @@ from decoderd.errors import Refused
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.populations import Spikes
 from decoderd.rng import Draws
-from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import days, learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
@@ -39,7 +38,7 @@ initial = days.initial
 
 
 class Shown(NamedTuple):
-    """What the task shows, and the loop as a trial that begins leaves it."""
+    """Results of the task, with effector and decoder as a trial that begins sets them."""
 
     task: Any
     cue: Cue
@@ -50,30 +49,31 @@ class Shown(NamedTuple):
 
 
 class Fired(NamedTuple):
-    """What the population did in this tick."""
+    """Results of the population in a tick."""
 
     state: Any
     rates: Array  # (1, N) Hz, before perturbation
     intent: Array  # (1, 2) m/s
-    counts: Spikes  # (1, N) by channel
+    counts: Spikes  # {channel: (1, N)}
     memories: dict[str, Any]  # of neural perturbations
 
 
 class Decoded(NamedTuple):
-    """What the decoder did in this tick: nothing but collect counts, unless the bin ended."""
+    """Results of the decoder in a tick. Within a bin it only collects counts."""
 
     readout: Any
     state: Any
     command: Command
     bin: BinCounts
     read: Array | None  # (1, N) counts the decoder read; None within a bin
-    affine: Any  # its step as an affine map, where plasticity needs it
+    affine: Any  # step of the decoder as an affine map, where plasticity needs it; else None
 
 
 def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> tuple[SessionState, Messages]:
-    """One tick. `inputs` are those due now (wire.inputs); returns the next state and the messages, the tick's first.
+    """Compute one tick: the next state, and its messages, of which the tick's own is the first.
 
-    Raises Refused, with nothing changed, for an input that cannot be carried out and for a session that is over.
+    `inputs` are those due at this tick (wire.inputs). Raises Refused for an input that cannot be carried out, and for a
+    session that is over.
     """
     earlier: Messages = []
     for given in inputs:
@@ -83,7 +83,7 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
 
 def advance(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> tuple[SessionState, Messages]:
-    """One tick whose inputs have been consumed; `earlier` are the messages of these. Raises Refused if it is over."""
+    """Compute one tick after its inputs, whose messages are `earlier`. Raises Refused if the session is over."""
     progress = state.progress
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {state.tick}")
@@ -108,16 +108,13 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     cursor = session.effector.cursor(session.effector_plan, effector)[0].tolist()
 
     if rule is not None and cue.goal is not None:
-        slopes = perturbing.derivatives(active, fired.rates, command, context, time) if active else NO_DERIVATIVES
-        kept = rule.keep(fired.state)
-        tick_trace = TickTrace(kept, shown.effector, effector, command, carried_out, decoded.affine, slopes)
-        trial = trial._replace(trace=(*trial.trace, tick_trace))
-    if session.task.outcome is not None:
-        outcome = session.task.outcome(session.task_plan, shown.task, (cursor[0], cursor[1]), time)
-        if outcome is not None:
-            trial = trials.follow(rule, trial, cue, trials.ended_with(outcome), active, time.tick, messages)
+        slopes = perturbing.derivatives(active, fired.rates, command, context, time)
+        tick = TickTrace(rule.keep(fired.state), shown.effector, effector, command, carried_out, decoded.affine, slopes)
+        trial = trial._replace(trace=(*trial.trace, tick))
+    outcome = task_outcome(session, shown.task, cursor, time)
+    if outcome is not None:
+        trial = trials.follow(rule, trial, cue, trials.ended_with(outcome), active, time.tick, messages)
 
-    record = tick_message(session.name, state, cue, cursor, command, fired.intent)
     following = SessionState(
         tick=state.tick + 1,
         progress=trial.progress,
@@ -144,11 +141,18 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     if messages:
         sequences, messages = numbered(session.name, state.sequences, messages, time.tick)
         following = following._replace(sequences=sequences)
-    return following, [record, *messages]
+    return following, [tick_message(session.name, state, cue, cursor, command, fired.intent), *messages]
+
+
+def task_outcome(session: Session, task: Any, cursor: list[float], time: TimeIndex) -> str | None:
+    """The outcome of a trial that the task ends after the movement of this tick; None if it ends none."""
+    if session.task.outcome is None:
+        return None
+    return session.task.outcome(session.task_plan, task, (cursor[0], cursor[1]), time)
 
 
 def show(session: Session, state: SessionState, time: TimeIndex) -> Shown:
-    """The task sees the cursor and shows a cue; a trial that starts at a place puts the effector there, at rest."""
+    """The task gets the cursor and shows a cue. A trial with a start puts the effector there, at rest."""
     effector, decoder, command = state.effector, state.decoder, state.command
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
@@ -169,7 +173,7 @@ def fire(
     time: TimeIndex,
     active: tuple[ActivePerturbation, ...],
 ) -> Fired:
-    """The population computes rates; perturbed, they become counts. Units that were lost stay silent."""
+    """The population computes rates, and counts from the perturbed rates. Counts of lost units are zero."""
     plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
         plan, parameters.population, population, cue, seen, time, draws
@@ -182,7 +186,7 @@ def fire(
 
 
 def silenced(counts: Array, units: Any) -> Array:
-    """Counts (1, N) with those of `units` zero."""
+    """A copy of counts (1, N) with those of `units` set to zero."""
     counts = np.array(counts)
     counts[:, units] = 0
     return counts
@@ -198,7 +202,7 @@ def decode(
     active: tuple[ActivePerturbation, ...],
     messages: Messages,
 ) -> Decoded:
-    """Counts are collected; at the end of a bin the decoder, perturbed, makes a command of those it reads."""
+    """Collect counts; at the end of a bin the perturbed decoder computes a command from those that it reads."""
     bin = BinCounts((*state.bin.ticks, fired.counts), state.bin.total + fired.counts[session.channel])
     if len(bin.ticks) < session.timing.bin_ticks:
         return Decoded(state.readout, shown.decoder, shown.command, bin, None, None)

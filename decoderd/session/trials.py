@@ -1,4 +1,4 @@
-"""Trials of a session: the log of the one under way, its end, and what the population learns from it."""
+"""Trials of a session: their log, their end, and learning at their end."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from decoderd.state import REACH, REST, Cue, Event, Parameters, Progress, Sessio
 
 
 class Ongoing(NamedTuple):
-    """What the course of trials changes in a session."""
+    """The part of a session's state that events of trials change."""
 
     log: TrialLog
     progress: Progress
     parameters: Parameters
     plasticity: Any
-    trace: tuple[TickTrace, ...]  # ticks of the trial under way, kept for plasticity
+    trace: tuple[TickTrace, ...]  # ticks of the current trial, for plasticity
 
 
 def ongoing(state: SessionState) -> Ongoing:
-    """The part of a session's state that trials change."""
+    """The part of `state` that events of trials change."""
     return Ongoing(state.log, state.progress, state.parameters, state.plasticity, state.trace)
 
 
 def ended_with(outcome: str) -> tuple[Event, ...]:
-    """The event of a trial that ends in this tick."""
+    """The events of a tick in which a trial ends with `outcome`."""
     return (Event(REST, outcome),)
 
 
@@ -40,17 +40,17 @@ def follow(
     tick: int,
     messages: Messages,
 ) -> Ongoing:
-    """Carry out a tick's events: trials begin, change phase and end, each with its message.
+    """Process the events of a tick: trials begin, change phase and end, each with a message.
 
     `rule` is None in blocks without plasticity.
     """
     names = tuple(p.name for p in active)
     if cue.trial == trial.log.trial:
-        fresh = tuple(name for name in names if name not in trial.log.names)
-        trial = trial._replace(log=trial.log._replace(names=trial.log.names + fresh))
+        added = tuple(name for name in names if name not in trial.log.names)
+        trial = trial._replace(log=trial.log._replace(names=trial.log.names + added))
     for event in events:
         log = trial.log
-        if event.outcome is None and log.trial == trial.progress.trials:  # none under way: one begins
+        if event.outcome is None and log.trial == trial.progress.trials:  # no trial is under way: one begins
             log = TrialLog(log.trial + 1, tick, -1, -1, None, names)
         messages.append(task_message(log, cue, event))
         if event.phase == REACH:
@@ -62,7 +62,7 @@ def follow(
 
 
 def end(rule: LearningRule | None, trial: Ongoing, outcome: str, messages: Messages) -> Ongoing:
-    """End the trial under way: the population learns from it, it is counted, and its message is sent."""
+    """End the current trial: the population learns from it, it is counted, and its message is added."""
     parameters, plasticity = trial.parameters, trial.plasticity
     if rule is not None:
         parameters, plasticity = learning.end_trial(rule, parameters, plasticity, trial.trace, trial.log, messages)

@@ -1,4 +1,4 @@
-"""Decoder adaptation in a session: when the updater is active, what it observes, and how the decoder is replaced."""
+"""Decoder adaptation in a session: when the updater is active, its observations, and replacing the decoder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from decoderd.wire.messages import DecoderEvent
 
 @stored("updating")
 class Updating(NamedTuple):
-    """How far the updates of a session's decoder have come."""
+    """The state of decoder updating in a session."""
 
-    first_day: int  # of updating, 0 before
-    bins: int  # of updating so far
-    successes: int  # of the session, at the last bin
+    first_day: int  # first day of updating; 0 before it
+    bins: int  # number of bins of updating so far
+    successes: int  # successful trials of the session at the last bin
     criterion: criterion.State
-    gathered: Any  # by the updater
+    gathered: Any  # the updater's own state: data since its last update
 
 
 def begin(session: Session, parameters: Parameters) -> Updating | None:
@@ -36,14 +36,14 @@ def begin(session: Session, parameters: Parameters) -> Updating | None:
 
 
 def _fresh(updates: Updates, decoder: Any) -> Any:
-    """The state of an updater that starts from this decoder."""
+    """The initial state of an updater for this decoder."""
     return updates.updater.init(updates.plan, updates.observing.model(decoder))
 
 
 def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBin, messages: Messages) -> SessionState:
-    """The updater observes a bin that has ended, if it is active, and changes the decoder when an update is due.
+    """Let the updater observe a finished bin, if it is active, and update the decoder when an update is due.
 
-    counts (1, N) are those the decoder read.
+    counts (1, N) are those that the decoder read.
     """
     updates = session.updates
     assert updates is not None  # `advance` has checked it
@@ -67,7 +67,7 @@ def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBi
 
 
 def end_block(session: Session, state: SessionState, messages: Messages) -> SessionState:
-    """Change the decoder at the end of a block, if an update is due."""
+    """Update the decoder at the end of a block, if an update is due."""
     updates = session.updates
     if updates is None or _today(session, updates, state) is None or not state.updater.criterion.updating:
         return state
@@ -75,7 +75,7 @@ def end_block(session: Session, state: SessionState, messages: Messages) -> Sess
 
 
 def start_day(updating: Updating | None) -> Updating | None:
-    """The updater at the start of a day: what it has gathered is kept, success is measured anew."""
+    """The updater at the start of a day: its data are kept, the rate of success is measured anew."""
     return None if updating is None else updating._replace(criterion=criterion.renewed(updating.criterion))
 
 
@@ -98,7 +98,7 @@ def _today(session: Session, updates: Updates, state: SessionState) -> Updating 
 def _by_criterion(
     session: Session, updates: Updates, state: SessionState, now: Updating, messages: Messages
 ) -> Updating:
-    """Stopped or restarted by the criterion of success."""
+    """The updater's state, stopped or restarted by the criterion of success."""
     successes = state.progress.successes - now.successes
     now = now._replace(successes=state.progress.successes)
     if updates.criterion is None:
@@ -115,7 +115,7 @@ def _by_criterion(
 
 
 def _updated(session: Session, updates: Updates, state: SessionState, over: bool, messages: Messages) -> SessionState:
-    """The state with an updated decoder if an update is due; where that fails the old decoder is kept."""
+    """The state with an updated decoder, if an update is due; the old one is kept where the update fails."""
     now, old = state.updater, state.parameters.decoder
     if not updates.updater.due(updates.plan, now.gathered, over):
         return state
@@ -135,9 +135,9 @@ def _message(session: Session, what: DecoderEvent, why: str = "", arrays: Any = 
 
 
 def install(session: Session, state: SessionState, decoder: Any) -> SessionState:
-    """Replace the decoder's parameters and keep its state; perturbations of the readout apply to the new ones.
+    """Replace the decoder's parameters and keep its state; perturbations of the readout apply to the new parameters.
 
-    Raises Refused where these cannot be perturbed so.
+    Raises Refused where a perturbation does not apply to them.
     """
     parameters = state.parameters._replace(decoder=decoder)
     info = session.info(parameters)
@@ -157,6 +157,6 @@ def exchange(session: Session, state: SessionState, decoder: Any) -> SessionStat
 
 
 def _carried_over(p: Perturbing, info: SessionInfo) -> Perturbing:
-    """A perturbation under another decoder. Raises Refused where it does not apply to that decoder."""
+    """A perturbation carried over to another decoder. Raises Refused where it does not apply to it."""
     begun = perturbing.begin(p.spec, info)
     return p._replace(memory=begun.memory) if p.spec.site == "readout" else p

@@ -18,6 +18,7 @@ Natural = Annotated[int, Field(ge=1)]
 PerturbationEvent = Literal["added", "on", "off", "removed"]
 DecoderEvent = Literal["installed", "kept", "stopped", "restarted"]
 DayEvent = Literal["block", "end"]
+ProcessEvent = Literal["began", "resumed", "paused", "continued", "waiting", "dropped", "stopped", "done"]
 Spread = tuple[float, float, float]  # median, 99th percentile, maximum
 
 
@@ -190,7 +191,7 @@ class Session(Message):
     topic: ClassVar[Literal["session"]] = "session"
 
     event: Annotated[
-        Literal["began", "resumed", "paused", "continued", "waiting", "dropped", "stopped", "done"],
+        ProcessEvent,
         Field(alias="x", description="what happened"),
     ]
     run: Annotated[Natural, Field(alias="i", description="incarnation: number of this process of the session, from 1")]

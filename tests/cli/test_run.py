@@ -49,13 +49,13 @@ def test_run_replay_and_resume(tmp_path, protocol):
     done = summary(cli("run", protocol, "--speed", "max", "--out", folder, "--json"))
     check_summary(done)
     expected = protocols.run(centre_out())
-    assert done["session"] == "session"  # the name of the folder
+    assert done["session"] == "small-3"
     assert (done["days"], done["trials"], done["ticks"]) == (1, 4, len(expected.states) - 1)
     assert done["successes"] == sum(trial["x"] == "success" for trial in expected.of("trial"))
     assert done["success_rate"] == done["successes"] / 4
     assert done["lateness"]["missed"] == 0
     assert [done["lateness"][key] for key in ("p50_us", "p99_us", "p999_us", "max_us")] == [None] * 4
-    assert done["digest"] == running.record(tmp_path / "here", centre_out(), name="session")["digest"]
+    assert done["digest"] == running.record(tmp_path / "here", centre_out())["digest"]
 
     replayed = cli("replay", folder, "--verify", "--json")
     assert summary(replayed) == {"identical": True, "ticks": done["ticks"], "difference": None}
@@ -91,7 +91,7 @@ def test_overrides(tmp_path, protocol):
     options = ["--seed", 9, "--days", 2, "--set", "population.units=7", "--set", "schedule.blocks.0.trials=1"]
     folder = tmp_path / "session"
     done = summary(cli("run", protocol, *options, "--speed", "max", "--out", folder, "--json"))
-    assert (done["session"], done["days"], done["trials"]) == ("session", 2, 2)
+    assert (done["session"], done["days"], done["trials"]) == ("small-9", 2, 2)
     with open_session(folder) as recorded:
         assert recorded.counts().shape == (done["ticks"], 7)
         assert recorded.protocol.seed == 9
@@ -113,9 +113,7 @@ def test_inputs_from_a_file(tmp_path):
     done = cli("run", path, "--speed", "max", "--inputs", inputs, "--out", tmp_path / "session", "--json")
     assert summary(done)["trials"] == 2
     assert done.stderr == "refused at tick 1: no trial is under way: send start before end\n"
-    assert (
-        summary(done)["digest"] == running.record(tmp_path / "here", outside(), FROM_OUTSIDE, name="session")["digest"]
-    )
+    assert summary(done)["digest"] == running.record(tmp_path / "here", outside(), FROM_OUTSIDE)["digest"]
     with open_session(tmp_path / "session") as recorded:
         assert len(recorded.journal()) == sum(map(len, FROM_OUTSIDE.values()))
 
@@ -205,7 +203,7 @@ def test_an_interrupt_ends_at_a_tick_with_everything_stored(tmp_path, number):
     with open_session(folder) as recorded:
         assert len(recorded.ticks()["tick"]) == stopped["ticks"]
     resumed = summary(cli("resume", folder, "--speed", "max", "--json"))
-    whole = summary(cli("run", path, "--speed", "max", "--name", "session", "--json"))
+    whole = summary(cli("run", path, "--speed", "max", "--json"))
     assert resumed["digest"] == whole["digest"]
     assert resumed["done"]
     assert stored(folder).startswith(ticks)
@@ -243,7 +241,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
     assert process.returncode != 0
     assert "Traceback" not in err
     resumed = summary(cli("resume", folder, "--speed", "max", "--json"))
-    assert resumed["digest"] == summary(cli("run", path, "--speed", "max", "--name", "session", "--json"))["digest"]
+    assert resumed["digest"] == summary(cli("run", path, "--speed", "max", "--json"))["digest"]
 
 
 def test_an_interrupt_before_the_first_tick_leaves_nothing(tmp_path):

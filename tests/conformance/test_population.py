@@ -186,11 +186,19 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "test_load_draws_the_same_individual_from_the_same_generator",
         "",
     ),
-    "changes in the night": ({"overnight": changes_in_the_night}, "test_overnight", ""),
-    "loses a unit overnight": ({"overnight": loses_a_unit_overnight}, "test_overnight", ""),
+    "changes in the night": (
+        {"overnight": changes_in_the_night},
+        "test_overnight_is_reproducible_and_keeps_the_units",
+        "",
+    ),
+    "loses a unit overnight": (
+        {"overnight": loses_a_unit_overnight},
+        "test_overnight_is_reproducible_and_keeps_the_units",
+        "",
+    ),
     "draws the night globally": (
         {"overnight": lambda config, parameters, generator: module.load(config, np.random.default_rng(), {})},
-        "test_overnight",
+        "test_overnight_is_reproducible_and_keeps_the_units",
         "parameters of the next day",
     ),
     "streams of another law": (
@@ -200,16 +208,20 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
                 "more": Spec("poisson", 1),
             }
         },
-        "test_streams",
+        "test_streams_are_valid",
         "",
     ),
     "state without a stored name": (UNNAMED_STATE, "test_steps_are_pure", "@stored"),
-    "negative rates": (rates(lambda found: found - 50.0), "test_rates_and_counts", ""),
-    "rates of NaN": (rates(lambda found: found * np.nan), "test_rates_and_counts", ""),
-    "rates of some units": (rates(lambda found: found[:, 1:]), "test_rates_and_counts", ""),
+    "negative rates": (rates(lambda found: found - 50.0), "test_rates_and_counts_have_shapes_and_finite_numbers", ""),
+    "rates of NaN": (rates(lambda found: found * np.nan), "test_rates_and_counts_have_shapes_and_finite_numbers", ""),
+    "rates of some units": (
+        rates(lambda found: found[:, 1:]),
+        "test_rates_and_counts_have_shapes_and_finite_numbers",
+        "",
+    ),
     "rates depend on the batch": (
         rates(lambda found: found - 0.1 * found.min(axis=0)),
-        "test_a_batch_is_its_seeds",
+        "test_a_batch_equals_each_seed_alone",
         "",
     ),
     "draws globally": ({"spikes": draws_from_the_global_generator}, "test_steps_are_pure", "called again"),
@@ -217,22 +229,34 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "another channel": ({"spikes": names_another_channel}, "test_steps_are_pure", "channels"),
     "a channel that is not there": ({"channels": (COUNTS, "bursts")}, "test_steps_are_pure", "channels"),
     "counts are not first": ({"channels": ("bursts", COUNTS)}, "test_the_channel_counts_comes_first", ""),
-    "signed counts": (spikes(lambda counts: counts.astype(np.int64)), "test_rates_and_counts", ""),
-    "halves of spikes": (spikes(lambda counts: counts.astype(np.float32) / 2), "test_rates_and_counts", ""),
-    "counts of some units": (spikes(lambda counts: counts[:, 1:]), "test_rates_and_counts", ""),
+    "signed counts": (
+        spikes(lambda counts: counts.astype(np.int64)),
+        "test_rates_and_counts_have_shapes_and_finite_numbers",
+        "",
+    ),
+    "halves of spikes": (
+        spikes(lambda counts: counts.astype(np.float32) / 2),
+        "test_rates_and_counts_have_shapes_and_finite_numbers",
+        "",
+    ),
+    "counts of some units": (
+        spikes(lambda counts: counts[:, 1:]),
+        "test_rates_and_counts_have_shapes_and_finite_numbers",
+        "",
+    ),
     "counts depend on the batch": (
         spikes(lambda counts: counts + (counts.sum(axis=0) > 2).astype(np.uint8)),
-        "test_a_batch_is_its_seeds",
+        "test_a_batch_equals_each_seed_alone",
         "counts",
     ),
     "silence wakes the others": (
         {"spikes": silence_wakes_the_others},
-        "test_a_silent_unit_leaves_the_others_spikes_alone",
+        "test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged",
         "other units",
     ),
     "forgets on restore": (
         {"spikes": MEMORY, "rates": remembering_rates(MEMORY)},
-        "test_a_resumed_population_goes_on_bit_for_bit",
+        "test_a_restored_population_continues_with_the_same_bits",
         "counts",
     ),
 }
@@ -271,8 +295,8 @@ def keeps_the_callers_arrays(config, generator, arrays):
 @pytest.mark.parametrize(
     ("load", "test"),
     [
-        (names_no_field, "test_wrong_arrays_are_named"),
-        (takes_nan, "test_wrong_arrays_are_named"),
+        (names_no_field, "test_errors_name_the_invalid_array"),
+        (takes_nan, "test_errors_name_the_invalid_array"),
         (keeps_the_callers_arrays, "test_load_draws_the_same_individual_from_the_same_generator"),
     ],
 )
@@ -309,26 +333,26 @@ def eligibility_of_the_first_trial(plan, parameters, trace, amounts, fields):
 LEARNING: dict[str, tuple[dict[str, Any], str]] = {
     "half the gradient": (
         {"backward": half_the_gradient},
-        "test_gradient_by_parameters_is_that_of_central_differences",
+        "test_gradient_by_parameters_equals_central_differences",
     ),
     "without the past": (
         {"backward": gradient_without_the_past},
-        "test_gradient_by_parameters_is_that_of_central_differences",
+        "test_gradient_by_parameters_equals_central_differences",
     ),
     "without bias": (
         {"parameter_gradient": gather_without_bias},
-        "test_gradient_by_parameters_is_that_of_central_differences",
+        "test_gradient_by_parameters_equals_central_differences",
     ),
-    "blind": ({"feedback_gradient": blind}, "test_gradient_by_what_was_displayed_is_that_of_central_differences"),
+    "blind": ({"feedback_gradient": blind}, "test_gradient_by_displayed_cursors_equals_central_differences"),
     "one trial": ({"eligibility": eligibility_of_the_first_trial}, "test_eligibility_is_a_sum_over_trials"),
     "an unknown part": (
         {"fields": {**PLASTIC.fields, "motor": "V"}},
-        "test_plastic_parts_are_fields_of_the_parameters",
+        "test_plastic_fields_are_fields_of_the_parameters",
     ),
-    "a field that is not there": ({"fields": {"input": "Z"}}, "test_plastic_parts_are_fields_of_the_parameters"),
+    "a field that is not there": ({"fields": {"input": "Z"}}, "test_plastic_fields_are_fields_of_the_parameters"),
     "drawn at every tick": (
         {"at_start": ("initial", "noise")},
-        "test_what_is_drawn_for_the_start_is_read_there_and_nowhere_else",
+        "test_streams_at_start_are_read_in_the_first_tick_only",
     ),
 }
 
@@ -340,7 +364,7 @@ def test_a_broken_learning_population_fails(case):
 
 
 def test_a_population_with_another_lag_fails():
-    check(Network, {"lag": lambda plan: plan.delay + 1}, "test_lag")
+    check(Network, {"lag": lambda plan: plan.delay + 1}, "test_a_displayed_cursor_has_its_effect_after_the_lag")
 
 
 def test_a_population_that_cannot_be_driven_by_hand_fails():
@@ -348,4 +372,4 @@ def test_a_population_that_cannot_be_driven_by_hand_fails():
         plan, V = RNN.manual(plan, parameters)
         return plan, V.T
 
-    check(Network, {"manual": manual}, "test_manual")
+    check(Network, {"manual": manual}, "test_manual_control_is_another_plan_and_a_map_of_counts")

@@ -121,7 +121,7 @@ def test_derivatives_of_linear_transforms_are_their_matrices(rig):
 
     np.testing.assert_allclose(found["seen"], np.hstack([matrix(0.4), np.zeros((2, 2))]), atol=1e-10)
     np.testing.assert_allclose(found["command"], matrix(-0.9), atol=1e-10)
-    np.testing.assert_allclose(found["pulled"], np.zeros((2, 4)), atol=1e-10)
+    np.testing.assert_allclose(found["command_by_cursor"], np.zeros((2, 4)), atol=1e-10)
     np.testing.assert_allclose(found["rates"], np.full((1, rig.units), 2.0), rtol=1e-8)
 
 
@@ -132,5 +132,5 @@ def test_assistance_depends_on_where_the_cursor_is(rig):
     found = sites.derivatives(on, {"cursor": (Command(np.array([[0.1, 0.0]]), None), context)})
     u = np.array([0.6, 0.8])
     expected = -0.5 * 0.1 * (np.eye(2) - np.outer(u, u)) / 0.1
-    np.testing.assert_allclose(found["pulled"], np.hstack([expected, np.zeros((2, 2))]), atol=1e-7)
+    np.testing.assert_allclose(found["command_by_cursor"], np.hstack([expected, np.zeros((2, 2))]), atol=1e-7)
     np.testing.assert_allclose(found["command"], 0.5 * np.eye(2), atol=1e-10)

@@ -37,7 +37,7 @@ def individual(**changes):
     return MANIFOLD.load(config(), generator(1, "x"), {**arrays(), **changes})
 
 
-def test_mean_counts_in_loops():
+def test_mean_counts_are_those_of_the_equations_in_loops():
     p, given = individual(), arrays()
     angles, efforts = np.array([0.0, 1.2, -2.5]), np.array([1.0, 0.4, 0.0])
     latents = manifold.mean_latents(p, angles, efforts)
@@ -54,7 +54,7 @@ def test_mean_counts_in_loops():
             assert found[b, i] == pytest.approx(max(0.0, mean), rel=1e-13)
 
 
-def test_no_count_is_expected_below_zero():
+def test_expected_counts_are_not_negative():
     p = individual(baseline=np.array([-1.0, 0, 1, 2, 3]), loadings=np.zeros((N, Q)))
     np.testing.assert_array_equal(manifold.mean_counts(p, np.zeros((1, Q))), [[0, 0, 1, 2, 3]])
     np.testing.assert_array_equal(manifold.mean_counts(p, np.zeros((1, Q)), np.full((1, N), -1.0)), [[0, 0, 0, 0.5, 1]])
@@ -69,8 +69,8 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
     state, out = MANIFOLD.init(plan, p, cursor), []
     cue = Cue(None if goal is None else np.array([goal]), 0.01, REACH, 0, 1, None, ())
     for tick in range(ticks):
-        moment = TimeIndex(tick, 1, tick, tick % bin_ticks)
-        state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, moment, Draws(streams, 1, tick))
+        time = TimeIndex(tick, 1, tick, tick % bin_ticks)
+        state, rates, u = MANIFOLD.rates(plan, p, state, cue, cursor, time, Draws(streams, 1, tick))
         out.append((rates[0], u[0]))
     return tuple(np.array(column) for column in zip(*out, strict=True))
 
@@ -78,7 +78,7 @@ def run(p, ticks, goal=None, bin_ticks=1, **fields):
 STILL = {"subject": {"motor_noise_m_s": 0.0}}
 
 
-def test_covariance_at_rest():
+def test_mean_and_covariance_at_rest_are_those_of_the_model():
     """Bins at rest: mean = baseline + L resting, covariance = L S S' L' + diag(private^2)."""
     given, bins = arrays(), 8000
     rates, intents = run(individual(), bins, **STILL)
@@ -93,7 +93,7 @@ def test_covariance_at_rest():
     assert (np.abs(np.cov(counts.T) - cov) < 4 * spread).all()
 
 
-def test_rates_last_for_a_bin():
+def test_rates_are_constant_within_a_bin():
     rates, _ = run(individual(), 60, bin_ticks=5, **STILL)
     bins = rates.reshape(12, 5, N)
     assert (bins == bins[:, :1]).all()
@@ -127,13 +127,13 @@ def test_effort_grows_with_intended_speed_up_to_the_reference():
         ({"baseline": np.zeros(N + 1)}, "baseline: has shape"),
     ],
 )
-def test_arrays_that_do_not_fit(changes, says):
+def test_arrays_that_do_not_fit_are_refused(changes, says):
     with pytest.raises(ArrayError, match=says) as caught:
         individual(**changes)
     assert caught.value.field == next(iter(changes))
 
 
-def test_missing_arrays():
+def test_missing_arrays_are_refused():
     given = arrays()
     del given["shared"]
     with pytest.raises(ArrayError, match="missing: shared"):

@@ -77,12 +77,12 @@ def test_statistics_do_not_depend_on_the_tick():
     fine, coarse = (spike_trains(80.0, 1.0, tick_s, 20.0, 200, seed=5) for tick_s in (0.001, 0.05))
     a, b = (x.reshape(400, -1, 200).sum(axis=1).astype(float) for x in (fine, coarse))
     assert coarse.max() > 3
-    for moment in (np.mean, np.var):
-        x, y = moment(a[20:], axis=0), moment(b[20:], axis=0)
+    for statistic in (np.mean, np.var):
+        x, y = statistic(a[20:], axis=0), statistic(b[20:], axis=0)
         assert abs(x.mean() - y.mean()) < 3 * np.sqrt((x.var() + y.var()) / 200)
 
 
-def test_a_rate_that_changes_is_followed():
+def test_counts_follow_a_changing_rate():
     """Mean counts of each tenth of a period are those of the rate, which varies slowly beside the intervals."""
     rates = lambda t: 40.0 + 30.0 * np.sin(2 * np.pi * t)  # noqa: E731
     trains = spike_trains(rates, 1.0, 0.002, 10.0, 300, seed=6)
@@ -104,7 +104,7 @@ def test_rates_beyond_the_refractory_time_are_limited(rate):
     assert trains.mean() == pytest.approx(0.01 * 0.99 / TAU_S, rel=0.01)
 
 
-def test_a_silent_unit_stays_as_it_is():
+def test_the_state_of_a_silent_unit_does_not_change():
     units = Renewal(np.array([[0.003]]), np.array([[0.5]]))
     after, counts, at_risk = renewal.advance(units, np.zeros((1, 1)), 0.01, TAU_S, lambda i, fired: np.ones((1, 1)))
     assert counts == 0
@@ -113,7 +113,7 @@ def test_a_silent_unit_stays_as_it_is():
 
 
 def test_time_at_risk_is_the_time_outside_the_refractory_time():
-    """Of long stretches: what is left of the time after tau for every spike."""
+    """Over long times: the time less tau for every spike."""
     rng = np.random.default_rng(9)
     state = Renewal(np.zeros((1, 40)), renewal.thresholds(rng.random((1, 40)), 2.0))
     spikes, at_risk = np.zeros((1, 40)), np.zeros((1, 40))

@@ -1,4 +1,4 @@
-"""Replay gives the recording back, count for count."""
+"""Replay returns the counts of the recording."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ def replayed(counts, timing, ticks):
     plan = REPLAY.plan(CONFIG, timing)
     state, out = REPLAY.init(plan, p, np.zeros((1, 4))), []
     for tick in range(ticks):
-        draws, moment = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
-        state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), moment, draws)
+        draws, time = Draws({}, 1, tick), TimeIndex(tick, 1, tick, tick % timing.bin_ticks)
+        state, rates, intent = REPLAY.rates(plan, p, state, CUE, np.zeros((1, 4)), time, draws)
         assert not intent.any()
         state, spikes = REPLAY.spikes(plan, p, state, rates, draws)
         out.append(spikes["counts"][0])
@@ -28,7 +28,7 @@ def replayed(counts, timing, ticks):
 
 
 @pytest.mark.parametrize("bin_ticks", [1, 3])
-def test_rows_come_in_turn_in_the_last_tick_of_each_bin_and_begin_again(bin_ticks):
+def test_a_row_is_given_in_the_last_tick_of_each_bin_and_the_first_follows_the_last(bin_ticks):
     counts = np.random.default_rng(1).poisson(3, (4, 5))
     found = replayed(counts, Timing(0.01, bin_ticks), 6 * bin_ticks)
     bins = found.reshape(6, bin_ticks, 5)
@@ -37,7 +37,7 @@ def test_rows_come_in_turn_in_the_last_tick_of_each_bin_and_begin_again(bin_tick
 
 
 @pytest.mark.parametrize("tick_s", [0.001, 0.007, 0.03, 0.1])
-def test_every_count_survives_its_way_through_rates(tick_s):
+def test_counts_are_exact_after_conversion_to_rates(tick_s):
     everything = np.arange(65536).reshape(1, -1)
     np.testing.assert_array_equal(replayed(everything, Timing(tick_s, 1), 1), everything)
 
@@ -53,12 +53,12 @@ def test_every_count_survives_its_way_through_rates(tick_s):
         ([[0, np.nan]], r"counts\[0, 1\] = nan"),
     ],
 )
-def test_what_is_no_recording(counts, says):
+def test_invalid_recordings_are_refused(counts, says):
     with pytest.raises(ArrayError, match=says) as caught:
         REPLAY.load(CONFIG, generator(1, "x"), {"counts": np.array(counts)})
     assert caught.value.field == "counts"
 
 
-def test_counts_are_needed():
+def test_a_recording_without_counts_is_refused():
     with pytest.raises(ArrayError, match="a replayed population needs the arrays counts"):
         REPLAY.load(CONFIG, generator(1, "x"), {"spikes": np.zeros((2, 2))})

@@ -8,22 +8,22 @@ from decoderd.populations.spikes import poisson
 
 
 @pytest.mark.parametrize("mean", [1e-9, 0.003, 0.2, 1.0, 7.5, 40.0, 254.0, 699.0])
-def test_counts_are_the_quantiles(mean):
+def test_counts_are_quantiles_of_the_poisson_distribution(mean):
     uniform = np.random.default_rng(1).random((20, 500))
     counts = poisson(np.full(uniform.shape, mean), uniform)
     np.testing.assert_array_equal(counts, stats.poisson.ppf(uniform, mean))
     assert counts.dtype.kind == "u"
 
 
-def test_every_entry_has_its_own_mean():
+def test_each_entry_has_its_own_mean():
     draw = np.random.default_rng(2)
     expected, uniform = draw.gamma(0.7, 2.0, (30, 200)), draw.random((30, 200))
     np.testing.assert_array_equal(poisson(expected, uniform), stats.poisson.ppf(uniform, expected))
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.9, 4.0, 25.0])
-def test_distribution(mean):
-    """Chi-square over counts pooled so that each class is expected 20 times or more, 200,000 draws."""
+def test_counts_are_poisson_distributed(mean):
+    """Chi-square of 200,000 draws, counts pooled so that each class is expected at least 20 times."""
     draws = 200_000
     counts = poisson(np.full(draws, mean), np.random.default_rng(3).random(draws)).astype(int)
     expected = draws * stats.poisson.pmf(np.arange(200), mean)
@@ -35,7 +35,7 @@ def test_distribution(mean):
     assert stats.chisquare(pooled, wanted).pvalue > 1e-3
 
 
-def test_edges_of_the_uniform_number():
+def test_uniform_numbers_close_to_0_and_1():
     means = np.array([0.0, 1e-300, 1e-3, 1.0, 30.0, 200.0, 690.0])
     np.testing.assert_array_equal(poisson(means, np.zeros(7)), 0)
     last = np.full(7, 1 - 2.0**-53)
@@ -45,7 +45,7 @@ def test_edges_of_the_uniform_number():
     assert (np.abs(counts[2:] - upper) <= 0.02 * upper + 2).all()  # the sum itself is only good to an ulp there
 
 
-def test_a_silent_unit_never_fires_and_changes_nobody_else():
+def test_a_silent_unit_does_not_fire_and_leaves_the_other_units_unchanged():
     draw = np.random.default_rng(4)
     expected, uniform = draw.uniform(0, 3, (500, 10)), draw.random((500, 10))
     silenced = expected.copy()
@@ -57,13 +57,13 @@ def test_a_silent_unit_never_fires_and_changes_nobody_else():
     np.testing.assert_array_equal(before[:, others], after[:, others])
 
 
-def test_more_rate_never_takes_a_spike_away():
+def test_counts_do_not_fall_as_the_rate_rises():
     draw = np.random.default_rng(5)
     expected, uniform = draw.uniform(0, 3, 5000), draw.random(5000)
     assert (poisson(expected * 1.3, uniform) >= poisson(expected, uniform)).all()
 
 
-def test_arguments_stay_as_they_are():
+def test_arguments_are_not_written_to():
     expected, uniform = np.full(5, 2.0), np.linspace(0, 0.9, 5)
     poisson(expected, uniform)
     np.testing.assert_array_equal(expected, np.full(5, 2.0))

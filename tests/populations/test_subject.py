@@ -1,4 +1,4 @@
-"""The subject: its gain against a Riccati recursion written out, its delay, and whether it gets there."""
+"""The subject: feedback gain against a written-out Riccati recursion, delay, and reaches to the target."""
 
 import numpy as np
 import pytest
@@ -48,8 +48,11 @@ def test_gain_solves_the_regulator_problem(config, tick_s):
 
 
 def reach(config, ticks, goal=(0.07, 0.0), lag_s=None, seed=None, start=(0.0, 0.0), jump=None):
-    """(positions, intentions) when the cursor's velocity follows the intention with `lag_s`, the believed one by
-    default; `jump` (tick, metres) pushes the cursor along x."""
+    """Positions and intended velocities of a reach.
+
+    The cursor's velocity follows the intended one with `lag_s`, by default that of the internal model; `jump`
+    (tick, metres) moves the cursor along x.
+    """
     plan = subject.plan(config, Timing(TICK_S, 5))
     follow = min(1.0, TICK_S / (lag_s or config.lag_s))
     cursor = np.array([[*start, 0.0, 0.0]])
@@ -68,38 +71,38 @@ def reach(config, ticks, goal=(0.07, 0.0), lag_s=None, seed=None, start=(0.0, 0.
     return np.array(positions), np.array(intents)
 
 
-def test_the_delay_is_compensated_where_the_cursor_behaves_as_believed():
+def test_the_delay_is_compensated_if_the_internal_model_is_right():
     now, _ = reach(SubjectConfig(visual_delay_s=0.0, motor_noise_m_s=0.0), 200)
     late, _ = reach(SubjectConfig(visual_delay_s=0.25, motor_noise_m_s=0.0), 200)
     np.testing.assert_allclose(late, now, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.1, 0.25])
-def test_a_push_is_answered_when_it_is_seen(delay_s):
+def test_a_jump_of_the_cursor_is_corrected_once_it_is_seen(delay_s):
     config = SubjectConfig(visual_delay_s=delay_s, motor_noise_m_s=0.0)
     _, undisturbed = reach(config, 200)
-    _, input_gradient = reach(config, 200, jump=(100, 0.01))
-    differs = np.flatnonzero(np.abs(input_gradient - undisturbed).max(axis=1) > 1e-12)
+    _, intents = reach(config, 200, jump=(100, 0.01))
+    differs = np.flatnonzero(np.abs(intents - undisturbed).max(axis=1) > 1e-12)
     assert differs[0] == 101 + round(delay_s / TICK_S)
 
 
 @pytest.mark.parametrize("goal", [(0.07, 0.0), (-0.05, 0.05), (0.0, -0.1)])
 @pytest.mark.parametrize("lag_s", [0.05, 0.15, 0.2])
-def test_reaches_its_target_and_stays(goal, lag_s):
-    """Also with a cursor that is faster or slower than believed."""
+def test_the_cursor_reaches_the_target_and_stays(goal, lag_s):
+    """Also with a cursor faster or slower than in the internal model."""
     positions, _ = reach(QUIET, 400, goal, lag_s)
     distance = np.hypot(*(positions - goal).T)
     assert distance[150:].max() < 0.012
     assert distance[-1] < 1e-3
 
 
-def test_gets_back_after_a_push():
+def test_the_cursor_returns_after_a_jump():
     positions, _ = reach(QUIET, 400, jump=(150, 0.05))
     assert abs(positions[151, 0] - 0.12) < 0.005
     assert abs(positions[-1, 0] - 0.07) < 1e-3
 
 
-def test_intends_no_more_than_its_greatest_speed():
+def test_intended_speed_is_limited():
     config = SubjectConfig(max_speed_m_s=0.1, motor_noise_m_s=0.0)
     _, intents = reach(config, 300, goal=(0.3, 0.2))
     speed = np.hypot(*intents.T)
@@ -108,7 +111,7 @@ def test_intends_no_more_than_its_greatest_speed():
     np.testing.assert_allclose(intents[0] / speed[0], np.array([0.3, 0.2]) / np.hypot(0.3, 0.2))
 
 
-def test_rests_without_a_target():
+def test_the_intended_velocity_is_zero_without_a_target():
     _, intents = reach(QUIET, 20, goal=None, start=(0.05, 0.05))
     assert not intents.any()
 

@@ -1,4 +1,4 @@
-"""Tuned units, against the tuning curve as one writes it, and drift against its statistics."""
+"""Tuned units against their tuning curve, and drift against its statistics."""
 
 import math
 from itertools import pairwise
@@ -18,7 +18,7 @@ def individual(config, seed=1):
     return TUNED.load(config, generator(seed, "individual"), {})
 
 
-def test_tuning_curve():
+def test_rates_follow_the_tuning_curve():
     """rate = max(0, baseline + depth cos(preferred - direction) speed / reference + gain speed / reference)"""
     config = TunedConfig(units=50, baseline_hz=(8, 8), depth_hz=(12, 12), speed_hz=(-3, -3), reference_speed_m_s=0.25)
     parameters = individual(config)
@@ -50,13 +50,13 @@ def test_individuals_are_drawn_from_their_ranges():
 
 
 @pytest.mark.parametrize("field", ["baseline_hz", "depth_hz", "speed_hz"])
-def test_ranges_go_upwards(field):
+def test_ranges_with_low_above_high_are_refused(field):
     with pytest.raises(ValidationError, match=rf"{field} = \[5.0, 4.0\]: the first value must not exceed the second"):
         TunedConfig(**{field: (5, 4)})
 
 
 def test_rates_are_those_of_the_intention_and_its_noise():
-    """At rest the intention is the motor stream's row alone: SD 0.03 m/s over 100 ms, sqrt(10) more in a tick."""
+    """At rest the intended velocity is motor noise: SD 0.03 m/s over 100 ms, sqrt(10) times that in a tick."""
     config = TunedConfig(units=6, subject={"motor_noise_m_s": 0.03})
     parameters, timing = individual(config), Timing(0.01, 5)
     plan = TUNED.plan(config, timing)
@@ -80,7 +80,7 @@ def test_counts_are_poisson_with_the_ticks_share_of_the_rate():
     assert stats.kstest(z, "norm").pvalue > 1e-3
 
 
-# --- nights -----------------------------------------------------------------------------------------------------
+# --- drift ------------------------------------------------------------------------------------------------------
 
 
 def nights(drift, count, units=3000):
@@ -91,12 +91,12 @@ def nights(drift, count, units=3000):
     return days
 
 
-def test_nothing_drifts_unless_told_to():
+def test_tuning_does_not_drift_by_default():
     before, after = nights({}, 1)
     np.testing.assert_array_equal(before.weights, after.weights)
 
 
-def test_one_night():
+def test_drift_of_one_night_has_its_standard_deviations():
     before, after = nights({"preferred_rad": 0.3, "baseline": 0.1}, 1)
     (x0, y0, s0, b0), (x1, y1, s1, b1) = before.weights, after.weights
     turn = np.angle((x1 + 1j * y1) / (x0 + 1j * y0))

@@ -11,25 +11,25 @@ from tests import protocols
 from tests.protocols import lasting
 
 
-def after_a_night(config, readouts, lost=None, units=20, seed=3, day=1):
+def after_one_night(config, readouts, lost=None, units=20, seed=3, day=1):
     given = Parameters(None, None, None if readouts is None else np.array(readouts), lost)
     return overnight.apply_overnight(config, given, units, seed, day)
 
 
-def test_swapped_readouts_are_as_many_and_others_keep_their_places():
+def test_as_many_readouts_as_given_are_swapped_and_others_keep_their_places():
     before = np.array([0, 2, 4, 6, 8, 10])
-    after = after_a_night(Overnight(swap=2), before).readouts
+    after = after_one_night(Overnight(swap=2), before).readouts
     moved = np.flatnonzero(after != before)
     assert len(moved) == 2
     assert not set(after[moved]) & set(before)
     assert len(set(after)) == 6
 
 
-def test_nights_differ_and_repeat_themselves():
+def test_nights_differ_and_are_reproducible():
     config = Overnight(swap=3, lose=2)
-    nights = [after_a_night(config, range(6), day=day) for day in range(1, 6)]
+    nights = [after_one_night(config, range(6), day=day) for day in range(1, 6)]
     assert len({tuple(night.readouts) for night in nights}) == 5
-    again = after_a_night(config, range(6), day=3)
+    again = after_one_night(config, range(6), day=3)
     np.testing.assert_array_equal(again.readouts, nights[2].readouts)
     np.testing.assert_array_equal(again.lost, nights[2].lost)
 
@@ -54,12 +54,12 @@ def test_lost_units_add_up_and_are_never_swapped_in():
         (Overnight(decoder="refitted", after_days=(1, 3)), 3, [True, False, True]),
     ],
 )
-def test_which_nights(config, days, expected):
+def test_changes_are_due_after_the_given_days(config, days, expected):
     assert [overnight.due(config, day) for day in range(1, days + 1)] == expected
 
 
 @pytest.mark.parametrize(
-    ("fields", "readouts", "words"),
+    ("fields", "readouts", "error"),
     [
         ({"lose": 7}, {"count": 4}, "2 nights would leave none of 12 units"),
         ({"swap": 1}, {}, "every unit is a readout"),
@@ -67,9 +67,9 @@ def test_which_nights(config, days, expected):
         ({"swap": 4, "lose": 3}, {"count": 4}, "6 of which may be lost by then"),
     ],
 )
-def test_too_few_units_are_told_before_the_first_tick(fields, readouts, words):
+def test_too_few_units_are_refused_before_the_first_tick(fields, readouts, error):
     parsed = protocol.parse(lasting(1.0, readouts=readouts, overnight=fields, schedule=_days(3)))
-    with pytest.raises(ProtocolError, match=words):
+    with pytest.raises(ProtocolError, match=error):
         assemble(parsed, prepare(parsed))
 
 
@@ -77,7 +77,7 @@ def _days(days):
     return {"days": days, "blocks": [{"duration_s": 1.0}]}
 
 
-def test_a_lost_unit_counts_nothing_from_the_next_day_on():
+def test_counts_of_a_lost_unit_are_zero_from_the_next_day_on():
     run = protocols.run(lasting(1.0, overnight={"lose": 4}, schedule=_days(2)))
     lost = run.states[-1].parameters.lost
     counts, half = run.counts(), len(run.counts()) // 2
@@ -87,25 +87,25 @@ def test_a_lost_unit_counts_nothing_from_the_next_day_on():
     assert counts[half:][:, others].any(axis=0).all()
 
 
-def test_a_swapped_readout_takes_over_the_decoder_of_the_old_one():
+def test_a_swapped_readout_gets_the_decoder_weights_of_the_old_one():
     data = lasting(1.0, readouts={"count": 6}, overnight={"swap": 2}, schedule=_days(2))
     run = protocols.run(data)
     first, last = run.states[0].parameters, run.states[-1].parameters
     assert (first.readouts != last.readouts).sum() == 2
     for name, array in protocols.begun(data)[0].decoder.arrays(first.decoder).items():
         np.testing.assert_array_equal(array, protocols.begun(data)[0].decoder.arrays(last.decoder)[name])
-    (told,) = run.of("decoder")
-    assert (told["w"], told["x"], told["u"]) == ("overnight", "kept", last.readouts.tolist())
+    (message,) = run.of("decoder")
+    assert (message["w"], message["x"], message["u"]) == ("overnight", "kept", last.readouts.tolist())
 
 
 @pytest.mark.parametrize("how", ["refitted", "arbitrary"])
-def test_a_decoder_of_the_morning(how):
-    """Fitted anew it decodes as well as the old one; with arbitrary directions it does not."""
+def test_a_decoder_fitted_overnight(how):
+    """A refitted decoder is like the old one; one with arbitrary directions is not."""
     data = lasting(2.0, overnight={"decoder": how}, schedule=_days(2))
     run, session = protocols.run(data), protocols.begun(data)[0]
     old, new = (session.decoder.arrays(state.parameters.decoder)["C"] for state in (run.states[0], run.states[-1]))
     assert (old != new).any()
     alike = np.sum(old[:, :2] * new[:, :2]) / np.linalg.norm(old[:, :2]) / np.linalg.norm(new[:, :2])
     assert alike > 0.9 if how == "refitted" else alike < 0.7
-    (told,) = run.of("decoder")
-    assert (told["w"], told["x"], told["u"]) == ("overnight", "installed", None)
+    (message,) = run.of("decoder")
+    assert (message["w"], message["x"], message["u"]) == ("overnight", "installed", None)

@@ -1,4 +1,4 @@
-"""Protocols as files: paths, overrides, and what comes back of what is written."""
+"""Protocol files: paths, overrides, errors, and round trips through plain data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_experiments_are_valid_and_come_back(path):
+def test_experiments_are_valid_and_survive_a_round_trip(path):
     loaded = protocol.load(path)
     assert loaded.name == path.stem
     plain = protocol.dump(loaded)
@@ -36,11 +36,11 @@ def test_experiments_are_valid_and_come_back(path):
     assert protocol.dump(protocol.parse(plain)) == plain
 
 
-def test_there_are_experiments():
+def test_protocols_of_experiments_exist():
     assert EXPERIMENTS
 
 
-def test_protocols_of_every_kind_come_back(tmp_path):
+def test_protocols_of_every_kind_survive_a_round_trip(tmp_path):
     for data, _ in of_every_kind(tmp_path).values():
         parsed = protocol.parse(data)
         assert protocol.parse(protocol.dump(parsed)) == parsed
@@ -55,7 +55,7 @@ def test_every_default_is_written_out(written):
     assert plain["perturbations"] == []
 
 
-def test_a_file_says_the_same_as_plain_data(written):
+def test_a_file_gives_the_same_protocol_as_plain_data(written):
     assert protocol.load(written()) == protocol.parse(centre_out())
 
 
@@ -80,7 +80,7 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
         assert os.path.isabs(loaded.decoder.file)
 
 
-def test_absolute_paths_stay(tmp_path):
+def test_absolute_paths_are_kept(tmp_path):
     data = centre_out(
         population={"kind": "replay", "file": str(recording(tmp_path / "r.npz"))},
         decoder={"kind": "linear", "file": str(mapping(tmp_path / "m.npz"))},
@@ -112,11 +112,11 @@ def test_absolute_paths_stay(tmp_path):
         ("effector={kind='cursor', half_width_m=0.5}", lambda p: p.effector.half_width_m == 0.5),
     ],
 )
-def test_overrides(written, override, value):
+def test_overrides_set_fields(written, override, value):
     assert value(protocol.load(written(), [override]))
 
 
-def test_overrides_apply_in_their_order(written):
+def test_overrides_are_applied_in_order(written):
     loaded = protocol.load(written(), ["seed=5", "population.units=9", "seed=6"])
     assert (loaded.seed, loaded.population.units) == (6, 9)
 
@@ -135,7 +135,7 @@ def test_overrides_apply_in_their_order(written):
         ("seed=-1", "seed = -1: must be at least 0", "seed"),
     ],
 )
-def test_overrides_that_cannot_be_applied(written, override, reason, field):
+def test_invalid_overrides_are_refused(written, override, reason, field):
     with pytest.raises(ProtocolError, match=reason) as caught:
         protocol.load(written(), [override])
     assert caught.value.field == field
@@ -164,7 +164,7 @@ def test_errors_name_the_file_and_every_fault(written):
         (b"", "name: is missing"),
     ],
 )
-def test_files_that_are_none(tmp_path, content, reason):
+def test_invalid_files_are_refused(tmp_path, content, reason):
     path = tmp_path / "one.toml"
     path.write_bytes(content)
     with pytest.raises(ProtocolError, match=reason) as caught:
@@ -172,7 +172,7 @@ def test_files_that_are_none(tmp_path, content, reason):
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ProtocolError, match=r"nowhere\.toml: no such protocol"):
         protocol.load(tmp_path / "nowhere.toml")
     with pytest.raises(ProtocolError, match="cannot be read"):
@@ -184,13 +184,13 @@ def test_sessions_are_named_after_protocol_and_seed(written):
     assert protocol.load(written(), ["seed=12"]).session == "small-12"
 
 
-def test_names_of_perturbations_differ():
+def test_perturbations_of_the_same_name_are_refused():
     gain = {"name": "p", "kind": "gain", "site": "cursor", "factor": 2}
     with pytest.raises(ProtocolError, match="given twice: p"):
         protocol.parse(centre_out(perturbations=[gain, {**gain, "factor": 3}]))
 
 
-def test_a_protocol_goes_to_another_process():
+def test_a_protocol_can_be_pickled_to_another_process():
     one = protocol.parse(centre_out(seed=7))
     changed = one.model_copy(update={"seed": 8})
     for each in (one, changed):

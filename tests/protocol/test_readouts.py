@@ -1,4 +1,4 @@
-"""Which units a decoder reads."""
+"""Choice of the units that a decoder reads."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ COUNTS = np.array([[0, 2, 0, 1, 3, 1], [0, 2, 1, 1, 3, 2], [0, 2, 0, 1, 3, 1], [
         ({"units": [4, 0, 2]}, [4, 0, 2]),
     ],
 )
-def test_the_first_that_fire_enough(fields, expected):
+def test_the_first_units_that_fire_enough_are_chosen(fields, expected):
     assert readouts.choose(Readouts.model_validate(fields), COUNTS).tolist() == expected
 
 
-def test_all_units_by_default():
+def test_all_units_are_read_by_default():
     assert readouts.choose(Readouts(), COUNTS) is None
     assert readouts.given(Readouts(), 6) is None
 
 
-def test_too_few_that_fire_are_refused():
+def test_too_few_firing_units_are_refused():
     with pytest.raises(ProtocolError, match="only 3 of 6 units fire more than 1 counts a bin") as caught:
         readouts.choose(Readouts(count=4, least_mean=1.0), COUNTS)
     assert caught.value.field == "readouts.count"
 
 
-def test_units_that_are_not_there_are_refused():
+def test_units_that_do_not_exist_are_refused():
     with pytest.raises(ProtocolError, match=r"there is no unit 6; the population has 0\.\.5") as caught:
         readouts.given(Readouts(units=(2, 6)), 6)
     assert caught.value.field == "readouts.units"
@@ -52,7 +52,7 @@ def test_units_that_are_not_there_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "error"),
     [
         ({"units": [1], "count": 1}, "units or count, not both"),
         ({"units": [1, 2, 1]}, "a unit is named twice"),
@@ -60,13 +60,13 @@ def test_units_that_are_not_there_are_refused():
         ({"count": 0}, "must be at least 1"),
     ],
 )
-def test_what_is_no_choice_is_refused(fields, words):
-    with pytest.raises(ProtocolError, match=words):
+def test_invalid_choices_are_refused(fields, error):
+    with pytest.raises(ProtocolError, match=error):
         protocol.parse(centre_out(readouts=fields))
 
 
 def test_the_decoder_reads_its_readouts_and_all_units_are_recorded():
-    """The same session as one of a decoder without weight on the others."""
+    """Decoded velocities against the decoder applied to the readouts' counts."""
     chosen = [7, 2, 4]
     run = protocols.run(centre_out(readouts={"units": chosen}), ticks=60)
     session, parameters = run.session, run.states[0].parameters

@@ -1,4 +1,4 @@
-"""The adjoint against central differences, for every plastic parameter, with delay, holds and all effectors."""
+"""Gradients of the closed loop against central differences, for every plastic parameter and every effector."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from decoderd.effectors.point_mass import POINT_MASS
 from decoderd.effectors.two_link_arm import TWO_LINK_ARM
 from decoderd.plasticity.objective import Objective
 from decoderd.populations.rnn import population as rnn
-from decoderd.rollout import credit, rollout
+from decoderd.rollout import gradients, rollout
 from decoderd.rollout.adjoint import Loop
 from decoderd.state import Timing
 
 TIMING = Timing(0.01, 1)
 SEEDS, TRIALS, UNITS, TICKS, ENTRIES = 2, 3, 6, 30, 3
 FIELDS = ("U", "W", "b")
-# Scales that let every term matter.
+# Scales for which every term has weight.
 OBJECTIVE = Objective(
     position_scale_m=0.1,
     velocity_scale_m_s=0.5,
@@ -28,8 +28,8 @@ OBJECTIVE = Objective(
 
 
 def individuals(config):
-    people = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
-    return rnn.Parameters(*(np.stack(part) for part in zip(*people, strict=True)))
+    several = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
+    return rnn.Parameters(*(np.stack(part) for part in zip(*several, strict=True)))
 
 
 def a_loop(effector, config):
@@ -38,7 +38,7 @@ def a_loop(effector, config):
     )
 
 
-def decoding(rng, position):
+def decoder_steps(rng, position):
     """Random decoders, different from tick to tick and seed to seed."""
     return [
         AffineStep(
@@ -57,41 +57,40 @@ def decoding(rng, position):
 def test_gradients_are_those_of_central_differences(effector, delay_s):
     rng = np.random.default_rng(0)
     config = rnn.RnnConfig(units=UNITS, encoder_units=5, hold_cue=True, feedback_delay_s=delay_s)
-    loop, steps, people = a_loop(effector, config), decoding(rng, position=delay_s > 0), individuals(config)
+    loop, steps, population = a_loop(effector, config), decoder_steps(rng, position=delay_s > 0), individuals(config)
     angle = 2 * np.pi * np.arange(TRIALS) / TRIALS
     goal = np.broadcast_to(0.07 * np.stack([np.cos(angle), np.sin(angle)], 1), (SEEDS, TRIALS, 2))
     reaches = rollout.Reaches(0.002 * rng.normal(size=(SEEDS, TRIALS, 2)), goal, TICKS, 5)
     tables = {name: rng.normal(size=(TICKS, SEEDS, TRIALS, UNITS)) for name in ("noise", "initial")}
     amounts = rng.random((SEEDS, TRIALS))
 
-    def told(p):
+    def batch_of(p):
         trajectory = rollout.run(loop, p, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
-        return credit.trial_batch(loop, p, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
+        return gradients.trial_batch(loop, p, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
 
-    found = told(people).weighted_sum(amounts)
+    found = batch_of(population).weighted_sum(amounts)
     h = 1e-6
     for field in FIELDS:
-        value = getattr(people, field)
+        value = getattr(population, field)
         expected = np.zeros_like(value)
         for place in np.ndindex(value.shape):
             moved = np.zeros_like(value)
             moved[place] = h
-            ahead = told(people._replace(**{field: value + moved})).losses
-            behind = told(people._replace(**{field: value - moved})).losses
+            ahead = batch_of(population._replace(**{field: value + moved})).losses
+            behind = batch_of(population._replace(**{field: value - moved})).losses
             expected[place] = (amounts * (ahead - behind)).sum() / (2 * h)
         error = np.linalg.norm(found[field] - expected) / np.linalg.norm(expected)
         assert error <= 1e-6, (field, error)
 
 
-def test_trials_far_from_one_another_do_not_mix():
-    """The gradient of a batch is the sum of those of its trials."""
+def test_the_gradient_of_a_batch_is_the_sum_over_its_trials():
     rng = np.random.default_rng(3)
     config = rnn.RnnConfig(units=UNITS, encoder_units=5)
-    loop, steps, people = a_loop(POINT_MASS, config), decoding(rng, position=True), individuals(config)
+    loop, steps, population = a_loop(POINT_MASS, config), decoder_steps(rng, position=True), individuals(config)
     reaches = rollout.Reaches(np.zeros((SEEDS, TRIALS, 2)), 0.07 * rng.normal(size=(SEEDS, TRIALS, 2)), TICKS, 0)
     tables = {name: rng.normal(size=(TICKS, SEEDS, TRIALS, UNITS)) for name in ("noise", "initial")}
-    trajectory = rollout.run(loop, people, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
-    given = credit.trial_batch(loop, people, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
+    trajectory = rollout.run(loop, population, steps, np.zeros((SEEDS, ENTRIES)), reaches, tables)
+    given = gradients.trial_batch(loop, population, trajectory, OBJECTIVE, "gradient", FIELDS, np.arange(TRIALS))
     whole = given.weighted_sum(np.ones((SEEDS, TRIALS)))
     parts = [given.weighted_sum(np.ones((SEEDS, TRIALS)) * (np.arange(TRIALS) == k)) for k in range(TRIALS)]
     for field in FIELDS:

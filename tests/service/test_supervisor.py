@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 import zmq
@@ -122,7 +122,7 @@ def test_a_subscriber_recovers_what_it_lost_after_the_supervisor_stopped_the_ses
         assert len(got) > last + 50
 
 
-def test_a_lingering_process_ends_on_request_or_for_a_resume(tmp_path):
+def test_a_lingering_process_ends_on_request_or_for_a_resume(tmp_path, line_to):
     with daemon(tmp_path, "--linger", "60") as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
@@ -131,7 +131,7 @@ def test_a_lingering_process_ends_on_request_or_for_a_resume(tmp_path):
         again = supervisor.resume("a")
         assert (again["state"], again["incarnation"], again["changed"]) == ("running", 2, True)
         assert process_file.read(tmp_path / "a").pid != first
-        line = Line(one)
+        line = line_to(one)
         line.ask("1", "stop", session="a")  # without waiting for the replies
         line.ask("2", "resume", session="a")
         assert (line.reply("1")["state"], line.reply("2")["incarnation"]) == ("stopped", 3)
@@ -286,11 +286,21 @@ class Line:
             self._replies[reply["id"]] = reply
         return self._replies[id]
 
+    def close(self):
+        self._socket.close()
 
-def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
+
+@pytest.fixture
+def line_to():
+    """Opens lines to a supervisor, which are closed after the test."""
+    with ExitStack() as lines:
+        yield lambda one: lines.enter_context(closing(Line(one)))
+
+
+def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path, line_to):
     """The request to stop comes right behind the one to start."""
     with daemon(tmp_path) as one, asking(one) as supervisor:
-        line = Line(one)
+        line = line_to(one)
         line.ask("1", "start", session="a", protocol=SLOW_TO_BEGIN)
         line.ask("2", "stop", session="a")
         started, stopped = line.reply("1"), line.reply("2")
@@ -303,13 +313,13 @@ def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path):
         assert supervisor.health()["restarts"] == 0
 
 
-def test_two_requests_to_stop_do_not_force_it(tmp_path):
+def test_two_requests_to_stop_do_not_force_it(tmp_path, line_to):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         pid = process_file.read(tmp_path / "a").pid
         os.kill(pid, signal.SIGSTOP)  # it receives both at once
-        line = Line(one)
+        line = line_to(one)
         line.ask("1", "stop", session="a")
         line.ask("2", "stop", session="a")
         line.ask("3", "list")
@@ -322,13 +332,13 @@ def test_two_requests_to_stop_do_not_force_it(tmp_path):
     assert last == "stopped"  # in good order
 
 
-def test_a_session_that_dies_after_a_request_to_stop_is_not_resumed(tmp_path):
+def test_a_session_that_dies_after_a_request_to_stop_is_not_resumed(tmp_path, line_to):
     with daemon(tmp_path) as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         pid = process_file.read(tmp_path / "a").pid
         os.kill(pid, signal.SIGSTOP)
-        line = Line(one)
+        line = line_to(one)
         line.ask("1", "stop", session="a")
         line.ask("2", "list")
         assert line.reply("2")["ok"]

@@ -1,4 +1,4 @@
-"""One protocol and seed make one session, at whatever speed and in whatever process."""
+"""A protocol and a seed determine the session, at every speed and in every process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_speed_gives_the_same_bytes(tmp_path, kind):
 
 
 def in_portions(folder, data, at):
-    """The digest of a session whose ticks are granted a few at a time."""
+    """The digest of a session in lockstep, whose ticks are granted a few at a time."""
     session, state = protocols.begun(data)
     store, encoder = session_file.begin(folder, session, state)
     source = ScriptedInputs({tick: given(*several) for tick, several in at.items()})
@@ -55,8 +55,8 @@ def in_portions(folder, data, at):
     return sink.digest()
 
 
-def test_processes_agree_whatever_their_circumstances(tmp_path):
-    """Another hash seed, more threads for linear algebra, another working directory."""
+def test_the_session_does_not_depend_on_the_process(tmp_path):
+    """With another hash seed, more threads for linear algebra, another working directory."""
     data = protocols.centre_out(
         population={"kind": "tuned", "units": 60},
         perturbations=[protocols.perturbation("noise", "neural", sd_hz=5.0)],
@@ -87,14 +87,14 @@ def test_other_seeds_are_other_sessions(tmp_path):
 
 
 def test_a_session_does_not_depend_on_the_one_before_it(tmp_path):
-    """Nothing is kept between sessions of a process."""
+    """Sessions of one process share no state."""
     first = running.record(tmp_path / "1", lasting(1.0))["digest"]
     running.record(tmp_path / "2", lasting(1.0, seed=9, population={"kind": "tuned", "units": 30}))
     assert running.record(tmp_path / "3", lasting(1.0))["digest"] == first
 
 
-def test_lateness_is_no_part_of_the_session(tmp_path):
-    """A real-time run is late as it likes; a factor no machine can keep up with misses deadlines, not ticks."""
+def test_the_session_does_not_depend_on_lateness(tmp_path):
+    """A speed that no machine can keep up with misses deadlines, but changes no tick."""
     slow = running.record(tmp_path / "slow", lasting(1.0), speed="2")
     late = running.record(tmp_path / "late", lasting(1.0), speed="100000")
     assert slow["digest"] == late["digest"]

@@ -1,4 +1,4 @@
-"""Inputs are consumed whole, or refused with nothing changed."""
+"""Inputs are consumed completely, or refused with nothing changed."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def refused(session, state, *inputs):
 
 @pytest.fixture(scope="module")
 def closed():
-    """A session in which nothing is outside, 23 ticks on, under a perturbation."""
+    """A session without external components after 23 ticks, with a perturbation."""
     session, state = protocols.begun(lasting(2.0, perturbations=[protocols.perturbation("gain", "cursor", factor=2)]))
     return session, protocols.turned(session, state, ticks=23).states[-1]
 
 
 @pytest.fixture(scope="module")
 def opened():
-    """A session with task and decoder outside, its first trial under way."""
+    """A session with external task and decoder, during its first trial."""
     session, state = protocols.begun(outside())
     return session, protocols.turned(session, state, {5: [{"op": "task", "event": "start"}]}, 23).states[-1]
 
@@ -98,7 +98,7 @@ START, GO, END = ({"op": "task", "event": event} for event in ("start", "go", "e
         ),
     ],
 )
-def test_refusals_of_a_closed_session(closed, inputs, reason, field):
+def test_inputs_refused_by_a_session_without_external_components(closed, inputs, reason, field):
     error = refused(*closed, *inputs)
     assert re.search(reason, str(error)), str(error)
     assert error.field == field
@@ -121,23 +121,23 @@ def test_refusals_of_a_closed_session(closed, inputs, reason, field):
         ([perturb("permutation", "readout", of="factors")], "has no factors to permute", "perturbation.of"),
     ],
 )
-def test_refusals_of_an_open_session(opened, inputs, reason, field):
+def test_inputs_refused_by_a_session_with_external_components(opened, inputs, reason, field):
     error = refused(*opened, *inputs)
     assert re.search(reason, str(error)), str(error)
     assert error.field == field
 
 
-def test_inputs_are_checked_in_their_order(opened):
+def test_inputs_are_checked_in_order(opened):
     session, state = opened
     consume_all(session, state, END, START, {**GO, "target": [0, 0.05]}, END)
     consume_all(session, state, perturb("gain", "cursor", factor=2), protocols.UNPERTURB)
     refused(session, state, protocols.UNPERTURB, perturb("gain", "cursor", factor=2))
 
 
-def test_a_perturbation_that_is_over_makes_room_for_its_name(closed):
+def test_the_name_of_a_finished_perturbation_can_be_used_again(closed):
     session, state = closed
-    _, news = step(session, state, given(protocols.UNPERTURB, perturb("gain", "cursor", factor=0.5)))
-    assert [payload["x"] for topic, payload in news if topic == "perturbation"] == ["removed", "added", "on"]
+    _, messages = step(session, state, given(protocols.UNPERTURB, perturb("gain", "cursor", factor=0.5)))
+    assert [payload["x"] for topic, payload in messages if topic == "perturbation"] == ["removed", "added", "on"]
     brief = {"shape": "block", "start": {"tick": 2}, "stop": {"tick": 4}}
     data = lasting(1.0, perturbations=[protocols.perturbation("gain", "cursor", factor=2, envelope=brief)])
     run = protocols.run(data, {10: [perturb("gain", "cursor", factor=0.5)]})
@@ -177,7 +177,7 @@ def test_a_decoder_that_does_not_fit_is_refused(closed, spoil, reason, field):
     [([3, 3], b"\0" * 71), ([3, 3], b"\0" * 64), ([3], b""), ([], b"\0" * 80)],
     ids=["odd_bytes", "too_few", "none", "too_many"],
 )
-def test_packed_arrays_must_have_their_bytes(closed, shape, data):
+def test_packed_arrays_of_the_wrong_size_are_refused(closed, shape, data):
     swap = packed(arrays_of(*closed))
     swap["arrays"]["A"] = {"shape": shape, "data": data}
     assert refused(*closed, swap).field in ("arrays", "arrays.A")
@@ -190,7 +190,7 @@ def test_a_decoder_that_a_perturbation_does_not_fit_is_refused():
     session, state = protocols.begun(centre_out(decoder=four, perturbations=[swap]))
     other = arrays_of(*protocols.begun(centre_out(decoder=three)))
     assert "each of the 3 factors" in str(refused(session, state, packed(other)))
-    # Once it is gone, that decoder is welcome.
+    # Without the perturbation the decoder is accepted.
     step(session, state, given(protocols.UNPERTURB, packed(other)))
 
 
@@ -206,7 +206,7 @@ def test_an_unknown_op_is_refused(closed):
 
 
 def some_input(draw, arrays):
-    """An input that may or may not make sense."""
+    """A random input, valid or not."""
     point = [draw.uniform(-0.3, 0.3), draw.uniform(-0.3, 0.3)]
     kind = draw.choice(["task", "task", "kinematics", "unperturb", "decoder", "perturb", "perturb"])
     if kind == "task":
@@ -247,7 +247,7 @@ def some_input(draw, arrays):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_comes_a_session_goes_on_and_can_be_repeated(tmp_path, seed):
+def test_sessions_with_random_inputs_can_be_repeated(tmp_path, seed):
     draw = random.Random(seed)
     decoder = [
         {"kind": "external"},

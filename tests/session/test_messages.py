@@ -1,4 +1,4 @@
-"""What is told of trials, against the ticks themselves."""
+"""Messages of trials and phases, compared with the messages of the ticks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests import protocols
 from tests.protocols import centre_out, of_every_kind, outside
 
 REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)
-# Not those where several things happen in one tick, which a tick's phase cannot tell.
+# Without those where several events happen in one tick: its phase shows only the last.
 PLAIN = ("kalman", "position", "random_targets", "days", "perturbed")
 
 
@@ -22,7 +22,7 @@ def runs(tmp_path_factory):
 
 
 def outcome(before, tick, day_over, radius):
-    """Why a trial ended, from the phase it was in and where the cursor was."""
+    """The outcome of a trial, from its last phase and the cursor."""
     if day_over:
         return "day_end"
     if before["p"] in (CENTRE, CENTRE_HOLD):
@@ -34,7 +34,7 @@ def outcome(before, tick, day_over, radius):
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_trials_are_what_their_ticks_say(runs, kind):
+def test_trial_messages_agree_with_the_ticks(runs, kind):
     run = runs[kind]
     ticks, trials = run.of("tick"), run.of("trial")
     radius = run.session.protocol.task.radius_m
@@ -67,9 +67,9 @@ def test_successes_are_counted(runs, kind):
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_phases_are_told_as_they_change(runs, kind):
+def test_every_change_of_phase_has_a_message(runs, kind):
     run = runs[kind]
-    told = [(task["k"], task["r"], task["p"]) for task in run.of("task")]
+    phases = [(task["k"], task["r"], task["p"]) for task in run.of("task")]
     at, days, found = (0, REST), 1, []
     for tick in run.of("tick"):
         if tick["d"] != days:
@@ -78,13 +78,13 @@ def test_phases_are_told_as_they_change(runs, kind):
             found.append((tick["k"], tick["r"], tick["p"]))
             at = (tick["r"], tick["p"])
     # A tick shows only the last of the phases that it went through.
-    last = {entry[0]: entry for entry in told}
+    last = {entry[0]: entry for entry in phases}
     assert [last[tick] for tick in sorted(last)] == found
     for task in run.of("task"):
         assert (task["t"] is None) == (task["p"] == REST)
 
 
-def test_trials_know_the_perturbations_that_were_on():
+def test_trial_messages_name_the_perturbations_that_were_on():
     def on_for(name, start, stop):
         envelope = {"shape": "block", "start": start, "stop": stop}
         return {**protocols.perturbation("gain", "cursor", factor=1.1, envelope=envelope), "name": name}
@@ -94,7 +94,7 @@ def test_trials_know_the_perturbations_that_were_on():
     assert [trial["w"] for trial in run.of("trial")] == [[], ["a", "b"], ["b"], []]
 
 
-def test_a_perturbation_removed_within_a_trial_is_still_told():
+def test_a_perturbation_removed_within_a_trial_is_still_named():
     at = {200: [protocols.perturb("gain", "cursor", factor=1.01)], 205: [protocols.UNPERTURB]}
     run = protocols.run(centre_out(), at)
     touched = [trial["w"] for trial in run.of("trial") if trial["a"] <= 200 <= trial["k"]]
@@ -102,8 +102,7 @@ def test_a_perturbation_removed_within_a_trial_is_still_told():
     assert sum(len(trial["w"]) for trial in run.of("trial")) == 1
 
 
-def test_trials_without_a_pause_between_them(runs):
-    """The tick after the one that ends a trial begins the next."""
+def test_a_trial_may_begin_in_the_tick_after_the_last_one(runs):
     run = runs["no_pause"]
     trials = run.of("trial")
     assert [trial["r"] for trial in trials] == list(range(1, len(trials) + 1))
@@ -113,12 +112,12 @@ def test_trials_without_a_pause_between_them(runs):
         assert trial["a"] < trial["o"] < trial["k"]
         np.testing.assert_allclose(np.hypot(*trial["t"]), 0.07)
     assert len({trial["g"] for trial in trials[:4]}) == 4
-    told = [(task["r"], task["p"]) for task in run.of("task")]
+    phases = [(task["r"], task["p"]) for task in run.of("task")]
     for trial in trials[:-1]:
-        assert told.count((trial["r"], REST)) == 1
+        assert phases.count((trial["r"], REST)) == 1
 
 
-def test_trials_from_outside_that_end_and_begin_in_one_tick():
+def test_external_trials_may_end_and_begin_in_one_tick():
     def event(what, **fields):
         return {"op": "task", "event": what, **fields}
 

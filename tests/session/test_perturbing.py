@@ -1,4 +1,4 @@
-"""Perturbations in running sessions: every kind at every site does what it says, when it says."""
+"""Perturbations in sessions: the effect of every kind at every site, and its onset and end."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def moved(run):
 
 
 def wander(seed=5):
-    """Kinematics from outside that change with every bin, small enough to stay inside the workspace."""
+    """Kinematics as inputs that change with every bin, small enough to stay inside the workspace."""
     draw = np.random.default_rng(seed)
     return {tick: [{"op": "kinematics", "velocity": draw.uniform(-0.2, 0.2, 2).tolist()}] for tick in range(0, 200, 5)}
 
 
 def watched(data, at=None):
-    """A run, with what the population saw, its rates before and after perturbation: (run, seen, raw, final)."""
+    """A run, with the cursor as seen, and rates before and after perturbation: (run, seen, raw, final)."""
     session, state = protocols.begun(data)
     seen, raw, final = [], [], []
 
-    def rates(plan, parameters, inner, cue, cursor, moment, draws):
+    def rates(plan, parameters, inner, cue, cursor, time, draws):
         seen.append(cursor[0])
-        found = session.population.rates(plan, parameters, inner, cue, cursor, moment, draws)
+        found = session.population.rates(plan, parameters, inner, cue, cursor, time, draws)
         raw.append(found[1][0])
         return found
 
@@ -85,7 +85,7 @@ def test_delay_of_the_cursor(ticks):
     late = perturbation("delay", "cursor", delay_s=ticks * 0.01, envelope=after(ON_AT))
     run = protocols.run(outside(perturbations=[late]), wander())
     v, d = run.column("v"), moved(run)
-    # What was decoded before the onset is not known: it stands for the first value after it.
+    # Commands before the onset are not known: the first one after it takes their place.
     source = np.where(np.arange(200) < ON_AT, np.arange(200), np.maximum(np.arange(200) - ticks, ON_AT))
     np.testing.assert_allclose(d, 0.01 * v[source], atol=1e-14)
 
@@ -117,7 +117,7 @@ def test_full_assist_goes_straight_to_the_target():
     assert np.hypot(*(target - c[-1])) < 0.002  # slows down inside the target, and arrives
 
 
-def test_half_an_assist_is_halfway_between():
+def test_half_assist_is_the_mean_of_decoded_and_straight():
     at = {0: [{"op": "task", "event": "start"}, {"op": "task", "event": "go", "target": [0.15, 0.0]}]}
     assist = perturbation("assist", "cursor", weight=0.5, speed_m_s=0.08)
     run = protocols.run(outside(perturbations=[assist]), {**wander(), 0: [*wander()[0], *at[0]]})
@@ -144,14 +144,13 @@ def test_half_an_assist_is_halfway_between():
     ],
     ids=["rotation", "gain_of_each_axis", "gain", "delay"],
 )
-def test_what_the_subject_sees(fields, shown):
-    """Feedback changes what is seen of the cursor, not where it is."""
+def test_feedback_changes_the_cursor_as_seen_only(fields, shown):
     changed = perturbation(
         fields["kind"], "feedback", envelope=after(ON_AT), **{k: v for k, v in fields.items() if k != "kind"}
     )
     run, seen, _, _ = watched(lasting(2.0, perturbations=[changed]))
     plain = protocols.run(lasting(2.0))
-    c = np.vstack([np.zeros(4), run.column("c")])  # what a tick sees is where the last one left the cursor
+    c = np.vstack([np.zeros(4), run.column("c")])  # a tick sees the cursor at the end of the last one
     np.testing.assert_allclose(seen[:ON_AT], c[:ON_AT], atol=1e-15)
     for k in range(ON_AT, 200):
         np.testing.assert_allclose(seen[k], shown(c, k), atol=1e-15)
@@ -172,8 +171,8 @@ def test_gain_of_some_units_rates():
     np.testing.assert_allclose(final[ON_AT:], raw[ON_AT:] * factor, rtol=1e-15)
 
 
-def test_silenced_units_are_silent_and_the_others_fire_the_very_same_spikes():
-    """With the decoder outside, spikes move nothing: the subject means the same with and without."""
+def test_silenced_units_are_silent_and_the_others_fire_the_same_spikes():
+    """With an external decoder spikes have no effect, so the subject's intention is the same with and without."""
     silence = perturbation("silence", "neural", units=[0, 3, 7], envelope=after(ON_AT))
     plain, perturbed = (protocols.run(outside(perturbations=p), wander()) for p in ([], [silence]))
     assert np.array_equal(plain.column("i"), perturbed.column("i"))
@@ -186,7 +185,7 @@ def test_silenced_units_are_silent_and_the_others_fire_the_very_same_spikes():
 def test_in_a_closed_loop_the_tick_of_the_onset_is_the_same_but_for_the_silenced_units():
     silence = perturbation("silence", "neural", units=[2, 5], envelope=after(ON_AT))
     plain, perturbed = (protocols.run(lasting(2.0, perturbations=p)) for p in ([], [silence]))
-    until = ON_AT + 5 - ON_AT % 5  # what is decoded of this bin moves the cursor only after it
+    until = ON_AT + 5 - ON_AT % 5  # the command of this bin moves the cursor only after it
     expected = plain.counts()[:until].copy()
     expected[ON_AT:, [2, 5]] = 0
     assert np.array_equal(perturbed.counts()[:until], expected)
@@ -277,7 +276,7 @@ def test_permuted_units_are_decoded_as_permuted_counts(kind):
     assert np.abs(decoded(run) - offline.decode(kind, arrays, bins(run))[:, :2]).max() > 0.01
 
 
-def test_a_random_permutation_stays_among_its_units():
+def test_a_random_permutation_permutes_its_units_only():
     swap = perturbation("permutation", "readout", among=[1, 2, 3, 4, 5, 6])
     run = protocols.run(lasting(0.1, perturbations=[swap]))
     order = run.states[0].perturbations[0].memory
@@ -286,7 +285,7 @@ def test_a_random_permutation_stays_among_its_units():
     assert set(np.flatnonzero(order != np.arange(12))) <= {1, 2, 3, 4, 5, 6}
 
 
-def test_permuted_factors():
+def test_permuted_factors_are_decoded_as_a_permuted_observation_model():
     factors = {"kind": "intrinsic_manifold", "calibration": {"reaches": 40, "reach_s": 0.5, "factors": 4}}
     order = [2, 0, 3, 1]
     swap = perturbation("permutation", "readout", of="factors", order=order)
@@ -309,7 +308,7 @@ def test_permuted_factors():
     np.testing.assert_allclose(decoded(run), expected, atol=1e-9)
 
 
-def test_another_perturbation_of_the_same_name_takes_its_place_at_once():
+def test_another_perturbation_of_the_same_name_replaces_it_at_once():
     at = {
         20: [perturb("rotation", "readout", angle_rad=0.5)],
         52: [protocols.UNPERTURB, perturb("rotation", "readout", angle_rad=1.4)],
@@ -324,7 +323,7 @@ def test_another_perturbation_of_the_same_name_takes_its_place_at_once():
     np.testing.assert_allclose(decoded(run), textbook(arrays, bins(run), C_of), atol=1e-9)
 
 
-def test_one_that_comes_back_under_its_old_name_within_a_bin_is_the_new_one():
+def test_a_perturbation_removed_and_added_again_within_a_bin_is_the_new_one():
     until = {"shape": "block", "start": {"tick": 0}, "stop": {"tick": 51}}
     first = perturbation("rotation", "readout", angle_rad=0.5, envelope=until)
     run = protocols.run(lasting(2.0, perturbations=[first]), {52: [perturb("rotation", "readout", angle_rad=1.4)]})
@@ -383,7 +382,7 @@ def doubled(envelope, **fields):
 
 
 def found(run, what):
-    """Ticks at which it went on or off."""
+    """Ticks at which the perturbation turned on or off."""
     return [payload["k"] for payload in run.of("perturbation") if payload["x"] == what]
 
 
@@ -401,7 +400,7 @@ def found(run, what):
     ids=lambda value: str(value) if isinstance(value, dict) else "then",
 )
 @pytest.mark.parametrize("shape", ["step", "block"])
-def test_onset(trigger, is_reached, shape):
+def test_the_onset_is_at_the_trigger(trigger, is_reached, shape):
     stop = {"stop": {"tick": 10**6}} if shape == "block" else {}
     run, amount = doubled({"shape": shape, "start": trigger, **stop})
     expected = np.array([is_reached(tick, run) for tick in run.of("tick")], dtype=float)
@@ -415,7 +414,7 @@ def first_trial(run, day):
     return next(trial["r"] for trial in run.of("trial") if trial["d"] == day)
 
 
-def test_a_block_goes_off_again():
+def test_a_block_turns_on_and_off():
     run, amount = doubled({"shape": "block", "start": {"tick": 31}, "stop": {"day": 2, "trial": 1}})
     stop = first_trial(run, 2)
     expected = np.array([tick["k"] >= 31 and tick["r"] < stop for tick in run.of("tick")], dtype=float)
@@ -434,21 +433,21 @@ def test_a_ramp_rises_and_ends():
     np.testing.assert_allclose(amount[known], expected[known], atol=1e-6)
 
 
-def test_a_block_over_before_it_begins_never_acts():
+def test_a_block_that_ends_before_it_begins_has_no_effect():
     run, amount = doubled({"shape": "block", "start": {"tick": 50}, "stop": {"day": 1}})
     assert not np.nan_to_num(amount).round(6).any()
     assert found(run, "on") == found(run, "off") == [50]
 
 
-def test_inputs_add_and_remove():
+def test_inputs_add_and_remove_perturbations():
     at = {33: [perturb("gain", "cursor", factor=2.0)], 71: [protocols.UNPERTURB]}
     run = protocols.run(lasting(1.0, effector={"kind": "cursor", "half_width_m": 2}), at)
     amount = amounts(run)
     k = np.arange(100)
     known = ~np.isnan(amount)
     np.testing.assert_allclose(amount[known], ((k >= 33) & (k < 71))[known], atol=1e-6)
-    told = [(payload["k"], payload["x"], payload["w"]) for payload in run.of("perturbation")]
-    assert told == [(33, "added", "p"), (33, "on", "p"), (71, "removed", "p")]
+    events = [(payload["k"], payload["x"], payload["w"]) for payload in run.of("perturbation")]
+    assert events == [(33, "added", "p"), (33, "on", "p"), (71, "removed", "p")]
     assert run.of("perturbation")[0]["f"]["factor"] == 2.0
 
 
@@ -463,7 +462,7 @@ def test_perturbations_of_one_site_apply_in_the_order_they_were_added():
         np.testing.assert_allclose(moved(run), 0.01 * run.column("v") @ matrix.T, atol=1e-14)
 
 
-def test_a_ramp_of_a_permutation_cannot_be_begun():
+def test_a_ramp_of_a_permutation_is_refused():
     swap = perturbation("permutation", "readout", envelope={"shape": "ramp", "rise_s": 1.0})
     with pytest.raises(ProtocolError, match=r"perturbations\.0 \(p\): a permutation cannot be applied in part"):
         protocols.begun(lasting(1.0, perturbations=[swap]))
@@ -488,10 +487,10 @@ def derivatives_of(*several, goal=GOAL):
     return perturbing.derivatives(active, rates, COMMAND, context, NOW), rates, active
 
 
-def test_derivatives_of_what_is_not_there_are_none():
+def test_sites_without_perturbations_have_no_derivatives():
     assert derivatives_of()[0] == NO_DERIVATIVES
     found = derivatives_of(perturbation("rotation", "readout", angle_rad=0.5))[0]
-    assert found == NO_DERIVATIVES  # the decoder's step is already another
+    assert found == NO_DERIVATIVES  # the decoder's step is differentiated as perturbed
     assert derivatives_of(perturbation("gain", "feedback", factor=2.0))[0].command is None
 
 
@@ -500,7 +499,7 @@ def test_derivatives_at_the_cursor():
         perturbation("gain", "cursor", factor=[2.0, 0.5]), perturbation("rotation", "cursor", angle_rad=0.6)
     )
     np.testing.assert_allclose(found[0].command, rotation_of(0.6) @ np.diag([2.0, 0.5]), atol=1e-10)
-    np.testing.assert_allclose(found[0].pulled, np.zeros((2, 4)), atol=1e-10)
+    np.testing.assert_allclose(found[0].command_by_cursor, np.zeros((2, 4)), atol=1e-10)
 
 
 def test_derivatives_of_assistance():
@@ -511,13 +510,13 @@ def test_derivatives_of_assistance():
     far = np.hypot(*way)
     across = np.eye(2) - np.outer(way, way) / far**2
     np.testing.assert_allclose(found.command, (1 - weight) * np.eye(2), atol=1e-10)
-    np.testing.assert_allclose(found.pulled[:, :2], -weight * speed / far * across, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(found.pulled[:, 2:], 0, atol=1e-10)
+    np.testing.assert_allclose(found.command_by_cursor[:, :2], -weight * speed / far * across, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found.command_by_cursor[:, 2:], 0, atol=1e-10)
     without = derivatives_of(perturbation("assist", "cursor", weight=weight), goal=None)[0]
     np.testing.assert_allclose(without.command, np.eye(2), atol=1e-10)
 
 
-def test_derivatives_of_what_is_seen():
+def test_derivatives_at_the_feedback():
     found = derivatives_of(
         perturbation("rotation", "feedback", angle_rad=-0.4), perturbation("gain", "feedback", factor=3.0)
     )
@@ -533,14 +532,14 @@ def test_derivatives_of_rates():
     expected = np.ones(12)
     expected[[1, 5]], expected[3] = 2.0, 0.0
     fired = passed("neural", active, rates, NOW)[0]
-    expected[fired[0] == 0] = 0.0  # noise made them fall silent: a little more or less makes no difference
+    expected[fired[0] == 0] = 0.0  # silent because of the noise: a small change of rate has no effect
     # A unit silenced by its envelope fires at the noise alone.
     np.testing.assert_allclose(found.rates, expected[np.newaxis], atol=1e-6)
     assert (fired[0] == 0).sum() > 1
 
 
-def test_what_is_late_is_not_counted():
-    """Of a delay that has begun, what goes in comes out later: in this tick it makes no difference."""
+def test_the_derivative_of_a_delay_in_the_same_tick_is_zero():
+    """A delayed command moves the effector in later ticks only."""
     session, state = protocols.begun(lasting(1.0, perturbations=[perturbation("delay", "cursor", delay_s=0.03)]))
     run = protocols.turned(session, state, ticks=5)
     _, active = perturbing.switch(session, run.states[-1], TimeIndex(5, 1, 5, 0), 1, [])

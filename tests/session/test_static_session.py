@@ -1,4 +1,4 @@
-"""A session of the static network learns what the same network learns in an experiment, update by update."""
+"""Sessions of the static network against experiments with the same network, update by update."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ ORDER = [3, 1, 0, 9, 7, 2, 8, 5, 4, 6]
 
 
 def permuted(V, order=ORDER):
-    """The readout that takes unit order[i] for unit i: what unit i did, unit order[i] does now."""
+    """The readout with unit order[i] in the place of unit i."""
     found = np.empty_like(V)
     found[..., order] = V
     return found
@@ -33,7 +33,7 @@ def within(network, order):
 
 
 def losses(run):
-    return np.array([told["l"] for told in run.of("plasticity")])
+    return np.array([update["l"] for update in run.of("plasticity")])
 
 
 def end(run):
@@ -44,7 +44,7 @@ def end(run):
 
 
 @pytest.mark.parametrize("order", ["in_turn", "shuffled"])
-def test_exact_is_the_experiment_under_one_decoder_another_and_a_third(tmp_path, order):
+def test_exact_equals_the_experiment_under_three_decoders(tmp_path, order):
     """20 updates with its own readout, 30 with a permuted one, 30 with one within the manifold that is installed."""
     files_of, network = files(tmp_path)
     third = within(network, (1, 2, 0))
@@ -62,12 +62,12 @@ def test_exact_is_the_experiment_under_one_decoder_another_and_a_third(tmp_path,
     np.testing.assert_allclose(end(run).W, network.W[0], rtol=0, atol=1e-9)
     assert found[20] > 10 * found[19]  # the permutation did something
     assert found[49] < 0.5 * found[20]  # and was learnt
-    assert [told["n"] for told in run.of("plasticity")] == list(range(1, 81))
+    assert [update["n"] for update in run.of("plasticity")] == list(range(1, 81))
 
 
 @pytest.mark.parametrize("alpha", [0.55, 1.0])
-def test_exact_is_the_experiment_at_the_published_size(tmp_path, alpha):
-    """The network that an experiment has drawn and trained; a random permutation of all units after 8 updates."""
+def test_exact_equals_the_experiment_at_the_published_size(tmp_path, alpha):
+    """With the trained network of an experiment, and a random permutation of all units after 8 updates."""
     network = training.train(networks.draw((4,), alpha), Rates(np.array([1e-2])), 500).end
     np.savez(tmp_path / "individual.npz", W=network.W[0], U=network.U[0], b=network.b[0], V=network.V[0])
     np.savez(tmp_path / "decoder.npz", M2=SCALE * network.V[0])
@@ -101,15 +101,15 @@ def test_inputs_and_biases_learn_as_in_the_experiment(tmp_path):
         np.testing.assert_allclose(getattr(end(run), name), getattr(course.end, name)[0], rtol=0, atol=1e-9)
 
 
-def test_what_is_not_plastic_stays_bit_for_bit(tmp_path):
+def test_parameters_that_are_not_plastic_keep_their_bits(tmp_path):
     files_of, _ = files(tmp_path)
     run = protocols.run(reaching(updates=3, **files_of))
     assert same_parts(end(run), run.states[0].parameters.population, ("U", "b", "V"))
     assert not same_parts(end(run), run.states[0].parameters.population, ("W",))
 
 
-def test_the_readout_is_that_of_the_units_that_are_read(tmp_path):
-    """Six of ten, one of them lost: for the network the others have a readout of nought."""
+def test_units_that_are_lost_or_not_read_have_no_part_in_the_readout(tmp_path):
+    """Six units of ten are read, and one of them is lost: the weights of the others are 0."""
     files_of, network = files(tmp_path)
     read, lost = [8, 0, 3, 5, 1, 6], 3
     np.savez(tmp_path / "decoder.npz", M2=SCALE * network.V[0][:, read])
@@ -124,20 +124,20 @@ def test_the_readout_is_that_of_the_units_that_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("patterns", [None, {"dimensions": 8, "noise_dimensions": 3, "noise_var": 0.02}])
-def test_noise_has_no_part_in_what_is_expected(tmp_path, patterns):
-    """Reaches of four ticks, bins of two, a decoder that remembers, a turned cursor: the same with other noise."""
+def test_the_expected_loss_does_not_depend_on_noise(tmp_path, patterns):
+    """Reaches of four ticks, bins of two, a decoder with memory and a rotated cursor, with different noise."""
     population = STATIC if patterns is None else {**STATIC, "patterns": patterns}
     files_of, network = files(tmp_path, population)
     np.savez(tmp_path / "decoder.npz", M1=0.6 * np.eye(2), M2=0.4 * SCALE * network.V[0], m0=[0.02, -0.01])
     turned = perturbation("rotation", "cursor", angle_rad=0.5)
-    told = []
+    by_noise = []
     for seed in (1, 2):
         data = reaching(updates=6, perturbations=[turned], bin_ticks=2, seed=seed, **files_of)
         data["task"] = {**data["task"], "reach_s": 4 * TICK_S, "order": "in_turn"}
         run = protocols.run(data)
-        told.append(losses(run))
-    np.testing.assert_allclose(told[0], told[1], rtol=1e-9)
-    assert told[0][-1] < told[0][0]
+        by_noise.append(losses(run))
+    np.testing.assert_allclose(by_noise[0], by_noise[1], rtol=1e-9)
+    assert by_noise[0][-1] < by_noise[0][0]
     assert not np.array_equal(run.states[1].population.xi, run.states[2].population.xi)
 
 
@@ -145,14 +145,14 @@ def test_noise_has_no_part_in_what_is_expected(tmp_path, patterns):
 
 
 def noise_of(run, updates):
-    """(updates, K, N): the private noise of each target's reach in each update."""
+    """Private noise (updates, K, N) of the reach to each target in each update."""
     trials, found = run.of("trial"), np.full((updates, K, 10), np.nan)
     for number, trial in enumerate(trials):
         found[number // K, trial["g"]] = run.states[trial["k"] + 1].population.xi[0]
     return found
 
 
-def test_batch_is_the_experiment_with_the_same_noise(tmp_path):
+def test_batch_equals_the_experiment_with_the_same_noise(tmp_path):
     files_of, network = files(tmp_path)
     run = protocols.run(reaching("batch", updates=30, **files_of))
     noise = noise_of(run, 30).transpose(0, 2, 1)[:, np.newaxis]
@@ -162,7 +162,7 @@ def test_batch_is_the_experiment_with_the_same_noise(tmp_path):
     assert losses(run)[0] == pytest.approx(0.5 * np.sum((first - network.targets) ** 2) / K, rel=1e-9)
 
 
-def test_node_perturbation_written_out(tmp_path):
+def test_node_perturbation_equals_its_equations_written_out(tmp_path):
     files_of, network = files(tmp_path)
     keep, rate, updates = 0.8, 1e-4, 6
     run = protocols.run(
@@ -193,8 +193,8 @@ def test_node_perturbation_learns_a_permutation(tmp_path):
     assert found[-20:].mean() < 0.7 * found[:20].mean()
 
 
-def test_a_recurrent_network_learns_by_plain_descent_as_well():
-    """The first step is down the gradient that backpropagation collects from the same two trials."""
+def test_a_recurrent_network_learns_by_gradient_descent():
+    """The first step follows the gradient that `backprop` collects from the same two trials."""
     data = learning("backprop", trials=2, rule={"trials_per_update": 3})
     collected = protocols.run(data).states[-1].plasticity.collected
     assert collected.trials == 2
@@ -217,15 +217,15 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
     course = training.train(network._replace(V=permuted(network.V)), Rates(np.array([0.5])), 40)
     (stopped,) = course.stopped
     assert 0 < stopped < 40
-    told = run.of("plasticity")
-    first = told[: stopped + 1]
+    updates = run.of("plasticity")
+    first = updates[: stopped + 1]
     np.testing.assert_allclose([one["l"] for one in first], course.losses[0, : stopped + 1], rtol=1e-9)
     assert all(not one["m"] and one["z"] > 0 for one in first[:-1])
     assert first[-1]["z"] == 0
     assert first[-1]["m"].startswith("an eigenvalue is 1.")
-    # On the second day it tries again, and the same comes of the same weights.
-    assert [one["n"] for one in told[stopped + 1 :]] == [1]
-    assert told[-1]["m"] == first[-1]["m"]
+    # On the second day the first update starts from the same weights, and is rejected for the same reason.
+    assert [one["n"] for one in updates[stopped + 1 :]] == [1]
+    assert updates[-1]["m"] == first[-1]["m"]
     assert run.states[-1].progress.done
     assert run.states[-1].plasticity is None
     np.testing.assert_allclose(end(run).W, course.end.W[0], rtol=1e-9)
@@ -236,7 +236,7 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "said", "field"),
+    ("data", "error", "field"),
     [
         (reaching(task={**reaching()["task"], "targets": 8}), "task.targets = 8: .* inputs for 5", "task.targets"),
         (reaching(rule={"trials_per_update": 6}), "task's 5 targets", "plasticity.trials_per_update"),
@@ -247,17 +247,17 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
         (reaching(pretraining={**learning()["pretraining"]}), "kind 'linear' cannot move an arm", "pretraining"),
     ],
 )
-def test_settings_that_do_not_fit_one_another(data, said, field):
+def test_settings_that_do_not_fit_are_refused(data, error, field):
     rule = {name: value for name, value in data["plasticity"].items() if value is not ...}
     if data["population"] == NETWORK:
         rule = {"kind": "exact", "trials_per_update": 4}
         data = {**data, "effector": {"kind": "cursor"}}
-    with pytest.raises(ProtocolError, match=said) as caught:
+    with pytest.raises(ProtocolError, match=error) as caught:
         protocols.begun({**data, "plasticity": rule})
     assert field is None or caught.value.field == field
 
 
-def test_rates_of_either_sign_are_disturbed_to_either_side(tmp_path):
+def test_noise_on_signed_rates_has_both_signs(tmp_path):
     files_of, _ = files(tmp_path)
     noisy = perturbation("noise", "neural", sd_hz=20.0)
     plain, run = (protocols.run(reaching(perturbations=some, **files_of)) for some in ([], [noisy]))

@@ -1,4 +1,4 @@
-"""The session: pure steps, messages that add up, and a cursor that does what was decoded."""
+"""The session: pure steps, complete messages, decoded velocities and the cursor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def runs(tmp_path_factory):
 
 
 def frozen(state):
-    """A state as bytes; large arrays stand in it by their hashes."""
+    """A state as bytes, with hashes in place of large arrays."""
     return Encoder().encode(state).body
 
 
@@ -57,17 +57,17 @@ def test_old_states_stay_valid_and_steps_repeat(runs, kind):
     for topic, payload in run.messages:
         by_tick.setdefault(payload["k"], []).append((topic, payload))
     for tick in ticks:
-        # Every one of these states was left behind long ago.
+        # The session has gone on since each of these states.
         state = run.states[tick]
         before = frozen(state)
-        first, news = step(run.session, state, given(*at.get(tick, ())))
-        again, news_again = step(run.session, state, given(*at.get(tick, ())))
+        first, messages = step(run.session, state, given(*at.get(tick, ())))
+        again, messages_again = step(run.session, state, given(*at.get(tick, ())))
         assert frozen(state) == before
         assert frozen(first) == frozen(again) == frozen(run.states[tick + 1])
-        assert encoded(news) == encoded(news_again) == encoded(by_tick[tick])
+        assert encoded(messages) == encoded(messages_again) == encoded(by_tick[tick])
 
 
-def test_a_session_that_is_over_takes_no_step(runs):
+def test_a_session_that_is_over_refuses_a_step(runs):
     _, run = runs["kalman"]
     with pytest.raises(Refused, match=f"session small-3 is over since tick {run.states[-1].tick}"):
         step(run.session, run.states[-1])
@@ -77,7 +77,7 @@ def test_a_session_that_is_over_takes_no_step(runs):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_messages_fit_their_models_and_numbers_have_no_gaps(runs, kind):
+def test_messages_fit_their_models_and_sequence_numbers_have_no_gaps(runs, kind):
     _, run = runs[kind]
     numbers, ticks = {}, {}
     for topic, payload in run.messages:
@@ -95,7 +95,7 @@ def test_messages_fit_their_models_and_numbers_have_no_gaps(runs, kind):
 
 
 def as_tuples(value):
-    """Lists are all that msgpack knows; strict models want the tuples they mean."""
+    """Lists as tuples: msgpack has lists only, strict models need tuples."""
     if isinstance(value, list) and not any(isinstance(item, str) for item in value):
         return tuple(value)
     if isinstance(value, dict):
@@ -103,12 +103,12 @@ def as_tuples(value):
     return value
 
 
-def test_every_topic_but_those_of_inputs_is_seen_above(runs):
+def test_the_sessions_above_have_messages_of_every_topic_but_metrics(runs):
     seen = {topic for _, run in runs.values() for topic, _ in run.messages}
-    assert seen == set(codec.TOPICS) - {"metrics"}  # see test_numbers_of_a_client_are_told
+    assert seen == set(codec.TOPICS) - {"metrics"}  # see test_metrics_of_a_client_are_sent
 
 
-def test_a_tick_comes_first_among_its_messages(runs):
+def test_the_tick_message_is_the_first_of_its_tick(runs):
     for _, run in runs.values():
         before = -1
         for topic, payload in run.messages:
@@ -148,7 +148,7 @@ def test_decoded_velocities_are_those_of_the_recorded_counts(runs, kind, tmp_pat
     assert np.ptp(expected, axis=0).min() > 0.01
 
 
-def test_a_velocity_filter_is_the_textbook_one(runs):
+def test_a_velocity_filter_equals_the_textbook_filter(runs):
     _, run = runs["kalman"]
     given = decoder_arrays(run)
     A, W, C, Q, x, P = (given[name] for name in ("A", "W", "C", "Q", "x0", "P0"))
@@ -161,7 +161,7 @@ def test_a_velocity_filter_is_the_textbook_one(runs):
         np.testing.assert_allclose(v[end], x[:2], rtol=0, atol=1e-10)
 
 
-def test_every_day_begins_with_a_fresh_decoder(runs):
+def test_the_decoder_state_is_reset_every_day(runs):
     _, run = runs["days"]
     ends, counts = whole_bins(run)
     days = run.column("d")
@@ -175,7 +175,7 @@ def test_every_day_begins_with_a_fresh_decoder(runs):
         assert ends[mine[0]] == first + run.session.timing.bin_ticks - 1  # bins begin anew, too
 
 
-def test_the_cursor_is_the_integral_of_decoded_velocities_turned_while_the_rotation_is_on():
+def test_the_cursor_is_the_integral_of_decoded_velocities_rotated_while_the_rotation_is_on():
     angle = math.radians(50)
     block = {"shape": "block", "start": {"trial": 2}, "stop": {"trial": 4}}
     turn = protocols.perturbation("rotation", "cursor", angle_rad=angle, envelope=block)
@@ -202,8 +202,8 @@ def test_the_cursor_stops_at_the_edge_of_its_workspace():
 
 
 @pytest.mark.parametrize("kind", ["kalman", "steady_state_kalman"])
-def test_a_position_filter_knows_where_the_cursor_is(kind):
-    """Recomputed from the recorded counts and cursor by the decoder alone."""
+def test_a_position_filter_gets_the_cursor(kind):
+    """Decoded velocities recomputed from the recorded counts and cursor by the decoder alone."""
     position = {"kind": kind, "state": "position_velocity", "calibration": protocols.BRIEF}
     run = protocols.run(centre_out(decoder=position))
     ends, counts = whole_bins(run)
@@ -259,8 +259,8 @@ def test_another_seed_is_another_session():
     )
 
 
-def test_what_does_nothing_shifts_nothing():
-    """Observers, switched-off perturbations and those that come on at zero leave every other draw as it was."""
+def test_inactive_perturbations_change_no_random_numbers():
+    """Perturbations that are off, over or of amount zero leave every other draw unchanged."""
     idle = [
         protocols.perturbation("noise", "neural", sd_hz=50, envelope={"shape": "step", "start": {"day": 2}}),
         protocols.perturbation("gain", "cursor", factor=1.0),
@@ -292,8 +292,8 @@ def test_blocks_and_days_follow_the_schedule():
         {"name": "end", "duration_s": 0.2, "trials": 50},
     ]
     run = protocols.run(centre_out(schedule={"days": 3, "blocks": blocks}))
-    told = [(day["d"], day["x"], day["w"], day["b"]) for day in run.of("day")]
-    assert told == [
+    events = [(day["d"], day["x"], day["w"], day["b"]) for day in run.of("day")]
+    assert events == [
         *[(1, "block", "warm", 1), (1, "block", "work", 2), (1, "block", "end", 3), (1, "end", "end", 3)],
         *[(2, "block", "work", 2), (2, "block", "end", 3), (2, "end", "end", 3)],
         *[(3, "block", "warm", 1), (3, "block", "work", 2), (3, "block", "end", 3), (3, "end", "end", 3)],
@@ -317,7 +317,7 @@ def test_durations_are_exact():
         assert len(protocols.run(lasting(seconds, tick_s=tick_s, bin_ticks=2)).states) - 1 == ticks
 
 
-def test_a_trial_under_way_ends_with_the_day(runs):
+def test_an_unfinished_trial_ends_with_the_day(runs):
     _, run = runs["days"]
     outcomes = [(trial["d"], trial["x"]) for trial in run.of("trial")]
     assert [day for day, outcome in outcomes if outcome == "day_end"] == [1, 2, 3]
@@ -326,13 +326,13 @@ def test_a_trial_under_way_ends_with_the_day(runs):
     assert [end + 1 for end in ends[:2]] == first_ticks
     assert run.of("day")[-1]["n"] == 2
     for tick in first_ticks:
-        morning = run.of("tick")[tick]
-        assert morning["p"] == 0
-        assert morning["t"] is None
-        assert morning["c"] == [0, 0, 0, 0]
+        first_tick = run.of("tick")[tick]
+        assert first_tick["p"] == 0
+        assert first_tick["t"] is None
+        assert first_tick["c"] == [0, 0, 0, 0]
 
 
-def test_drift_happens_over_night_and_only_then(runs):
+def test_tuning_drifts_overnight_only(runs):
     _, run = runs["days"]
     config = run.session.protocol.population
     known = run.states[0].parameters.population.weights
@@ -360,7 +360,7 @@ def test_without_drift_the_individual_is_the_same_every_day():
 # --- from outside
 
 
-def test_outside_task_and_decoder():
+def test_external_task_and_decoder():
     run = protocols.run(outside(), protocols.FROM_OUTSIDE)
     phase, v, c, goal = (run.column(key) for key in "pvct")
     expected = np.zeros(200)
@@ -374,19 +374,19 @@ def test_outside_task_and_decoder():
     assert (goal[3:81] == [0.05, 0]).all()
     assert (goal[90:150] == [0, 0.06]).all()
     assert np.isnan(goal[150:]).all()
-    # Velocities count from the end of the bin in which they were heard.
+    # Velocities hold from the end of the bin in which they were received.
     expected_v = np.zeros((200, 2))
     expected_v[14:] = [0.1, 0]
     expected_v[64:] = [0, 0]
     expected_v[124:] = [0, 0.12]
     assert np.array_equal(v, expected_v)
-    # So does the position, which is not where the velocity alone would have led.
+    # So does the position, which differs from the integral of the velocity.
     assert c[63, 0] == pytest.approx(0.1 * 0.5)
     path = np.cumsum(0.01 * expected_v, axis=0)
     np.testing.assert_allclose(c[:, :2], path, atol=1e-12)
 
 
-def test_a_position_from_outside_is_where_the_cursor_goes():
+def test_an_external_position_moves_the_cursor_there():
     at = {0: [{"op": "kinematics", "velocity": [0.1, 0.0], "position": [-0.03, 0.04]}]}
     c = protocols.run(outside(), at).column("c")
     assert not c[:4, :2].any()
@@ -394,7 +394,7 @@ def test_a_position_from_outside_is_where_the_cursor_goes():
     np.testing.assert_allclose(c[5:, 0], c[4, 0] + 0.001 * np.arange(1, 196), atol=1e-12)  # and only once
 
 
-def test_another_decoder_from_an_input():
+def test_an_input_replaces_the_decoder():
     session, state = protocols.begun(lasting(2.0))
     other = protocols.begun(lasting(2.0, seed=77))[1].parameters.decoder
     arrays = session.decoder.arrays(other)
@@ -418,11 +418,11 @@ def test_another_decoder_from_an_input():
     assert model.shapes["C"] == (12, 3)
 
 
-def test_numbers_of_a_client_are_told():
+def test_metrics_of_a_client_are_sent():
     numbers = {"op": "metrics", "source": "compaction", "values": {"n_c": 14.0}}
     session, state = protocols.begun(lasting(2.0))
     run = protocols.turned(session, state, {3: [inputs.parse(numbers)], 5: [inputs.parse({**numbers, "day": 7})]})
-    assert [(told["k"], told["q"], told["w"], told["d"], told["f"]) for told in run.of("metrics")] == [
+    assert [(sent["k"], sent["q"], sent["w"], sent["d"], sent["f"]) for sent in run.of("metrics")] == [
         (3, 0, "compaction", 1, {"n_c": 14.0}),
         (5, 1, "compaction", 7, {"n_c": 14.0}),
     ]
@@ -433,13 +433,13 @@ def test_numbers_of_a_client_are_told():
 # --- what cannot be begun
 
 
-def test_population_and_decoder_must_fit(tmp_path):
+def test_a_decoder_of_other_units_is_refused(tmp_path):
     with pytest.raises(ProtocolError, match="decoder: reads 6 units, but the population has 12") as caught:
         protocols.begun(centre_out(decoder={"kind": "linear", "file": str(protocols.mapping(tmp_path / "m.npz"))}))
     assert caught.value.field == "decoder"
 
 
-def test_a_filter_that_drives_no_cursor_is_refused(tmp_path):
+def test_a_decoder_without_velocity_is_refused(tmp_path):
     C = np.random.default_rng(1).normal(size=(12, 6))
     np.savez(tmp_path / "six.npz", A=0.9 * np.eye(6), W=np.eye(6), C=C, Q=np.eye(12))
     with pytest.raises(ProtocolError, match=r"a state of 6 entries .* drives no cursor") as caught:
@@ -447,7 +447,7 @@ def test_a_filter_that_drives_no_cursor_is_refused(tmp_path):
     assert caught.value.field == "decoder"
 
 
-def test_a_perturbation_that_cannot_be_carried_out_is_named():
+def test_a_perturbation_that_does_not_apply_is_refused_by_name():
     bad = protocols.perturbation("silence", "neural", units=[12])
     with pytest.raises(ProtocolError, match=r"perturbations\.1 \(p\): units \[12\] are not there") as caught:
         protocols.begun(

@@ -1,4 +1,4 @@
-"""Updating in a session: when there is any, what the updater is told, and what becomes of the decoder."""
+"""Updating in a session: when the updater is active, its observations, and the decoder."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def block(seconds, **fields):
     return {"duration_s": seconds, **fields}
 
 
-def told(run):
+def decoder_events(run):
     return [(one["k"], one["x"]) for one in run.of("decoder")]
 
 
 def installed(run):
-    return [tick for tick, what in told(run) if what == "installed"]
+    return [tick for tick, what in decoder_events(run) if what == "installed"]
 
 
 def changes(run):
-    """Ticks after which the decoder's parameters are others."""
+    """Ticks that changed the decoder's parameters."""
     decoders = [state.parameters.decoder for state in run.states]
     return [tick for tick, (a, b) in enumerate(pairwise(decoders)) if a is not b]
 
@@ -64,8 +64,8 @@ def towards(goal, place, velocity):
 # --- what is made of a batch ------------------------------------------------------------------------------------
 
 
-def test_an_update_is_what_the_record_says_it_should_be():
-    """Recomputed from recorded counts and cursor: intentions, regression, blend."""
+def test_an_update_equals_one_computed_from_the_recording():
+    """From recorded counts and cursor: intended velocities, regression, blend."""
     run = protocols.run(days(block(9.0), updater={"kind": "daily", "intensity": 0.25}))
     known = [(counts, v, place, goal) for _, counts, v, place, goal in bins_of(run) if goal is not None]
     x = np.array([[*towards(goal, place, v), 1.0] for _, v, place, goal in known])
@@ -80,8 +80,8 @@ def test_an_update_is_what_the_record_says_it_should_be():
     assert installed(run) == changes(run) == [899]
 
 
-def test_the_filter_goes_on_under_its_new_parameters():
-    """Neither estimate nor covariance begins anew: recomputed bin by bin, with the parameters of each bin."""
+def test_the_filter_keeps_its_state_under_new_parameters():
+    """Estimate and covariance are kept: recomputed bin by bin, with the parameters of each bin."""
     run = protocols.run(days(block(9.0), updater=BRISK))
     assert len(installed(run)) >= 6
     decoder = KALMAN.init(run.states[0].parameters.decoder, 1)
@@ -92,7 +92,7 @@ def test_the_filter_goes_on_under_its_new_parameters():
         np.testing.assert_allclose(command.velocity[0], v, rtol=0, atol=1e-14)
 
 
-def test_parameters_change_at_the_end_of_a_bin_and_nowhere_else():
+def test_parameters_change_at_the_end_of_a_bin_only():
     run = protocols.run(days(block(9.0), updater=BRISK))
     assert changes(run) == installed(run)
     assert all(tick % 5 == 4 for tick in installed(run))
@@ -113,7 +113,7 @@ def test_readout_perturbations_apply_to_the_new_decoder():
 
 
 @pytest.mark.parametrize("decoder", ["kalman", "steady_state_kalman", "intrinsic_manifold"])
-def test_an_intensity_of_0_changes_no_bit(decoder):
+def test_an_intensity_of_0_changes_nothing(decoder):
     calibration = {"reaches": 40, "reach_s": 0.5, "factors": 4}
     fields = {"decoder": {"kind": decoder, "calibration": calibration}}
     blocks = (block(3.0), block(3.0))
@@ -124,16 +124,16 @@ def test_an_intensity_of_0_changes_no_bit(decoder):
     assert list(map(codec.encode, run.of("tick"))) == list(map(codec.encode, still.of("tick")))
 
 
-def test_a_batch_that_determines_no_decoder_is_told_and_the_old_one_kept():
+def test_the_old_decoder_is_kept_where_a_batch_determines_none():
     run = protocols.run(days(block(3.0), updater={**BRISK, "batch_s": 0.1}))
-    assert len(told(run)) > 10
-    assert {what for _, what in told(run)} == {"kept"}
+    assert len(decoder_events(run)) > 10
+    assert {what for _, what in decoder_events(run)} == {"kept"}
     assert "2 bins are too few to fit 3 coefficients" in run.of("decoder")[0]["m"]
     assert run.of("decoder")[0]["f"] == {}
     assert not changes(run)
 
 
-def test_no_updater_is_no_updater():
+def test_kind_none_is_a_session_without_an_updater():
     plain, none = (protocols.run(lasting(2.0, **fields)) for fields in ({}, {"updater": {"kind": "none"}}))
     assert plain.session.updates is None
     assert plain.states[-1].updater is None
@@ -146,12 +146,12 @@ def test_no_updater_is_no_updater():
 
 
 def blocks_of(run):
-    """{(day, block)} in which decoders were installed."""
+    """The (day, block) in which decoders were installed."""
     ticks = run.of("tick")
     return {(ticks[k]["d"], ticks[k]["b"]) for k in installed(run)}
 
 
-def test_blocks_without_updating():
+def test_the_decoder_is_kept_in_blocks_without_updating():
     run = protocols.run(days(block(2.5, updating=False), block(2.5), block(2.5, updating=False), days=2, updater=BRISK))
     assert blocks_of(run) == {(1, 2), (2, 2)}
 
@@ -160,44 +160,44 @@ def test_blocks_without_updating():
     ("start", "interval", "expected"),
     [({"day": 2}, 1, {2, 3, 4, 5}), ({"day": 2}, 2, {2, 4}), ({"tick": 0}, 3, {1, 4}), ({"tick": 600}, 1, {3, 4, 5})],
 )
-def test_every_so_many_days_from_the_start_on(start, interval, expected):
+def test_updating_every_few_days_from_the_start(start, interval, expected):
     updater = {"kind": "daily", "start": start, "interval_days": interval}
     run = protocols.run(days(block(3.0), days=5, updater=updater))
     assert {day for day, _ in blocks_of(run)} == expected
 
 
-def test_a_start_at_a_trial():
+def test_updating_starts_at_a_trial():
     run = protocols.run(centre_out(updater={**BRISK, "batch_s": 0.5, "start": {"trial": 3}}))
     begins = {trial["r"]: trial["a"] for trial in run.of("trial")}
     assert begins[3] < installed(run)[0] < begins[4]
 
 
-def test_updating_is_over_after_its_time():
+def test_updating_ends_after_its_time():
     run = protocols.run(days(block(4.0, updating=False), block(6.0), updater={**BRISK, "stop_s": 3.0}))
-    assert told(run)[-1] == (699, "stopped")
+    assert decoder_events(run)[-1] == (699, "stopped")
     assert run.of("decoder")[-1]["m"] == "after 3 s of updating"
     assert installed(run)[0] > 400
     assert installed(run)[-1] <= 699
 
 
-def test_updating_is_over_after_its_last_day():
+def test_updating_ends_after_its_last_day():
     run = protocols.run(days(block(3.0), days=4, updater={**BRISK, "last_day": 2}))
     assert {day for day, _ in blocks_of(run)} == {1, 2}
 
 
-def test_what_was_gathered_is_used_when_the_time_is_over():
+def test_an_unfinished_batch_is_used_when_updating_ends():
     run = protocols.run(days(block(6.0), updater={"kind": "daily", "stop_s": 3.0}))
-    assert told(run) == [(299, "installed"), (299, "stopped")]
+    assert decoder_events(run) == [(299, "installed"), (299, "stopped")]
 
 
-def test_the_criterion_stops_and_restarts():
-    """A rotation that comes on spoils the success at which updating had stopped."""
+def test_the_criterion_stops_and_restarts_updating():
+    """A rotation lowers the rate of success at which updating had stopped."""
     turn = perturbation("rotation", "cursor", angle_rad=3.0, envelope={"shape": "step", "start": {"tick": 3000}})
     rule = {"stop_at_per_min": 6, "restart_drop": 0.9, "window_s": 10.0}
     updater = {"kind": "recursive_ml", "approach_s": 0.3, "criterion": rule}
     many = {"kind": "tuned", "units": 40}
     run = protocols.run(days(block(60.0), population=many, updater=updater, perturbations=[turn]))
-    events = [(k, what) for k, what in told(run) if what in ("stopped", "restarted")]
+    events = [(k, what) for k, what in decoder_events(run) if what in ("stopped", "restarted")]
     assert [what for _, what in events][:2] == ["stopped", "restarted"]
     (stopped, _), (restarted, _) = events[:2]
     assert stopped == 999
@@ -209,8 +209,8 @@ def test_the_criterion_stops_and_restarts():
     assert [k for k in installed(run) if k > restarted]
 
 
-def test_a_night_keeps_the_batch():
-    """25 bins with a goal are gathered over two days of which neither has so many."""
+def test_a_batch_is_kept_overnight():
+    """25 bins with a goal are collected over two days, of which neither has so many."""
     run = protocols.run(days(block(1.0), days=2, updater={**BRISK, "batch_s": 1.25}))
     assert len(installed(run)) == 1
     assert installed(run)[0] > 100
@@ -219,7 +219,7 @@ def test_a_night_keeps_the_batch():
 # --- other decoders ---------------------------------------------------------------------------------------------
 
 
-def test_an_exchanged_decoder_begins_anew():
+def test_replacing_the_decoder_resets_the_updater():
     session, state = protocols.begun(lasting(4.0, updater=BRISK))
     arrays = session.decoder.arrays(protocols.begun(lasting(1.0, seed=77))[1].parameters.decoder)
     run = protocols.turned(session, state, {90: [packed(arrays)]})
@@ -244,13 +244,13 @@ def test_a_linear_decoder_that_smooths_is_refused(tmp_path):
 
 
 def test_a_memoryless_linear_decoder_is_adapted():
-    """By regression of the intended velocity on counts: with all its weight, that of the block's bins."""
+    """By regression of the intended velocity on the counts of the block's bins, with intensity 1."""
     decoder = {"kind": "linear", "calibration": {"decay_per_100ms": 0.0}}
     run = protocols.run(
         lasting(20.0, decoder=decoder, updater={"kind": "daily", "intensity": 1.0, "noise_shrinkage": 0.0})
     )
-    (told,) = run.of("decoder")
-    assert (told["w"], told["x"]) == ("daily", "installed")
+    (message,) = run.of("decoder")
+    assert (message["w"], message["x"]) == ("daily", "installed")
     ends = np.arange(4, len(run.of("tick")), 5)
     goals = [run.of("tick")[k]["t"] for k in ends]
     there = np.array([goal is not None for goal in goals])
@@ -274,7 +274,7 @@ def test_a_filter_of_unknown_states_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["smooth_batch", "recursive_ml", "refit", "daily"])
-def test_every_kind_changes_the_decoder_in_the_sessions_used_elsewhere(kind, tmp_path):
-    """Those that are killed, resumed and replayed (tests.protocols) would show nothing if they never updated."""
+def test_every_kind_changes_the_decoder_in_the_sessions_of_other_tests(kind, tmp_path):
+    """Tests of resuming and replay (tests.protocols) need sessions with updates."""
     data, at = protocols.of_every_kind(tmp_path)[kind]
     assert changes(protocols.run(data, at))

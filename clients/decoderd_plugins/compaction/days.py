@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd_plugins.messages import Counts, Day, Decoder, Message, Trial
+from decoderd.wire.message import Message
+from decoderd.wire.messages import Counts, Day, Decoder, Trial
 
 TOPICS = ("counts", "trial", "day", "decoder")
 CHANNEL = "counts"  # other channels of a population are not measured

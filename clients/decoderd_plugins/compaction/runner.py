@@ -18,12 +18,12 @@ from threadpoolctl import threadpool_limits
 from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
 from decoderd.wire import codec
+from decoderd.wire.messages import Counts
 from decoderd_client.control import Session
 from decoderd_client.plugins import Unable
 from decoderd_client.requests import ControlError, NoAnswer
 from decoderd_plugins.compaction import Config, measures, output
 from decoderd_plugins.compaction.days import TOPICS, DayAssembler, DayData, swaps
-from decoderd_plugins.messages import Counts, typed
 
 SOURCE = "compaction"
 # How long a message is waited for before finished measures are looked for.
@@ -140,8 +140,8 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
         protocol = recorded.protocol
         assembler = DayAssembler(swaps(protocol.overnight.model_dump()))
         for topic in ("day", "trial", "decoder"):  # no day is whole before its counts arrive
-            for payload in recorded.messages(topic):
-                assembler.receive(typed(topic, payload))
+            for message in recorded.messages(topic):
+                assembler.receive(message)
         series = None
         for chunk in recorded.store.chunks("counts"):
             for counts in map(Counts.read, codec.decode_all(chunk.data)):

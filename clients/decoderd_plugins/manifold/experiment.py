@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from decoderd.trigger import Trigger
+from decoderd.wire import messages
+from decoderd.wire.message import Message
 from decoderd_client.plugins import Unable
-from decoderd_plugins import messages
 from decoderd_plugins.manifold import Config, fitting, measures
 from decoderd_plugins.manifold.fitting import Fit
 from decoderd_plugins.manifold.intuitive_decoder import Arrays
 from decoderd_plugins.manifold.measures import NAN, Numbers
 from decoderd_plugins.manifold.trials import Trial, TrialAssembler
-from decoderd_plugins.messages import Message
 from decoderd_plugins.options import trigger_text
 from decoderd_plugins.progress import SessionProgress
 

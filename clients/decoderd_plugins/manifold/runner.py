@@ -16,6 +16,7 @@ from decoderd.errors import DecoderdError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
+from decoderd.wire.messages import Decoder
 from decoderd_client.control import Session
 from decoderd_client.participant import Participant
 from decoderd_client.plugins import Unable
@@ -24,7 +25,6 @@ from decoderd_plugins.manifold import Config, output
 from decoderd_plugins.manifold.experiment import ManifoldExperiment
 from decoderd_plugins.manifold.intuitive_decoder import Arrays
 from decoderd_plugins.manifold.trials import TOPICS
-from decoderd_plugins.messages import Decoder, typed
 from decoderd_plugins.progress import SessionProgress, progress_of
 
 OnProgress = Callable[[str], None]
@@ -131,9 +131,9 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
         description, arrays = _description(recorded)
         experiment = ManifoldExperiment(description, arrays, config, SessionProgress(), on_progress)
         output.prepare(config.out)
-        decoders = map(Decoder.read, recorded.messages("decoder"))
+        decoders = map(Decoder.read, recorded.payloads("decoder"))
         exchanged = (decoder.tick for decoder in decoders if (decoder.source, decoder.event) == _BY_INPUT)
-        messages = [typed(topic, payload) for topic in TOPICS for payload in recorded.messages(topic)]
+        messages = [message for topic in TOPICS for message in recorded.messages(topic)]
         # Stable: messages of one tick stay in the order of TOPICS.
         for message in sorted(messages, key=lambda message: message.tick):
             experiment.receive(message)

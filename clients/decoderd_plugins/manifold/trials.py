@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from decoderd.analysis.open_loop import Calibration
 from decoderd.arrays import Array
-from decoderd_plugins.messages import Counts, Message, Tick
-from decoderd_plugins.messages import Trial as TrialMessage
+from decoderd.wire.message import Message
+from decoderd.wire.messages import Counts, Tick
+from decoderd.wire.messages import Trial as TrialMessage
 
 TOPICS = ("tick", "counts", "trial", "day")
 CENTRE, REACH = 1, 3  # phases of a trial

@@ -20,7 +20,7 @@ from decoderd.experiments.session_batch import SessionBatch
 from decoderd.populations import Spikes
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
-from decoderd.rollout import credit
+from decoderd.rollout import gradients
 from decoderd.rollout.rollout import run
 from decoderd.run import realtime
 
@@ -89,7 +89,7 @@ def run_days(
                 counts_by_tick = [tick[batch.loop.channel] for tick in spikes]
                 begun += at_once
                 if block.plasticity:
-                    trial_batch = credit.trial_batch(
+                    trial_batch = gradients.trial_batch(
                         batch.loop,
                         batch.population,
                         trajectory,

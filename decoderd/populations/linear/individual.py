@@ -1,4 +1,4 @@
-"""Individuals of the static linear network: drawn, and trained to reach with a readout of their own, or of a file."""
+"""Individuals of the static linear network: read from a file, or drawn and trained before the session."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from decoderd.errors import NumericalError
 from decoderd.populations.linear import equations
 from decoderd.populations.linear.equations import Gradients, Noise
 
-# Updates of training between two looks at the eigenvalues, which take longer than many updates.
-_LOOK = 50
+# Updates of training between two checks of stability: eigenvalues take longer than many updates.
+_UPDATES_PER_CHECK = 50
 
 Variance = Annotated[float, Field(strict=True, ge=0, le=10)]
 Dimensions = Annotated[int, Field(strict=True, ge=1, le=2000)]
@@ -27,7 +27,7 @@ FIELDS = {"input": "U", "recurrent": "W", "bias": "b"}
 
 
 class Training(Config):
-    """Before the session: so many updates down the exact gradient of the expected loss, with the readout V."""
+    """Training before the session: gradient descent on the expected loss of reaches by the network's own readout V."""
 
     updates: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 500
     rate: Annotated[float, Field(strict=True, gt=0, le=1)] = 1e-2
@@ -35,7 +35,7 @@ class Training(Config):
 
 
 class Patterns(Config):
-    """Many inputs: for each target a pattern of norm 1, orthogonal to the others, and noise of its own."""
+    """Inputs of high dimension: a pattern of norm 1 for each target, orthogonal to the others, with noise on it."""
 
     dimensions: Dimensions = 200
     noise_dimensions: Dimensions = 20
@@ -44,22 +44,26 @@ class Patterns(Config):
     @model_validator(mode="after")
     def _fit(self) -> Self:
         if self.noise_dimensions > self.dimensions:
-            raise ValueError(f"noise_dimensions = {self.noise_dimensions}: there are {self.dimensions} dimensions")
+            raise ValueError(f"noise_dimensions = {self.noise_dimensions}: at most dimensions = {self.dimensions}")
         return self
 
 
 class LinearConfig(ComponentConfig):
-    """`file` is an individual saved before (.npz), which is not trained again; without one it is drawn and trained."""
+    """A static linear network: read from `file` (.npz of an individual), or else drawn and trained."""
 
     kind: Literal["linear"] = "linear"
     file: Path | None = None
     units: Units = 100
     targets: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
     distance_m: Metres = 0.07
-    noise_var: Annotated[Variance, Field(description="of the private noise")] = 1e-2
+    noise_var: Annotated[Variance, Field(description="variance of the private noise")] = 1e-2
     alpha: Annotated[float, Field(strict=True, ge=0, le=2, description="W ~ N(0, units^-2 alpha)")] = 0.55
-    rank: Annotated[int | None, Field(strict=True, ge=1, description="of W at first; alpha then has no part")] = None
-    sparsity: Annotated[float, Field(strict=True, ge=0, lt=1, description="part of connections that is absent")] = 0.0
+    rank: Annotated[
+        int | None, Field(strict=True, ge=1, description="rank of W before training; alpha is then not used")
+    ] = None
+    sparsity: Annotated[
+        float, Field(strict=True, ge=0, lt=1, description="fraction of connections that are absent")
+    ] = 0.0
     patterns: Patterns | None = None
     training: Training = Training()
 
@@ -68,35 +72,33 @@ class LinearConfig(ComponentConfig):
         if self.rank is not None and self.rank > self.units:
             raise ValueError(f"rank = {self.rank}: at most units = {self.units}")
         if self.rank is not None and self.sparsity:
-            raise ValueError("rank and sparsity: a matrix with connections taken out has no low rank; give one of them")
+            raise ValueError("rank and sparsity: a matrix with absent connections has full rank; give one of them")
         if self.patterns is not None and self.patterns.dimensions < self.targets:
-            raise ValueError(
-                f"patterns.dimensions = {self.patterns.dimensions}: at least targets = {self.targets}, one for each"
-            )
+            raise ValueError(f"patterns.dimensions = {self.patterns.dimensions}: at least targets = {self.targets}")
         return self
 
 
 @stored("populations.linear.parameters")
 class Parameters(NamedTuple):
-    """The individual: N units, K targets, D inputs, m dimensions of input noise."""
+    """Arrays of an individual: N units, K targets, D inputs, m dimensions of input noise."""
 
     W: Array  # (N, N) recurrent weights, to row from column
     U: Array  # (N, D) input weights
     b: Array  # (N,) constant input
-    V: Array  # (2, N) the network's own readout, fixed
+    V: Array  # (2, N) the readout with which it was trained, fixed
     mask: Array  # (N, N) 1 where there is a connection, else 0; fixed
     X: Array  # (D, K) the input of each target; fixed
-    B: Array  # (K, D, m) how noise enters the input of each target; fixed
+    B: Array  # (K, D, m) factor of the input noise of each target; fixed
 
 
 def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Draw and train an individual, or take it from the arrays W, U, b, V of a file (and mask, X, B: else connections
-    everywhere, one input for each target, no noise on it).
+    """Read an individual from the arrays of a file, or draw and train one where there are none.
 
-    Raises ArrayError where they do not fit, NumericalError where the network is not stable.
+    A file has W, U, b and V. mask, X and B may be missing: then all connections exist, and each target has one input
+    without noise. Raises ArrayError where arrays do not fit, NumericalError where the network is not stable.
     """
     if not arrays:
-        drawn = _stable(_drawn(config, generator), "W: as drawn", "take another seed or a larger alpha")
+        drawn = _stable(_drawn(config, generator), "W: as drawn", "choose another seed or a larger alpha")
         return _trained(config, drawn)
     require_arrays(arrays, ("W", "U", "b", "V"), "a linear population")
     n, K = config.units, config.targets
@@ -115,7 +117,10 @@ def load(config: LinearConfig, generator: np.random.Generator, arrays: Mapping[s
 
 
 def _drawn(config: LinearConfig, generator: np.random.Generator) -> Parameters:
-    """Before training. One-hot inputs: U ~ U(-1, 1), |V| as published; patterns: U ~ N(0, 1/D), V ~ N(0, 1/N)."""
+    """Draw an individual before training.
+
+    With one input for each target U ~ U(-1, 1), V as published; with patterns U ~ N(0, 1/D), V ~ N(0, 1/N).
+    """
     n, K = config.units, config.targets
     mask = np.ones((n, n))
     if config.rank is None:
@@ -136,61 +141,60 @@ def _drawn(config: LinearConfig, generator: np.random.Generator) -> Parameters:
 
 
 def _trained(config: LinearConfig, parameters: Parameters) -> Parameters:
-    """After its training. Raises NumericalError where that made it unstable."""
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond an instability, which is found below
-        return _descended(config, parameters)
+    """Train an individual. Raises NumericalError where training made it unstable."""
+    with np.errstate(over="ignore", invalid="ignore"):  # an unstable network overflows before the check finds it
+        return _descend(config, parameters)
 
 
-def _descended(config: LinearConfig, parameters: Parameters) -> Parameters:
-    K, places = config.targets, equations.targets(config.targets).T
-    shown, share = np.eye(K), np.full(K, 0.5 / K)
+def _descend(config: LinearConfig, parameters: Parameters) -> Parameters:
+    K, targets = config.targets, equations.targets(config.targets).T
+    shown, amounts = np.eye(K), np.full(K, 0.5 / K)
     fields = [FIELDS[part] for part in config.training.plastic]
     for update in range(1, config.training.updates + 1):
         A = equations.gain(parameters.W)
-        means, Z = means_of(parameters, A, shown), parameters.V @ A
-        left = means @ parameters.V.T - places
-        several = np.broadcast_to(Z, (K, *Z.shape))
-        slope = gradients(parameters, config.noise_var, A, shown, several, left, share)
-        moved = {name: getattr(parameters, name) - config.training.rate * getattr(slope, name) for name in fields}
-        parameters = parameters._replace(**moved)
-        if update % _LOOK == 0 or update == config.training.updates:
+        means, Z = mean_activity(parameters, A, shown), parameters.V @ A
+        error = means @ parameters.V.T - targets
+        gradient = gradients(parameters, config.noise_var, A, shown, np.broadcast_to(Z, (K, *Z.shape)), error, amounts)
+        changed = {name: getattr(parameters, name) - config.training.rate * getattr(gradient, name) for name in fields}
+        parameters = parameters._replace(**changed)
+        if update % _UPDATES_PER_CHECK == 0 or update == config.training.updates:
             where = f"W: in training, after {update} updates at rate {config.training.rate:g}"
             _stable(parameters, where, "lower training.rate")
     return parameters
 
 
 def _stable(parameters: Parameters, where: str, advice: str) -> Parameters:
-    why = reject(parameters)
-    if why:
-        raise NumericalError(f"{where}: {why}; {advice}", "W")
+    reason = reject(parameters)
+    if reason:
+        raise NumericalError(f"{where}: {reason}; {advice}", "W")
     return parameters
 
 
 def reject(parameters: Parameters) -> str:
-    """Why this network would have no steady activity; empty if it has."""
+    """The reason why this network has no steady activity; empty if it has."""
     if not all(np.isfinite(part).all() for part in (parameters.W, parameters.U, parameters.b)):
-        return "weights have grown beyond all numbers"
+        return "weights are not finite"
     radius = spectral_radius(parameters.W)
-    return f"an eigenvalue is {radius:.6g} in size, and activity is steady only below 1" if radius >= 1 else ""
+    return f"the largest eigenvalue has size {radius:.6g}, and activity is steady only below 1" if radius >= 1 else ""
 
 
-def means_of(parameters: Parameters, A: Array, shown: Array) -> Array:
-    """(..., B, N): mean activity in trials with targets shown (..., B, K)."""
+def mean_activity(parameters: Parameters, A: Array, shown: Array) -> Array:
+    """Mean activity (..., B, N) in trials; `shown` (..., B, K) is 1 for the target of each trial, else 0."""
     return (parameters.b[..., np.newaxis, :] + shown @ _t(parameters.X) @ _t(parameters.U)) @ _t(A)
 
 
 def noise_of(parameters: Parameters, noise_var: float, shown: Array) -> Noise:
-    """Of trials with targets shown (..., B, K)."""
+    """The noise in trials; `shown` (..., B, K) is 1 for the target of each trial, else 0."""
     patterns = np.einsum("...bk,...kdm->...bdm", shown, parameters.B)
     return Noise(noise_var, parameters.U[..., np.newaxis, :, :] @ patterns, patterns)
 
 
 def gradients(
-    parameters: Parameters, noise_var: float, A: Array, shown: Array, Z: Array, left: Array, amounts: Array
+    parameters: Parameters, noise_var: float, A: Array, shown: Array, Z: Array, error: Array, amounts: Array
 ) -> Gradients:
-    """Of sums over trials of amounts times the mean squared distance; connections that are absent stay so."""
-    noise, means = noise_of(parameters, noise_var, shown), means_of(parameters, A, shown)
-    found = equations.gradients(Z, left, noise, A, means, shown @ _t(parameters.X), amounts)
+    """Gradients of the sum over trials of amounts (..., B) times the mean squared error; absent connections have 0."""
+    noise, means = noise_of(parameters, noise_var, shown), mean_activity(parameters, A, shown)
+    found = equations.gradients(Z, error, noise, A, means, shown @ _t(parameters.X), amounts)
     return found._replace(W=found.W * parameters.mask)
 
 

@@ -1,15 +1,15 @@
-"""A static linear network with Gaussian noise that can learn (Payeur, Orsborn & Lajoie 2023); equations in
-`decoderd.populations.linear.equations`.
+"""Population `linear`: a static linear network with Gaussian noise that can learn (Payeur, Orsborn & Lajoie 2023).
 
     v = A (b + U x + xi),   A = (I - W)^-1,   xi ~ N(0, s I)
 
-A tick is one sample of activity, which remembers nothing: in the published model a reach is one tick and one bin of the
-decoder. The input x is that of the target in whose direction the goal lies, and without a goal there is none; the
-cursor is not seen. "Counts" are v itself, of either sign. V is a readout of the network's own, by which it was trained
-before the session: V v is a place, with the targets on the unit circle, which stands for `distance_m`. In a session it
-says what the network intends, and so what a decoder is calibrated to.
+Activity v has no memory: each tick draws a new sample. In the published model a reach is one tick and one bin of the
+decoder. The input x is that of the target nearest in direction to the goal, and zero without a goal; the cursor is not
+seen. "Counts" are v itself, of either sign. V is the readout with which the network was trained before the session:
+V v is a position with the targets on the unit circle, whose radius stands for `distance_m`. In a session V v is the
+intended position, to which a decoder is calibrated.
 
-Axes in front of B may be any, as many as parameters have in front.
+`decoderd.populations.linear.equations` has the equations of learning. Arrays may have any axes in front of B, as many
+as the parameters have in front.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from decoderd.state import Cue, TimeIndex, Timing
 
 
 class Plan(NamedTuple):
-    """Constants worked out once."""
+    """Constants, computed once."""
 
     noise_var: float
     noise_sd: float
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
 @stored("populations.linear.state")
 class State(NamedTuple):
-    """This tick's activity, and what it came of."""
+    """Activity of a tick, with the noise and the input that caused it."""
 
     v: Array  # (B, N)
     xi: Array  # (B, N) private noise, N(0, 1)
@@ -50,17 +50,17 @@ class State(NamedTuple):
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """Number of units N."""
     return parameters.b.shape[-1]
 
 
 def targets(parameters: Parameters) -> int:
-    """K."""
+    """Number of targets K that the network has inputs for."""
     return parameters.X.shape[-1]
 
 
 def overnight(config: LinearConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
-    """What was learned stays."""
+    """The same parameters: learning is kept from day to day."""
     return parameters
 
 
@@ -68,39 +68,42 @@ def overnight(config: LinearConfig, parameters: Parameters, generator: np.random
 
 
 def plan(config: LinearConfig, timing: Timing) -> Plan:
-    """Constants."""
+    """Constants: variance and SD of the private noise, distance of the targets, tick."""
     return Plan(config.noise_var, config.noise_var**0.5, config.distance_m, timing.tick_s)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """Private noise, and that of the input where there is any."""
+    """Random numbers of a tick: private noise, and noise of the input where there is any."""
     m = parameters.B.shape[-1]
     return {"noise": Spec("normal", units(parameters)), **({"input": Spec("normal", m)} if m else {})}
 
 
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
-    """Silent."""
+    """The state at the start of a day: no activity."""
     lead, D, K = cursor.shape[:-1], *parameters.X.shape[-2:]
     silent = np.zeros((*lead, units(parameters)))
     return State(silent, silent, np.zeros((*lead, K)), np.zeros((*lead, D)))
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, time: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
-    """Rates (B, N) such that a tick counts v; the intent is where V v is, as a velocity that gets there in a tick."""
+    """Rates (B, N), v divided by the tick; the intended velocity reaches the position V v within the tick."""
     shown = direction(cue.goal, targets(parameters), seen.shape[:-1])
     x = shown @ _t(parameters.X)
     if parameters.B.shape[-1]:
         x = x + np.einsum("...bk,...kdm,...bm->...bd", shown, parameters.B, draws.row("input"))
     xi = draws.row("noise")
     drive = parameters.b[..., np.newaxis, :] + x @ _t(parameters.U) + plan.noise_sd * xi
-    v = _settled(parameters.W, drive)
+    v = _steady(parameters.W, drive)
     return State(v, xi, shown, x), v / plan.tick_s, v @ _t(parameters.V) * (plan.distance_m / plan.tick_s)
 
 
 def direction(goal: Array | None, number: int, lead: tuple[int, ...]) -> Array:
-    """(..., B, K): 1 for the target whose direction is nearest to that of the goal (..., B, 2); 0 in the centre."""
+    """The target shown (..., B, K): 1 for the one nearest in direction to the goal (..., B, 2), 0 for the others.
+
+    All are 0 without a goal, and for a goal in the centre.
+    """
     shown = np.zeros((*lead, number))
     if goal is None:
         return shown
@@ -111,12 +114,12 @@ def direction(goal: Array | None, number: int, lead: tuple[int, ...]) -> Array:
 
 
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
-    """Activity (B, N), of either sign."""
+    """Activity (B, N), of either sign, in place of counts."""
     return state, {COUNTS: rates * plan.tick_s}
 
 
-def _settled(W: Array, drive: Array) -> Array:
-    """Rows (..., B, N) of A drive."""
+def _steady(W: Array, drive: Array) -> Array:
+    """Steady activity (..., B, N) = A drive, with drive (..., B, N)."""
     return np.ascontiguousarray(_t(np.linalg.solve(np.eye(W.shape[-1]) - W, _t(drive))))
 
 
@@ -124,22 +127,22 @@ def _settled(W: Array, drive: Array) -> Array:
 
 
 def keep(state: State) -> State:
-    """All of it."""
+    """The whole state is stored until the trial ends."""
     return state
 
 
 def trace(states: Sequence[State]) -> State:
-    """The states after T ticks as one, each field (..., T, B, .)."""
+    """Stack the states after T ticks: each field is (..., T, B, .)."""
     return State(*(np.stack(field, axis=-3) for field in zip(*states, strict=True)))
 
 
 def eligibility(
     plan: Plan, parameters: Parameters, trace: State, amounts: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
-    """How the log probability of the activity there was depends on the parameters (Williams 1992), weighed by amounts:
+    """Sum over trials of amounts (..., B) times the gradient of the log probability of the activity (Williams 1992).
 
-    xi (v', x', 1) / sigma, of W less A'. The last tick counts: its noise moves the cursor as any other's. Without
-    noise there is nothing to go by, and it is zero.
+    It is xi (v', x', 1) / sigma in each tick, less A' for W. The last tick is included, because its noise moves the
+    cursor as well. Without noise the eligibility is zero.
     """
     if not plan.noise_sd:
         return {name: np.zeros_like(getattr(parameters, name)) for name in fields}
@@ -154,43 +157,43 @@ def eligibility(
 def backward(
     plan: Plan, parameters: Parameters, trace: State, t: int, gradient: Array, ahead: Array | None
 ) -> tuple[Array, Array]:
-    """The adjoint of tick t: see `populations.Plastic`. Nothing comes from a tick before."""
-    return np.zeros_like(gradient), _settled(_t(parameters.W), gradient / plan.tick_s)
+    """The adjoint of tick t (see `contract.Backward`). A tick does not depend on the one before."""
+    return np.zeros_like(gradient), _steady(_t(parameters.W), gradient / plan.tick_s)
 
 
 def feedback_gradient(plan: Plan, parameters: Parameters, trace: State, first: int, input_gradient: Array) -> Array:
-    """Nothing: the cursor is not seen."""
+    """Zero (k, ..., B, 2): the cursor is not seen."""
     return np.zeros((input_gradient.shape[-3], *input_gradient.shape[:-3], input_gradient.shape[-2], 2))
 
 
 def parameter_gradient(
     plan: Plan, parameters: Parameters, trace: State, input_gradient: Array, fields: tuple[str, ...]
 ) -> dict[str, Array]:
-    """The gradient with respect to the plastic parameters."""
+    """{field: gradient} by the plastic parameters, summed over ticks and trials."""
     return _per_field(parameters, input_gradient, trace, fields)
 
 
 def expected_loss(
-    plan: Plan, parameters: Parameters, trace: State, Z: Array, left: Array, fields: tuple[str, ...]
+    plan: Plan, parameters: Parameters, trace: State, Z: Array, error: Array, fields: tuple[str, ...]
 ) -> tuple[Array, WeightedSum]:
-    """The mean of |left|^2 over all noise, and its gradient: see `populations.Plastic`."""
+    """The mean of |error|^2 (..., B) over all noise, and its gradient (see `contract.ExpectedLoss`)."""
     A, Z = equations.gain(parameters.W), np.moveaxis(Z, 0, -4)  # (..., T, B, 2, N)
     noise = (
         plan.noise_sd * trace.xi
         + (trace.x - trace.shown @ _t(parameters.X)[..., np.newaxis, :, :]) @ (_t(parameters.U)[..., np.newaxis, :, :])
     )
-    left = left - (Z @ noise[..., np.newaxis])[..., 0].sum(axis=-3)
+    error = error - (Z @ noise[..., np.newaxis])[..., 0].sum(axis=-3)  # the mean error
     T, B = Z.shape[-4:-2]
     lead = Z.shape[:-4]
     shown, flat = trace.shown.reshape(*lead, T * B, -1), Z.reshape(*lead, T * B, *Z.shape[-2:])
-    around = individuals.noise_of(parameters, plan.noise_var, shown)
-    spread = equations.mean_square(flat, np.zeros(flat.shape[:-1]), around)
-    square = (left**2).sum(axis=-1) + spread.reshape(*lead, T, B).sum(axis=-2)
+    noise_of_trials = individuals.noise_of(parameters, plan.noise_var, shown)
+    variance = equations.mean_squared_error(flat, np.zeros(flat.shape[:-1]), noise_of_trials)
+    square = (error**2).sum(axis=-1) + variance.reshape(*lead, T, B).sum(axis=-2)
 
     def gradient(amounts: Array) -> dict[str, Array]:
-        every = np.broadcast_to(left[..., np.newaxis, :, :], (*lead, T, B, 2)).reshape(*lead, T * B, 2)
+        errors = np.broadcast_to(error[..., np.newaxis, :, :], (*lead, T, B, 2)).reshape(*lead, T * B, 2)
         weights = np.broadcast_to(amounts[..., np.newaxis, :], (*lead, T, B)).reshape(*lead, T * B)
-        found = individuals.gradients(parameters, plan.noise_var, A, shown, flat, every, weights)
+        found = individuals.gradients(parameters, plan.noise_var, A, shown, flat, errors, weights)
         return {name: getattr(found, name) for name in fields}
 
     return square, gradient
@@ -199,7 +202,7 @@ def expected_loss(
 def _per_field(
     parameters: Parameters, input_gradient: Array, trace: State, fields: tuple[str, ...]
 ) -> dict[str, Array]:
-    """How pushes (..., T, B, N) at each unit's input fall upon the plastic parameters."""
+    """Gradients by the plastic parameters from those by the input (..., T, B, N) of each unit."""
     found: dict[str, Array] = {}
     for name, driving in (("U", trace.x), ("W", trace.v)):
         if name in fields:

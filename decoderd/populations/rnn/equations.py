@@ -1,7 +1,7 @@
-"""The recurrent rate network itself: an individual's arrays, what it remembers, and the equations of a tick; see `rnn`.
+"""The recurrent rate network of population `rnn`: parameters, state, and the equations of a tick.
 
-Every function takes any leading axes in place of B, with parameters of as many leading axes less one:
-(seeds, trials, N) with (seeds, N, N) is many individuals at once.
+B may be several axes; parameters then have as many axes in front, less one. States (seeds, trials, N) with weights
+(seeds, N, N) are many individuals at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from decoderd.state import HOLD, POSITION, Cue, TimeIndex
 
 @stored("populations.rnn.parameters")
 class Parameters(NamedTuple):
-    """The individual: N units, M encoder units, k entries of s."""
+    """Arrays of an individual: N units, M encoder units, k entries of s."""
 
     E: Array  # (M, k) encoder weights, fixed
     c: Array  # (M,) encoder biases, fixed
@@ -32,7 +32,7 @@ class Parameters(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Constants worked out once. The network is computed in the precision of `a`; rates and places are float64."""
+    """Constants, computed once. The network is computed in the precision of `a`; rates and positions are float64."""
 
     a: Array  # () tick / tau
     keep: Array  # () 1 - a
@@ -49,22 +49,22 @@ class Plan(NamedTuple):
 
 @stored("populations.rnn.state")
 class State(NamedTuple):
-    """The network, and what came in at this tick, from which plasticity learns."""
+    """State of the network, with noise and input of the tick, from which plasticity learns."""
 
     v: Array  # (B, N)
-    before: Array  # (B, N) v of the tick before, or the v_0 of a trial that begins
+    before: Array  # (B, N) v of the tick before, or v_0 in the first tick of a trial
     xi: Array  # (B, N) this tick's noise, N(0, 1)
     e: Array  # (B, M) this tick's input
-    line: DelayLine  # (B, 2) positions, m
+    line: DelayLine  # of (B, 2) m: positions displayed, which the network does not see yet
 
 
 def units(parameters: Parameters) -> int:
-    """N."""
+    """Number of units N."""
     return parameters.b.shape[-1]
 
 
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
-    """In the middle of where trials begin, the cursor having been where it is."""
+    """The state at the start of a day: v is the mean of v_0, and the cursor (B, 4) has been at rest."""
     low, high = plan.initial
     n, m = parameters.U.shape[-2:]
     lead, dtype = cursor.shape[:-1], plan.a.dtype
@@ -74,24 +74,24 @@ def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
 
 
 def begin(plan: Plan, state: State, uniform: Array, place: Array) -> State:
-    """A trial begins at `place` (B, 2) m: a new v_0 from `uniform` (B, N), and no other place seen before."""
+    """Begin a trial at `place` (B, 2) m: v_0 from `uniform` (B, N), and a delay line filled with `place`."""
     line = fill(place, plan.delay) if plan.delay else ()
     return state._replace(v=initial(plan, uniform), line=line)
 
 
 def initial(plan: Plan, uniform: Array) -> Array:
-    """v_0 (B, N) from `uniform` (B, N)."""
+    """Initial state v_0 (B, N) of a trial from uniform numbers (B, N) in [0, 1)."""
     low, high = plan.initial
     return (low + (high - low) * uniform).astype(plan.a.dtype)
 
 
 def see(plan: Plan, line: DelayLine, position: Array) -> tuple[DelayLine, Array]:
-    """The position (B, 2) that reaches the network now."""
+    """The delay line after this tick, and the position (B, 2) m that the network sees in it."""
     return push(line, position) if plan.delay else (line, position)
 
 
 def cues(plan: Plan, goal: Array | None, phase: int, lead: tuple[int, ...]) -> Array:
-    """(B, k - 2): all entries of s but the position."""
+    """The entries of s (B, k - 2) after the position: direction of the target, context, hold."""
     out = np.zeros((*lead, 4 + plan.hold_cue))
     if goal is not None:
         out[..., :2] = goal / np.maximum(np.hypot(goal[..., 0], goal[..., 1])[..., np.newaxis], 1e-12)
@@ -102,7 +102,7 @@ def cues(plan: Plan, goal: Array | None, phase: int, lead: tuple[int, ...]) -> A
 
 
 def encode(plan: Plan, parameters: Parameters, seen: Array, cue: Array) -> Array:
-    """e (B, M) of seen positions (B, 2) and cues (B, k - 2)."""
+    """Encoder output e (B, M) from positions (B, 2) as seen and cues (B, k - 2)."""
     s = np.concatenate([seen * plan.scale, cue], axis=-1, dtype=parameters.E.dtype)
     e = s @ parameters.E.swapaxes(-1, -2)
     e += parameters.c[..., np.newaxis, :]
@@ -110,7 +110,7 @@ def encode(plan: Plan, parameters: Parameters, seen: Array, cue: Array) -> Array
 
 
 def forward(plan: Plan, parameters: Parameters, v: Array, e: Array, xi: Array) -> Array:
-    """v_t (B, N) of v_{t-1}, e_t and xi_t."""
+    """State v_t (B, N) from v_{t-1}, encoder output e_t and noise xi_t."""
     drive = np.maximum(v, 0) @ parameters.W.swapaxes(-1, -2)
     drive += e @ parameters.U.swapaxes(-1, -2)
     drive += parameters.b[..., np.newaxis, :]
@@ -121,9 +121,9 @@ def forward(plan: Plan, parameters: Parameters, v: Array, e: Array, xi: Array) -
 
 
 def rates(
-    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, moment: TimeIndex, draws: Draws
+    plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, time: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
-    """Rates (B, N) in Hz. What the network means to do is known to nobody: the intent is zero."""
+    """Rates (B, N) in Hz. The network has no explicit intention: the intended velocity is zero."""
     if cue.start is not None:
         state = begin(plan, state, draws.row("initial"), cue.start)
     line, position = see(plan, state.line, seen[..., POSITION])
@@ -134,6 +134,6 @@ def rates(
 
 
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
-    """Expected counts (B, N) of one tick, or Poisson counts."""
+    """Counts (B, N) of one tick: expected counts, or Poisson counts where the configuration says so."""
     expected = rates * plan.tick_s
     return state, {COUNTS: poisson(expected, draws.row("spikes")) if plan.poisson else expected}

@@ -1,17 +1,17 @@
-"""A recurrent rate network that can learn: the motor cortex of Rajeswaran, Payeur, Orsborn & Lajoie (2024).
+"""Population `rnn`: the recurrent rate network of Rajeswaran, Payeur, Orsborn & Lajoie (2024), which can learn.
 
-A fixed random encoder turns what the subject sees into input, and rates are rectified:
+A fixed random encoder turns cursor and target into input, and rates are rectified:
 
     s_t = [cursor (delayed) / position_scale,  cos, sin of the target,  context,  hold]
     e_t = [E s_t + c]+
     v_t = (1 - a) v_{t-1} + a (U e_t + W r_{t-1} + b) + sigma sqrt(a) xi_t,      a = tick / tau,  xi_t ~ N(0, I)
     r_t = [v_t]+
 
-A trial begins with a new v_0. Input weights U, recurrent weights W and biases b may be plastic; the encoder E, c and
-the motor weights V, which move an arm under manual control, never are. What the decoder counts are the rates
-themselves, or Poisson spikes at those rates.
+A trial begins with a new v_0. Input weights U, recurrent weights W and biases b may be plastic. The encoder (E, c) and
+the motor weights V, which move an arm under manual control, are fixed. Counts are the expected counts at these rates,
+or Poisson spikes.
 
-The equations are in `network`, what learning needs of a trial in `trace`, many trials at once in `batch_rollout`.
+`equations` has the equations of a tick, `trace` eligibilities and gradients, `rollout` batches of trials.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ DTYPES: dict[str, type[np.floating[Any]]] = {"single": np.float32, "double": np.
 
 
 class Law(Config):
-    """How a weight is drawn: `uniform` = [low, high], or `normal` = [mean, SD]."""
+    """The distribution of a weight: `uniform` = [low, high], or `normal` = [mean, SD]."""
 
     uniform: tuple[Number, Number] | None = None
     normal: tuple[Number, Annotated[float, Field(strict=True, ge=0, le=1000)]] | None = None
@@ -65,7 +65,7 @@ class Law(Config):
         return self
 
     def draw(self, generator: np.random.Generator, *shape: int) -> Array:
-        """An array of `shape`."""
+        """Draw an array of `shape`."""
         if self.uniform is not None:
             return generator.uniform(*self.uniform, shape)
         assert self.normal is not None  # one of the two is given
@@ -81,9 +81,9 @@ def _normal(sd: float) -> Law:
 
 
 class RnnConfig(ComponentConfig):
-    """`file` is an individual saved before (.npz); without one it is drawn, and trained as the protocol says.
+    """A recurrent rate network: read from `file` (.npz of an individual), or else drawn.
 
-    Defaults are those of the published model.
+    `pretraining` of the protocol trains it before the session. Defaults are those of the published model.
     """
 
     kind: Literal["rnn"] = "rnn"
@@ -94,7 +94,7 @@ class RnnConfig(ComponentConfig):
     noise_sd: Annotated[float, Field(strict=True, ge=0, le=10, description="private noise, in units of rate")] = 0.02
     feedback_delay_s: SecondsOrZero = 0.1
     position_scale_m: Metres = 0.07
-    hold_cue: Annotated[bool, Field(description="whether the network is told when to hold")] = False
+    hold_cue: Annotated[bool, Field(description="whether the hold is an input of the network")] = False
     initial: Annotated[Law, Field(description="v_0 of every trial and unit; uniform")] = _uniform(-1.0, 1.0)
     encoder_weights: Law = _normal((2 / 6) ** 0.5)
     encoder_biases: Law = _uniform(0.5, 1.5)
@@ -105,7 +105,7 @@ class RnnConfig(ComponentConfig):
     poisson: Annotated[bool, Field(description="Poisson spikes instead of the rates themselves")] = False
     precision: Annotated[
         Precision,
-        Field(description="of the network and of what it learns; single learns twice as fast"),
+        Field(description="of the network and of its learning; single is twice as fast"),
     ] = "double"
     hz_per_rate: Annotated[float, Field(strict=True, gt=0, le=500, description="Hz of a unit whose rate is 1")] = 100.0
 
@@ -117,7 +117,7 @@ class RnnConfig(ComponentConfig):
 
 
 def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Draw an individual, or take it from the arrays of a file. Raises ArrayError where they do not fit."""
+    """Read an individual from the arrays of a file, or draw one. Raises ArrayError where arrays do not fit."""
     n, m, k, dtype = config.units, config.encoder_units, 6 + config.hold_cue, DTYPES[config.precision]
     if not arrays:
         drawn = Parameters(
@@ -135,9 +135,9 @@ def load(config: RnnConfig, generator: np.random.Generator, arrays: Mapping[str,
 
 
 def plan(config: RnnConfig, timing: Timing) -> Plan:
-    """Brain control: the context of a session."""
+    """Constants of a session, in the context of brain control."""
     a, dtype = min(timing.tick_s / config.tau_s, 1.0), DTYPES[config.precision]
-    assert config.initial.uniform is not None  # the config says so
+    assert config.initial.uniform is not None  # RnnConfig has checked it
     return Plan(
         np.array(a, dtype),
         np.array(1 - a, dtype),
@@ -154,24 +154,24 @@ def plan(config: RnnConfig, timing: Timing) -> Plan:
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """Private noise, the states in which trials begin, and spikes where there are any."""
+    """Random numbers of a tick: private noise, v_0 of a trial that begins, and spikes where counts are Poisson."""
     n = units(parameters)
     spikes = {"spikes": Spec("uniform", n)} if plan.poisson else {}
     return {"noise": Spec("normal", n, plan.a.dtype.type), "initial": Spec("uniform", n), **spikes}
 
 
 def overnight(config: RnnConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
-    """What was learned stays."""
+    """The same parameters: learning is kept from day to day."""
     return parameters
 
 
 def lag(plan: Plan) -> int:
-    """Ticks of the feedback delay."""
+    """The feedback delay in ticks."""
     return plan.delay
 
 
 def manual(plan: Plan, parameters: Parameters) -> tuple[Plan, Array]:
-    """The context of manual control; V, per count rather than per rate."""
+    """Constants in the context of manual control, and V scaled to counts (2, N): the arm's control is V counts."""
     return plan._replace(context=(1.0, 0.0)), parameters.V / (plan.hz * plan.tick_s)
 
 

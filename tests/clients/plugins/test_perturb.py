@@ -53,8 +53,8 @@ def test_a_change_is_planned_by_a_trigger_or_a_success_rate(given, expected):
     [
         ({"trials": 40}, "trials = 40 is an old spelling: write trial = 41"),
         ({"trial": 0}, "greater than or equal to 1"),
-        ({}, "say when: tick, day, trial, or day and trial"),
-        ({"tick": 7, "day": 2}, "tick stands alone"),
+        ({}, "needs tick, day, trial, or day and trial"),
+        ({"tick": 7, "day": 2}, "tick cannot be combined with day or trial"),
         ({"success_rate": 0.5, "day": 2}, "day\n"),
         ({"success_rate": 1.5}, "less than or equal to 1"),
     ],

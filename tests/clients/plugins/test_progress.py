@@ -9,8 +9,8 @@ import pytest
 from decoderd.session.step import step
 from decoderd.trigger import Trigger, reached
 from decoderd.wire.messages import Trial
+from decoderd.wire.topics import read
 from decoderd_client import Participant, Session
-from decoderd_plugins.messages import typed
 from decoderd_plugins.progress import SessionProgress, progress_of, trials_before
 from tests.clients.plugins import building
 from tests.protocols import begun, centre_out, given
@@ -36,7 +36,7 @@ def test_triggers_are_due_when_the_session_begins_the_trial():
     begins, ends = [], []
     while not state.progress.done:
         state, messages = step(session, state, given())
-        for message in itertools.starmap(typed, messages):
+        for message in itertools.starmap(read, messages):
             progress.receive(message)
             if isinstance(message, Trial):
                 begins.append(message.start_tick)

@@ -18,12 +18,12 @@ def network(seed=1):
 
 
 def averages(W, U, b, G, X, B, variance=0.05):
-    """Mean squared distance from a target for each input, trials of it, and what `gradients` wants to know."""
+    """Mean squared error of each target, and the arguments of `gradients` in trials of all targets."""
     A = equations.gain(W)
     means = (b + X @ U.T) @ A.T
-    left, Z = means @ G.T - equations.targets(K).T, np.broadcast_to(G @ A, (K, 2, N))
+    error, Z = means @ G.T - equations.targets(K).T, np.broadcast_to(G @ A, (K, 2, N))
     noise = Noise(variance, U @ B, B)
-    return equations.mean_square(Z, left, noise), (Z, left, noise, A, means, X)
+    return equations.mean_squared_error(Z, error, noise), (Z, error, noise, A, means, X)
 
 
 def test_targets_are_on_the_unit_circle():
@@ -34,8 +34,8 @@ def test_targets_are_on_the_unit_circle():
 def test_gradients_are_those_of_central_differences(name):
     given = dict(zip("WUbGXB", network(), strict=True))
     amounts = np.array([0.7, -0.2, 1.1])
-    _, told = averages(**given)
-    found = getattr(equations.gradients(*told, amounts), name)
+    _, arguments = averages(**given)
+    found = getattr(equations.gradients(*arguments, amounts), name)
     for entry in np.ndindex(given[name].shape):
         moved = []
         for sign in (1, -1):
@@ -45,7 +45,7 @@ def test_gradients_are_those_of_central_differences(name):
         assert found[entry] == pytest.approx((moved[0] - moved[1]) / (2 * SMALL), abs=1e-7)
 
 
-def test_the_mean_is_that_of_samples():
+def test_mean_squared_error_is_that_of_samples():
     W, U, b, G, X, B = network()
     draw, many = np.random.default_rng(2), 200_000
     expected, _ = averages(W, U, b, G, X, B, variance=0.05)
@@ -56,7 +56,7 @@ def test_the_mean_is_that_of_samples():
         assert abs(squares.mean() - expected[k]) < 4 * squares.std() / np.sqrt(many)
 
 
-def test_axes_in_front_are_networks_that_know_nothing_of_one_another():
+def test_axes_in_front_are_independent_networks():
     several = [averages(*network(seed))[1] for seed in (1, 2)]
     draw = np.random.default_rng(3)
     amounts = draw.normal(size=(2, K))

@@ -1,4 +1,4 @@
-"""The static network as a population: its individuals, what it does, and what its noise tells it."""
+"""The static network as a population: individuals, activity, eligibility."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def drawn(seed=1, **fields):
 
 
 def network(parameters, noise_var=1e-2):
-    """The same as a batch of one, as experiments have it."""
+    """The same individual as a batch of one, in the form of the experiments."""
     V, targets = parameters.V[np.newaxis], equations.targets(parameters.X.shape[1])
     return Network(parameters.W[np.newaxis], parameters.U[np.newaxis], parameters.b[np.newaxis], V, targets, noise_var)
 
@@ -34,7 +34,7 @@ def network(parameters, noise_var=1e-2):
 
 
 @pytest.mark.parametrize(("alpha", "radius"), [(0.55, 0.82), (1.0, 0.10)])
-def test_draws_are_as_published(alpha, radius):
+def test_individuals_are_drawn_as_published(alpha, radius):
     found = [drawn(seed, alpha=alpha, training=UNTRAINED) for seed in range(8)]
     assert np.mean([spectral_radius(one.W) for one in found]) == pytest.approx(radius, rel=0.1)
     assert np.std([one.W for one in found]) == pytest.approx(100**-alpha, rel=0.02)
@@ -71,11 +71,11 @@ def test_connections_that_are_absent_stay_absent():
     assert networks.loss(network(after))[0] < 0.1 * networks.loss(network(before))[0]
 
 
-def test_a_low_rank():
+def test_rank_is_that_of_the_weights_before_training():
     assert np.linalg.matrix_rank(drawn(rank=3, training=UNTRAINED).W) == 3
 
 
-def test_patterns():
+def test_patterns_are_orthogonal_with_noise_of_the_given_dimensions():
     many = {"dimensions": 40, "noise_dimensions": 7, "noise_var": 0.02}
     found = drawn(patterns=many, training={"updates": 100, "rate": 5e-3, "plastic": ("input", "recurrent")})
     np.testing.assert_allclose(found.X.T @ found.X, np.eye(6), atol=1e-12)
@@ -85,7 +85,7 @@ def test_patterns():
     assert found.U.shape == (100, 40)
 
 
-def test_a_file_is_the_individual(tmp_path):
+def test_an_individual_is_read_from_a_file(tmp_path):
     saved = drawn(4, units=10, targets=5, sparsity=0.3, training={"updates": 20})
     np.savez(tmp_path / "all.npz", **saved._asdict())
     np.savez(tmp_path / "few.npz", W=saved.W, U=saved.U, b=saved.b, V=saved.V)
@@ -96,19 +96,19 @@ def test_a_file_is_the_individual(tmp_path):
             np.testing.assert_array_equal(getattr(read, field), value, err_msg=field)
 
 
-def test_an_unstable_network_is_none():
+def test_unstable_networks_are_refused():
     given = drawn(1, units=10, training=UNTRAINED)._asdict()
-    with pytest.raises(NumericalError, match=r"W: an eigenvalue is 1\.2.* below 1") as caught:
+    with pytest.raises(NumericalError, match=r"W: the largest eigenvalue has size 1\.2.* below 1") as caught:
         individual.load(LinearConfig(units=10), np.random.default_rng(1), {**given, "W": 1.2 * np.eye(10)})
     assert caught.value.field == "W"
     with pytest.raises(NumericalError, match=r"in training, after \d+ updates at rate 1: .* lower training.rate"):
         drawn(1, training={"updates": 200, "rate": 1.0})
     data = reaching(population={"kind": "linear", "units": 100, "targets": 5, "alpha": 0.3})
-    with pytest.raises(ProtocolError, match=r"population: seed 5: W: as drawn: an eigenvalue .* larger alpha"):
+    with pytest.raises(ProtocolError, match=r"population: seed 5: W: as drawn: the largest eigenvalue .* larger alpha"):
         prepared(protocol.parse(data))
 
 
-def test_arrays_that_do_not_fit_the_targets():
+def test_arrays_that_do_not_fit_the_targets_are_refused():
     given = drawn(1, units=10, targets=5, training=UNTRAINED)._asdict()
     with pytest.raises(ArrayError, match="X: has shape"):
         individual.load(LinearConfig(units=10, targets=6), np.random.default_rng(1), given)
@@ -118,7 +118,7 @@ def test_arrays_that_do_not_fit_the_targets():
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "error"),
     [
         ({"noise_var": -0.1}, r"population.noise_var = -0.1: must be at least 0"),
         ({"rank": 11}, "rank = 11: at most units = 10"),
@@ -126,19 +126,19 @@ def test_arrays_that_do_not_fit_the_targets():
         ({"sparsity": 1.0}, r"population.sparsity = 1.0: must be less than 1"),
         ({"alpha": -1.0}, "population.alpha = -1.0: must be at least 0"),
         ({"patterns": {"dimensions": 4, "noise_dimensions": 2}}, r"patterns.dimensions = 4: at least targets = 5"),
-        ({"patterns": {"dimensions": 8, "noise_dimensions": 9}}, "noise_dimensions = 9: there are 8"),
+        ({"patterns": {"dimensions": 8, "noise_dimensions": 9}}, "noise_dimensions = 9: at most dimensions = 8"),
         ({"training": {"rate": 0.0}}, r"population.training.rate = 0.0: must be greater than 0"),
     ],
 )
-def test_settings_that_make_no_sense(fields, said):
-    with pytest.raises(ProtocolError, match=said):
+def test_invalid_settings_are_refused(fields, error):
+    with pytest.raises(ProtocolError, match=error):
         protocol.parse(reaching(population={"kind": "linear", "units": 10, "targets": 5, **fields}))
 
 
 # --- activity ---------------------------------------------------------------------------------------------------
 
 
-def test_the_input_is_that_of_the_direction_of_the_goal():
+def test_the_input_is_the_target_nearest_in_direction_to_the_goal():
     angles = np.array([0.0, 0.4, 0.6, np.pi, -0.4, -np.pi / 3])
     goal = 0.05 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     np.testing.assert_array_equal(linear.direction(goal, 6, (6,)).argmax(axis=1), [0, 0, 1, 3, 0, 5])
@@ -147,7 +147,7 @@ def test_the_input_is_that_of_the_direction_of_the_goal():
     assert not linear.direction(None, 6, (1,)).any()
 
 
-def test_activity_has_the_moments_of_the_model():
+def test_activity_has_mean_and_covariance_of_the_model():
     parameters, many = drawn(5, units=8, targets=5, noise_var=0.02, training={"updates": 50}), 20_000
     config = LinearConfig(units=8, targets=5, noise_var=0.02)
     plan = linear.plan(config, Timing(0.1, 1))

@@ -11,7 +11,7 @@ SMALL = RnnConfig(units=7, encoder_units=5, feedback_delay_s=0.03)
 
 
 class Given:
-    """Draws that are what a test says."""
+    """Draws given by a test."""
 
     def __init__(self, **rows):
         self.rows = rows
@@ -46,7 +46,7 @@ def test_a_tick_is_that_of_the_equations():
     assert not intent.any()
 
 
-def test_feedback_is_late_by_the_delay_and_begins_anew_with_a_trial():
+def test_feedback_is_delayed_and_a_trial_fills_the_delay_line_with_its_start():
     p, plan = individual(), rnn.plan(SMALL, TIMING)
     state = equations.init(plan, p, np.zeros((1, 4)))
     given = Given(noise=np.zeros((1, 7)), initial=np.full((1, 7), 0.25))
@@ -74,7 +74,7 @@ def test_without_a_delay_the_cursor_is_seen_at_once():
     np.testing.assert_allclose(state.e[0], np.maximum(p.E @ np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]) + p.c, 0))
 
 
-def test_what_the_network_is_told():
+def test_cues_are_direction_context_and_hold():
     config = RnnConfig(units=3, encoder_units=2, hold_cue=True)
     plan = rnn.plan(config, TIMING)
     np.testing.assert_allclose(
@@ -92,8 +92,8 @@ def test_what_the_network_is_told():
 
 def test_individuals_and_trials_in_a_batch_are_those_one_by_one():
     plan, rng = rnn.plan(SMALL, TIMING), np.random.default_rng(2)
-    people = [individual(seed=seed) for seed in range(3)]
-    together = rnn.Parameters(*(np.stack(part) for part in zip(*people, strict=True)))
+    individuals = [individual(seed=seed) for seed in range(3)]
+    together = rnn.Parameters(*(np.stack(part) for part in zip(*individuals, strict=True)))
     cursors, goals = 0.02 * rng.normal(size=(5, 3, 4, 4)), 0.07 * rng.normal(size=(3, 4, 2))
     noise, first = rng.normal(size=(5, 3, 4, 7)), rng.random((3, 4, 7))
     starts = 0.01 * rng.normal(size=(3, 4, 2))
@@ -111,7 +111,7 @@ def test_individuals_and_trials_in_a_batch_are_those_one_by_one():
     for i in range(3):
         for k in range(4):
             of = np.s_[i, k : k + 1]
-            alone = follow(people[i], cursors[:, *of], goals[of], noise[:, *of], first[of], starts[of])
+            alone = follow(individuals[i], cursors[:, *of], goals[of], noise[:, *of], first[of], starts[of])
             np.testing.assert_allclose(found[of], alone, rtol=1e-10)
 
 

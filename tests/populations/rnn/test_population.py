@@ -13,7 +13,7 @@ def individual(config=SMALL, seed=0):
     return rnn.load(config, np.random.default_rng(seed), {})
 
 
-def test_the_published_individual():
+def test_defaults_draw_the_published_individual():
     p = individual(RnnConfig())
     assert [part.shape for part in p] == [(100, 6), (100,), (100, 100), (100, 100), (100,), (2, 100)]
     assert p.E.std() == pytest.approx((2 / 6) ** 0.5, rel=0.1)
@@ -38,7 +38,7 @@ def test_an_individual_is_read_from_its_arrays():
 
 
 @pytest.mark.parametrize(
-    ("law", "words"),
+    ("law", "error"),
     [
         ({}, "either uniform"),
         ({"uniform": [0.0, 1.0], "normal": [0.0, 1.0]}, "either uniform"),
@@ -46,18 +46,18 @@ def test_an_individual_is_read_from_its_arrays():
         ({"normal": [0.0, -1.0]}, "greater than or equal to 0"),
     ],
 )
-def test_a_law_is_one_of_two(law, words):
-    with pytest.raises(ValidationError, match=words):
+def test_a_law_is_uniform_or_normal(law, error):
+    with pytest.raises(ValidationError, match=error):
         Law.model_validate(law)
 
 
-def test_states_begin_uniformly():
+def test_initial_states_are_drawn_from_a_uniform_law():
     with pytest.raises(ValidationError, match="initial: give uniform"):
         RnnConfig(initial=Law(normal=(0.0, 1.0)))
 
 
 def test_precision_rounds_the_same_individual():
-    """And keeps it: what is read from a file is rounded no further."""
+    """Arrays read from a file are not rounded again."""
     p, rounded = individual(), individual(SMALL.model_copy(update={"precision": "single"}))
     for one, other in zip(p, rounded, strict=True):
         assert (one.dtype, other.dtype) == (np.float64, np.float32)

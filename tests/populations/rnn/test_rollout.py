@@ -1,4 +1,4 @@
-"""Many trials at once are what the network does tick by tick."""
+"""The batch rollout of the network against its equations tick by tick."""
 
 import numpy as np
 import pytest
@@ -25,15 +25,15 @@ class Given:
 
 
 def made_up(config, hold_ticks):
-    """Individuals, their trials, random rows and the cursors they are shown."""
+    """Individuals, trials, random rows and displayed cursors."""
     draw = np.random.default_rng(0)
-    people = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
-    together = rnn.Parameters(*(np.stack(part) for part in zip(*people, strict=True)))
+    individuals = [rnn.load(config, np.random.default_rng(seed), {}) for seed in range(SEEDS)]
+    together = rnn.Parameters(*(np.stack(part) for part in zip(*individuals, strict=True)))
     start, goal = draw.normal(0, 0.01, (SEEDS, TRIALS, 2)), draw.normal(0, 0.07, (SEEDS, TRIALS, 2))
     cursors = draw.normal(0, 0.03, (TICKS + 1, SEEDS, TRIALS, 4))
     cursors[0, ..., :2] = start
     tables = {
-        "noise": draw.normal(size=(TICKS, SEEDS, TRIALS, UNITS)).astype(people[0].W.dtype),
+        "noise": draw.normal(size=(TICKS, SEEDS, TRIALS, UNITS)).astype(individuals[0].W.dtype),
         "initial": draw.random((1, SEEDS, TRIALS, UNITS)),
     }
     return together, Reaches(start, goal, TICKS, hold_ticks), tables, cursors
@@ -42,24 +42,24 @@ def made_up(config, hold_ticks):
 @pytest.mark.parametrize(("precision", "error"), [("double", 1e-10), ("single", 2e-5)])
 @pytest.mark.parametrize("hold_ticks", [0, 4, TICKS + 3])
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.07, 0.4])
-def test_counts_and_trace(delay_s, hold_ticks, precision, error):
-    """With delays of which trials are no whole multiple, longer than the trial, or none; the hold begins in between."""
+def test_counts_and_trace_are_those_of_the_equations(delay_s, hold_ticks, precision, error):
+    """Without a delay, with delays that do not divide the trial, with one longer than the trial; and with holds."""
     config = RnnConfig(
         units=UNITS, encoder_units=5, noise_sd=0.3, hold_cue=True, feedback_delay_s=delay_s, precision=precision
     )
     plan = rnn.plan(config, TIMING)
-    people, reaches, tables, cursors = made_up(config, hold_ticks)
-    batch_rollout = BatchRollout(plan, people, reaches, tables)
-    known = np.full_like(cursors, np.nan)  # what lies ahead must not be looked at
+    individuals, reaches, tables, cursors = made_up(config, hold_ticks)
+    batch_rollout = BatchRollout(plan, individuals, reaches, tables)
+    known = np.full_like(cursors, np.nan)  # cursors of later ticks must not be used
     known[0] = cursors[0]
-    state, states = equations.init(plan, people, cursors[0]), []
+    state, states = equations.init(plan, individuals, cursors[0]), []
     for t in range(TICKS):
         phase = HOLD if t >= TICKS - hold_ticks else REACH
         cue = Cue(reaches.goal, 0.0, phase, -1, 0, None if t else reaches.start, ())
         draws = Given(tables, t)
-        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
+        state, rates, _ = equations.rates(plan, individuals, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
         states.append(state)
-        _, expected = equations.spikes(plan, people, state, rates, draws)
+        _, expected = equations.spikes(plan, individuals, state, rates, draws)
         found = batch_rollout.spikes(t, known)["counts"]
         np.testing.assert_allclose(found, expected["counts"], rtol=error, atol=error)
         known[t + 1] = cursors[t + 1]
@@ -68,32 +68,32 @@ def test_counts_and_trace(delay_s, hold_ticks, precision, error):
         assert one.dtype == other.dtype == plan.a.dtype
 
 
-def test_spikes():
-    """The same uniform numbers make the same spikes of rates that agree to rounding."""
+def test_spikes_are_those_of_the_equations():
+    """The same uniform numbers give the same spikes, although rates agree only to rounding."""
     config = RnnConfig(units=UNITS, encoder_units=5, poisson=True)
     plan = rnn.plan(config, TIMING)
-    people, reaches, tables, cursors = made_up(config, 0)
+    individuals, reaches, tables, cursors = made_up(config, 0)
     tables["spikes"] = np.random.default_rng(1).random((TICKS, SEEDS, TRIALS, UNITS))
     batch_rollout, state, total = (
-        BatchRollout(plan, people, reaches, tables),
-        equations.init(plan, people, cursors[0]),
+        BatchRollout(plan, individuals, reaches, tables),
+        equations.init(plan, individuals, cursors[0]),
         0,
     )
     for t in range(TICKS):
         cue, draws = Cue(reaches.goal, 0.0, REACH, -1, 0, None if t else reaches.start, ()), Given(tables, t)
-        state, rates, _ = equations.rates(plan, people, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
+        state, rates, _ = equations.rates(plan, individuals, state, cue, cursors[t], TimeIndex(t, 0, t, 0), draws)
         found = batch_rollout.spikes(t, cursors)["counts"]
-        np.testing.assert_array_equal(found, equations.spikes(plan, people, state, rates, draws)[1]["counts"])
+        np.testing.assert_array_equal(found, equations.spikes(plan, individuals, state, rates, draws)[1]["counts"])
         total += found.sum()
     assert total > 100
 
 
-def test_parameters_and_rows_stay_as_they_are():
+def test_a_rollout_does_not_write_into_its_arguments():
     config = RnnConfig(units=UNITS, encoder_units=5)
-    people, reaches, tables, cursors = made_up(config, 0)
-    for array in (*people, *tables.values(), cursors, reaches.start, reaches.goal):
+    individuals, reaches, tables, cursors = made_up(config, 0)
+    for array in (*individuals, *tables.values(), cursors, reaches.start, reaches.goal):
         array.setflags(write=False)
-    batch_rollout = BatchRollout(rnn.plan(config, TIMING), people, reaches, tables)
+    batch_rollout = BatchRollout(rnn.plan(config, TIMING), individuals, reaches, tables)
     for t in range(TICKS):
         batch_rollout.spikes(t, cursors)
     batch_rollout.trace()

@@ -8,8 +8,8 @@ TIMING = Timing(0.01, 1)
 SMALL = RnnConfig(units=7, encoder_units=5, feedback_delay_s=0.03)
 
 
-def test_eligibility_is_noise_times_what_came_in():
-    """Against sums over ticks and trials of outer products, the last tick left out."""
+def test_eligibility_is_noise_times_input():
+    """Against sums over ticks and trials of outer products, without the last tick."""
     rng = np.random.default_rng(4)
     p, plan = rnn.load(SMALL, rng, {}), rnn.plan(SMALL, TIMING)
     trace = rnn.Trace(rng.random(size=(6, 3, 7)), rng.normal(size=(5, 3, 7)), rng.random((5, 3, 5)))

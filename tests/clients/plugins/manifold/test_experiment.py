@@ -7,10 +7,10 @@ import pytest
 
 from decoderd.protocol import protocol as protocols
 from decoderd.session.step import step
+from decoderd.wire.topics import read
 from decoderd_client.plugins import Unable
 from decoderd_plugins.manifold import Config
 from decoderd_plugins.manifold.experiment import ManifoldExperiment
-from decoderd_plugins.messages import typed
 from decoderd_plugins.progress import SessionProgress
 from tests.protocols import EASY, begun, centre_out, given, individual
 
@@ -57,7 +57,7 @@ def experiment(plain, late=0, **fields):
             found.decoder_consumed(state.tick)
         state, messages = step(session, state, given(*now))
         for message in messages:
-            found.receive(typed(*message))
+            found.receive(read(*message))
         waiting += [(state.tick + late, one) for one in found.due_inputs()]
     found.conclude()
     return found

@@ -73,7 +73,7 @@ def check_success_fell_and_returned(folder):
 
 def exchanged(directory):
     with open_session(directory) as recorded:
-        return [message["k"] for message in recorded.messages("decoder")]
+        return [message["k"] for message in list(recorded.payloads("decoder"))]
 
 
 def run_here(session, out):
@@ -141,7 +141,7 @@ def test_two_runs_in_lockstep_are_identical_and_replay(lockstep):
 def test_decoders_are_exchanged_in_the_tick_after_a_trial_ends(lockstep):
     _, directory = lockstep[0]
     with open_session(directory) as recorded:
-        ended = {payload["r"]: payload["k"] for payload in recorded.messages("trial")}
+        ended = {payload["r"]: payload["k"] for payload in list(recorded.payloads("trial"))}
     assert exchanged(directory) == [ended[number - 1] + 1 for number in (CALIBRATION + 1, INJECT, WASHOUT)]
 
 
@@ -161,7 +161,7 @@ def test_the_figure_is_drawn_where_matplotlib_is_installed(lockstep):
 def test_measures_are_given_back_as_metrics(lockstep):
     folder, directory = lockstep[0]
     with open_session(directory) as recorded:
-        metrics = recorded.messages("metrics")
+        metrics = list(recorded.payloads("metrics"))
     windows = json.loads((folder / "manifold.json").read_text())["windows"]
     expected = [one for one in windows if one["block"] != "calibration"]
     assert len(metrics) == len(expected) - 1  # the last window ended with the session

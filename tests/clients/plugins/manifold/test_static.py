@@ -66,8 +66,8 @@ def test_losses_are_those_of_the_network_in_process(run, kind):
     network, directory, _ = run[kind]
     (_, intuitive), (tick, perturbed) = installed(directory)
     with open_session(directory) as recorded:
-        trials = {trial["r"]: trial for trial in recorded.messages("trial")}
-        losses = [payload["l"] for payload in recorded.messages("plasticity")]
+        trials = {trial["r"]: trial for trial in list(recorded.payloads("trial"))}
+        losses = [payload["l"] for payload in list(recorded.payloads("plasticity"))]
     assert trials[INJECT - 1]["k"] < tick <= trials[INJECT]["a"] + 1
     trained = training.train(network._replace(V=perturbed[np.newaxis] / SCALE), Rates(np.array([RATE])), UPDATES)
     np.testing.assert_allclose(losses, trained.losses[0, :-1], rtol=0, atol=1e-9)
