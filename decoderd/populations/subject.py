@@ -1,12 +1,12 @@
 """The simulated subject: a linear-quadratic regulator that moves the cursor to the target.
 
-Its internal model: the cursor's velocity v follows the intended velocity u with a lag, as a decoder smooths:
+In its internal model the cursor's velocity v follows the intended velocity u with a lag, as a decoder smooths:
 
     p' = p + dt v,    v' = v + (dt / lag) (u - v)
 
-and minimises the sum of |p - goal|^2 / position_scale^2 + |v|^2 / speed_scale^2 + |u|^2 / effort_scale^2 by the
-infinite-horizon feedback u = -L [p - goal; v], L from the discrete algebraic Riccati equation. The subject sees the
-cursor after the visual delay. It corrects for the delay with its internal model, as a Smith predictor does. The
+The infinite-horizon feedback u = -L [p - goal; v] minimises the sum over ticks of |p - goal|^2 / position_scale^2 +
+|v|^2 / speed_scale^2 + |u|^2 / effort_scale^2; L follows from the discrete algebraic Riccati equation. The subject sees
+the cursor after the visual delay, and corrects for the delay with its internal model, as a Smith predictor does. The
 intended velocity is limited in speed, and noisy.
 """
 
@@ -26,7 +26,7 @@ from decoderd.state import POSITION, Timing
 
 
 class SubjectConfig(Config):
-    """The subject's goals, limits and noise."""
+    """Visual delay, internal model, cost, limit and noise of the subject."""
 
     visual_delay_s: Annotated[float, Field(strict=True, ge=0, le=0.5)] = 0.1
     lag_s: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.15

@@ -28,10 +28,10 @@ from decoderd.state import POSITION
 class Derivatives(NamedTuple):
     """Derivatives of the perturbations of a tick; None at sites without an active one."""
 
-    seen: Array | None = None  # (2, 4) position as seen, by cursor
-    rates: Array | None = None  # (..., B, N) perturbed rate by rate
-    command: Array | None = None  # (2, 2) perturbed velocity by decoded velocity
-    command_by_cursor: Array | None = None  # (2, 4) perturbed velocity by cursor, as of assistance
+    seen: Array | None = None  # (2, 4) of the position as seen, by the cursor
+    rates: Array | None = None  # (..., B, N) of each perturbed rate, by the rate
+    command: Array | None = None  # (2, 2) of the perturbed velocity, by the decoded velocity
+    command_by_cursor: Array | None = None  # (2, 4) of the perturbed velocity, by the cursor (`assist`)
 
 
 NO_DERIVATIVES = Derivatives()

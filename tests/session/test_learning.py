@@ -258,7 +258,7 @@ def test_learned_parameters_are_kept_overnight():
     ("fields", "error"),
     [
         ({"population": {"kind": "tuned", "units": 8}, "pretraining": None}, "this population cannot learn"),
-        ({"decoder": {"kind": "external"}}, "no gradient goes back through this decoder"),
+        ({"decoder": {"kind": "external"}}, "no gradient passes back through this decoder"),
     ],
 )
 def test_components_without_gradients_are_refused(fields, error):

@@ -222,7 +222,7 @@ def test_an_unstable_update_is_refused_and_learning_stops_for_the_day(tmp_path):
     np.testing.assert_allclose([one["l"] for one in first], course.losses[0, : stopped + 1], rtol=1e-9)
     assert all(not one["m"] and one["z"] > 0 for one in first[:-1])
     assert first[-1]["z"] == 0
-    assert first[-1]["m"].startswith("an eigenvalue is 1.")
+    assert first[-1]["m"].startswith("the largest eigenvalue has size 1.")
     # On the second day the first update starts from the same weights, and is rejected for the same reason.
     assert [one["n"] for one in updates[stopped + 1 :]] == [1]
     assert updates[-1]["m"] == first[-1]["m"]

@@ -120,14 +120,15 @@ def test_the_tick_message_is_the_first_of_its_tick(runs):
 def test_counts_cover_every_tick_of_every_bin(runs, kind):
     _, run = runs[kind]
     bin_ticks, ends = run.session.timing.bin_ticks, {day["k"] for day in run.of("day") if day["x"] == "end"}
-    last = -1
+    last = dict.fromkeys(run.session.population.channels, -1)
     for payload in run.of("counts"):
         rows, units = payload["n"]
         assert units == run.session.units
-        assert payload["k"] == last + rows
+        assert payload["k"] == last[payload["c"]] + rows
         assert rows == bin_ticks or payload["k"] in ends  # a day may end within a bin
-        last = payload["k"]
-    assert len(run.states) - 1 - bin_ticks < last + 1 <= len(run.states) - 1
+        last[payload["c"]] = payload["k"]
+    for tick in last.values():
+        assert len(run.states) - 1 - bin_ticks < tick + 1 <= len(run.states) - 1
 
 
 # --- decoder and cursor
