@@ -79,11 +79,11 @@ def derivatives(
     active: tuple[ActivePerturbation, ...],
     rates: Array,
     command: Command,
-    context: PerturbationContext,
+    context: PerturbationContext | None,
     time: TimeIndex,
 ) -> Derivatives:
     """Derivatives of the active perturbations at this tick, for plasticity by gradients."""
-    if not active:
+    if not active or context is None:
         return NO_DERIVATIVES
     values = {"feedback": (context.cursor, context), "neural": (rates, time), "cursor": (command, context)}
     return Derivatives(**sites.derivatives(active, values))

@@ -16,12 +16,13 @@ function (see `decoderd.run.loop`). `advance` reads as the table of contents of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from decoderd import schedule
 from decoderd.arrays import Array
+from decoderd.decoders import AffineStep
 from decoderd.errors import Refused
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.populations import Spikes
@@ -31,42 +32,22 @@ from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
 from decoderd.session.learning import TickTrace
 from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, tick_message
-from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, Cue, SessionState, TimeIndex, still, time_index
+from decoderd.state import (
+    EMPTY_BIN,
+    POSITION,
+    BinCounts,
+    Command,
+    Cue,
+    Parameters,
+    Readout,
+    SessionState,
+    TimeIndex,
+    still,
+    time_index,
+)
 from decoderd.updaters import DecodedBin
 
 initial = days.initial
-
-
-class Shown(NamedTuple):
-    """Results of the task, with effector and decoder as a trial that begins sets them."""
-
-    task: Any
-    cue: Cue
-    effector: Any
-    cursor: Array  # (1, 4)
-    decoder: Any
-    command: Command
-
-
-class Fired(NamedTuple):
-    """Results of the population in a tick."""
-
-    state: Any
-    rates: Array  # (1, N) Hz, before perturbation
-    intent: Array  # (1, 2) m/s
-    counts: Spikes  # {channel: (1, N)}
-    memories: dict[str, Any]  # of neural perturbations
-
-
-class Decoded(NamedTuple):
-    """Results of the decoder in a tick. Within a bin it only collects counts."""
-
-    readout: Any
-    state: Any
-    command: Command
-    bin: BinCounts
-    read: Array | None  # (1, N) counts the decoder read; None within a bin
-    affine: Any  # step of the decoder as an affine map, where plasticity needs it; else None
 
 
 def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> tuple[SessionState, Messages]:
@@ -91,57 +72,57 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     messages: Messages = [*earlier] if state.tick else [day_message(session.protocol, progress, "block"), *earlier]
     rule = session.rule if session.protocol.schedule.blocks[progress.block].plasticity else None
 
-    shown = show(session, state, time)
-    cue = shown.cue
+    task, cue, before, cursor, decoder, command = show(session, state, time)
     perturbations, active = perturbing.switch(session, state, time, cue.trial, messages)
     trial = trials.ongoing(state)
     if cue.events or cue.trial != state.log.trial or active:
         trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)
-    context = PerturbationContext(cue.goal, cue.radius_m, shown.cursor)
+    parameters = trial.parameters
+    context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
 
-    seen, of_feedback = passed("feedback", active, shown.cursor, context)
-    fired = fire(session, trial.parameters, state.population, cue, seen, time, active)
-    decoded = decode(session, state, shown, fired, trial.parameters, rule, active, messages)
-    command = decoded.command
+    seen, of_feedback = passed("feedback", active, cursor, context)
+    population, rates, intent, counts, of_rates = fire(session, state, parameters, cue, seen, time, active)
+    readout, decoder, command, bin, read, affine = decode(
+        session, state, parameters, rule, counts, decoder, command, cursor, active, messages
+    )
     carried_out, of_cursor = passed("cursor", active, command, context)
-    effector = session.effector.step(session.effector_plan, shown.effector, carried_out)
-    cursor = session.effector.cursor(session.effector_plan, effector)[0].tolist()
+    effector = session.effector.step(session.effector_plan, before, carried_out)
+    moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
 
     if rule is not None and cue.goal is not None:
-        slopes = perturbing.derivatives(active, fired.rates, command, context, time)
-        tick = TickTrace(rule.keep(fired.state), shown.effector, effector, command, carried_out, decoded.affine, slopes)
+        slopes = perturbing.derivatives(active, rates, command, context, time)
+        tick = TickTrace(rule.keep(population), before, effector, command, carried_out, affine, slopes)
         trial = trial._replace(trace=(*trial.trace, tick))
-    outcome = task_outcome(session, shown.task, cursor, time)
-    if outcome is not None:
+    if (outcome := task_outcome(session, task, moved, time)) is not None:
         trial = trials.follow(rule, trial, cue, trials.ended_with(outcome), active, time.tick, messages)
 
     following = SessionState(
         tick=state.tick + 1,
         progress=trial.progress,
         parameters=trial.parameters,
-        task=shown.task,
-        population=fired.state,
-        decoder=decoded.state,
+        task=task,
+        population=population,
+        decoder=decoder,
         effector=effector,
         plasticity=trial.plasticity,
         trace=trial.trace,
-        readout=decoded.readout,
+        readout=readout,
         command=command if command.correction is None else Command(command.velocity, None),
-        bin=decoded.bin,
-        perturbations=perturbing.with_memories(perturbations, of_feedback, fired.memories, of_cursor),
+        bin=bin,
+        perturbations=perturbing.with_memories(perturbations, of_feedback, of_rates, of_cursor),
         log=trial.log,
         sequences=state.sequences,
         updater=state.updater,
     )
-    if decoded.read is not None and session.updates is not None:
-        observed = DecodedBin(command.velocity, shown.cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
-        following = updating.observe(session, following, decoded.read, observed, messages)
+    if read is not None and session.updates is not None:
+        observed = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
+        following = updating.observe(session, following, read, observed, messages)
     if schedule.block_over(session.protocol.schedule, trial.progress, following.tick, session.timing.tick_s):
         following = days.end_block(session, following, messages)
     if messages:
         sequences, messages = numbered(session.name, state.sequences, messages, time.tick)
         following = following._replace(sequences=sequences)
-    return following, [tick_message(session.name, state, cue, cursor, command, fired.intent), *messages]
+    return following, [tick_message(session.name, state, cue, moved, command, intent), *messages]
 
 
 def task_outcome(session: Session, task: Any, cursor: list[float], time: TimeIndex) -> str | None:
@@ -151,8 +132,11 @@ def task_outcome(session: Session, task: Any, cursor: list[float], time: TimeInd
     return session.task.outcome(session.task_plan, task, (cursor[0], cursor[1]), time)
 
 
-def show(session: Session, state: SessionState, time: TimeIndex) -> Shown:
-    """The task gets the cursor and shows a cue. A trial with a start puts the effector there, at rest."""
+def show(session: Session, state: SessionState, time: TimeIndex) -> tuple[Any, Cue, Any, Array, Any, Command]:
+    """The task gets the cursor and shows a cue. A trial with a start puts the effector there, at rest.
+
+    Returns task, cue, effector, cursor (1, 4), decoder and command.
+    """
     effector, decoder, command = state.effector, state.decoder, state.command
     cursor = session.effector.cursor(session.effector_plan, effector)
     x, y, _, _ = cursor[0].tolist()
@@ -161,28 +145,32 @@ def show(session: Session, state: SessionState, time: TimeIndex) -> Shown:
         effector = session.effector.init(session.effector_plan, cue.start)
         cursor = session.effector.cursor(session.effector_plan, effector)
         decoder, command = session.decoder.init(state.readout.parameters, 1), still(1)
-    return Shown(task, cue, effector, cursor, decoder, command)
+    return task, cue, effector, cursor, decoder, command
 
 
 def fire(
     session: Session,
-    parameters: Any,
-    population: Any,
+    state: SessionState,
+    parameters: Parameters,
     cue: Cue,
     seen: Array,
     time: TimeIndex,
     active: tuple[ActivePerturbation, ...],
-) -> Fired:
-    """The population computes rates, and counts from the perturbed rates. Counts of lost units are zero."""
+) -> tuple[Any, Array, Array, Spikes, dict[str, Any]]:
+    """The population computes rates, and counts from the perturbed rates. Counts of lost units are zero.
+
+    Returns its state, rates (1, N) in Hz before perturbation, the intent (1, 2) in m/s, counts {channel: (1, N)}, and
+    the memories of the perturbations of rates.
+    """
     plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
-        plan, parameters.population, population, cue, seen, time, draws
+        plan, parameters.population, state.population, cue, seen, time, draws
     )
     perturbed, memories = passed("neural", active, rates, time)
     population, counts = session.population.spikes(plan, parameters.population, population, perturbed, draws)
     if parameters.lost is not None:
         counts = {channel: silenced(array, parameters.lost) for channel, array in counts.items()}
-    return Fired(population, rates, intent, counts, memories)
+    return population, rates, intent, counts, memories
 
 
 def silenced(counts: Array, units: Any) -> Array:
@@ -195,21 +183,26 @@ def silenced(counts: Array, units: Any) -> Array:
 def decode(
     session: Session,
     state: SessionState,
-    shown: Shown,
-    fired: Fired,
-    parameters: Any,
+    parameters: Parameters,
     rule: learning.LearningRule | None,
+    counts: Spikes,
+    decoder: Any,
+    command: Command,
+    cursor: Array,
     active: tuple[ActivePerturbation, ...],
     messages: Messages,
-) -> Decoded:
-    """Collect counts; at the end of a bin the perturbed decoder computes a command from those that it reads."""
-    bin = BinCounts((*state.bin.ticks, fired.counts), state.bin.total + fired.counts[session.channel])
+) -> tuple[Readout, Any, Command, BinCounts, Array | None, AffineStep | None]:
+    """Collect counts; at the end of a bin the perturbed decoder computes a command from those that it reads.
+
+    Returns its parameters as perturbed, its state, the command, the counts of the current bin and, at the end of a bin,
+    the counts (1, N) that were read, and the step as an affine map where plasticity needs it.
+    """
+    bin = BinCounts((*state.bin.ticks, counts), state.bin.total + counts[session.channel])
     if len(bin.ticks) < session.timing.bin_ticks:
-        return Decoded(state.readout, shown.decoder, shown.command, bin, None, None)
+        return state.readout, decoder, command, bin, None, None
     readout = perturbing.readout(state.readout, active, session.decoder, parameters.decoder)
     messages += counts_messages(session.population.channels, bin.ticks)
-    affine = None if rule is None else learning.affine_step(rule, parameters, readout.parameters, shown.decoder)
+    affine = None if rule is None else learning.affine_step(rule, parameters, readout.parameters, decoder)
     read = bin.total if parameters.readouts is None else bin.total[:, parameters.readouts]
-    position = shown.cursor[:, POSITION]
-    decoder, command = session.decoder.step(readout.parameters, shown.decoder, read, position)
-    return Decoded(readout, decoder, command, EMPTY_BIN, read, affine)
+    decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
+    return readout, decoder, command, EMPTY_BIN, read, affine
