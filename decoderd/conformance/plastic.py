@@ -48,8 +48,8 @@ class Trials(NamedTuple):
         return Trials(self.start[place], self.goal[place], self.shown[:, *place], tables)
 
 
-class Watched(NamedTuple):
-    """Results of a population in such trials."""
+class Results(NamedTuple):
+    """Rates, trace and states of a population in such trials."""
 
     rates: Array  # (T, ..., B, N)
     trace: Any
@@ -97,7 +97,7 @@ class PlasticContract(ComponentContract):
         goal = draw.normal(0, 0.07, (*shape, 2))
         return Trials(draw.normal(0, 0.01, (*shape, 2)), goal, draw.normal(0, 0.03, (TICKS, *shape, 4)), tables)
 
-    def watch(self, parameters: Any, trials: Trials) -> Watched:
+    def results_of(self, parameters: Any, trials: Trials) -> Results:
         """Run every tick of these trials."""
         plan = self.planned()
         state = self.component.init(plan, parameters, trials.shown[0])
@@ -113,7 +113,7 @@ class PlasticContract(ComponentContract):
         plastic = self.plastic()
         trace = plastic.trace(states)
         same(trace, plastic.trace([pure(plastic.keep, state) for state in states]), where="trace")
-        return Watched(np.stack(rates), trace, read, states)
+        return Results(np.stack(rates), trace, read, states)
 
     def gradient(self, parameters: Any, trace: Any, on_rates: Array) -> tuple[dict[str, Array], Array]:
         """Gradients of sum(on_rates * rates) by plastic field, and by positions as seen (T, ..., B, 2)."""
@@ -150,7 +150,7 @@ class PlasticContract(ComponentContract):
 
     def test_streams_at_start_are_read_in_the_first_tick_only(self) -> None:
         plastic, parameters = self.plastic(), self.loaded()
-        first, *others = self.watch(parameters, self.trials(parameters)).read
+        first, *others = self.results_of(parameters, self.trials(parameters)).read
         assert set(plastic.at_start) <= first
         assert not any(set(plastic.at_start) & read for read in others)
 
@@ -161,18 +161,18 @@ class PlasticContract(ComponentContract):
         if self.component.lag is None:
             trials = self.trials(parameters)
             moved = trials._replace(shown=trials.shown + 0.05)
-            same(self.watch(parameters, trials).rates, self.watch(parameters, moved).rates, where="rates")
+            same(self.results_of(parameters, trials).rates, self.results_of(parameters, moved).rates, where="rates")
             return
         lag = pure(self.component.lag, self.planned())
         assert isinstance(lag, int)
         assert 0 <= lag < TICKS
         trials = self.trials(parameters)
-        rates = self.watch(parameters, trials).rates
+        rates = self.results_of(parameters, trials).rates
         at = TICKS - 1 - lag
         for first, changes in ((at + 1, False), (at, True)):
             shown = trials.shown.copy()
             shown[first:] += 0.05
-            again = self.watch(parameters, trials._replace(shown=shown)).rates
+            again = self.results_of(parameters, trials._replace(shown=shown)).rates
             same(rates[:-1], again[:-1], where=f"rates, the display changed from tick {first} of {TICKS} on")
             assert (rates[-1] != again[-1]).any() == changes
 
@@ -181,10 +181,10 @@ class PlasticContract(ComponentContract):
         parameters = self.loaded()
         amounts = sample(14).normal(size=TRIALS)
         trials = self.trials(parameters)
-        together = self.eligible(parameters, self.watch(parameters, trials).trace, amounts)
+        together = self.eligible(parameters, self.results_of(parameters, trials).trace, amounts)
         expected = {name: np.zeros_like(getattr(parameters, name)) for name in together}
         for k in range(TRIALS):
-            alone = self.watch(parameters, trials.of(np.s_[k : k + 1,])).trace
+            alone = self.results_of(parameters, trials.of(np.s_[k : k + 1,])).trace
             for name, each in self.eligible(parameters, alone, np.ones(1)).items():
                 expected[name] = expected[name] + amounts[k] * each
         same(expected, together, SUMS, "eligibility")
@@ -194,64 +194,64 @@ class PlasticContract(ComponentContract):
         self.plastic()
         parameters, ones = self.loaded(), np.ones(TRIALS)
         trials = self.trials(parameters)
-        found = self.eligible(parameters, self.watch(parameters, trials).trace, ones)
+        found = self.eligible(parameters, self.results_of(parameters, trials).trace, ones)
         for last, changes in ((TICKS - 1, self.last_tick_counts), (TICKS - 2, True)):
             tables = {name: table.copy() for name, table in trials.tables.items()}
             for table in tables.values():
                 table[last] = 1 - table[last]
-            again = self.eligible(parameters, self.watch(parameters, trials._replace(tables=tables)).trace, ones)
+            again = self.eligible(parameters, self.results_of(parameters, trials._replace(tables=tables)).trace, ones)
             assert any((found[name] != again[name]).any() for name in found) == changes
 
     def test_gradient_by_parameters_equals_central_differences(self) -> None:
         self.plastic()
         parameters, draw = self.loaded(), sample(15)
         trials = self.trials(parameters)
-        watched = self.watch(parameters, trials)
-        on_rates = draw.normal(size=watched.rates.shape)
-        found, _ = self.gradient(parameters, watched.trace, on_rates)
+        results = self.results_of(parameters, trials)
+        on_rates = draw.normal(size=results.rates.shape)
+        found, _ = self.gradient(parameters, results.trace, on_rates)
         for name, gradient in found.items():
             value = getattr(parameters, name)
             assert gradient.shape == value.shape
-            way = draw.normal(size=value.shape) * self.free(name, parameters)
+            step = draw.normal(size=value.shape) * self.free(name, parameters)
             ahead, behind = (
-                self.watch(parameters._replace(**{name: value + e * way}), trials).rates for e in (SMALL, -SMALL)
+                self.results_of(parameters._replace(**{name: value + e * step}), trials).rates for e in (SMALL, -SMALL)
             )
             expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
-            same(expected, float((gradient * way).sum()), DIFFERENCES, f"along {name}")
+            same(expected, float((gradient * step).sum()), DIFFERENCES, f"along {name}")
 
     def test_gradient_by_displayed_cursors_equals_central_differences(self) -> None:
         self.plastic()
         parameters, draw = self.loaded(), sample(16)
         trials = self.trials(parameters)
         lag = TICKS if self.component.lag is None else self.component.lag(self.planned())
-        watched = self.watch(parameters, trials)
-        on_rates = draw.normal(size=watched.rates.shape)
-        _, seen = self.gradient(parameters, watched.trace, on_rates)
+        results = self.results_of(parameters, trials)
+        on_rates = draw.normal(size=results.rates.shape)
+        _, seen = self.gradient(parameters, results.trace, on_rates)
         assert seen.shape == trials.shown[..., :2].shape
-        way = draw.normal(size=trials.shown.shape)
+        step = draw.normal(size=trials.shown.shape)
         ahead, behind = (
-            self.watch(parameters, trials._replace(shown=trials.shown + e * way)).rates for e in (SMALL, -SMALL)
+            self.results_of(parameters, trials._replace(shown=trials.shown + e * step)).rates for e in (SMALL, -SMALL)
         )
         expected = float((on_rates * (ahead - behind)).sum()) / (2 * SMALL)
-        found = float((seen[lag:] * way[: TICKS - lag, ..., :2]).sum())
+        found = float((seen[lag:] * step[: TICKS - lag, ..., :2]).sum())
         same(expected, found, DIFFERENCES, "along the display")
 
     def expected_loss(self, parameters: Any, trials: Trials, weights: Array) -> tuple[Array, Any]:
         """Expected loss and its gradient, where weights (T, ..., B, 2, N) times rates are to reach (1, 0)."""
-        watched = self.watch(parameters, trials)
-        error = np.einsum("t...bin,t...bn->...bi", weights, watched.rates) - np.array([1.0, 0.0])
+        results = self.results_of(parameters, trials)
+        error = np.einsum("t...bin,t...bn->...bi", weights, results.rates) - np.array([1.0, 0.0])
         rows = []
         for axis in (0, 1):
             ahead, input_gradient = None, []
             for t in reversed(range(TICKS)):
                 ahead, by_input = self.plastic().backward(
-                    self.planned(), parameters, watched.trace, t, weights[t][..., axis, :], ahead
+                    self.planned(), parameters, results.trace, t, weights[t][..., axis, :], ahead
                 )
                 input_gradient.append(by_input)
             rows.append(np.stack(input_gradient[::-1]))
         Z, fields = np.stack(rows, axis=-2), tuple(self.plastic().fields.values())
         found: tuple[Array, Any] = self.plastic().expected_loss(
-            self.planned(), parameters, watched.trace, Z, error, fields
+            self.planned(), parameters, results.trace, Z, error, fields
         )
         return found
 
@@ -275,7 +275,7 @@ class PlasticContract(ComponentContract):
         tables = {name: draw.normal(size=(TICKS, many, table.shape[-1])) for name, table in trials.tables.items()}
         start, goal, shown = (np.repeat(field, many, axis=-2) for field in (one.start, one.goal, one.shown))
         alike = Trials(start, goal, shown, tables)
-        rates = self.watch(parameters, alike).rates
+        rates = self.results_of(parameters, alike).rates
         error = np.einsum("tin,tbn->bi", weights[:, 0], rates) - np.array([1.0, 0.0])
         squares = (error**2).sum(axis=-1)
         assert abs(squares.mean() - expected[0]) < 4 * squares.std() / np.sqrt(many)
@@ -289,13 +289,13 @@ class PlasticContract(ComponentContract):
         for name, found in gradient(amounts).items():
             value = getattr(parameters, name)
             assert found.shape == value.shape
-            way = draw.normal(size=value.shape) * self.free(name, parameters)
+            step = draw.normal(size=value.shape) * self.free(name, parameters)
             ahead, behind = (
-                self.expected_loss(parameters._replace(**{name: value + e * way}), trials, weights)[0]
+                self.expected_loss(parameters._replace(**{name: value + e * step}), trials, weights)[0]
                 for e in (SMALL, -SMALL)
             )
             expected = float(amounts @ (ahead - behind)) / (2 * SMALL)
-            same(expected, float((found * way).sum()), DIFFERENCES, f"along {name}")
+            same(expected, float((found * step).sum()), DIFFERENCES, f"along {name}")
 
     def test_the_example_is_not_rejected(self) -> None:
         if self.plastic().reject is None:
@@ -309,13 +309,13 @@ class PlasticContract(ComponentContract):
         individuals = [one, type(one)(*(field * 1.1 for field in one))]
         several = type(one)(*(np.stack(field) for field in zip(*individuals, strict=True)))
         trials = self.trials(one, len(individuals))
-        watched = self.watch(several, trials)
-        on_rates, amounts = draw.normal(size=watched.rates.shape), draw.normal(size=(len(individuals), TRIALS))
-        gradient, seen = self.gradient(several, watched.trace, on_rates)
-        eligible = self.eligible(several, watched.trace, amounts)
+        results = self.results_of(several, trials)
+        on_rates, amounts = draw.normal(size=results.rates.shape), draw.normal(size=(len(individuals), TRIALS))
+        gradient, seen = self.gradient(several, results.trace, on_rates)
+        eligible = self.eligible(several, results.trace, amounts)
         for seed, alone in enumerate(individuals):
-            its = self.watch(alone, trials.of((seed,)))
-            same(watched.rates[:, seed], its.rates, SUMS, f"rates of individual {seed}")
+            its = self.results_of(alone, trials.of((seed,)))
+            same(results.rates[:, seed], its.rates, SUMS, f"rates of individual {seed}")
             by_parameters, by_position = self.gradient(alone, its.trace, on_rates[:, seed])
             same(seen[:, seed], by_position, SUMS, f"display of individual {seed}")
             for name, expected in by_parameters.items():
@@ -331,7 +331,7 @@ class PlasticContract(ComponentContract):
         several = type(one)(*(np.stack([field, 1.1 * field]) for field in one))
         trials = self.trials(one, 2)
         trials.shown[0, ..., :2] = trials.start  # the first cursor is the start
-        watched = self.watch(several, trials)
+        results = self.results_of(several, trials)
         tables = {name: rows[:1] if name in plastic.at_start else rows for name, rows in trials.tables.items()}
         cursors = np.concatenate([trials.shown, np.full_like(trials.shown[:1], np.nan)])
         reaches = Reaches(trials.start, trials.goal, TICKS, 0)
@@ -339,10 +339,10 @@ class PlasticContract(ComponentContract):
         batch_rollout = plastic.rollout(plan, several, reaches, tables)
         for t in range(TICKS):
             draws: Any = Rows(trials.tables, t, set())
-            _, expected = self.component.spikes(plan, several, watched.states[t], watched.rates[t], draws)
+            _, expected = self.component.spikes(plan, several, results.states[t], results.rates[t], draws)
             same(expected, batch_rollout.spikes(t, cursors), SUMS, f"counts of tick {t}")
         amounts = sample(18).normal(size=(2, TRIALS))
-        for name, eligibility in self.eligible(several, watched.trace, amounts).items():
+        for name, eligibility in self.eligible(several, results.trace, amounts).items():
             same(
                 eligibility, self.eligible(several, batch_rollout.trace(), amounts)[name], SUMS, f"eligibility, {name}"
             )

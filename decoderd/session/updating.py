@@ -32,10 +32,10 @@ def begin(session: Session, parameters: Parameters) -> Updating | None:
     """The updater's state before tick 0; None for a session without an updater."""
     if session.updates is None:
         return None
-    return Updating(0, 0, 0, criterion.begin(), _fresh(session.updates, parameters.decoder))
+    return Updating(0, 0, 0, criterion.begin(), _initial(session.updates, parameters.decoder))
 
 
-def _fresh(updates: Updates, decoder: Any) -> Any:
+def _initial(updates: Updates, decoder: Any) -> Any:
     """The initial state of an updater for this decoder."""
     return updates.updater.init(updates.plan, updates.observing.model(decoder))
 
@@ -47,7 +47,7 @@ def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBi
     """
     updates = session.updates
     assert updates is not None  # `advance` has checked it
-    now = _today(session, updates, state)
+    now = _if_active(session, updates, state)
     if now is None:
         return state._replace(updater=state.updater._replace(successes=state.progress.successes))
     now = _by_criterion(session, updates, state, now, messages)
@@ -69,7 +69,7 @@ def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBi
 def end_block(session: Session, state: SessionState, messages: Messages) -> SessionState:
     """Update the decoder at the end of a block, if an update is due."""
     updates = session.updates
-    if updates is None or _today(session, updates, state) is None or not state.updater.criterion.updating:
+    if updates is None or _if_active(session, updates, state) is None or not state.updater.criterion.updating:
         return state
     return _updated(session, updates, state, True, messages)
 
@@ -79,7 +79,7 @@ def start_day(updating: Updating | None) -> Updating | None:
     return None if updating is None else updating._replace(criterion=criterion.renewed(updating.criterion))
 
 
-def _today(session: Session, updates: Updates, state: SessionState) -> Updating | None:
+def _if_active(session: Session, updates: Updates, state: SessionState) -> Updating | None:
     """The updater's state if it is active in this block of this day, else None."""
     config: Any = session.protocol.updater
     progress, now = state.progress, state.updater
@@ -110,7 +110,7 @@ def _by_criterion(
     if after.updating and not before.updating:
         least = updates.criterion.keep * after.stopped_at
         messages.append(_message(session, "restarted", f"fewer than {least:g} successes a minute"))
-        now = now._replace(gathered=_fresh(updates, state.parameters.decoder))
+        now = now._replace(gathered=_initial(updates, state.parameters.decoder))
     return now
 
 
@@ -123,7 +123,7 @@ def _updated(session: Session, updates: Updates, state: SessionState, over: bool
         gathered, model = updates.updater.update(updates.plan, now.gathered, updates.observing.model(old))
         state = install(session, state, updates.observing.replace(old, model))
     except (ArrayError, NumericalError, Refused) as error:
-        gathered = _fresh(updates, old)
+        gathered = _initial(updates, old)
         messages.append(_message(session, "kept", str(error)))
     else:
         messages.append(_message(session, "installed", arrays=session.decoder.arrays(state.parameters.decoder)))
@@ -152,7 +152,7 @@ def exchange(session: Session, state: SessionState, decoder: Any) -> SessionStat
     """
     state = install(session, state, decoder)
     if session.updates is not None:
-        state = state._replace(updater=state.updater._replace(gathered=_fresh(session.updates, decoder)))
+        state = state._replace(updater=state.updater._replace(gathered=_initial(session.updates, decoder)))
     return state._replace(decoder=session.decoder.init(decoder, 1))
 
 

@@ -88,7 +88,7 @@ def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
 def rates(
     plan: Plan, parameters: Parameters, state: State, cue: Cue, seen: Array, time: TimeIndex, draws: Draws
 ) -> tuple[State, Array, Array]:
-    """Rates (B, N), v divided by the tick; the intended velocity reaches the position V v within the tick."""
+    """Rates (B, N) in Hz, v over the tick; the intended velocity reaches the position V v within the tick."""
     shown = direction(cue.goal, targets(parameters), seen.shape[:-1])
     x = shown @ _t(parameters.X)
     if parameters.B.shape[-1]:
