@@ -170,7 +170,7 @@ def test_a_wrong_input_is_refused_and_changes_nothing(given, message, field):
 def test_a_second_input_is_judged_after_the_first():
     simulation = Simulation(centre_out())
     simulation.perturb(**TURN)
-    with pytest.raises(Refused, match="'turn' is there already"):
+    with pytest.raises(Refused, match="'turn' already: remove it first"):
         simulation.perturb(**TURN)
     simulation.unperturb("turn")
     assert [payload["x"] for topic, payload in simulation.step() if topic == "perturbation"] == ["added", "removed"]

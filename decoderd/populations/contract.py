@@ -17,7 +17,7 @@ from decoderd.config import ComponentConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, Reaches, TimeIndex, Timing
 
-# The channel that every population has: spikes, or the counts to be expected.
+# The channel that every population has: spike counts, or expected counts.
 COUNTS = "counts"
 
 # Counts of one tick by channel, (B, N) each.
@@ -28,7 +28,7 @@ WeightedSum = Callable[[Array], dict[str, Array]]
 
 
 class Load(Protocol):
-    """Parameters of an individual: what is random is drawn by `generator`, `arrays` are those of the config's `file`.
+    """Parameters of one population: drawn with `generator`, or taken from the `arrays` of the config's `file`.
 
     `arrays` is {} for a config without a file. Raises ArrayError where the arrays do not fit.
     """
@@ -50,7 +50,7 @@ class Rates(Protocol):
 class DrawSpikes(Protocol):
     """State, and counts of this tick by channel, from rates (B, N) in Hz as perturbed.
 
-    The channel `counts` holds unsigned integers, or float64 where the kind gives the counts to be expected.
+    The channel `counts` holds unsigned integers, or float64 where the kind gives expected counts.
     """
 
     def __call__(self, plan: Any, parameters: Any, state: Any, rates: Array, draws: Draws, /) -> tuple[Any, Spikes]: ...
@@ -116,7 +116,7 @@ class BatchRollout(Protocol):
     """
 
     def spikes(self, t: int, cursors: Array) -> Spikes:
-        """Counts (..., B, N) of tick t by channel; ticks are asked for in turn.
+        """Counts (..., B, N) of tick t by channel; called for ticks 0, 1, 2 ... in order.
 
         Of the cursors (T + 1, ..., B, 4) rows 0..t are set.
         """
