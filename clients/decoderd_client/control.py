@@ -147,7 +147,7 @@ class _Endpoint:
         self._timeout_ms, self._attempts = int(timeout_s * 1e3), attempts
 
     def _prepare(self, socket: zmq.Socket[Any]) -> None:
-        """Connect a socket. Raises ValueError for text that is no endpoint."""
+        """Connect a socket. Raises ValueError, with the socket closed, for text that is no endpoint."""
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDTIMEO, self._timeout_ms)  # a client whose key is refused cannot send at all
         if self.keys is not None:
@@ -155,6 +155,7 @@ class _Endpoint:
         try:
             socket.connect(self.endpoint)
         except zmq.ZMQError:
+            socket.close()
             raise ValueError(f"{self.endpoint!r} is no endpoint: expected tcp://HOST:PORT or ipc://PATH") from None
 
     def _no_answer(self, op: str) -> NoAnswer:

@@ -138,7 +138,7 @@ def test_decode_begins_from_x0_and_p0_of_the_file(tmp_path):
     ("change", "message"),
     [
         ({"--kind": "kalmann"}, "'kalmann' is not among the decoders"),
-        ({"--kind": "external"}, "there is nothing to decode"),
+        ({"--kind": "external"}, "it cannot decode counts"),
         ({"--decoder": "nowhere.npz"}, "nowhere.npz: no such file"),
         ({"--decoder": "counts.npy"}, "expected an .npz file"),
         ({"--counts": "nowhere.npy"}, "nowhere.npy: no such file"),

@@ -19,5 +19,5 @@ def test_keys_are_not_replaced(tmp_path):
     folder = tmp_path / "keys"
     cli("keys", folder)
     before = (folder / "server.key").read_bytes()
-    assert "exists; the clients know that key" in failure(cli("keys", folder))
+    assert "exists, and clients connect with that key" in failure(cli("keys", folder))
     assert (folder / "server.key").read_bytes() == before

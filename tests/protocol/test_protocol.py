@@ -159,7 +159,7 @@ def test_errors_name_the_file_and_every_fault(written):
     [
         (b"name = ", "is not TOML"),
         (b"a = 1\na = 2", "is not TOML"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "is not text in UTF-8"),
         (b"\x00" * 100, "is not TOML"),
         (b"", "name: is missing"),
     ],

@@ -85,11 +85,8 @@ def test_a_session_killed_ten_times_equals_one_that_was_not(tmp_path):
     protocol = running.write(tmp_path / "p.toml", LONG)
     inputs = running.write_inputs(tmp_path / "inputs.jsonl", INPUTS)
     folder, random_moments = tmp_path / "killed", random.Random(20)
-    named = ("--name", "killed")  # as the folder of the other
     whole = running.summary(
-        running.cli(
-            "run", protocol, "--speed", "max", "--inputs", inputs, *named, "--out", tmp_path / "whole", "--json"
-        )
+        running.cli("run", protocol, "--speed", "max", "--inputs", inputs, "--out", tmp_path / "whole", "--json")
     )
     expected = committed(tmp_path / "whole")
     ticks, before = [], {}
@@ -136,10 +133,7 @@ def test_learned_weights_survive_a_kill(tmp_path, kind):
     """Killed twice between updates: trials under way, moments and baselines go on as if nothing had happened."""
     schedule = {"days": 2, "blocks": [{"name": "only", "trials": 25}]}
     protocol = running.write(tmp_path / "p.toml", learning(kind, schedule=schedule, rule={"trials_per_update": 3}))
-    named = ("--name", "killed")  # as the folder of the other
-    whole = running.summary(
-        running.cli("run", protocol, "--speed", "max", *named, "--out", tmp_path / "whole", "--json")
-    )
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "whole", "--json"))
     folder, updates = tmp_path / "killed", 0
     for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
         process = running.start(*arguments, "--speed", "5")
@@ -165,10 +159,7 @@ def test_a_static_network_that_learns_survives_a_kill(tmp_path, kind):
     outside = protocols.perturbation("permutation", "readout", envelope={"shape": "step", "start": {"trial": 61}})
     rule = {"learning_rate": 0.02 if kind == "exact" else 1e-4}
     protocol = running.write(tmp_path / "p.toml", reaching(kind, 200, rule, perturbations=[outside]))
-    named = ("--name", "killed")  # as the folder of the other
-    whole = running.summary(
-        running.cli("run", protocol, "--speed", "max", *named, "--out", tmp_path / "whole", "--json")
-    )
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "whole", "--json"))
     folder, updates = tmp_path / "killed", 0
     for arguments in (("run", protocol, "--out", folder), ("resume", folder)):
         process = running.start(*arguments, "--speed", "30")
