@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,13 @@ class Block(Config):
         if self.trials is None and self.duration_s is None:
             raise ValueError("needs an end: give trials or duration_s")
         return self
+
+
+class BlockLength(NamedTuple):
+    """The length of a block, in trials and in ticks; None: no limit. It is over at the first limit reached."""
+
+    trials: int | None
+    ticks: int | None
 
 
 class Schedule(Config):
@@ -69,12 +76,19 @@ def first(schedule: Schedule) -> Progress:
     )
 
 
-def block_over(schedule: Schedule, progress: Progress, next_tick: int, tick_s: float) -> bool:
-    """Whether the current block has ended before `next_tick`."""
-    block = schedule.blocks[progress.block]
-    if block.trials is not None and progress.trials - progress.block_trial >= block.trials:
+def lengths(schedule: Schedule, tick_s: float) -> tuple[BlockLength, ...]:
+    """The lengths of the blocks, in their order."""
+    return tuple(
+        BlockLength(block.trials, None if block.duration_s is None else ticks(block.duration_s, tick_s))
+        for block in schedule.blocks
+    )
+
+
+def block_over(length: BlockLength, progress: Progress, next_tick: int) -> bool:
+    """Whether the current block, of `length`, has ended before `next_tick`."""
+    if length.trials is not None and progress.trials - progress.block_trial >= length.trials:
         return True
-    return block.duration_s is not None and next_tick - progress.block_tick >= ticks(block.duration_s, tick_s)
+    return length.ticks is not None and next_tick - progress.block_tick >= length.ticks
 
 
 def following(schedule: Schedule, progress: Progress, next_tick: int) -> Progress:

@@ -13,11 +13,12 @@ TICK_S = 0.01
 def run(plan, ticks=10_000, trial_every=50):
     """(day, block, ticks, trials) of every block run, if a trial ends every `trial_every` ticks."""
     progress = schedule.first(plan)
+    lengths = schedule.lengths(plan, TICK_S)
     runs, begun = [], 0
     for tick in range(1, ticks):
         if tick % trial_every == 0:
             progress = progress._replace(trials=progress.trials + 1)
-        if schedule.block_over(plan, progress, tick, TICK_S):
+        if schedule.block_over(lengths[progress.block], progress, tick):
             trials = progress.trials - progress.block_trial
             runs.append((progress.day, progress.block, tick - begun, trials))
             begun = tick

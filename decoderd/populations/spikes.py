@@ -39,7 +39,7 @@ def poisson(expected: Array, uniform: Array) -> NDArray[np.uint8 | np.uint16]:
                     f"a unit has more than {_MAX_EXPECTED} expected spikes in a tick: lower its rate or gain"
                 )
             more &= next_cumulative > cumulative
-        if not np.count_nonzero(more):
+        if 1 not in more.tobytes():  # faster than NumPy's own tests for a thousand units
             return counts
         if k == 255:
             counts = counts.astype(np.uint16)

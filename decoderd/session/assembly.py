@@ -18,6 +18,7 @@ from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Loop
+from decoderd.schedule import BlockLength, lengths
 from decoderd.session.learning import LearningRule, learning_rule
 from decoderd.state import Parameters, Timing
 from decoderd.tasks import Task
@@ -41,6 +42,7 @@ class Session(NamedTuple):
     protocol: Protocol
     name: str
     timing: Timing
+    blocks: tuple[BlockLength, ...]
     units: int
     task: Task
     task_plan: Any
@@ -103,6 +105,7 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
         protocol=protocol,
         name=protocol.session if name is None else name,
         timing=timing,
+        blocks=lengths(protocol.schedule, timing.tick_s),
         units=units,
         task=task,
         task_plan=task.plan(protocol.task, timing),

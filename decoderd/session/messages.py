@@ -20,7 +20,7 @@ Messages = list[Message]
 
 def plain(point: Array | None) -> Any:
     """A point (1, 2) as a list of two numbers."""
-    return None if point is None else point[0].tolist()
+    return None if point is None else point.tolist()[0]
 
 
 def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command: Command, intent: Array) -> Message:
@@ -32,8 +32,8 @@ def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command:
         phase=cue.phase,
         goal=plain(cue.goal),
         cursor=cursor,
-        decoded_velocity=command.velocity[0].tolist(),
-        intended_velocity=intent[0].tolist(),
+        decoded_velocity=command.velocity.tolist()[0],
+        intended_velocity=intent.tolist()[0],
     )
     return messages.Tick.topic, message.numbered(body, name, state.tick, state.tick)
 

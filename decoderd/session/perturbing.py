@@ -91,7 +91,7 @@ def derivatives(
 
 def with_memories(perturbations: tuple[Perturbing, ...], *memories: Mapping[str, Any]) -> tuple[Perturbing, ...]:
     """The perturbations with their memories after this tick; `memories` are {name: memory} of each site."""
-    if not any(memories):
+    if not perturbations or not any(memories):
         return perturbations
     merged = {name: memory for site in memories for name, memory in site.items()}
     return tuple(p._replace(memory=merged.get(p.spec.name, p.memory)) for p in perturbations)

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import schedule
 from decoderd.arrays import Array
 from decoderd.decoders import AffineStep
 from decoderd.errors import Refused
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.populations import Spikes
 from decoderd.rng import Draws
+from decoderd.schedule import block_over
 from decoderd.session import days, learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
@@ -87,7 +87,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     )
     carried_out, of_cursor = passed("cursor", active, command, context)
     effector = session.effector.step(session.effector_plan, before, carried_out)
-    moved = session.effector.cursor(session.effector_plan, effector)[0].tolist()
+    moved = session.effector.cursor(session.effector_plan, effector).tolist()[0]
 
     if rule is not None and cue.goal is not None:
         slopes = perturbing.derivatives(active, rates, command, context, time)
@@ -117,7 +117,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     if read is not None and session.updates is not None:
         observed = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
         following = updating.observe(session, following, read, observed, messages)
-    if schedule.block_over(session.protocol.schedule, trial.progress, following.tick, session.timing.tick_s):
+    if block_over(session.blocks[progress.block], trial.progress, following.tick):
         following = days.end_block(session, following, messages)
     if messages:
         sequences, messages = numbered(session.name, state.sequences, messages, time.tick)
@@ -139,7 +139,7 @@ def show(session: Session, state: SessionState, time: TimeIndex) -> tuple[Any, C
     """
     effector, decoder, command = state.effector, state.decoder, state.command
     cursor = session.effector.cursor(session.effector_plan, effector)
-    x, y, _, _ = cursor[0].tolist()
+    x, y, _, _ = cursor.tolist()[0]
     task, cue = session.task.step(session.task_plan, state.task, (x, y), time, session.task_streams)
     if cue.start is not None:
         effector = session.effector.init(session.effector_plan, cue.start)
