@@ -58,7 +58,7 @@ def besiege(endpoint, target, number, seed=1):
                 assert asking.poll(10_000), f"no reply within 10 s; so far {dict(replies)}"
                 frames = asking.recv_multipart()
                 reply = msgpack.unpackb(frames[0] or frames[1])
-                assert reply["v"] == 1
+                assert reply["v"] == VERSION
                 if not reply["ok"]:
                     assert set(reply["error"]) == {"code", "message", "field"}
                     assert reply["error"]["message"]
