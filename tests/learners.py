@@ -83,16 +83,16 @@ def reaching(kind: str = "exact", updates: int = 6, rule: dict[str, Any] | None 
 
 def plain_loss(cursors: np.ndarray, decoded: np.ndarray, goal: np.ndarray, tick_s: float = 0.01) -> float:
     """The loss of `OBJECTIVE` written out: cursors (T + 1, 4), velocities as decoded (T, 2), goal (2,)."""
-    told = OBJECTIVE
-    held = round(told["hold_s"] / tick_s)
+    terms = OBJECTIVE
+    held = round(terms["hold_s"] / tick_s)
     loss = 0.0
     for t in range(len(cursors) - held, len(cursors)):
         position, velocity, earlier = cursors[t, :2], cursors[t, 2:], cursors[t - 1, 2:]
         acceleration = (velocity - earlier) / tick_s
-        loss += np.sum((position - goal) ** 2) / told["position_scale_m"] ** 2
-        loss += 0.1 * np.sum(velocity**2) / told["velocity_scale_m_s"] ** 2
-        loss += told["acceleration_weight"] * np.sum(acceleration**2) / told["acceleration_scale_m_s2"] ** 2
-    return loss / held + told["effort_weight"] / 2 * np.mean(np.sum(decoded**2, axis=1))
+        loss += np.sum((position - goal) ** 2) / terms["position_scale_m"] ** 2
+        loss += 0.1 * np.sum(velocity**2) / terms["velocity_scale_m_s"] ** 2
+        loss += terms["acceleration_weight"] * np.sum(acceleration**2) / terms["acceleration_scale_m_s2"] ** 2
+    return loss / held + terms["effort_weight"] / 2 * np.mean(np.sum(decoded**2, axis=1))
 
 
 def parts(population: Any) -> dict[str, np.ndarray]:

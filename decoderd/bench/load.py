@@ -72,7 +72,7 @@ def _ended(serving: Served, tick_s: float, from_tick: int, readers: list[Compani
 
 
 def alone(tick_s: float, seconds: float, units: int) -> Measured:
-    """Without subscribers."""
+    """Measure the lateness of a session without subscribers."""
     with served(closed_loop(units, seconds, tick_s)) as serving:
         return _ended(serving, tick_s, 0, [])
 

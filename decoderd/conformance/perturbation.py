@@ -32,7 +32,7 @@ class PerturbationContract(ComponentContract):
         raise NotImplementedError
 
     def config(self) -> Any:
-        """The first of the examples."""
+        """A valid configuration: the first of `examples`."""
         return self.examples()[0]
 
     def host(self) -> SessionInfo:

@@ -46,7 +46,7 @@ class Recorded(ABC):
     @property
     @abstractmethod
     def protocol(self) -> Protocol:
-        """What was run."""
+        """The protocol that was run."""
 
     @property
     @abstractmethod
@@ -126,7 +126,7 @@ class RecordedSession(Recorded):
 
     @property
     def protocol(self) -> Protocol:
-        """What was run."""
+        """The protocol that was run."""
         return parse(self.store.manifest()["protocol"])
 
     @property

@@ -31,7 +31,7 @@ class Sink(Protocol):
         """Take how late the tick began and how long it took; called for paced clocks only."""
 
     def settle(self, state: SessionState) -> None:
-        """The tick is over; `state` follows it."""
+        """Take note that a tick is over, with the state after it."""
 
 
 class Source(Protocol):

@@ -128,7 +128,7 @@ class ControlThread:
         self._thread = threading.Thread(target=self._answer, name="control", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start the thread that answers control requests."""
         self._thread.start()
 
     def end(self) -> None:

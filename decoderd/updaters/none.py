@@ -32,7 +32,7 @@ def intend(plan: tuple[()], bin: DecodedBin) -> None:
 
 
 def observe(plan: tuple[()], state: tuple[()], x: Array, y: Array) -> tuple[()]:
-    """Bins are ignored."""
+    """Ignore a bin: nothing is estimated, and the state stays empty."""
     return ()
 
 

@@ -50,7 +50,7 @@ class Perturb(Input):
 
 
 class Unperturb(Input):
-    """Remove a perturbation, now."""
+    """Remove a perturbation at once."""
 
     op: Literal["unperturb"] = "unperturb"
     name: Annotated[str, Field(min_length=1, max_length=64, description="name of the perturbation")]
