@@ -89,7 +89,7 @@ class Recorder:
         self._rare: dict[str, list[Any]] = {}
         self._trials: list[dict[str, Any]] = []
         self._journal: list[tuple[int, int, bytes]] = []
-        self._late, self._busy = array("i"), array("i")
+        self._late, self._busy = array("q"), array("q")
 
     def put(self, messages: list[tuple[str, dict[str, Any], bytes]], tick: int) -> None:
         """Record the messages of one tick, (topic, payload, bytes) each; the first is of topic `tick`."""
@@ -128,8 +128,8 @@ class Recorder:
     def timed(self, late_ns: int, busy_ns: int) -> None:
         """Record how late a tick began and how long it took, ns."""
         self._next_due = now_ns() + self._period_ns - late_ns - busy_ns
-        self._late.append(min(late_ns, 2**31 - 1))
-        self._busy.append(min(busy_ns, 2**31 - 1))
+        self._late.append(late_ns)
+        self._busy.append(busy_ns)
 
     def settle(self, state: SessionState) -> None:
         """Commit if the last commit was long enough ago. Raises StoreError if an earlier one failed."""
@@ -204,9 +204,9 @@ class Recorder:
         late = busy = None
         missed = 0
         if batch.timing is not None:
-            late_ns, busy_ns = (np.frombuffer(part, dtype=np.int32) for part in batch.timing[1:])
+            late_ns, busy_ns = (np.frombuffer(part, dtype=np.int64) for part in batch.timing[1:])
             late, busy = _spread(late_ns), _spread(busy_ns)
-            missed = int(np.count_nonzero(late_ns.astype(np.int64) + busy_ns > self._period_ns))
+            missed = int(np.count_nonzero(late_ns + busy_ns > self._period_ns))
         tick = max(batch.state.tick - 1, 0)
         fields = Health.build(
             ticks=ticks, wall_s=batch.since_last_s, lateness_us=late, duration_us=busy, missed_deadlines=missed

@@ -46,7 +46,7 @@ class Chunk(NamedTuple):
     checkpoint: Encoded
     incarnation: int
     wall_s: float
-    timing: tuple[int, bytes, bytes] | None  # first tick, lateness and busy time (int32 ns)
+    timing: tuple[int, bytes, bytes] | None  # first tick, lateness and busy time (int64 ns)
 
 
 class Store:
@@ -192,14 +192,14 @@ class Store:
         yield from self._rows("SELECT * FROM trial ORDER BY trial")
 
     def timing(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """(incarnation, lateness, busy time) of paced ticks, chunk by chunk; arrays of int32, in ns."""
+        """(incarnation, lateness, busy time) of paced ticks, chunk by chunk; arrays of int64, in ns."""
         for number, lateness, busy in self._rows(
             "SELECT incarnation, lateness_ns, busy_ns FROM timing ORDER BY first_tick"
         ):
             yield (
                 number,
-                np.frombuffer(_inflated(self.path, lateness), dtype="<i4"),
-                np.frombuffer(_inflated(self.path, busy), dtype="<i4"),
+                np.frombuffer(_inflated(self.path, lateness), dtype="<i8"),
+                np.frombuffer(_inflated(self.path, busy), dtype="<i8"),
             )
 
 

@@ -55,7 +55,7 @@ def lateness_of(late_ns: np.ndarray, busy_ns: np.ndarray, period_ns: np.ndarray)
     if not len(late_ns):
         return dict(NOT_PACED)
     p50, p99, p999 = np.percentile(late_ns, [50, 99, 99.9])
-    ended = late_ns.astype(np.int64) + busy_ns
+    ended = late_ns + busy_ns
     return {
         "p50_us": p50 / 1e3,
         "p99_us": p99 / 1e3,

@@ -11,10 +11,11 @@ import pytest
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
-from decoderd.recording import recorder, session_file
+from decoderd.recording import recorder, session_file, summary
 from decoderd.recording.recorder import Recorder
 from decoderd.run import loop
 from decoderd.wire import codec
+from decoderd.wire.messages import Health
 from tests import protocols
 from tests.protocols import centre_out, lasting
 
@@ -91,14 +92,21 @@ def test_only_paced_ticks_have_lateness(begun, monkeypatch):
     assert sum(len(late) for _, late, _ in found) == sum(len(busy) for _, _, busy in found) == 60
 
 
-def test_lateness_is_stored_up_to_two_seconds(begun):
+def test_the_lateness_of_an_hour_is_stored_and_published(begun):
     session, state, store, encoder = begun(lasting(1.0))
-    sink = Recorder(store, store.begin_incarnation(0, "1", 10, {}), state, encoder, 10_000_000, session.name)
+    published = []
+    number = store.begin_incarnation(0, "1", 10, {})
+    sink = Recorder(
+        store, number, state, encoder, 10_000_000, session.name, lambda tick, health: published.append(health)
+    )
     sink.put([("tick", {"k": 0}, codec.encode({"k": 0}))], 0)
-    sink.timed(10**12, 10**12)
+    sink.timed(3600 * 10**9, 10**12)
     sink.close(state._replace(tick=1))
     ((_, late, busy),) = store.timing()
-    assert late.tolist() == busy.tolist() == [2**31 - 1]
+    assert (late.tolist(), busy.tolist()) == ([3600 * 10**9], [10**12])
+    (health,) = [Health.read(codec.decode(body)) for body in published]
+    assert list(health.lateness_us or ()) == [3.6e9] * 3
+    assert summary.lateness(store)["max_us"] == 3.6e9
 
 
 def test_a_resumed_session_has_the_digest_of_all_its_ticks(begun):

@@ -46,7 +46,7 @@ def chunk_of(encoder, number, ticks=10, day=1, state=(), **fields):
         "checkpoint": encoder.encode((number, *state)),
         "incarnation": 1,
         "wall_s": 0.5 * number,
-        "timing": (first, bytes(4 * ticks), bytes(4 * ticks)),
+        "timing": (first, bytes(8 * ticks), bytes(8 * ticks)),
     }
     return Chunk(**{**whole, **fields})
 
@@ -132,7 +132,7 @@ def test_chunks_from_a_number_on(tmp_path):
         {"trials": [{"r": 1}]},  # a row that cannot be made
         {"journal": [(20, 0, b"a"), (20, 0, b"b")]},  # two inputs in one place
         {"checkpoint": None},  # after everything else was written
-        {"timing": (0, bytes(4), bytes(4))},  # a run that is there already
+        {"timing": (0, bytes(8), bytes(8))},  # a run that is there already
     ],
     ids=["trial", "journal", "checkpoint", "timing"],
 )
