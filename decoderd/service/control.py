@@ -22,7 +22,7 @@ from decoderd.wire.inputs import AnyInput, SetDecoder
 WAITING = 1024
 WAITING_BYTES = 64 * 2**20
 # Bytes of missed messages in one reply.
-REPLY_BYTES = 4 * 2**20
+REPLY_BYTES = 2**20
 
 
 class SessionControl:

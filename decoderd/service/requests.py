@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, get_args
 
 import zmq
 from pydantic import TypeAdapter
 
 from decoderd.errors import DecoderdError
+from decoderd.service import connection as connections
+from decoderd.service.backlog import Backlog
+from decoderd.service.changes import Change, Changes, IdInUse, Sender
+from decoderd.service.connection import Connection
 from decoderd.wire import control, envelope
 from decoderd.wire.version import VERSION
 
 # Requests read in one turn at most, so that other work of the thread is not kept waiting by a flood.
 AT_ONCE = 32
-# Replies to changes that are kept for requests that come a second time.
-REMEMBERED = 1024
-# And so many bytes of them: most have a hundred, those to grants may have up to a whole map's.
-REMEMBERED_BYTES = 2**20
+# Clients with routing ids of their own choice whose newest connection is known.
+CHOSEN = 1024
 
 Role = Callable[[Any], str]
 
 
 class ReceivedRequest(NamedTuple):
-    """A request and the return address of its reply."""
+    """A request, its sender, and the change that it asks for."""
 
     request: Any
-    envelope: tuple[bytes, ...]  # identity, and the empty frame of a REQ socket
+    sender: Sender
+    change: Change | None = None  # None: it changes nothing
 
 
 class RequestSocket:
@@ -39,15 +43,14 @@ class RequestSocket:
     def __init__(self, socket: zmq.Socket[Any], role: Role | None = None) -> None:
         self.socket, self._role = socket, role
         self.errors = self.dropped = self.requests = 0
-        self._under_way: dict[str, ReceivedRequest] = {}
-        self._replies: OrderedDict[str, list[bytes]] = OrderedDict()
-        self._remembered = 0  # bytes
+        self._changes, self._backlog = Changes(), Backlog()
+        self._newest: OrderedDict[bytes, Connection] = OrderedDict()  # of clients that chose their routing id
 
     def receive(self, adapter: TypeAdapter[Any]) -> Iterator[ReceivedRequest]:
         """Requests that have arrived, well formed and permitted. All others get their reply here."""
         for _ in range(AT_ONCE):
             try:
-                frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=self._role is None)
+                frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
             self.requests += 1
@@ -55,32 +58,55 @@ class RequestSocket:
             if received is not None:
                 yield received
 
-    def _read(self, frames: Sequence[Any], adapter: TypeAdapter[Any]) -> ReceivedRequest | None:
+    def _read(self, frames: Sequence[zmq.Frame], adapter: TypeAdapter[Any]) -> ReceivedRequest | None:
         role = self._role(frames[-1]) if self._role is not None else "controller"
-        parts = [frame if isinstance(frame, bytes) else frame.bytes for frame in frames]
+        parts = [frame.bytes for frame in frames]
         delimited = len(parts) > 1 and not parts[1]
-        back = tuple(parts[: 1 + delimited])
+        sender = self._sender(frames[-1], tuple(parts[: 1 + delimited]))
+        body = parts[1 + delimited :]
         try:
-            request = envelope.read(parts[1 + delimited :], adapter)
+            request = envelope.read(body, adapter)
         except envelope.RequestFault as fault:
             self.errors += 1
-            self._send(back, envelope.write(envelope.failure(fault.id, fault.code, str(fault), fault.field)))
+            self._send(sender, envelope.write(envelope.failure(fault.id, fault.code, str(fault), fault.field)))
             return None
-        received = ReceivedRequest(request, back)
+        received = ReceivedRequest(request, sender)
         if request.op in control.OBSERVING:
+            if sender.connection is not None and self._backlog.full(sender.connection):
+                self.dropped += 1
+                return None
             return received
         if role != "controller":
             message = f"an observer may not {request.op}: that takes the key of a controller"
             self.fail(received, "forbidden", message, "op")
             return None
-        if request.id in self._replies:
-            self._send(back, self._replies[request.id])
+        try:
+            change, new = self._changes.take(request.id, body, sender)
+        except IdInUse as error:
+            self.fail(received, "invalid", str(error), "id")
             return None
-        if request.id in self._under_way:
-            self._under_way[request.id] = received  # the reply goes to the newest sender
+        if not new:
+            if change.reply is not None:
+                self._send(sender, change.reply)
             return None
-        self._under_way[request.id] = received
-        return received
+        return ReceivedRequest(request, sender, change)
+
+    def _sender(self, frame: zmq.Frame, back: tuple[bytes, ...]) -> Sender:
+        client, keyed = back[0], False
+        if self._role is not None:
+            with suppress(zmq.ZMQError):  # within the process there is none
+                client, keyed = str(frame.get("User-Id")).encode(), True
+        connection = connections.of(frame)
+        if connection is not None and not back[0].startswith(b"\0"):  # ZeroMQ's own routing ids begin with a zero
+            self._newest[back[0]] = connection
+            self._newest.move_to_end(back[0])
+            if len(self._newest) > CHOSEN:
+                self._newest.popitem(last=False)
+        return Sender(client, keyed, connection, back)
+
+    def _reaches(self, sender: Sender) -> bool:
+        """Whether a reply would go to the sender: a newer connection with its routing id would get it instead."""
+        return self._newest.get(sender.envelope[0], sender.connection) == sender.connection
 
     def reply(self, received: ReceivedRequest, fields: Mapping[str, Any], bodies: Sequence[bytes] = ()) -> None:
         """Send a reply that is ok; `bodies` follow it, a frame each."""
@@ -104,27 +130,23 @@ class RequestSocket:
         self.fail(received, code, message, getattr(error, "field", None))
 
     def _answer(self, received: ReceivedRequest, frames: list[bytes]) -> None:
-        id = received.request.id
-        received = self._under_way.pop(id, received)
-        if received.request.op not in control.OBSERVING:
-            self._remember(id, frames)
-        self._send(received.envelope, frames)
+        change = received.change
+        if change is not None:
+            self._changes.answered(change, frames)
+        self._send(received.sender if change is None else change.sender, frames)
 
-    def _remember(self, id: str, frames: list[bytes]) -> None:
-        size = sum(map(len, frames))
-        if size > envelope.MAP_BYTES:
+    def _send(self, sender: Sender, frames: Sequence[bytes]) -> None:
+        connection = sender.connection
+        if connection is not None and (self._backlog.full(connection) or not self._reaches(sender)):
+            self.dropped += 1
             return
-        self._remembered += size - sum(map(len, self._replies.pop(id, ())))
-        self._replies[id] = frames
-        while len(self._replies) > REMEMBERED or self._remembered > REMEMBERED_BYTES:
-            _, oldest = self._replies.popitem(last=False)
-            self._remembered -= sum(map(len, oldest))
-
-    def _send(self, back: tuple[bytes, ...], frames: Sequence[bytes]) -> None:
         try:
-            self.socket.send_multipart((*back, *frames), zmq.DONTWAIT)
+            self.socket.send_multipart((*sender.envelope, *frames), zmq.DONTWAIT)
         except zmq.ZMQError:  # the client is disconnected, or does not read its replies
             self.dropped += 1
+            return
+        if connection is not None:
+            self._backlog.add(connection, frames)
 
 
 def open_router(context: zmq.Context[Any]) -> zmq.Socket[Any]:
@@ -132,5 +154,8 @@ def open_router(context: zmq.Context[Any]) -> zmq.Socket[Any]:
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, envelope.FRAME_BYTES)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client with a fixed routing id may connect again at any time
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)  # a connection whose cable was pulled ends some time
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
     socket.setsockopt(zmq.LINGER, 1000)
     return socket

@@ -19,6 +19,7 @@ FRAME_BYTES = 16 * 2**20
 FRAMES = 64
 # Maps and lists in one another, the request's own map among them.
 DEPTH = 32
+BIN_KEYS = "keys of a map are msgpack bin: right are str, as an encoder packs text"
 # What is quoted of a request in the reply, at most.
 QUOTED = 60
 
@@ -39,6 +40,8 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
     if _deeper(data, DEPTH):
         raise RequestFault("malformed", f"lists or maps are nested more than {DEPTH} deep", None, id)
     if data.get("v") != codec.VERSION or isinstance(data.get("v"), bool):
+        if _has_bin_keys(data):
+            raise RequestFault("malformed", BIN_KEYS, None, id)
         message = (
             f"v = {_short(data.get('v'))}: this service speaks version {codec.VERSION} of the protocol; "
             f"use a client of version {codec.VERSION}, such as the one that comes with this decoderd"
@@ -47,6 +50,8 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
     try:
         return adapter.validate_python(with_arrays(data, frames[1:], ()))
     except ValidationError as error:
+        if _has_bin_keys(data):
+            raise RequestFault("malformed", BIN_KEYS, None, id) from None
         raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
     except RequestFault as fault:
         raise RequestFault(fault.code, str(fault), fault.field, id) from None
@@ -98,6 +103,13 @@ def _deeper(data: dict[str, Any], depth: int) -> bool:
         inner = (one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer))
         level = [one for one in inner if isinstance(one, dict | list)]
     return bool(level)
+
+
+def _has_bin_keys(value: Any) -> bool:
+    """Whether a key of a map in it is bin, as bytes are packed that were meant as text."""
+    if isinstance(value, dict):
+        return any(isinstance(key, bytes) or _has_bin_keys(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_bin_keys, value))
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The request socket: of the requests it has answered it keeps the replies it may have to repeat, within limits."""
+"""The request socket: whose requests are carried out, how often, and what becomes of replies that are not read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import pytest
 import zmq
 
-from decoderd.service import requests
-from decoderd.service.requests import RequestSocket
-from decoderd.wire import control, envelope
+from decoderd.service.requests import RequestSocket, open_router
+from decoderd.wire import codec, control, envelope
 from tests.service import hostile
+from tests.service.serving import wait_for
 
 
 class Wire:
@@ -24,7 +24,7 @@ class Wire:
     def recv_multipart(self, flags=0, copy=True):
         if not self.into:
             raise zmq.Again
-        return [b"client", *self.into.pop(0)]
+        return [zmq.Frame(frame) for frame in (b"client", *self.into.pop(0))]
 
     def send_multipart(self, frames, flags=0):
         self.sent.append(list(frames[1:]))
@@ -45,36 +45,12 @@ def request(id, op="pause", **fields):
     return envelope.write({"v": 2, "id": id, "op": op, **fields})
 
 
-def test_replies_to_changes_are_repeated_within_bounds(wire):
-    request_socket = RequestSocket(wire)
-    for number in range(3 * requests.REMEMBERED):
-        (received,) = asked(request_socket, wire, request(f"r{number}"))
-        request_socket.done(received, tick=number, changed=True)
-    last = wire.sent[-requests.REMEMBERED :]
-    for number in (3 * requests.REMEMBERED - 1, 2 * requests.REMEMBERED):
-        assert asked(request_socket, wire, request(f"r{number}")) == []
-        assert wire.sent[-1] == last[number - 2 * requests.REMEMBERED]
-    assert len(asked(request_socket, wire, request(f"r{2 * requests.REMEMBERED - 1}"))) == 1  # forgotten
-
-
-@pytest.mark.parametrize("size", [100, 10_000, envelope.MAP_BYTES - 100, 2 * envelope.MAP_BYTES])
-def test_what_is_kept_is_bounded_in_bytes(wire, size):
-    request_socket = RequestSocket(wire)
-    for number in range(1500):
-        (received,) = asked(request_socket, wire, request(f"r{number}"))
-        request_socket.reply(received, {"topics": []}, [bytes(size)])
-        wire.sent.clear()
-    kept = sum(len(frame) for frames in request_socket._replies.values() for frame in frames)
-    assert kept == request_socket._remembered <= requests.REMEMBERED_BYTES
-    assert (kept > 0) == (size < envelope.MAP_BYTES)
-
-
-def test_an_id_that_is_used_twice_counts_once(wire):
+def test_an_observer_changes_nothing_and_takes_no_id(wire):
     request_socket = RequestSocket(wire, lambda frame: "observer")
     for _ in range(10):
-        wire.into.append([zmq.Frame(frame) for frame in request("same")])
-        assert list(request_socket.receive(control.OF_SESSION)) == []
-    assert request_socket._remembered == sum(len(frame) for frame in request_socket._replies["same"])
+        assert asked(request_socket, wire, request("same")) == []
+        assert b"forbidden" in wire.sent[-1][0]
+    assert request_socket._changes.remembered == 0
 
 
 @contextmanager
@@ -114,3 +90,102 @@ def test_frames_are_bounded_together(wire):
     assert len(asked(request_socket, wire, [*request("a"), half, half])) == 1
     assert asked(request_socket, wire, [*request("b"), half, half, b"x"]) == []
     assert b"too_large" in wire.sent[-1][0]
+
+
+@pytest.fixture
+def router():
+    """A bound request socket, and what connects to it: connect(routing id) gives a DEALER."""
+    context, dealers = zmq.Context(), []
+    socket = open_router(context)
+    port = socket.bind_to_random_port("tcp://127.0.0.1")
+
+    def connect(identity=None):
+        dealer = context.socket(zmq.DEALER)
+        dealer.linger = 0
+        if identity is not None:
+            dealer.identity = identity
+        dealer.connect(f"tcp://127.0.0.1:{port}")
+        dealers.append(dealer)
+        return dealer
+
+    yield RequestSocket(socket), connect
+    for one in (*dealers, socket):
+        one.close(linger=0)
+    context.term()
+
+
+def sent(request_socket, dealer, frames):
+    """What the socket hands on of a request that a client sends."""
+    dealer.send_multipart(frames)
+    assert request_socket.socket.poll(5000)
+    return list(request_socket.receive(control.OF_SESSION))
+
+
+def answer(dealer):
+    assert dealer.poll(5000), "no reply"
+    return codec.decode(dealer.recv_multipart()[0])
+
+
+def test_observing_under_an_id_in_use_gets_its_own_reply(router):
+    request_socket, connect = router
+    controller, observer = connect(), connect()
+    (pause,) = sent(request_socket, controller, request("1"))
+    (health,) = sent(request_socket, observer, request("1", "health"))
+    request_socket.reply(health, {"state": "running"})
+    request_socket.done(pause, tick=5, changed=True)
+    assert answer(observer)["state"] == "running"
+    assert answer(controller)["tick"] == 5
+
+
+def test_an_id_that_is_used_for_another_request_is_refused_and_changes_nothing(router):
+    request_socket, connect = router
+    client = connect()
+    (pause,) = sent(request_socket, client, request("1"))
+    for _ in range(2):  # under way, and answered
+        assert sent(request_socket, client, request("1", "stop")) == []
+        error = answer(client)["error"]
+        assert (error["code"], error["field"]) == ("invalid", "id")
+        if pause.change.reply is None:
+            request_socket.done(pause, tick=5, changed=True)
+            assert answer(client)["tick"] == 5
+    assert sent(request_socket, client, request("1")) == []
+    assert answer(client)["tick"] == 5
+
+
+def test_two_clients_that_count_alike_are_both_served(router):
+    request_socket, connect = router
+    first, second = connect(), connect()
+    (one,) = sent(request_socket, first, request("1"))
+    (other,) = sent(request_socket, second, request("1"))
+    request_socket.done(other, tick=2, changed=False)
+    request_socket.done(one, tick=1, changed=True)
+    assert (answer(first)["tick"], answer(second)["tick"]) == (1, 2)
+
+
+def test_a_client_that_connects_again_is_answered_once_more(router):
+    """Its first connection is closed, so an equal request under the same id is the same request."""
+    request_socket, connect = router
+    first, second = connect(), connect()
+    (pause,) = sent(request_socket, first, request("1"))
+    connection = pause.sender.connection
+    first.close()
+    wait_for(lambda: not connection.stands())
+    assert sent(request_socket, second, request("1")) == []
+    request_socket.done(pause, tick=7, changed=True)
+    assert answer(second)["tick"] == 7
+    third = connect()
+    assert len(sent(request_socket, third, request("1", "stop"))) == 1  # a different request is a client of its own
+
+
+def test_the_newer_connection_takes_over_a_fixed_routing_id(router):
+    """The reply to the older one is dropped, not given to the newer."""
+    request_socket, connect = router
+    old = connect(b"task-pc")
+    (asked_by_old,) = sent(request_socket, old, request("old", "health"))
+    new = connect(b"task-pc")
+    (asked_by_new,) = sent(request_socket, new, request("new", "health"))
+    request_socket.reply(asked_by_old, {})
+    request_socket.reply(asked_by_new, {})
+    assert answer(new)["id"] == "new"
+    assert not new.poll(50)
+    assert request_socket.dropped == 1

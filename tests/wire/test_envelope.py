@@ -70,6 +70,22 @@ def test_spoilt_requests(who, data):
     )
 
 
+@pytest.mark.parametrize(
+    "request_with_bin_keys",
+    [
+        {b"v": 2, b"id": b"b-1", b"op": b"health"},
+        {"v": 2, "id": "a", b"op": "health"},
+        {"v": 2, "id": "a", "op": "input", "input": {b"op": "unperturb", b"name": "turn"}},
+        {"v": 2, "id": "a", "op": "input", "input": {"op": "unperturb", b"name": "turn"}},
+    ],
+)
+def test_keys_that_are_bin_are_named(request_with_bin_keys):
+    fault = read([packed(request_with_bin_keys)], "session")
+    assert fault.code == "malformed"
+    assert "bin" in str(fault)
+    assert "str" in str(fault)
+
+
 @pytest.mark.parametrize("field", ["v", "id", "op", "x"])
 @pytest.mark.parametrize("depth", [5, 500, 900, 990, 1000, 1010, 1020, 1023, 1024, 2000, 60_000])
 def test_nesting_of_any_depth(field, depth):

@@ -1,0 +1,113 @@
+"""One accepted connection of a socket, as the operating system sees it: whether it stands, and the bytes it carried.
+
+ZeroMQ says of a frame which descriptor it came by. What passed through that descriptor is known to the kernel only.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket as sockets
+import stat
+import struct
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import zmq
+
+# Places in Linux' struct tcp_info: the state is its first byte, the two counters are 64-bit numbers.
+_TCP_INFO_BYTES, _ACKED, _RECEIVED = 136, 120, 128
+_ESTABLISHED = 1
+
+
+class Connection(NamedTuple):
+    """A connection of this process. A descriptor is used again for others, so its inode is part of the identity."""
+
+    descriptor: int
+    inode: int
+
+    def stands(self) -> bool:
+        """Whether both ends are still connected."""
+        with self._borrowed() as open_socket:
+            if open_socket is None:
+                return False
+            info = _tcp_info(open_socket)
+            return info is None or info[0] == _ESTABLISHED
+
+    def received(self) -> int:
+        """Bytes that were taken from this connection so far; 0 where the kernel does not count them (`ipc`)."""
+        with self._borrowed() as open_socket:
+            info = _tcp_info(open_socket) if open_socket is not None else None
+            if info is None or open_socket is None:
+                return 0
+            return _counter(info, _RECEIVED) - _waiting(open_socket, termios.FIONREAD)
+
+    def taken(self) -> int:
+        """Bytes that the other end has acknowledged so far; 0 where the kernel does not count them (`ipc`)."""
+        with self._borrowed() as open_socket:
+            info = _tcp_info(open_socket) if open_socket is not None else None
+            return _counter(info, _ACKED) if info is not None else 0
+
+    def unacknowledged(self) -> int:
+        """Bytes given to the kernel that the other end has not acknowledged; 0 for a connection that is closed."""
+        with self._borrowed() as open_socket:
+            return _waiting(open_socket, termios.TIOCOUTQ) if open_socket is not None else 0
+
+    def cut(self) -> None:
+        """Shut it down: ZeroMQ then closes it as if the client had."""
+        with self._borrowed() as open_socket:
+            if open_socket is not None:
+                try:
+                    open_socket.shutdown(sockets.SHUT_RDWR)
+                except OSError as error:
+                    if error.errno != errno.ENOTCONN:  # the other end was faster
+                        raise
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[sockets.socket | None]:
+        """The connection as a Python socket, given back without being closed; None if it is closed already."""
+        if at(self.descriptor) != self:
+            yield None
+            return
+        borrowed = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, 0, self.descriptor)
+        try:
+            yield borrowed
+        finally:
+            borrowed.detach()
+
+
+def at(descriptor: int) -> Connection | None:
+    """The connection that a descriptor stands for now; None if it is closed, or is no socket."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return Connection(descriptor, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
+
+
+def of(frame: zmq.Frame) -> Connection | None:
+    """The connection by which a frame came; None for one from within the process."""
+    try:
+        descriptor = frame.get(zmq.SRCFD)
+    except zmq.ZMQError:
+        return None
+    return at(int(descriptor)) if int(descriptor) >= 0 else None
+
+
+def _tcp_info(connected: sockets.socket) -> bytes | None:
+    """The kernel's account of a TCP connection; None for one of another kind, such as a Unix socket."""
+    try:
+        return connected.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+
+
+def _counter(info: bytes, place: int) -> int:
+    return int(struct.unpack_from("=Q", info, place)[0]) if len(info) >= place + 8 else 0
+
+
+def _waiting(connected: sockets.socket, question: int) -> int:
+    return int(struct.unpack("=i", fcntl.ioctl(connected, question, bytes(4)))[0])
