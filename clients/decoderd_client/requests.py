@@ -40,7 +40,7 @@ def request(op: str, fields: Mapping[str, Any]) -> tuple[str, list[bytes]]:
     id = uuid.uuid4().hex
     given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return id, envelope.write({"v": codec.VERSION, "id": id, "op": op, **given})
+        return id, envelope.write_request({"v": codec.VERSION, "id": id, "op": op, **given})
     except (UnicodeEncodeError, OverflowError, TypeError) as error:
         raise ValueError(f"{op}: cannot be sent: {error}") from None
 

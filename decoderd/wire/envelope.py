@@ -14,9 +14,12 @@ from decoderd.wire.requests import NAME
 
 # A map may be this long; arrays travel in frames of their own. That bounds what reading a request can cost.
 MAP_BYTES = 65_536
-# Of one frame, and of all those of a request that follow the map.
-FRAME_BYTES = 16 * 2**20
-FRAMES = 64
+# Of one frame of a request. ZeroMQ takes memory for a frame once it is announced, so this is what an announcement may
+# take; longer arrays travel in several frames.
+FRAME_BYTES = 131_072
+# Of all frames of a request that follow the map.
+BODY_BYTES = 16 * 2**20
+FRAMES = 256
 # Maps and lists in one another, the request's own map among them.
 DEPTH = 32
 BIN_KEYS = "keys of a map are msgpack bin: right are str, as an encoder packs text"
@@ -48,7 +51,7 @@ def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
         )
         raise RequestFault("bad_version", message, "v", id)
     try:
-        return adapter.validate_python(with_arrays(data, frames[1:], ()))
+        return adapter.validate_python(_Body(frames[1:]).with_arrays(data, ()))
     except ValidationError as error:
         if _has_bin_keys(data):
             raise RequestFault("malformed", BIN_KEYS, None, id) from None
@@ -88,8 +91,8 @@ def _map(frames: Sequence[bytes]) -> dict[str, Any]:
         raise RequestFault("too_large", f"the map has {len(frames[0])} bytes, allowed are {MAP_BYTES}")
     if len(frames) - 1 > FRAMES:
         raise RequestFault("too_large", f"{len(frames) - 1} frames follow the map, allowed are {FRAMES}")
-    if (size := sum(map(len, frames[1:]))) > FRAME_BYTES:
-        raise RequestFault("too_large", f"{size} bytes follow the map, allowed are {FRAME_BYTES}")
+    if (size := sum(map(len, frames[1:]))) > BODY_BYTES:
+        raise RequestFault("too_large", f"{size} bytes follow the map, allowed are {BODY_BYTES}")
     try:
         return codec.decode(frames[0])
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
@@ -117,46 +120,84 @@ def _short(value: Any) -> str:
     return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
 
 
-def with_arrays(data: Any, frames: Sequence[bytes], path: tuple[str, ...]) -> Any:
-    """`data`, at `path` in the request, with every {shape, frame} replaced by {shape, data}.
+class _Body:
+    """The frames of a request that follow its map, and how many bytes may still be put together from them.
 
-    Raises RequestFault for a frame that is not there.
+    Frames may belong to several arrays, and a map has room for thousands of arrays.
     """
-    if isinstance(data, dict):
-        if data.keys() == {"shape", "frame"}:
-            place = data["frame"]
-            if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < len(frames):
-                raise RequestFault(
-                    "malformed",
-                    f"frame = {_short(place)}: {len(frames)} frames follow the map, counted from 0",
-                    ".".join((*path, "frame")),
-                )
-            return {"shape": data["shape"], "data": frames[place]}
-        return {key: with_arrays(value, frames, (*path, key)) for key, value in data.items()}
-    if isinstance(data, list):
-        return [with_arrays(value, frames, (*path, str(place))) for place, value in enumerate(data)]
-    return data
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self._frames, self._left = frames, BODY_BYTES
+
+    def with_arrays(self, data: Any, path: tuple[str, ...]) -> Any:
+        """`data`, at `path` in the request, with every {shape, frame} or {shape, frame, frames} replaced by
+        {shape, data}. Raises RequestFault for frames that are not there, or for too many bytes."""
+        if isinstance(data, dict):
+            if data.keys() == {"shape", "frame"}:
+                return {"shape": data["shape"], "data": self._frames[self._place(data, path)]}
+            if data.keys() == {"shape", "frame", "frames"}:
+                return {"shape": data["shape"], "data": self._joined(data, path)}
+            return {key: self.with_arrays(value, (*path, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.with_arrays(value, (*path, str(place))) for place, value in enumerate(data)]
+        return data
+
+    def _place(self, data: dict[str, Any], path: tuple[str, ...]) -> int:
+        return _whole("frame", data["frame"], len(self._frames) - 1, len(self._frames), path)
+
+    def _joined(self, data: dict[str, Any], path: tuple[str, ...]) -> bytes:
+        first = self._place(data, path)
+        number = _whole("frames", data["frames"], len(self._frames) - first, len(self._frames), path)
+        pieces = self._frames[first : first + number]
+        self._left -= sum(map(len, pieces))
+        if self._left < 0:
+            message = f"the arrays that are put together have more than {BODY_BYTES} bytes"
+            raise RequestFault("too_large", message, ".".join((*path, "frames")))
+        return b"".join(pieces)
+
+
+def _whole(name: str, value: Any, most: int, following: int, path: tuple[str, ...]) -> int:
+    """A whole number from 0 to `most`, of a map at `path`. Raises RequestFault."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise RequestFault(
+            "malformed",
+            f"{name} = {_short(value)}: {following} frames follow the map, counted from 0",
+            ".".join((*path, name)),
+        )
+    return value
 
 
 def write(data: Mapping[str, Any]) -> list[bytes]:
-    """The frames of a request or a reply: every {shape, data} in it travels in a frame of its own."""
+    """The frames of a reply: every {shape, data} in it travels in a frame of its own."""
     arrays: list[bytes] = []
-    return [codec.encode(_apart(dict(data), arrays)), *arrays]
+    return [codec.encode(_apart(dict(data), arrays, None)), *arrays]
 
 
-def _apart(value: Any, arrays: list[bytes]) -> Any:
+def write_request(data: Mapping[str, Any]) -> list[bytes]:
+    """The frames of a request: every {shape, data} in it travels in frames of at most FRAME_BYTES."""
+    arrays: list[bytes] = []
+    return [codec.encode(_apart(dict(data), arrays, FRAME_BYTES)), *arrays]
+
+
+def _apart(value: Any, arrays: list[bytes], longest: int | None) -> Any:
     """`value` with every {shape, data} replaced by {shape, frame}, and its data added to `arrays`.
 
+    Data above `longest` bytes are added in pieces, and `frames` says how many.
     No function within `write`: one that calls itself is a cycle, which only the garbage collector would free, and a
     session runs without it.
     """
     if isinstance(value, dict):
         if value.keys() == {"shape", "data"}:
-            arrays.append(value["data"])
-            return {"shape": list(value["shape"]), "frame": len(arrays) - 1}
-        return {key: _apart(inner, arrays) for key, inner in value.items()}
+            first, data = len(arrays), value["data"]
+            place = {"shape": list(value["shape"]), "frame": first}
+            if longest is None or len(data) <= longest:
+                arrays.append(data)
+                return place
+            arrays += [data[begin : begin + longest] for begin in range(0, len(data), longest)]
+            return {**place, "frames": len(arrays) - first}
+        return {key: _apart(inner, arrays, longest) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_apart(inner, arrays) for inner in value]
+        return [_apart(inner, arrays, longest) for inner in value]
     return value
 
 

@@ -22,6 +22,12 @@ def locked_kb():
         return next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
 
 
+def resident_kb():
+    """Memory of this process that is not on the disk or merely reserved (kB)."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
 def process_state():
     """What the operating system and the interpreter report of this process."""
     return {

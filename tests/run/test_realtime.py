@@ -16,7 +16,7 @@ from decoderd.run import realtime
 
 HEAD = """import gc, json, os, subprocess, sys
 from decoderd.run import realtime
-from tests.run.process_state import drop_rights, process_state
+from tests.run.process_state import drop_rights, process_state, resident_kb
 """
 
 
@@ -72,6 +72,29 @@ def test_undone_after_an_error_too():
         """
     )
     assert before == after
+
+
+RESERVED = """
+import numpy as np
+before = resident_kb()
+with realtime.punctual() as report:
+    begun = resident_kb()
+    several = [np.empty(1 << 17, dtype=np.uint8) for _ in range(500)]
+    reserved = resident_kb()
+    for one in several:
+        one[:] = 1
+    written = resident_kb()
+print(json.dumps([report, begun, reserved, written]))
+"""
+
+
+def test_memory_that_is_reserved_and_not_used_takes_none():
+    """So a frame that a client only announces costs nothing."""
+    report, begun, reserved, written = in_child(RESERVED)
+    assert reserved - begun < 8_000
+    assert written - begun > 60_000
+    if os.geteuid() == 0:
+        assert report["memory_locked"] == "yes"
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be dropped by root")

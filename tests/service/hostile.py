@@ -115,11 +115,11 @@ def deep(draw, target):
 
 
 def many_frames(draw, target):
-    return [harmless(draw, target), *[draw.randbytes(draw.randrange(9)) for _ in range(draw.randrange(1, 80))]]
+    return [harmless(draw, target), *[draw.randbytes(draw.randrange(9)) for _ in range(draw.randrange(1, 300))]]
 
 
 def large(draw, target):
-    return [packed(draw, {"op": "describe", "x": "y" * draw.choice([60_000, envelope.MAP_BYTES, 200_000])})]
+    return [packed(draw, {"op": "describe", "x": "y" * draw.choice([60_000, envelope.MAP_BYTES, 130_000])})]
 
 
 def framed(draw, target):

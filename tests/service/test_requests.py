@@ -86,7 +86,7 @@ def test_no_request_leaves_anything_to_the_garbage_collector(wire):
 
 def test_frames_are_bounded_together(wire):
     request_socket = RequestSocket(wire)
-    half = bytes(envelope.FRAME_BYTES // 2)
+    half = bytes(envelope.BODY_BYTES // 2)
     assert len(asked(request_socket, wire, [*request("a"), half, half])) == 1
     assert asked(request_socket, wire, [*request("b"), half, half, b"x"]) == []
     assert b"too_large" in wire.sent[-1][0]

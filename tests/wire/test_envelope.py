@@ -120,3 +120,27 @@ def test_a_protocol_holds_what_a_file_can_hold():
             [packed({"v": 2, "id": "a", "op": "start", "session": "a", "protocol": {"seed": value}})], "supervisor"
         )
         assert (fault.code, fault.field.startswith("protocol.seed")) == ("invalid", True)
+
+
+def decoder(**arrays):
+    return {"v": 2, "id": "a", "op": "input", "input": {"op": "decoder", "arrays": arrays}}
+
+
+@pytest.mark.parametrize("length", [0, 1, envelope.FRAME_BYTES, envelope.FRAME_BYTES + 1, 3 * envelope.FRAME_BYTES + 8])
+def test_long_arrays_travel_in_several_frames(length):
+    first, last = bytes(range(256)) * (length // 256 + 1), b"12345678"
+    arrays = {"A": {"shape": (length,), "data": first[:length]}, "B": {"shape": (1,), "data": last}}
+    frames = envelope.write_request(decoder(**arrays))
+    assert max(map(len, frames)) <= envelope.FRAME_BYTES
+    given = envelope.read(frames, control.OF_SESSION).input.arrays
+    assert {name: (one.shape, one.data) for name, one in given.items()} == {
+        name: (one["shape"], one["data"]) for name, one in arrays.items()
+    }
+
+
+def test_what_is_put_together_of_frames_used_again_is_bounded():
+    number = envelope.BODY_BYTES // envelope.FRAME_BYTES
+    frames = [bytes(envelope.FRAME_BYTES)] * number
+    arrays = {f"A{n}": {"shape": [1], "frame": 0, "frames": number} for n in range(1000)}
+    fault = read([packed(decoder(**arrays)), *frames], "session")
+    assert (fault.code, fault.field) == ("too_large", "input.arrays.A1.frames")

@@ -96,7 +96,8 @@ def test_every_error_code_and_state_is_explained():
 
 def test_limits_are_those_of_the_envelope():
     assert f"at most {envelope.MAP_BYTES:,} bytes" in README
-    assert f"at most {envelope.FRAMES} in a request, {envelope.FRAME_BYTES // 2**20} MiB in all" in README
+    in_all = f"{envelope.BODY_BYTES // 2**20} MiB in all"
+    assert f"at most {envelope.FRAMES} in a request, of {envelope.FRAME_BYTES:,} bytes each and {in_all}" in README
     assert f"at most {envelope.DEPTH} deep in a request" in README
     assert str(LONGEST) == "30"
     assert README.count("at most thirty times as long") == 1

@@ -84,6 +84,9 @@ def with_arrays(value, bodies):
     """What arrays in a request stand for, by numpy."""
     if isinstance(value, dict) and value.keys() == {"shape", "frame"}:
         return {"shape": value["shape"], "data": bodies[value["frame"]]}
+    if isinstance(value, dict) and value.keys() == {"shape", "frame", "frames"}:
+        pieces = bodies[value["frame"] : value["frame"] + value["frames"]]
+        return {"shape": value["shape"], "data": b"".join(pieces)}
     if isinstance(value, dict) and value.get("op") == "decoder":
         value = {**value, "arrays": {name: rows(array) for name, array in value["arrays"].items()}}
     if isinstance(value, dict):

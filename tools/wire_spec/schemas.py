@@ -47,13 +47,17 @@ def _array() -> dict[str, Any]:
     row = {"type": "array", "items": {"type": "number"}}
     framed = {
         "type": "object",
-        "properties": {"shape": {"type": "array", "items": place, "maxItems": 2}, "frame": place},
+        "properties": {
+            "shape": {"type": "array", "items": place, "maxItems": 2},
+            "frame": place,
+            "frames": place,
+        },
         "required": ["shape", "frame"],
         "additionalProperties": False,
     }
     rows = {"type": "array", "items": row}
     return {
-        "description": "In a frame of its own; or as numbers, or rows of numbers.",
+        "description": "In a frame of its own, or in several; or as numbers, or rows of numbers.",
         "anyOf": [framed, row, rows],
     }
 
