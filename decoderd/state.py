@@ -164,6 +164,20 @@ class BinCounts(NamedTuple):
 EMPTY_BIN = BinCounts((), np.zeros((1, 1)))
 
 
+@stored("clipped")
+class Clipped(NamedTuple):
+    """Rates above the limit of the population, taken as the limit: how many, and the first of them."""
+
+    unit_ticks: int  # units that were clipped, summed over ticks
+    tick: int  # of the first; -1 before
+    unit: int
+    expected: float  # spikes in that tick
+    cause: str  # what drove it
+
+
+NEVER_CLIPPED = Clipped(0, -1, -1, 0.0, "")
+
+
 @stored("session")
 class SessionState(NamedTuple):
     """Everything that changes in a session. A checkpoint is this state."""
@@ -184,6 +198,7 @@ class SessionState(NamedTuple):
     log: TrialLog
     sequences: Mapping[str, int]  # next sequence number by topic; not of `tick`, whose number is the tick
     updater: Any = None  # state of the updater; None without one
+    clipped: Clipped = NEVER_CLIPPED
 
 
 def still(batch: int) -> Command:

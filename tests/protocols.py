@@ -38,6 +38,32 @@ def centre_out(**fields: Any) -> dict[str, Any]:
     }
 
 
+def bursting(tick: int, units: list[int], population: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """Plain data of a protocol whose `units` have a hundred thousand times their rates from `tick` on."""
+    perturbations = [
+        {
+            "name": f"burst-{power}",
+            "kind": "gain",
+            "site": "neural",
+            "factor": 10.0,
+            "units": units,
+            "envelope": {"shape": "step", "start": {"tick": tick}},
+        }
+        for power in range(5)
+    ]
+    return centre_out(
+        population={
+            "kind": "tuned",
+            "units": 12,
+            "baseline_hz": [20.0, 25.0],
+            "depth_hz": [0.0, 5.0],
+            **(population or {}),
+        },
+        perturbations=perturbations,
+        **fields,
+    )
+
+
 def outside(**fields: Any) -> dict[str, Any]:
     """Plain data of a protocol whose task and decoder are both outside, 2 s long."""
     return centre_out(

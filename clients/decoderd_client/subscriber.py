@@ -27,7 +27,7 @@ SILENCE_MS = 1000
 AGAIN_S = 0.1
 # What was published is fetched once it is on the disk, which on a busy machine can take seconds.
 PATIENCE_S = 30.0
-ENDS = ("stopped", "done")
+ENDS = ("stopped", "done", "failed")
 
 
 class _Ordering:

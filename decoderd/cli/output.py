@@ -46,6 +46,8 @@ def session_summary(summary: dict[str, Any], as_object: bool, directory: Path | 
     for name in ("days", "trials", "successes", "success_rate", "ticks", "sim_s", "wall_s", "speed", "digest"):
         value = summary[name]
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    if summary["clipped"]:
+        table.add_row("clipped", f"{summary['clipped']} unit-ticks, at the highest rate of the population")
     late = summary["lateness"]
     if late["p50_us"] is not None:
         shown = ", ".join(f"{key[:-3]} {late[key]:.0f} us" for key in ("p50_us", "p99_us", "p999_us", "max_us"))

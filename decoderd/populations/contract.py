@@ -169,6 +169,8 @@ class Population(NamedTuple):
     manual(plan, parameters) -> constants under manual control, and the map (2, N) from counts to an arm's control
     targets(parameters) -> number of targets the population has inputs for. None: any
     signed: whether rates and counts may be negative
+    limit(config, timing) -> Hz above which spikes of a unit cannot be drawn: `spikes` takes higher rates as this one,
+        or raises NumericalError. None: there is no limit
     """
 
     Config: type[ComponentConfig]
@@ -187,3 +189,4 @@ class Population(NamedTuple):
     manual: Callable[[Any, Any], tuple[Any, Array]] | None = None
     targets: Callable[[Any], int] | None = None
     signed: bool = False
+    limit: Callable[[Any, Timing], float | None] | None = None

@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
-from decoderd.config import ComponentConfig, Speed
+from decoderd.config import Speed
 from decoderd.errors import ArrayError
 from decoderd.populations import COUNTS, Population, Spikes, subject
-from decoderd.populations.spikes import poisson
+from decoderd.populations.spikes import PoissonConfig, poisson, rate_limit
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, TimeIndex, Timing
 
 
-class ManifoldConfig(ComponentConfig):
+class ManifoldConfig(PoissonConfig):
     """A population fitted to a recording; `file` is a population .npz of `decoderd fit`."""
 
     kind: Literal["manifold"] = "manifold"
@@ -57,6 +57,7 @@ class Plan(NamedTuple):
     subject: subject.Plan
     reference_speed_m_s: float
     tick_s: Array  # ()
+    clip: bool  # expected spikes that are too many
 
 
 @stored("populations.manifold.state")
@@ -96,8 +97,9 @@ def units(parameters: Parameters) -> int:
 
 
 def plan(config: ManifoldConfig, timing: Timing) -> Plan:
-    """Constants: those of the subject, the reference speed and the tick."""
-    return Plan(subject.plan(config.subject, timing), config.reference_speed_m_s, np.array(timing.tick_s))
+    """Constants: those of the subject, the reference speed, the tick, and whether spikes are clipped."""
+    subject_plan = subject.plan(config.subject, timing)
+    return Plan(subject_plan, config.reference_speed_m_s, np.array(timing.tick_s), config.clip_spikes)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
@@ -150,7 +152,7 @@ def rates(
 
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
+    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"), plan.clip)}
 
 
 def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -158,4 +160,4 @@ def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.rand
     return parameters
 
 
-MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight)
+MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit)

@@ -58,7 +58,8 @@ class State(NamedTuple):
 def plan(config: RefractoryConfig, timing: Timing) -> Plan:
     """Constants of subject and spiking."""
     most = renewal.most_spikes(timing.tick_s, config.refractory_s)
-    return Plan(tuned.plan(config, timing), timing.tick_s, config.refractory_s, config.regularity, most)
+    as_tuned = tuned.Plan(subject.plan(config.subject, timing), np.array(timing.tick_s), clip=False)
+    return Plan(as_tuned, timing.tick_s, config.refractory_s, config.regularity, most)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:

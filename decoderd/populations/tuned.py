@@ -18,7 +18,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import COUNTS, Population, Spikes, subject
-from decoderd.populations.spikes import poisson
+from decoderd.populations.spikes import PoissonConfig, poisson, rate_limit
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, TimeIndex, Timing
@@ -60,7 +60,7 @@ class TuningConfig(ComponentConfig):
         return self
 
 
-class TunedConfig(TuningConfig):
+class TunedConfig(TuningConfig, PoissonConfig):
     """Velocity-tuned units with Poisson spikes."""
 
     kind: Literal["tuned"] = "tuned"
@@ -78,6 +78,7 @@ class Plan(NamedTuple):
 
     subject: subject.Plan
     tick_s: Array  # ()
+    clip: bool  # expected spikes that are too many
 
 
 def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -95,9 +96,9 @@ def units(parameters: Parameters) -> int:
     return parameters.weights.shape[1]
 
 
-def plan(config: TuningConfig, timing: Timing) -> Plan:
-    """Constants: those of the subject, and the tick."""
-    return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s))
+def plan(config: TunedConfig, timing: Timing) -> Plan:
+    """Constants: those of the subject, the tick, and whether spikes are clipped."""
+    return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s), config.clip_spikes)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
@@ -138,7 +139,7 @@ def spikes(
     plan: Plan, parameters: Parameters, state: subject.State, rates: Array, draws: Draws
 ) -> tuple[subject.State, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"))}
+    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"), plan.clip)}
 
 
 def overnight(config: TuningConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -152,4 +153,4 @@ def overnight(config: TuningConfig, parameters: Parameters, generator: np.random
     return Parameters(np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)]))
 
 
-TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, spikes, overnight)
+TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit)

@@ -71,6 +71,7 @@ class Recorder:
         self._name, self._period_ns, self._on_commit = name, period_ns, on_commit
         self._lull_s = min(LULL_OF_PERIOD * period_ns * 1e-9, LULL_S)
         self._next_due = 0
+        self._clipped = state.clipped.unit_ticks  # as of the last `health` message
         self._observed = {topic: store.next_number(topic) for topic in OBSERVED}
         self._digest = hashlib.sha256()
         for chunk in store.chunks("tick"):
@@ -144,7 +145,11 @@ class Recorder:
             self._hand_over(state)
 
     def close(self, state: SessionState) -> None:
-        """Commit everything and wait until it is on the disk. Raises StoreError if that failed."""
+        """Commit everything and wait until it is on the disk. Raises StoreError if that failed.
+
+        `state` is that after the last whole tick: inputs of one that could not be computed were not consumed.
+        """
+        self._journal = [row for row in self._journal if row[0] < state.tick]
         self.flush(state)
         self._queue.put(None)
         self._thread.join()
@@ -207,10 +212,16 @@ class Recorder:
             late_ns, busy_ns = (np.frombuffer(part, dtype=np.int64) for part in batch.timing[1:])
             late, busy = _spread(late_ns), _spread(busy_ns)
             missed = int(np.count_nonzero(late_ns + busy_ns > self._period_ns))
-        tick = max(batch.state.tick - 1, 0)
+        tick, clipped = max(batch.state.tick - 1, 0), batch.state.clipped.unit_ticks
         fields = Health.build(
-            ticks=ticks, wall_s=batch.since_last_s, lateness_us=late, duration_us=busy, missed_deadlines=missed
+            ticks=ticks,
+            wall_s=batch.since_last_s,
+            lateness_us=late,
+            duration_us=busy,
+            missed_deadlines=missed,
+            clipped=clipped - self._clipped,
         )
+        self._clipped = clipped
         number, body = self._observe(Health.topic, fields, tick)
         batch.buffers[Health.topic] = (number, tick, tick, [body])
         return body

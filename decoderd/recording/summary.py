@@ -26,6 +26,7 @@ def summarise(
         "success_rate": progress.successes / progress.trials if progress.trials else None,
         "ticks": state.tick,
         "digest": digest,
+        "clipped": state.clipped.unit_ticks,
         "sim_s": sim_s,
         "wall_s": wall_s,
         "speed": sim_s / wall_s if wall_s > 0 else None,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Clock, RealTime, Unpaced
-from decoderd.errors import ProtocolError
+from decoderd.errors import NumericalError, ProtocolError
 from decoderd.recording import summary
 from decoderd.recording.recorder import Recorder
 from decoderd.recording.session_file import versions
@@ -57,6 +57,7 @@ class LiveRun(NamedTuple):
     clock: Clock
     source: loop.Source
     on_loop_end: Callable[[SessionState], None]  # what the loop did last is not stored yet
+    on_failure: Callable[[str], None]  # the session cannot go on, for the reason given; as above
     on_stored: Callable[[], None]
 
 
@@ -87,12 +88,17 @@ def drive(
     source by its own. `interrupt` is one that handles signals already; those it has received count.
 
     Raises StoreError when the session can no longer be recorded: what was committed is intact and can be resumed.
+    Raises NumericalError, with all ticks before stored, where a tick cannot be computed.
     """
     clock = clock_for(speed, session.timing.tick_s)
     conditions = realtime.punctual if clock.paced else realtime.steady
     stop = interrupt if interrupt is not None else Interrupt()
 
+    reached, live = state, None
+
     def ended(state: SessionState) -> bool:
+        nonlocal reached
+        reached = state
         if on_progress is not None:
             on_progress(state)
         return stop.asked
@@ -110,11 +116,21 @@ def drive(
                 else:
                     state = loop.run(session, state, live.clock, live.sink, live.source, ended)
                     live.on_loop_end(state)
+            except NumericalError as error:
+                if live is not None:
+                    live.on_failure(str(error))
+                _store_all(recorder, reached, live)
+                raise
             except BaseException:
                 recorder.abandon()
                 raise
-        recorder.close(state)
-        if live is not None:
-            live.on_stored()
+        _store_all(recorder, state, live)
     found = summary.summarise(session, state, recorder.digest(), summary.wall_s(store), summary.lateness(store))
     return {**found, "incarnation": incarnation, "conditions": report}
+
+
+def _store_all(recorder: Recorder, state: SessionState, live: LiveRun | None) -> None:
+    """Commit everything up to `state`, and have a service reply to the requests that waited for it."""
+    recorder.close(state)
+    if live is not None:
+        live.on_stored()

@@ -59,6 +59,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "cursor": session.effector.cursor(session.effector_plan, state.effector)[0].tolist(),
         "perturbations": [_perturbation(p) for p in state.perturbations],
         "decoder": _decoder(session, state.parameters.decoder),
+        "clipped": state.clipped._asdict() if state.clipped.unit_ticks else None,
         "participants": {} if lockstep is None else _participants(lockstep),
         "next": {topic: next_number(topic, state, store) for topic in (*codec.TOPICS, *codec.OBSERVED)},
         "committed": shared.committed,

@@ -82,11 +82,16 @@ class LiveSession(AbstractContextManager["LiveSession"]):
                 shared.advance("stop")
                 messages.send("stopped", self._run.control)
 
+        def on_failure(why: str) -> None:
+            shared.advance("fail")
+            messages.send("failed", why)
+
         return LiveRun(
             PublishingSink(self._outlet, recorder, shared, inputs, lockstep, watchdog),
             WaitingClock(clock, shared, messages, self._outlet, watchdog, lockstep, in_loop),
             inputs,
             on_loop_end,
+            on_failure,
             self._on_stored,
         )
 

@@ -25,6 +25,9 @@ from decoderd.tasks import Task
 from decoderd.tasks.trial import CENTRE_POINT
 from decoderd.updaters import Updater, criterion
 
+# For populations without a limit. Its square is still a number.
+HIGHEST_HZ = 1e150
+
 
 class Updates(NamedTuple):
     """The updater of a session, with its constants and its criterion."""
@@ -52,6 +55,7 @@ class Session(NamedTuple):
     population: Population
     population_plan: Any
     population_streams: Mapping[str, Stream]
+    limit_hz: float  # above which spikes of a unit cannot be drawn
     decoder: Decoder
     channel: str  # the channel of the population that the decoder reads
     rule: LearningRule | None  # of plasticity; None: the population does not learn
@@ -101,6 +105,7 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
         decoder,
         getattr(protocol.task, "targets", 0),
     )
+    limit_hz = None if population.limit is None else population.limit(protocol.population, timing)
     return Session(
         protocol=protocol,
         name=protocol.session if name is None else name,
@@ -117,6 +122,7 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
         population_streams=open_streams(
             seeds, "population", population.streams(population_plan, parameters.population)
         ),
+        limit_hz=HIGHEST_HZ if limit_hz is None else limit_hz,
         decoder=decoder,
         channel=channel,
         rule=rule,

@@ -85,6 +85,7 @@ def _end_day(session: Session, state: SessionState, messages: Messages) -> Sessi
         readout=state.readout,
         sequences=state.sequences,
         updater=updating.start_day(state.updater),
+        clipped=state.clipped,
     )
 
 

@@ -22,13 +22,14 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.decoders import AffineStep
-from decoderd.errors import Refused
+from decoderd.errors import NumericalError, Refused
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
-from decoderd.populations import Spikes
+from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.schedule import block_over
-from decoderd.session import days, learning, perturbing, trials, updating
+from decoderd.session import clipping, days, learning, perturbing, trials, updating
 from decoderd.session.assembly import Session
+from decoderd.session.clipping import Drive
 from decoderd.session.inputs import consume
 from decoderd.session.learning import TickTrace
 from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, tick_message
@@ -36,6 +37,7 @@ from decoderd.state import (
     EMPTY_BIN,
     POSITION,
     BinCounts,
+    Clipped,
     Command,
     Cue,
     Parameters,
@@ -81,7 +83,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
 
     seen, of_feedback = passed("feedback", active, cursor, context)
-    population, rates, intent, counts, of_rates = fire(session, state, parameters, cue, seen, time, active)
+    population, rates, intent, counts, of_rates, clipped = fire(session, state, parameters, cue, seen, time, active)
     readout, decoder, command, bin, read, affine = decode(
         session, state, parameters, rule, counts, decoder, command, cursor, active, messages
     )
@@ -95,7 +97,6 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
         trial = trial._replace(trace=(*trial.trace, tick))
     if (outcome := task_outcome(session, task, moved, time)) is not None:
         trial = trials.follow(rule, trial, cue, trials.ended_with(outcome), active, time.tick, messages)
-
     following = SessionState(
         tick=state.tick + 1,
         progress=trial.progress,
@@ -113,6 +114,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
         log=trial.log,
         sequences=state.sequences,
         updater=state.updater,
+        clipped=clipped,
     )
     if read is not None and session.updates is not None:
         observed = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
@@ -156,21 +158,28 @@ def fire(
     seen: Array,
     time: TimeIndex,
     active: tuple[ActivePerturbation, ...],
-) -> tuple[Any, Array, Array, Spikes, dict[str, Any]]:
+) -> tuple[Any, Array, Array, Spikes, dict[str, Any], Clipped]:
     """The population computes rates, and counts from the perturbed rates. Counts of lost units are zero.
 
-    Returns its state, rates (1, N) in Hz before perturbation, the intent (1, 2) in m/s, counts {channel: (1, N)}, and
-    the memories of the perturbations of rates.
+    Returns its state, rates (1, N) in Hz before perturbation, the intent (1, 2) in m/s, counts {channel: (1, N)}, the
+    memories of the perturbations of rates, and the rates clipped so far. Raises NumericalError for rates that are not
+    finite, and for those above the limit of a population that does not clip.
     """
     plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
         plan, parameters.population, state.population, cue, seen, time, draws
     )
     perturbed, memories = passed("neural", active, rates, time)
-    population, counts = session.population.spikes(plan, parameters.population, population, perturbed, draws)
+    try:
+        population, counts = session.population.spikes(plan, parameters.population, population, perturbed, draws)
+    except NumericalError as error:
+        raise clipping.explained(error, Drive(time, rates, perturbed, intent, seen, active)) from error
+    clipped = state.clipped
+    if counts[COUNTS].itemsize > 1 or clipped.unit_ticks:  # counts of one byte are below any limit
+        clipped = clipping.count(session, clipped, Drive(time, rates, perturbed, intent, seen, active))
     if parameters.lost is not None:
         counts = {channel: silenced(array, parameters.lost) for channel, array in counts.items()}
-    return population, rates, intent, counts, memories
+    return population, rates, intent, counts, memories, clipped
 
 
 def silenced(counts: Array, units: Any) -> Array:
@@ -195,7 +204,8 @@ def decode(
     """Collect counts; at the end of a bin the perturbed decoder computes a command from those that it reads.
 
     Returns its parameters as perturbed, its state, the command, the counts of the current bin and, at the end of a bin,
-    the counts (1, N) that were read, and the step as an affine map where plasticity needs it.
+    the counts (1, N) that were read, and the step as an affine map where plasticity needs it. Raises NumericalError,
+    naming the tick, where the decoder cannot step.
     """
     bin = BinCounts((*state.bin.ticks, counts), state.bin.total + counts[session.channel])
     if len(bin.ticks) < session.timing.bin_ticks:
@@ -204,5 +214,8 @@ def decode(
     messages += counts_messages(session.population.channels, bin.ticks)
     affine = None if rule is None else learning.affine_step(rule, parameters, readout.parameters, decoder)
     read = bin.total if parameters.readouts is None else bin.total[:, parameters.readouts]
-    decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
+    try:
+        decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
+    except NumericalError as error:
+        raise NumericalError(f"decoder: tick {state.tick} (day {state.progress.day}): {error}", "decoder") from error
     return readout, decoder, command, EMPTY_BIN, read, affine

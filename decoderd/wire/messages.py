@@ -18,7 +18,7 @@ Natural = Annotated[int, Field(ge=1)]
 PerturbationEvent = Literal["added", "on", "off", "removed"]
 DecoderEvent = Literal["installed", "kept", "stopped", "restarted"]
 DayEvent = Literal["block", "end"]
-ProcessEvent = Literal["began", "resumed", "paused", "continued", "waiting", "dropped", "stopped", "done"]
+ProcessEvent = Literal["began", "resumed", "paused", "continued", "waiting", "dropped", "stopped", "done", "failed"]
 Spread = tuple[float, float, float]  # median, 99th percentile, maximum
 
 
@@ -183,10 +183,14 @@ class Health(Message):
         ),
     ]
     missed_deadlines: Annotated[Whole, Field(alias="m", description="ticks that had not ended when the next was due")]
+    clipped: Annotated[
+        Whole,
+        Field(alias="c", description="units whose rate was taken as the highest that can be drawn, summed over ticks"),
+    ]
 
 
 class Session(Message):
-    """The process began, resumed, paused, went on or ended. Another run of the session has other messages."""
+    """The process began, resumed, paused, went on, ended or failed. Another run of the session has other messages."""
 
     topic: ClassVar[Literal["session"]] = "session"
 
@@ -200,7 +204,8 @@ class Session(Message):
         str,
         Field(
             alias="w",
-            description="the participants that it waits for or goes on without; otherwise the endpoint of control",
+            description="the participants that it waits for or goes on without; why it failed; otherwise the endpoint "
+            "of control",
         ),
     ]
 

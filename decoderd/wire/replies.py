@@ -118,6 +118,16 @@ class ArrayFrame(BaseModel):
     frame: Annotated[Whole, Field(description="its place among the frames after the map, from 0")]
 
 
+class ClippedRates(BaseModel):
+    """Rates that were too high to draw spikes from and were taken as the highest, and what drove the first."""
+
+    unit_ticks: Annotated[Whole, Field(description="how many: units, summed over ticks")]
+    tick: Annotated[Whole, Field(description="of the first")]
+    unit: Annotated[Whole, Field(description="of the first")]
+    expected: Annotated[float, Field(description="spikes of that unit in that tick, had it not been clipped")]
+    cause: Annotated[str, Field(description="for the user: what drove the first")]
+
+
 class Description(Reply):
     """A session and where it stands. `next` holds each topic's next sequence number."""
 
@@ -149,6 +159,7 @@ class Description(Reply):
     cursor: Annotated[tuple[float, float, float, float], Field(description="x y (m), vx vy (m/s)")]
     perturbations: Annotated[list[PerturbationState], Field(description="those added so far and not removed")]
     decoder: Annotated[dict[str, Any], Field(description="its `kind`, and the shapes of its `arrays` by name")]
+    clipped: Annotated[ClippedRates | None, Field(description="nil if no rate was too high so far")] = None
     participants: Annotated[dict[str, Any], Field(description="in lockstep, by name: `unit`, `until`, `taking_part`")]
     next: Annotated[dict[TopicName, Whole], Field(description="see above")]
     committed: Committed

@@ -42,7 +42,13 @@ def tick(cursor, goal):
 def health(ticks, lateness_us, missed):
     """A message about a quarter of a second."""
     return message(
-        Health, ticks=ticks, wall_s=0.25, lateness_us=lateness_us, duration_us=lateness_us, missed_deadlines=missed
+        Health,
+        ticks=ticks,
+        wall_s=0.25,
+        lateness_us=lateness_us,
+        duration_us=lateness_us,
+        missed_deadlines=missed,
+        clipped=0,
     )
 
 

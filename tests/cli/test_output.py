@@ -27,6 +27,7 @@ INTERRUPTED = {
     "wall_s": 0.5,
     "speed": 7.4,
     "digest": "0" * 64,
+    "clipped": 0,
     "lateness": {"p50_us": None},
     "done": False,
 }

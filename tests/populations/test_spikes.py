@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from decoderd.errors import NumericalError
 from decoderd.populations.spikes import poisson
 
 
@@ -68,3 +69,13 @@ def test_arguments_are_not_written_to():
     poisson(expected, uniform)
     np.testing.assert_array_equal(expected, np.full(5, 2.0))
     np.testing.assert_array_equal(uniform, np.linspace(0, 0.9, 5))
+
+
+def test_expected_counts_that_are_too_many_are_clipped_or_refused_by_the_name_of_their_unit():
+    uniform = np.random.default_rng(6).random((20, 5))
+    expected = np.tile([1.0, 300.0, 699.0, 5e4, 1e300], (20, 1))
+    clipped = poisson(expected, uniform, clip=True)
+    np.testing.assert_array_equal(clipped[:, :3], poisson(expected[:, :3], uniform[:, :3]))
+    np.testing.assert_array_equal(clipped[:, 3:], stats.poisson.ppf(uniform[:, 3:], 700))
+    with pytest.raises(NumericalError, match=r"unit 3 has 5e\+04 expected spikes in a tick, of at most 700"):
+        poisson(expected[:, :4], uniform[:, :4])

@@ -11,12 +11,13 @@ import pytest
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import RealTime, Unpaced
-from decoderd.errors import ProtocolError
+from decoderd.errors import NumericalError, ProtocolError
 from decoderd.recording import recorder, session_file, summary
 from decoderd.recording.store import open_store
 from decoderd.run.runner import clock_for, drive
+from decoderd.run.scripted_inputs import ScriptedInputs
 from tests import protocols, running
-from tests.protocols import centre_out, lasting
+from tests.protocols import bursting, centre_out, lasting
 
 
 def test_speeds():
@@ -78,6 +79,23 @@ def test_an_error_in_the_loop_keeps_what_was_committed(tmp_path, monkeypatch):
         drive(store, encoder, session, state, "max", on_progress=burst)
     with open_store(tmp_path) as store:
         assert store.checkpoint()[0] == 100
+
+
+def test_a_tick_that_cannot_be_computed_keeps_all_ticks_before_and_no_input_of_its_own(tmp_path):
+    data = bursting(137, [3], {"clip_spikes": False})
+    session, state = protocols.begun(data)
+    store, encoder = session_file.begin(tmp_path, session, state)
+    given = {20: protocols.UNPERTURB | {"name": "burst-0"}, 137: protocols.perturb("gain", "cursor", factor=2.0)}
+    source = ScriptedInputs({tick: protocols.given(one) for tick, one in given.items()})
+    with store, pytest.raises(NumericalError, match=r"tick 137 \(day 1\): unit 3"):
+        drive(store, encoder, session, state, "max", source)
+    with open_store(tmp_path, writing=True) as store:
+        assert store.checkpoint()[0] == 137
+        assert store.next_number("tick") == 137
+        assert [tick for tick, _ in store.journal()] == [20]
+        session, state = session_file.restore(store)
+        with pytest.raises(NumericalError, match=r"tick 137 \(day 1\): unit 3"):
+            drive(store, Encoder(), session, state, "max")
 
 
 # --- the summary

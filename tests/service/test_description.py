@@ -9,7 +9,7 @@ from decoderd.recording import session_file
 from decoderd.service.description import RunInfo, describe, next_number
 from decoderd.service.lockstep import Lockstep
 from decoderd.wire import control
-from tests.protocols import begun, centre_out, turned
+from tests.protocols import begun, bursting, centre_out, turned
 from tests.service.in_memory import shared_state
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -56,3 +56,17 @@ def test_numbers_of_published_topics_are_the_states_and_others_the_files(tmp_pat
         assert next_number("tick", state, store) == 60
         assert next_number("counts", state, store) == state.sequences["counts"] > 0
         assert next_number("session", state, store) == 0
+
+
+def test_clipped_rates_are_described_with_what_drove_the_first(tmp_path):
+    session, state = begun(bursting(7, [3, 5]))
+    store, _ = session_file.begin(tmp_path, session, state)
+    info = RunInfo(session, store, 1, 0, "max", "tcp://h:1", "tcp://h:2", protocols.dump(session.protocol))
+    with store:
+        for ticks, expected in ((5, None), (10, (6, 7, 3))):
+            with shared_state(turned(session, state, ticks=ticks).states[-1], "prepared") as shared:
+                found = describe(info, shared, None, store)
+            clipped = control.Description.model_validate({"id": "1", "ok": True, **found}).clipped
+            assert (clipped and (clipped.unit_ticks, clipped.tick, clipped.unit)) == expected
+    assert clipped is not None
+    assert "burst-0" in clipped.cause

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
+from decoderd.errors import NumericalError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.store import open_store
@@ -19,7 +20,7 @@ from decoderd.service.live_session import LiveSession
 from decoderd.service.requests import RequestSocket, open_router
 from decoderd.service.systemd import Watchdog
 from decoderd.wire import codec, control, envelope
-from tests.protocols import begun, centre_out, lasting
+from tests.protocols import begun, bursting, centre_out, lasting
 from tests.running import record
 
 DATA = centre_out(schedule={"days": 2, "blocks": [{"name": "only", "trials": 2}]})
@@ -37,12 +38,12 @@ def sockets():
     context.destroy(linger=0)
 
 
-def served(directory, data, router, on_progress=None):
-    """Run a session with its service in memory: (summary, outlet, requests, service)."""
+def served(directory, data, router, on_progress=None, outlet=None):
+    """Run a session with its service in memory: (summary, outlet, requests)."""
     session, state = begun(data)
     store, encoder = session_file.begin(directory, session, state)
     run_info = RunInfo(session, store, 1, state.tick, "max", *ENDPOINTS, protocols.dump(session.protocol))
-    outlet, requests, interrupt = MemoryOutlet(), RequestSocket(router), Interrupt()
+    outlet, requests, interrupt = outlet or MemoryOutlet(), RequestSocket(router), Interrupt()
     with store, LiveSession(run_info, state, outlet, requests, None, interrupt, Watchdog()) as live:
         summary = drive(store, encoder, session, state, "max", None, on_progress, live, interrupt)
         live.linger(0.05)
@@ -77,6 +78,25 @@ def test_a_stop_is_answered_once_everything_is_stored(tmp_path, sockets):
     assert codec.decode([body for name, body in outlet.sent if name == "session"][-1])["x"] == "stopped"
     with open_store(tmp_path) as store:
         assert store.next_number("tick") == summary["ticks"]
+
+
+def test_a_session_that_cannot_go_on_says_why_to_its_subscribers(tmp_path, sockets):
+    outlet = MemoryOutlet()
+    with pytest.raises(NumericalError) as caught:
+        served(tmp_path, bursting(137, [3], {"clip_spikes": False}), sockets.router, outlet=outlet)
+    happened = [codec.decode(body) for name, body in outlet.sent if name == "session"]
+    assert [payload["x"] for payload in happened] == ["began", "failed"]
+    assert happened[-1]["w"] == str(caught.value)
+    assert "tick 137 (day 1): unit 3" in happened[-1]["w"]
+    with open_store(tmp_path) as store:
+        assert b"".join(chunk.data for chunk in store.chunks("session")).endswith(codec.encode(happened[-1]))
+
+
+def test_health_says_how_much_was_clipped(tmp_path, sockets):
+    data = bursting(137, [3, 5], schedule={"blocks": [{"duration_s": 2.0}]})
+    summary, outlet, _ = served(tmp_path, data, sockets.router)
+    health = [codec.decode(body)["c"] for name, body in outlet.sent if name == "health"]
+    assert sum(health) == summary["clipped"] == 2 * (200 - 137)
 
 
 def test_an_error_in_the_loop_ends_the_thread_of_control(tmp_path, sockets):

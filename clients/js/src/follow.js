@@ -49,7 +49,7 @@ export async function* follow(control, topics, { fromStart = false } = {}) {
     const { topic } = message;
     if (topic === "session") {
       incarnation = Math.max(incarnation, message.run);
-      over = ["stopped", "done"].includes(message.event) && message.run === incarnation;
+      over = ["stopped", "done", "failed"].includes(message.event) && message.run === incarnation;
     }
     if (wanted.has(topic)) yield message;
   }

@@ -68,6 +68,7 @@ const OWN = {
     l: ["lateness_us", times],
     u: ["duration_us", times],
     m: ["missed_deadlines", count],
+    c: ["clipped", count],
   },
   session: { x: ["event", text], i: ["run", count], f: ["first_tick", count], w: ["detail", text] },
 };

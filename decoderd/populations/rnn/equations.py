@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     hz: Array  # () Hz per rate
     tick_s: Array  # ()
     poisson: bool
+    clip: bool  # expected spikes that are too many
 
 
 @stored("populations.rnn.state")
@@ -136,4 +137,4 @@ def rates(
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """Counts (B, N) of one tick: expected counts, or Poisson counts where the configuration says so."""
     expected = rates * plan.tick_s
-    return state, {COUNTS: poisson(expected, draws.row("spikes")) if plan.poisson else expected}
+    return state, {COUNTS: poisson(expected, draws.row("spikes"), plan.clip) if plan.poisson else expected}

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.arrays import Array, check_array, require_arrays
-from decoderd.config import ComponentConfig, Config, Metres, Seconds, SecondsOrZero, Units, ticks
+from decoderd.config import Config, Metres, Seconds, SecondsOrZero, Units, ticks
 from decoderd.populations import Plastic, Population
 from decoderd.populations.rnn.equations import Parameters, Plan, State, init, rates, spikes, units
 from decoderd.populations.rnn.rollout import BatchRollout
@@ -38,6 +38,7 @@ from decoderd.populations.rnn.trace import (
     parameter_gradient,
     trace,
 )
+from decoderd.populations.spikes import PoissonConfig, rate_limit
 from decoderd.rng import Spec
 from decoderd.state import Timing
 
@@ -80,7 +81,7 @@ def _normal(sd: float) -> Law:
     return Law(normal=(0.0, sd))
 
 
-class RnnConfig(ComponentConfig):
+class RnnConfig(PoissonConfig):
     """A recurrent rate network: read from `file` (.npz of an individual), or else drawn.
 
     `pretraining` of the protocol trains it before the session. Defaults are those of the published model.
@@ -150,6 +151,7 @@ def plan(config: RnnConfig, timing: Timing) -> Plan:
         np.array(config.hz_per_rate),
         np.array(timing.tick_s),
         config.poisson,
+        config.clip_spikes,
     )
 
 
@@ -163,6 +165,11 @@ def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
 def overnight(config: RnnConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
     """The same parameters: learning is kept from day to day."""
     return parameters
+
+
+def limit(config: RnnConfig, timing: Timing) -> float | None:
+    """The limit of Poisson spikes; expected counts have none."""
+    return rate_limit(config, timing) if config.poisson else None
 
 
 def lag(plan: Plan) -> int:
@@ -198,4 +205,5 @@ RNN = Population(
     ),
     lag=lag,
     manual=manual,
+    limit=limit,
 )

@@ -62,7 +62,7 @@ class BatchRollout:
         v += r
         np.maximum(v, self._no_rates, out=r)
         expected = r * self._per_rate
-        return {COUNTS: poisson(expected, self._tables["spikes"][t]) if plan.poisson else expected}
+        return {COUNTS: poisson(expected, self._tables["spikes"][t], plan.clip) if plan.poisson else expected}
 
     def _drive(self, first: int, cursors: Array) -> None:
         """Compute input, bias and noise of the units from tick `first` on, for the ticks whose input is known."""
