@@ -17,6 +17,7 @@ from decoderd.errors import ProtocolError
 
 if TYPE_CHECKING:
     from decoderd.protocol.protocol import Protocol
+    from decoderd.recording.store import Store
     from decoderd.run.runner import Begun
     from decoderd.run.scripted_inputs import ScriptedInputs
     from decoderd.run.signals import Interrupt
@@ -137,6 +138,7 @@ def resume(
 
     kept = store.open_store(directory, writing=True)
     with kept:
+        _warn_of_missing_commits(kept)
         for what, (then, now) in session_file.differences(kept).items():
             output.note(f"warning: the session began with {what} {then}, this is {now}: results may differ in bits")
         session, state = session_file.restore(kept)
@@ -174,6 +176,7 @@ def replay(
     from decoderd.run import realtime
 
     with store.open_store(directory) as kept, realtime.repeatable():
+        _warn_of_missing_commits(kept)
         last, _ = kept.checkpoint()
         with output.progress_bar("replaying", last) as advance:
             verdict = compare(kept, advance)
@@ -205,6 +208,11 @@ def _serve(
 
     serve_options = session_process.ServeOptions(*offer)
     return session_process.run(directory, serve_options, speed, granting, begin, on_bound, output.session_bar)
+
+
+def _warn_of_missing_commits(kept: Store) -> None:
+    if kept.cut is not None:
+        output.note(f"warning: {kept.cut}", style="yellow")
 
 
 def _last_speed(store: Any, directory: Path) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from decoderd.errors import StoreError
-from decoderd.recording.schema import APPLICATION_ID, FORMAT
+from decoderd.recording.schema import APPLICATION_ID, FORMAT, STATEMENTS
 
 FILE = "session.sqlite"
 LOCK = "session.lock"
+# By which SQLite lets the index of its write-ahead log grow.
+LOG_INDEX_BYTES = 32_768
 
 
 @contextmanager
@@ -22,20 +26,45 @@ def plain_errors(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        reason = str(error)
-        if "full" in reason or ("disk I/O" in reason and doing in ("writing", "creating")):
-            reason = f"no room left to write ({error}); what was committed before is intact"
-        elif any(word in reason for word in ("malformed", "not a database", "decode")):
-            reason = f"the file is corrupt ({error})"
-        elif "locked" in reason:
-            reason = f"another process is using it ({error})"
-        elif "readonly" in reason or "unable to open" in reason:
-            reason = f"no permission to open or write it ({error})"
-        raise StoreError(f"{path}: {doing}: {reason}") from None
+        raise StoreError(f"{path}: {doing}: {_reason(path, error)}") from None
+
+
+def _reason(path: Path, error: sqlite3.Error) -> str:
+    """What an error of SQLite means to a user, by its code: its texts do not tell a failed disk from a full one."""
+    code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
+    kind = code.partition("_")[0]
+    if kind == "FULL" or (kind == "IOERR" and _at_limit(path)):
+        return f"no room left to write ({error}); what was committed before is intact"
+    if kind == "IOERR":
+        return f"the disk or its file system failed ({error}, {code}); what was committed before is intact"
+    if kind in ("CORRUPT", "NOTADB"):
+        return f"the file is corrupt ({error})"
+    if kind in ("BUSY", "LOCKED"):
+        return f"another process is using it ({error})"
+    if kind == "CANTOPEN" and _no_descriptors():
+        return f"this process has no file descriptors left ({error}); raise the limit, ulimit -n"
+    if kind in ("READONLY", "CANTOPEN", "PERM", "AUTH"):
+        return f"no permission to open or write it ({error})"
+    return str(error)
+
+
+def _at_limit(path: Path) -> bool:
+    """Whether a file of the session is about as large as this process may make one; to SQLite, writing fails then."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sizes = (found.stat().st_size for found in path.parent.glob(f"{path.name}*"))
+    return limit != resource.RLIM_INFINITY and any(size + LOG_INDEX_BYTES > limit for size in sizes)
+
+
+def _no_descriptors() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 def check_format(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise StoreError unless this is a whole session file of the format that this version reads."""
+    """Raise StoreError unless this is a session file of the format that this version reads, with all its tables."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         if not _tables(connection):
             raise StoreError(f"{path}: is empty: the process was ended before the session began; run it again")
@@ -46,6 +75,13 @@ def check_format(path: Path, connection: sqlite3.Connection) -> None:
             f"{path}: has format {version}, and this decoderd reads format {FORMAT}: open it with the decoderd that "
             f"wrote it, or run its protocol again"
         )
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")}
+    if not found.issuperset(STATEMENTS):
+        raise StoreError(f"{path}: the file is corrupt (its tables are not those of a session)")
+
+
+def check_pages(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise StoreError unless SQLite finds its pages and trees in order."""
     fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if fault != "ok":
         raise StoreError(f"{path}: the file is corrupt ({fault})")
@@ -65,20 +101,37 @@ def has_tables(path: Path) -> bool:
             connection.close()
 
 
+def _lenient(text: bytes) -> str:
+    """Text as SQLite has it. Damaged text is no error here: it does not match the hash of its row."""
+    return text.decode(errors="replace")
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that writes; every commit is on the disk when it returns."""
     connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    connection.text_factory = _lenient
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def has_log(path: Path) -> bool:
+    """Whether a write-ahead log with something in it is beside the file."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
     """A connection that only reads; works on a read-only medium, too."""
     # On a read-only medium SQLite cannot make its files for locking: it opens the file only as one that never changes.
     unwritable = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.absolute().as_uri()}?{'immutable=1' if unwritable else 'mode=rw'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=5, check_same_thread=False)
+    # The log of a killed process stays as it is: with mode=rw the last reader would move it into the file and delete
+    # it. Without a log mode=ro would leave an empty one behind.
+    mode = "immutable=1" if unwritable else "mode=ro" if has_log(path) else "mode=rw"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=5, check_same_thread=False)
+    connection.text_factory = _lenient
     connection.execute("PRAGMA query_only = ON")
     return connection
 

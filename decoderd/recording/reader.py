@@ -7,6 +7,7 @@ with open_session("runs/one") as recorded:
 from __future__ import annotations
 
 import json
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,5 +149,11 @@ class RecordedSession(Recorded):
 
 
 def open_session(directory: str | Path) -> RecordedSession:
-    """Open the session stored in `directory`, which may be running. Raises StoreError."""
-    return RecordedSession(open_store(Path(directory)))
+    """Open the session stored in `directory`, which may be running. Raises StoreError.
+
+    Warns of a session whose last commits are missing, such as a copy without its write-ahead log.
+    """
+    store = open_store(Path(directory))
+    if store.cut is not None:
+        warnings.warn(store.cut, stacklevel=2)
+    return RecordedSession(store)

@@ -7,13 +7,13 @@ the disk at every commit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,10 @@ import numpy as np
 
 from decoderd.checkpoint import Encoded
 from decoderd.errors import StoreError
-from decoderd.recording import database, schema
+from decoderd.recording import database, extent, rows, schema
+from decoderd.recording.extent import Extent
+
+INCARNATION = ("number", "from_tick", "speed", "conditions", "versions", "wall_s", "period_ns")
 
 
 class MessageRun(NamedTuple):
@@ -50,13 +53,23 @@ class Chunk(NamedTuple):
 
 
 class Store:
-    """An open session file. Use `create` or `open_store`; one writer at a time holds the directory's lock."""
+    """An open session file. Use `create` or `open_store`; one writer at a time holds the directory's lock.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None) -> None:
-        self.path, self._db, self._lock = path, connection, lock
+    `cut` says which commits are missing at its end, as far as it can be known; None if none is.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: int | None = None, cut: str | None = None
+    ) -> None:
+        self.path, self._db, self._lock, self.cut = path, connection, lock, cut
 
     def close(self) -> None:
-        """Close the file and release the lock."""
+        """Close the file and release the lock. A writer marks the file as closed, if it can."""
+        if self._lock is not None:
+            with suppress(StoreError):
+                if not self.extent().closed:
+                    with self._transaction() as now:
+                        now.closed = True
         self._db.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -70,68 +83,84 @@ class Store:
 
     # --- writing
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Extent]:
+        """Context of a transaction, written as a whole or not at all; it changes the extent that it is given."""
+        with database.plain_errors(self.path, "writing"):
+            with self._db:
+                before = self.extent()
+                now = replace(before, commits=before.commits + 1, closed=False)
+                yield now
+                extent.write(self._db, now)
+            if self._lock is not None:
+                extent.note(self._lock, now)
+
     def commit(self, chunk: Chunk) -> None:
         """Write a chunk as one transaction. Raises StoreError, with nothing written, if it cannot be."""
-        with database.plain_errors(self.path, "writing"), self._db:
-            self._db.executemany(
-                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
-                [(*m[:5], zlib.compress(m.data, 1)) for m in chunk.messages],
-            )
-            self._db.executemany(
-                "INSERT INTO trial VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(schema.trial_row, chunk.trials)
-            )
-            self._db.executemany("INSERT INTO journal VALUES (?, ?, ?)", chunk.journal)
+        with self._transaction() as now:
+            runs = [(*run[:5], zlib.compress(run.data, 1)) for run in chunk.messages]
+            added = {"message": runs, "trial": [*map(schema.trial_row, chunk.trials)], "journal": chunk.journal}
+            if chunk.timing is not None:
+                first, lateness, busy = chunk.timing
+                compressed = zlib.compress(lateness, 1), zlib.compress(busy, 1)
+                added["timing"] = [(first, chunk.incarnation, *compressed)]
+            for table, new in added.items():
+                rows.write(self._db, table, new)
+                now.row_counts[table] += len(new)
             # Of a day under way only the newest checkpoint is kept; of days past, the one nearest their end.
             old = (chunk.day, chunk.tick)
             self._db.execute("DELETE FROM checkpoint WHERE tick > 0 AND day = ? AND tick < ?", old)
-            _insert_checkpoint(self._db, chunk.tick, chunk.day, chunk.checkpoint)
+            _write_checkpoint(self._db, chunk.tick, chunk.day, chunk.checkpoint)
             self._db.execute("DELETE FROM uses WHERE tick NOT IN (SELECT tick FROM checkpoint)")
             self._db.execute("DELETE FROM array WHERE hash NOT IN (SELECT hash FROM uses)")
-            if chunk.timing is not None:
-                first, lateness, busy = chunk.timing
-                self._db.execute(
-                    "INSERT INTO timing VALUES (?, ?, ?, ?)",
-                    (first, chunk.incarnation, zlib.compress(lateness, 1), zlib.compress(busy, 1)),
-                )
-            self._db.execute("UPDATE incarnation SET wall_s = ? WHERE number = ?", (chunk.wall_s, chunk.incarnation))
+            self._change_incarnation(chunk.incarnation, wall_s=float(chunk.wall_s))
+            now.tick = chunk.tick
+            now.next_numbers = {
+                **now.next_numbers,
+                **{run.topic: run.first_number + run.length for run in chunk.messages},
+            }
 
     def begin_incarnation(self, from_tick: int, speed: str, period_ns: int, versions: dict[str, str]) -> int:
         """Add an incarnation, whose first tick is `from_tick`; returns its number, 1 for the first."""
-        with database.plain_errors(self.path, "writing"), self._db:
-            row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM incarnation").fetchone()
-            self._db.execute(
-                "INSERT INTO incarnation VALUES (?, ?, ?, '{}', ?, 0, ?)",
-                (row[0], from_tick, speed, json.dumps(versions), period_ns),
-            )
-        return int(row[0])
+        with self._transaction() as now:
+            now.row_counts["incarnation"] += 1
+            number = now.row_counts["incarnation"]
+            row = (number, from_tick, speed, "{}", json.dumps(versions), 0.0, period_ns)
+            rows.write(self._db, "incarnation", [row])
+        self._move_log()
+        return number
 
     def note_conditions(self, incarnation: int, conditions: dict[str, str]) -> None:
         """Store under what conditions an incarnation ran: {condition: what was granted or refused}."""
-        with database.plain_errors(self.path, "writing"), self._db:
-            self._db.execute(
-                "UPDATE incarnation SET conditions = ? WHERE number = ?", (json.dumps(conditions), incarnation)
-            )
+        with self._transaction():
+            self._change_incarnation(incarnation, conditions=json.dumps(conditions))
+
+    def _change_incarnation(self, number: int, **values: Any) -> None:
+        for row in self._read("incarnation", "WHERE number = ?", number):
+            changed = {**dict(zip(INCARNATION, row, strict=True)), **values}
+            rows.write(self._db, "incarnation", [tuple(changed.values())], "REPLACE")
+
+    def _move_log(self) -> None:
+        """Move the write-ahead log into the file, so that the file itself says that a writer has it open."""
+        with database.plain_errors(self.path, "writing"):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     # --- reading
 
-    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def _read(self, table: str, rest: str = "", *values: Any) -> Iterator[rows.Row]:
         with database.plain_errors(self.path, "reading"):
             # Not `yield from`: a generator that outlives the file would then close its cursor, and fail.
-            for row in self._db.execute(query, values):  # noqa: UP028
+            for row in rows.read(self.path, self._db, table, rest, *values):  # noqa: UP028
                 yield row
+
+    def extent(self) -> Extent:
+        """What the file holds: its counts of rows, the next number of each topic, the next tick."""
+        with database.plain_errors(self.path, "reading"):
+            return extent.read(self.path, self._db)
 
     def manifest(self) -> dict[str, Any]:
         """The session's name, protocol, readouts at its beginning, and versions of what it ran on."""
-        found = {key: self._parsed(value) for key, value in self._rows("SELECT key, value FROM manifest")}
-        if not found.keys() >= {"session", "protocol", "versions"}:
-            raise StoreError(f"{self.path}: the file is corrupt (its manifest is incomplete)")
-        return found
-
-    def _parsed(self, text: str) -> Any:
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise StoreError(f"{self.path}: the file is corrupt ({error})") from None
+        return {key: json.loads(value) for key, value in self._read("manifest")}
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -145,23 +174,35 @@ class Store:
 
     def incarnations(self) -> list[dict[str, Any]]:
         """Every start and resume: number, from_tick, speed, conditions, versions, wall_s, period_ns."""
-        names = ("number", "from_tick", "speed", "conditions", "versions", "wall_s", "period_ns")
-        rows = [dict(zip(names, row, strict=True)) for row in self._rows("SELECT * FROM incarnation ORDER BY number")]
-        for row in rows:
-            row["conditions"], row["versions"] = self._parsed(row["conditions"]), self._parsed(row["versions"])
-        return rows
+        found = [dict(zip(INCARNATION, row, strict=True)) for row in self._read("incarnation", "ORDER BY number")]
+        for row in found:
+            row["conditions"], row["versions"] = json.loads(row["conditions"]), json.loads(row["versions"])
+        return found
 
     def chunks(self, topic: str, from_number: int = 0) -> Iterator[MessageRun]:
-        """The messages of a topic in order, as runs; the first run is the one that holds `from_number`."""
-        query = "SELECT * FROM message WHERE topic = ? AND first_number + count > ? ORDER BY first_number"
-        for *head, data in self._rows(query, topic, from_number):
-            topic, first_number, length, first_tick, last_tick = head
-            yield MessageRun(topic, first_number, length, first_tick, last_tick, _inflated(self.path, data))
+        """The messages of a topic in order, as runs; the first run is the one that holds `from_number`.
+
+        Raises StoreError where a run is missing.
+        """
+        end = self.next_number(topic)
+        query = "WHERE topic = ? AND first_number + count > ? ORDER BY first_number"
+        due: int | None = None
+        for row in self._read("message", query, topic, from_number):
+            run = MessageRun(*row)
+            run = run._replace(data=_inflated(self.path, run.data))
+            if run.first_number != due and (due is not None or run.first_number > from_number):
+                raise self._missing(topic, from_number if due is None else due, run.first_number)
+            due = run.first_number + run.length
+            yield run
+        if (from_number if due is None else due) < end:
+            raise self._missing(topic, from_number if due is None else due, end)
+
+    def _missing(self, topic: str, first: int, end: int) -> StoreError:
+        return StoreError(f"{self.path}: the file is corrupt: messages {first} to {end - 1} of {topic!r} are missing")
 
     def next_number(self, topic: str) -> int:
         """The sequence number that the topic's next message will have."""
-        query = "SELECT first_number + count FROM message WHERE topic = ? ORDER BY first_number DESC LIMIT 1"
-        return next((int(number) for (number,) in self._rows(query, topic)), 0)
+        return self.extent().next_numbers.get(topic, 0)
 
     def another(self) -> Store:
         """The same file opened once more, for a thread that only reads."""
@@ -170,37 +211,34 @@ class Store:
 
     def checkpoint(self, newest: bool = True) -> tuple[int, bytes]:
         """(tick, bytes) of the newest or the first checkpoint. Raises StoreError if there is none."""
+        due = self.extent().tick if newest else 0
         order = "DESC" if newest else "ASC"
-        for tick, body in self._rows(f"SELECT tick, body FROM checkpoint ORDER BY tick {order} LIMIT 1"):
-            return tick, _inflated(self.path, body)
-        raise StoreError(f"{self.path}: holds no checkpoint: the session was never started")
+        for tick, _, body in self._read("checkpoint", f"ORDER BY tick {order} LIMIT 1"):
+            # Another process may have committed a newer one meanwhile.
+            if tick == due or (newest and tick > due):
+                return tick, _inflated(self.path, body)
+        raise StoreError(f"{self.path}: the file is corrupt: the checkpoint of tick {due} is missing")
 
     def array(self, digest: str) -> bytes:
-        """The bytes of a large array, checked against its hash. Raises StoreError."""
-        for (body,) in self._rows("SELECT body FROM array WHERE hash = ?", digest):
-            if hashlib.sha256(body).hexdigest() != digest:
-                raise StoreError(f"{self.path}: the file is corrupt (array {digest[:12]} does not match its hash)")
+        """The bytes of a large array. Raises StoreError for one that is missing or does not match its hash."""
+        for _, body in self._read("array", "WHERE hash = ?", digest):
             return body
         raise StoreError(f"{self.path}: the file is corrupt (array {digest[:12]} is missing)")
 
     def journal(self) -> Iterator[tuple[int, bytes]]:
         """(tick, input) in the order in which inputs were consumed."""
-        yield from self._rows("SELECT tick, body FROM journal ORDER BY tick, place")
+        for tick, _, body in self._read("journal", "ORDER BY tick, place"):
+            yield tick, body
 
     def trials(self) -> Iterator[tuple[Any, ...]]:
         """Rows of the trial table, with the columns of schema.TRIAL_COLUMNS."""
-        yield from self._rows("SELECT * FROM trial ORDER BY trial")
+        yield from self._read("trial", "ORDER BY trial")
 
     def timing(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """(incarnation, lateness, busy time) of paced ticks, chunk by chunk; arrays of int64, in ns."""
-        for number, lateness, busy in self._rows(
-            "SELECT incarnation, lateness_ns, busy_ns FROM timing ORDER BY first_tick"
-        ):
-            yield (
-                number,
-                np.frombuffer(_inflated(self.path, lateness), dtype="<i8"),
-                np.frombuffer(_inflated(self.path, busy), dtype="<i8"),
-            )
+        for _, number, *measured in self._read("timing", "ORDER BY first_tick"):
+            lateness, busy = (np.frombuffer(_inflated(self.path, data), dtype="<i8") for data in measured)
+            yield number, lateness, busy
 
 
 def _inflated(path: Path, data: bytes) -> bytes:
@@ -210,10 +248,10 @@ def _inflated(path: Path, data: bytes) -> bytes:
         raise StoreError(f"{path}: the file is corrupt ({error})") from None
 
 
-def _insert_checkpoint(db: sqlite3.Connection, tick: int, day: int, checkpoint: Encoded) -> None:
-    db.executemany("INSERT OR IGNORE INTO array VALUES (?, ?)", checkpoint.fresh.items())
-    db.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", (tick, day, zlib.compress(checkpoint.body, 1)))
-    db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(tick, digest) for digest in checkpoint.uses])
+def _write_checkpoint(db: sqlite3.Connection, tick: int, day: int, checkpoint: Encoded) -> None:
+    rows.write(db, "array", checkpoint.fresh.items(), "INSERT OR IGNORE")
+    rows.write(db, "checkpoint", [(tick, day, zlib.compress(checkpoint.body, 1))], "REPLACE")
+    rows.write(db, "uses", [(tick, digest) for digest in checkpoint.uses], "INSERT OR IGNORE")
 
 
 def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> Store:
@@ -237,17 +275,23 @@ def create(directory: Path, manifest: dict[str, Any], checkpoint: Encoded) -> St
                 connection.execute("BEGIN")
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {schema.FORMAT}")
-                for statement in schema.TABLES.split(";"):
+                for statement in schema.STATEMENTS:
                     connection.execute(statement)
-                rows = [(key, json.dumps(value)) for key, value in manifest.items()]
-                connection.executemany("INSERT INTO manifest VALUES (?, ?)", rows)
-                _insert_checkpoint(connection, 0, 1, checkpoint)
+                rows.write(connection, "manifest", [(key, json.dumps(value)) for key, value in manifest.items()])
+                _write_checkpoint(connection, 0, 1, checkpoint)
+                begun = Extent(commits=1)
+                begun.row_counts["manifest"] = len(manifest)
+                extent.write(connection, begun)
+            extent.note(lock, begun)
+            os.fsync(lock)
+        store = Store(path, connection, lock)
+        store._move_log()
     except BaseException:
         if connection is not None:
             connection.close()
         os.close(lock)
         raise
-    return Store(path, connection, lock)
+    return store
 
 
 def open_store(directory: Path, writing: bool = False) -> Store:
@@ -261,10 +305,11 @@ def open_store(directory: Path, writing: bool = False) -> Store:
     lock = database.lock(directory) if writing else None
     connection = None
     try:
+        last = extent.noted(directory)
         with database.plain_errors(path, "opening"):
             # Opening for writing changes the file, so its format is checked before.
             connection = database.connect_reading(path)
-            database.check_format(path, connection)
+            cut = _cut(path, connection, last)
             if writing:
                 connection.close()
                 connection = database.connect(path)
@@ -274,4 +319,16 @@ def open_store(directory: Path, writing: bool = False) -> Store:
         if lock is not None:
             os.close(lock)
         raise
-    return Store(path, connection, lock)
+    return Store(path, connection, lock, cut)
+
+
+def _cut(path: Path, connection: sqlite3.Connection, last: extent.Note | None) -> str | None:
+    """What is missing at the end of a file. Raises StoreError unless the file is a session and its tables are whole."""
+    database.check_format(path, connection)
+    database.check_pages(path, connection)
+    connection.execute("BEGIN")
+    found = extent.read(path, connection)
+    for table, (there, written) in extent.miscounted(connection, found).items():
+        raise StoreError(f"{path}: the file is corrupt: table {table} has {there} rows, {written} were written")
+    connection.rollback()
+    return extent.cut(path, found, last)

@@ -13,6 +13,7 @@ from decoderd.recording.reader import open_session
 from decoderd.recording.store import open_store
 from tests import protocols, running
 from tests.protocols import FROM_OUTSIDE, centre_out, lasting, outside
+from tests.rewriting import decayed, rewritten
 from tests.running import cli, contents, failure, stored, summary
 
 KEYS = {
@@ -123,8 +124,7 @@ def test_a_replay_that_differs_fails(tmp_path):
     inputs = running.write_inputs(tmp_path / "i.jsonl", FROM_OUTSIDE)
     folder = tmp_path / "session"
     assert cli("run", path, "--speed", "max", "--inputs", inputs, "--out", folder).returncode == 0
-    with open_store(folder, writing=True) as store, store._db:
-        store._db.execute("DELETE FROM journal WHERE tick = 62")
+    rewritten(folder, "DELETE FROM journal WHERE tick = 62")
     done = cli("replay", folder, "--verify", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout.splitlines()[-1])
@@ -150,8 +150,7 @@ def test_files_that_hold_no_session(tmp_path):
 
 def test_a_corrupt_chunk_is_one_error_without_a_traceback(tmp_path):
     running.record(tmp_path, lasting(1.0))
-    with open_store(tmp_path, writing=True) as store, store._db:
-        store._db.execute("UPDATE message SET data = CAST(substr(data, 5) AS BLOB) WHERE topic = 'tick'")
+    decayed(tmp_path, "UPDATE message SET data = CAST(substr(data, 5) AS BLOB) WHERE topic = 'tick'")
     assert "the file is corrupt" in failure(cli("replay", tmp_path))
 
 

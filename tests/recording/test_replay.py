@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from decoderd.clock import Unpaced
 from decoderd.errors import StoreError
 from decoderd.recording import recorder, session_file
-from decoderd.recording.database import FILE
 from decoderd.recording.replay import verify
 from decoderd.recording.store import open_store
 from decoderd.run import loop
@@ -20,6 +18,7 @@ from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec
 from tests import protocols, running
 from tests.protocols import FROM_OUTSIDE, KINDS, centre_out, lasting, of_every_kind, outside
+from tests.rewriting import decayed, rewritten
 
 
 @pytest.fixture
@@ -30,13 +29,6 @@ def short_chunks(monkeypatch):
 def verdict(folder):
     with open_store(folder) as store:
         return verify(store)
-
-
-def changed(folder, statement, *values):
-    """Do something to the file behind our back."""
-    with sqlite3.connect(folder / FILE) as db:
-        assert db.execute(statement, values).rowcount >= 1
-    db.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,7 +66,7 @@ def test_a_changed_byte_is_found(tmp_path, short_chunks, topic):
     at = sum(map(len, bodies[:place])) + len(bodies[place]) - 1
     spoilt = bytearray(chunk.data)
     spoilt[at] ^= 1
-    changed(
+    rewritten(
         tmp_path,
         "UPDATE message SET data = ? WHERE topic = ? AND first_number = ?",
         zlib.compress(bytes(spoilt)),
@@ -89,25 +81,41 @@ def test_a_changed_byte_is_found(tmp_path, short_chunks, topic):
 
 def test_a_flipped_byte_in_the_file_is_reported(tmp_path, short_chunks):
     running.record(tmp_path, centre_out())
-    with sqlite3.connect(tmp_path / FILE) as db:
-        (data,) = db.execute("SELECT data FROM message WHERE topic = 'tick' AND first_number = 120").fetchone()
-        spoilt = data[:-30] + bytes([data[-30] ^ 4]) + data[-29:]
-        db.execute("UPDATE message SET data = ? WHERE topic = 'tick' AND first_number = 120", (spoilt,))
-    db.close()
+    with open_store(tmp_path) as store:
+        (data,) = store._db.execute("SELECT data FROM message WHERE topic = 'tick' AND first_number = 120").fetchone()
+    spoilt = data[:-30] + bytes([data[-30] ^ 4]) + data[-29:]
+    rewritten(tmp_path, "UPDATE message SET data = ? WHERE topic = 'tick' AND first_number = 120", spoilt)
     with pytest.raises(StoreError, match=f"{tmp_path}.*: the file is corrupt"):
+        verdict(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE message SET first_tick = 121 WHERE topic = 'tick' AND first_number = 120",
+        "UPDATE trial SET outcome = 'success' || outcome WHERE trial = 3",
+        "UPDATE checkpoint SET day = 2 WHERE tick = 0",
+        "UPDATE manifest SET value = replace(value, '3', '4') WHERE key = 'protocol'",
+    ],
+)
+def test_a_decayed_row_is_reported_and_not_compared(tmp_path, short_chunks, statement):
+    running.record(tmp_path, centre_out())
+    decayed(tmp_path, statement)
+    with pytest.raises(StoreError, match=r"table \w+, row [\w ]+, does not match its hash"):
         verdict(tmp_path)
 
 
 def test_missing_messages_are_found(tmp_path, short_chunks):
     running.record(tmp_path, centre_out())
-    changed(tmp_path, "DELETE FROM message WHERE topic = 'tick' AND first_number = 120")
-    assert verdict(tmp_path).difference[:2] == ("tick", 120)
+    rewritten(tmp_path, "DELETE FROM message WHERE topic = 'tick' AND first_number = 120")
+    with pytest.raises(StoreError, match="messages 120 to 179 of 'tick' are missing"):
+        verdict(tmp_path)
 
 
 def test_superfluous_messages_are_found(tmp_path):
     running.record(tmp_path, centre_out())
     more = zlib.compress(codec.encode({"s": "small-3", "q": 0, "k": 3, "f": {}}))
-    changed(tmp_path, "INSERT INTO message VALUES ('decoder', 0, 1, 3, 3, ?)", more)
+    rewritten(tmp_path, "INSERT INTO message VALUES ('decoder', 0, 1, 3, 3, ?, '')", more)
     found = verdict(tmp_path)
     assert found.difference.topic == "decoder"
     assert found.difference.why == "more messages were recorded than the replay gives"
@@ -126,7 +134,7 @@ def from_outside(tmp_path):
 
 @pytest.mark.parametrize(("tick", "place", "found_at"), [(10, 1, 14), (3, 0, 3), (150, 0, 150), (81, 1, 81)])
 def test_a_missing_input_is_found(from_outside, tick, place, found_at):
-    changed(from_outside, "DELETE FROM journal WHERE tick = ? AND place = ?", tick, place)
+    rewritten(from_outside, "DELETE FROM journal WHERE tick = ? AND place = ?", tick, place)
     found = verdict(from_outside)
     assert not found.identical
     assert found.difference[:2] == ("tick", found_at)
@@ -134,7 +142,7 @@ def test_a_missing_input_is_found(from_outside, tick, place, found_at):
 
 def test_a_changed_input_is_found(from_outside):
     other = codec.encode({"op": "kinematics", "velocity": [0.1, 1e-9]})
-    changed(from_outside, "UPDATE journal SET body = ? WHERE tick = 10 AND place = 1", other)
+    rewritten(from_outside, "UPDATE journal SET body = ? WHERE tick = 10 AND place = 1", other)
     assert verdict(from_outside).difference[:2] == ("tick", 14)
 
 
@@ -151,14 +159,16 @@ def test_a_changed_input_is_found(from_outside):
     ids=["bytes", "no_input", "refused"],
 )
 def test_an_unreadable_input_is_reported(from_outside, body, why):
-    changed(from_outside, "UPDATE journal SET body = ? WHERE tick = 3", body)
+    rewritten(from_outside, "UPDATE journal SET body = ? WHERE tick = 3", body)
     difference = verdict(from_outside).difference
     assert difference[:2] == ("journal", 3)
     assert difference.why.startswith(why)
 
 
 def test_an_input_that_no_tick_consumed_is_found(from_outside):
-    changed(from_outside, "INSERT INTO journal VALUES (5000, 0, ?)", codec.encode({"op": "task", "event": "start"}))
+    rewritten(
+        from_outside, "INSERT INTO journal VALUES (5000, 0, ?, '')", codec.encode({"op": "task", "event": "start"})
+    )
     assert verdict(from_outside).difference[:2] == ("journal", 5000)
 
 
@@ -167,7 +177,7 @@ def test_an_input_that_no_tick_consumed_is_found(from_outside):
 
 def test_a_changed_trial_is_found(tmp_path):
     running.record(tmp_path, centre_out())
-    changed(tmp_path, "UPDATE trial SET outcome = 'success' || outcome WHERE trial = 3")
+    rewritten(tmp_path, "UPDATE trial SET outcome = 'success' || outcome WHERE trial = 3")
     difference = verdict(tmp_path).difference
     assert difference.topic == "trial table"
     assert "trial 3" in difference.why
@@ -175,11 +185,9 @@ def test_a_changed_trial_is_found(tmp_path):
 
 def test_another_seed_in_the_manifest_is_found(tmp_path):
     running.record(tmp_path, lasting(1.0))
-    with sqlite3.connect(tmp_path / FILE) as db:
-        (text,) = db.execute("SELECT value FROM manifest WHERE key = 'protocol'").fetchone()
-        other = json.dumps({**json.loads(text), "seed": 4})
-        db.execute("UPDATE manifest SET value = ? WHERE key = 'protocol'", (other,))
-    db.close()
+    with open_store(tmp_path) as store:
+        other = json.dumps({**store.manifest()["protocol"], "seed": 4})
+    rewritten(tmp_path, "UPDATE manifest SET value = ? WHERE key = 'protocol'", other)
     assert not verdict(tmp_path).identical
 
 

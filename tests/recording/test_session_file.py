@@ -12,15 +12,16 @@ from decoderd.recording import session_file
 from decoderd.recording.store import open_store
 from tests import running
 from tests.protocols import begun, lasting
+from tests.rewriting import rewritten
 
 
-def rewritten(folder, change):
+def another_state(folder, change):
     """Change the newest checkpoint of a stored session, as another version might have written it."""
-    with open_store(folder, writing=True) as store, store._db:
-        ((tick, body),) = store._db.execute("SELECT tick, body FROM checkpoint ORDER BY tick DESC LIMIT 1").fetchall()
-        tree = msgpack.unpackb(zlib.decompress(body), strict_map_key=False)
-        change(tree)
-        store._db.execute("UPDATE checkpoint SET body = ? WHERE tick = ?", (zlib.compress(msgpack.packb(tree)), tick))
+    with open_store(folder) as store:
+        tick, body = store.checkpoint()
+    tree = msgpack.unpackb(body, strict_map_key=False)
+    change(tree)
+    rewritten(folder, "UPDATE checkpoint SET body = ? WHERE tick = ?", zlib.compress(msgpack.packb(tree)), tick)
 
 
 def sequences_of(tree):
@@ -53,7 +54,7 @@ def test_what_was_begun_is_restored(tmp_path):
     ids=["one more", "one less"],
 )
 def test_a_checkpoint_with_other_topics_is_refused(folder, change):
-    rewritten(folder, change)
+    another_state(folder, change)
     with (
         open_store(folder) as store,
         pytest.raises(
@@ -64,7 +65,7 @@ def test_a_checkpoint_with_other_topics_is_refused(folder, change):
 
 
 def test_the_order_of_topics_in_a_checkpoint_does_not_matter(folder):
-    rewritten(folder, lambda tree: sequences_of(tree).reverse())
+    another_state(folder, lambda tree: sequences_of(tree).reverse())
     with open_store(folder) as store:
         _, state = session_file.restore(store)
         assert state.sequences["day"] == store.next_number("day")
@@ -74,7 +75,7 @@ def test_a_type_that_is_not_installed_is_refused(folder):
     def rename(tree):
         tree["v"]["population"]["n"] = "a_plugin.state"
 
-    rewritten(folder, rename)
+    another_state(folder, rename)
     with (
         open_store(folder) as store,
         pytest.raises(StoreError, match=r"'a_plugin.state', which is not installed: install the plug-in"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from decoderd.recording import recorder
 from decoderd.recording.database import FILE, LOCK
 from decoderd.recording.schema import APPLICATION_ID
 from decoderd.recording.store import Chunk, MessageRun, create, open_store
+from decoderd.wire.message import numbered
+from decoderd.wire.messages import Trial
 from tests import protocols, running
 from tests.running import contents
 
@@ -64,6 +67,7 @@ def read_all(store):
     """Everything there is to read."""
     store.manifest()
     store.incarnations()
+    store.checkpoint(newest=False)
     for table in (store.journal(), store.trials(), store.timing()):
         list(table)
     for topic in ("tick", "counts", "task", "trial", "day"):
@@ -71,16 +75,22 @@ def read_all(store):
     checkpoint.decode(store.checkpoint()[1], store.array, lambda data: data)
 
 
-@pytest.fixture
-def finished(tmp_path):
-    """The folder of a finished session of several chunks."""
-    folder = tmp_path / "session"
+@pytest.fixture(scope="module")
+def recorded_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("once") / "session"
+    inputs = {4: [protocols.perturb("gain", "cursor", factor=[1.0, 1.1])]}
     before, recorder.CHUNK_TICKS = recorder.CHUNK_TICKS, 100
     try:
-        running.record(folder, protocols.lasting(5.0))
+        running.record(folder, protocols.lasting(5.0), inputs, speed="100")
     finally:
         recorder.CHUNK_TICKS = before
     return folder
+
+
+@pytest.fixture
+def finished(recorded_once, tmp_path):
+    """The folder of a finished session of several chunks, with rows in every table."""
+    return Path(shutil.copytree(recorded_once, tmp_path / "session"))
 
 
 # --- writing
@@ -325,7 +335,7 @@ FAULTS = {
     "empty": (lambda path: path.write_bytes(b""), "is empty: the process was ended before the session began"),
     "other_format": (
         of_another_format,
-        "has format 99, and this decoderd reads format 2: open it with the decoderd that wrote it",
+        "has format 99, and this decoderd reads format 3: open it with the decoderd that wrote it",
     ),
     "no_header": (first_bytes_gone, "the file is corrupt"),
     "truncated": (truncated, "the file is corrupt"),
@@ -475,22 +485,61 @@ def test_a_session_is_recognised_by_its_application_id(tmp_path):
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("UPDATE message SET data = CAST(x'00' || data AS BLOB)", "the file is corrupt"),
-        ("UPDATE message SET data = 'text' || data", "the file is corrupt"),
-        ("UPDATE checkpoint SET body = substr(body, 1, 20)", "the file is corrupt"),
-        ("DELETE FROM checkpoint", "holds no checkpoint"),
-        ("UPDATE array SET body = CAST(body || x'00' AS BLOB)", "does not match its hash"),
-        ("DELETE FROM array", "is missing"),
-        ("UPDATE manifest SET value = substr(value, 2)", "the file is corrupt"),
-        ("DELETE FROM manifest", "its manifest is incomplete"),
+        ("UPDATE message SET data = CAST(x'00' || data AS BLOB)", "table message, row tick 0, does not match"),
+        ("UPDATE message SET topic = 'tack' WHERE topic = 'tick'", "messages 0 to 499 of 'tick' are missing"),
+        ("UPDATE message SET topic = 'tack' WHERE first_number = 200", "messages 200 to 299 of 'tick' are missing"),
+        ("UPDATE journal SET tick = tick + 1", "table journal, row 5 0, does not match"),
+        ("UPDATE checkpoint SET body = substr(body, 1, 20)", "table checkpoint, row 0, does not match"),
+        ("UPDATE checkpoint SET tick = tick - 1 WHERE tick > 0", "table checkpoint, row 499, does not match"),
+        ("UPDATE checkpoint SET tick = 3 WHERE tick = 0", "table checkpoint, row 3, does not match"),
+        ("UPDATE array SET body = CAST(body || x'00' AS BLOB)", "table array, row .* does not match"),
+        ("UPDATE array SET hash = 'a' || hash", "array .* is missing"),
+        ("UPDATE manifest SET value = substr(value, 2)", "table manifest, row .* does not match"),
+        ("UPDATE incarnation SET versions = '{}'", "table incarnation, row 1, does not match"),
+        ("UPDATE timing SET busy_ns = lateness_ns", "table timing, row 0, does not match"),
+        ("UPDATE trial SET outcome = CAST(x'ff' AS TEXT) WHERE trial = 1", "table trial, row 1, does not match"),
+        ("UPDATE extent SET tick = 20", "table extent, row 1, does not match"),
+        ("DELETE FROM extent", "table extent is empty"),
+        *(
+            (f"DELETE FROM {table} WHERE rowid = 1", f"table {table} has . rows, . were written")
+            for table in ("incarnation", "trial")
+        ),
+        *(
+            (f"DELETE FROM {table}", f"table {table} has 0 rows, .+ were written")
+            for table in ("manifest", "message", "journal", "checkpoint", "array", "uses", "timing")
+        ),
+        ("DROP TABLE timing", "its tables are not those of a session"),
     ],
 )
 def test_corrupt_rows_are_reported(finished, statement, reason):
-    with sqlite3.connect(finished / FILE) as db:
+    with closing(sqlite3.connect(finished / FILE)) as db, db:
         db.execute(statement)
-    db.close()
-    with open_store(finished) as store, pytest.raises(StoreError, match=reason):
+    with pytest.raises(StoreError, match=reason) as caught, open_store(finished) as store:
         read_all(store)
+    assert str(finished / FILE) in str(caught.value)
+
+
+def test_rows_are_read_as_they_were_written(tmp_path):
+    """Numbers that SQLite stores in another way than they were given match their hashes, too."""
+    store, encoder = created(tmp_path)
+    trial = Trial.build(
+        day=1,
+        block=1,
+        trial=1,
+        target_index=-1,
+        target=(-0.0, 3.0),
+        start_tick=0,
+        go_tick=-1,
+        outcome="größe \U0001f9e0",
+        perturbations=["a"],
+    )
+    with store:
+        store.begin_incarnation(0, "max", 2**62, {})
+        store.commit(chunk_of(encoder, 0, trials=[numbered(trial, "one-1", 0, 9)], wall_s=3))
+    with open_store(tmp_path) as store:
+        ((*_, x, y, _, _, _, outcome, _),) = store.trials()
+        assert (x, y, outcome) == (0.0, 3.0, "größe \U0001f9e0")
+        assert store.incarnations()[0]["wall_s"] == 3.0
 
 
 # --- a disk that is really full

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
@@ -17,6 +16,7 @@ from decoderd.service import process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
+from tests.rewriting import rewritten
 from tests.service.serving import asking, daemon, follow, journal, kept, replayed, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -368,8 +368,7 @@ def test_a_session_that_died_before_its_first_incarnation_resumes_at_its_speed(t
         supervisor.start("a", HOUR, "lockstep", terms)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
-        with closing(sqlite3.connect(tmp_path / "a" / "session.sqlite")) as connection, connection:
-            connection.execute("DELETE FROM incarnation")
+        rewritten(tmp_path / "a", "DELETE FROM incarnation")
         supervisor.resume("a")
         with supervisor.session("a") as session:
             assert session.describe()["speed"] == "lockstep"
