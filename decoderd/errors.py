@@ -53,3 +53,9 @@ class ServiceError(DecoderdError):
     """A socket, a key or a process of the service cannot be used."""
 
     code = "service"
+
+
+class Shortage(ServiceError):
+    """Something of the machine has run out or is away for now: descriptors, processes, room on the disk, a folder."""
+
+    code = "busy"

@@ -15,6 +15,12 @@ def serve(
     data: Annotated[Path, typer.Option(help="Directory of the sessions, a folder each.")] = Path("decoderd-data"),
     keys: options.KeysDir = None,
     linger: options.Linger = 10.0,
+    max_sessions: Annotated[
+        int | None, typer.Option(min=1, help="Sessions that may run at a time; without it, as many as the machine can.")
+    ] = None,
+    stop_within: Annotated[
+        float, typer.Option(min=0.1, help="Seconds a session may take to stop, before its process is ended.")
+    ] = 30.0,
 ) -> None:
     """Run the daemon, which starts, finds, resumes and stops sessions, each in a process of its own."""
     from decoderd.service import supervisor_process
@@ -26,7 +32,8 @@ def serve(
         names = f": {', '.join(sessions)}" if sessions else ""
         output.note(f"supervisor stopped; {len(sessions)} sessions continue without it{names}")
 
-    supervisor_process.serve(data, control, keys, linger, on_bound, on_end)
+    limits = supervisor_process.Limits(max_sessions, stop_within)
+    supervisor_process.serve(data, control, keys, linger, limits, on_bound, on_end)
 
 
 def keys(

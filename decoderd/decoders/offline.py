@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import registry
+from decoderd import files, registry
 from decoderd.arrays import Array, check_array, load_npy, load_npz
 from decoderd.errors import ArrayError
 
@@ -52,11 +51,9 @@ def decode_files(
     """`decode` arrays from files and write the states to `out`, which appears only when it is complete."""
     start = None if initial is None else load_npy(initial)
     rows = decode(kind, load_npz(decoder), load_npy(counts), start, on_progress)
-    partial = out.with_name(f".{out.name}.partial.npy")
     try:
-        np.save(partial, rows)
-        os.replace(partial, out)
+        with files.replacing(out) as stream:
+            np.save(stream, rows)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ArrayError(f"{out}: cannot be written: {error.strerror}") from None
     return rows

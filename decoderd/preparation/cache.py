@@ -10,15 +10,14 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgpack
 import numpy as np
 
-from decoderd import checkpoint
+from decoderd import checkpoint, files
 from decoderd.arrays import Array, check_array, load_npz
 from decoderd.errors import ArrayError, StoreError
 from decoderd.populations import Population
@@ -62,7 +61,7 @@ def load(name: str, kind: Population, config: Any, updates: int) -> tuple[Any, A
 
 def save(name: str, individual: Any, losses: Array) -> None:
     """Write a trained population and its losses (updates,) to the cache."""
-    _write(f"{name}.npz", lambda path: np.savez(path, losses=losses, **individual._asdict()))
+    _write(f"{name}.npz", lambda stream: np.savez(stream, losses=losses, **individual._asdict()))
 
 
 def load_unfinished(names: Sequence[str]) -> Any:
@@ -81,7 +80,7 @@ def save_unfinished(names: Sequence[str], training: Any) -> None:
     """Write the state of pretraining that has not finished."""
     encoded = checkpoint.Encoder().encode(training)
     data = msgpack.packb([encoded.body, encoded.fresh])
-    _write(_unfinished(names).name, lambda path: path.write_bytes(hashlib.sha256(data).digest() + data))
+    _write(_unfinished(names).name, lambda stream: stream.write(hashlib.sha256(data).digest() + data))
 
 
 def delete_unfinished(names: Sequence[str]) -> None:
@@ -94,11 +93,9 @@ def _unfinished(names: Sequence[str]) -> Path:
     return folder() / f"{hashlib.sha256(' '.join(names).encode()).hexdigest()}.unfinished"
 
 
-def _write(name: str, write: Callable[[Path], Any]) -> None:
+def _write(name: str, write: Callable[[IO[bytes]], Any]) -> None:
     """Write a file of the cache, completely or not at all."""
     with contextlib.suppress(OSError):
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder()) as unfinished:
-            whole = Path(unfinished) / name
-            write(whole)
-            whole.replace(folder() / name)
+        with files.replacing(folder() / name) as stream:
+            write(stream)

@@ -16,6 +16,7 @@ from decoderd.service.control import SessionControl
 from decoderd.service.description import RunInfo
 from decoderd.service.live_inputs import LiveInputs
 from decoderd.service.lockstep import Lockstep
+from decoderd.service.process_file import ProcessEntry
 from decoderd.service.requests import RequestSocket
 from decoderd.service.shared_state import SharedState
 from decoderd.service.sink import PublishingSink
@@ -46,10 +47,11 @@ class LiveSession(AbstractContextManager["LiveSession"]):
         terms: control.Participants | None,
         interrupt: Interrupt,
         watchdog: Watchdog,
+        entry: ProcessEntry,
     ) -> None:
         self._run, self._outlet, self._requests, self._interrupt = run, outlet, requests, interrupt
-        self._watchdog = watchdog
-        self._shared = SharedState(state, interrupt)
+        self._watchdog, self._entry = watchdog, entry
+        self._shared = SharedState(state, interrupt, entry)
         self._lockstep = Lockstep(terms) if terms is not None else None
         self._control = SessionControl(requests, self._shared, run, self._lockstep)
         self._control_thread = ControlThread(self._control, self._shared)
@@ -59,6 +61,7 @@ class LiveSession(AbstractContextManager["LiveSession"]):
         self._shared.committed = tick
         self._outlet.send_later("health", health)
         self._shared.wake_control()
+        self._entry.renew()
 
     def start(self, recorder: Recorder, clock: Clock) -> LiveRun:
         """Announce the run and begin to answer requests; returns what the loop is to use."""
@@ -114,6 +117,7 @@ class LiveSession(AbstractContextManager["LiveSession"]):
             and now_ns() - began < LONGEST * seconds * 1e9
         ):
             self._control.turn(50)
+            self._entry.renew()
             if self._requests.requests != answered:
                 last, answered = now_ns(), self._requests.requests
 

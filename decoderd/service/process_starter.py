@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from decoderd.service import systemd
+from decoderd.errors import Shortage
+from decoderd.service import data_directory, systemd
 from decoderd.service.process_file import ProcessRecord
 from decoderd.service.watched_session import WatchedSession
 
@@ -19,26 +21,31 @@ class ProcessStarter:
     def __init__(self, data: Path, options: list[str], host: str) -> None:
         self._data, self._options, self._host = data, options, host
 
-    def plan(self, name: str) -> Path:
-        """The file of a session's protocol."""
-        return self._data / f"{name}.json"
-
     def begin(self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None) -> None:
-        """Start the process of a new session, whose protocol is in its plan."""
-        self._start(one, self._run_arguments(one, speed, lockstep, None))
+        """Start the process of a new session, whose protocol is in its plan. Raises Shortage."""
+        self._start(one, self._run_arguments(one, speed, lockstep, None), begins=True)
 
     def resume(self, one: WatchedSession, record: ProcessRecord | None) -> None:
-        """Start a process that resumes the session, at the speed and on the terms of its last one."""
+        """Start a process that resumes the session, at the speed and on the terms of its last one. Raises Shortage."""
         if one.begun:
-            self._start(one, ["resume", one.name, *self._endpoints(record)])
+            self._start(one, ["resume", one.name, *self._endpoints(record)], begins=False)
         else:  # its process died before the session began
             record = record or ProcessRecord()
-            self._start(one, self._run_arguments(one, record.speed, record.lockstep, record))
+            self._start(one, self._run_arguments(one, record.speed, record.lockstep, record), begins=True)
 
     def _run_arguments(
         self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None, record: ProcessRecord | None
     ) -> list[str]:
-        arguments = ["run", self.plan(one.name).name, "--out", one.name, "--name", one.name, "--speed", speed]
+        arguments = [
+            "run",
+            data_directory.plan(self._data, one.name).name,
+            "--out",
+            one.name,
+            "--name",
+            one.name,
+            "--speed",
+            speed,
+        ]
         arguments += self._endpoints(record)
         if lockstep is not None:
             for name, unit in lockstep["grants"].items():
@@ -46,10 +53,10 @@ class ProcessStarter:
             arguments += ["--silence", str(lockstep["silence_s"]), "--when-silent", lockstep["when_silent"]]
         return arguments
 
-    def _start(self, one: WatchedSession, arguments: list[str]) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES}
-        command = [sys.executable, "-m", "decoderd", *arguments, "--serve", "--json", *self._options]
-        one.start_process(command, self._data, environment)
+    def _start(self, one: WatchedSession, arguments: list[str], begins: bool) -> None:
+        # -P: the process works in the data directory, and must not import what lies there.
+        command = [sys.executable, "-P", "-m", "decoderd", *arguments, "--serve", "--json", *self._options]
+        one.start_process(command, self._data, _environment(), begins)
 
     def _endpoints(self, record: ProcessRecord | None) -> list[str]:
         """Those of the process before, so that subscribers find it again; else any free ports."""
@@ -59,12 +66,25 @@ class ProcessStarter:
 
 
 def _if_free(endpoint: str | None) -> str | None:
-    """The endpoint, if its port is free."""
+    """The endpoint, if its port is free. Raises Shortage if that cannot be known now."""
     if endpoint is None:
         return None
     address, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     try:
         socket.create_server((address.strip("[]"), int(port)), reuse_port=False).close()
-    except (OSError, ValueError):
+    except ValueError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            raise Shortage(f"whether {endpoint} is free cannot be known: {error.strerror}") from None
         return None
     return endpoint
+
+
+def _environment() -> dict[str, str]:
+    """That of the supervisor, without systemd's variables and without paths of modules that are relative."""
+    environment = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES}
+    if "PYTHONPATH" in environment:
+        folders = [os.path.abspath(one) for one in environment["PYTHONPATH"].split(os.pathsep) if one]
+        environment["PYTHONPATH"] = os.pathsep.join(folders)
+    return environment

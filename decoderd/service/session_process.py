@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +18,9 @@ from decoderd.service import process_file, systemd
 from decoderd.service.auth import Gate, Keys
 from decoderd.service.description import RunInfo
 from decoderd.service.endpoints import bind, check
+from decoderd.service.lifecycle import LIVE
 from decoderd.service.live_session import LiveSession
-from decoderd.service.process_file import ProcessRecord
+from decoderd.service.process_file import ProcessEntry, ProcessRecord
 from decoderd.service.publisher import HIGH_WATER_MARK, Publisher
 from decoderd.service.requests import RequestSocket, open_router
 from decoderd.session.assembly import Session
@@ -92,27 +93,28 @@ def run(
     if (speed == "lockstep") != (terms is not None):
         raise ServiceError("lockstep needs participants, as in --participant task=tick, and only lockstep has them")
     with process_file.locked(directory), opened(options) as sockets, Interrupt().handling() as interrupt:
+        before = process_file.read(directory)
         record = ProcessRecord(
             pid=os.getpid(),
             stream=sockets.stream_endpoint,
             control=sockets.control_endpoint,
             speed=speed,
             lockstep=terms.model_dump(mode="json") if terms is not None else None,
+            paused=before is not None and before.state in LIVE and before.paused,  # it crashed while it was paused
         )
-        process_file.write(directory, record)
+        entry = ProcessEntry(directory, record)
         on_bound(sockets.stream_endpoint, sockets.control_endpoint)
         try:
             begun = begin(interrupt)
         except Interrupted:
-            process_file.write(directory, record.after("stop"))
+            entry.happened("stop", paused=False)
             raise
         with begun.store, progress(begun.session) as on_progress:
-            return _serve(directory, record, sockets, options, speed, terms, begun, on_progress, interrupt)
+            return _serve(entry, sockets, options, speed, terms, begun, on_progress, interrupt)
 
 
 def _serve(
-    directory: Path,
-    record: ProcessRecord,
+    entry: ProcessEntry,
     sockets: Sockets,
     options: ServeOptions,
     speed: str,
@@ -133,12 +135,14 @@ def _serve(
         control=sockets.control_endpoint,
         protocol=protocols.dump(session.protocol),
     )
-    running = record.after("prepared")._replace(incarnation=run_info.incarnation, from_tick=state.tick)
-    process_file.write(directory, running)
+    entry.happened("prepared", incarnation=run_info.incarnation, from_tick=state.tick)
     systemd.ready(f"session {session.name} runs")
     outlet = Publisher(sockets.stream, run_info.incarnation)
-    with LiveSession(run_info, state, outlet, sockets.requests, terms, interrupt, systemd.Watchdog()) as live:
+    with (
+        closing(systemd.Watchdog()) as watchdog,
+        LiveSession(run_info, state, outlet, sockets.requests, terms, interrupt, watchdog, entry) as live,
+    ):
         summary = drive(*begun, speed, on_progress=on_progress, service=live, interrupt=interrupt)
-        process_file.write(directory, running.after("end" if summary["done"] else "stop"))
+        entry.happened("end" if summary["done"] else "stop", paused=False)
         live.linger(options.linger_s)
     return summary

@@ -12,6 +12,7 @@ from typing import Any
 from decoderd.clock import now_ns
 from decoderd.run.signals import Interrupt
 from decoderd.service.lifecycle import FIRST, Event, next_state
+from decoderd.service.process_file import ProcessEntry
 from decoderd.service.requests import ReceivedRequest
 from decoderd.state import SessionState
 from decoderd.wire import control
@@ -36,17 +37,17 @@ class SharedState:
 
     The loop writes `session_state`, `last_tick`, `process_state`, `committed`, `turned_ns` and `consumed`; control
     writes `inputs`, `paused` and `flush_asked`, and asks for a stop. Session states are immutable, so a reader has a
-    consistent snapshot.
+    consistent snapshot. A pause is kept in `entry`, the process file, for the process that resumes after a crash.
     """
 
-    def __init__(self, state: SessionState, interrupt: Interrupt) -> None:
-        self.session_state = state
+    def __init__(self, state: SessionState, interrupt: Interrupt, entry: ProcessEntry) -> None:
+        self.session_state, self._entry = state, entry
         self.last_tick: dict[str, Any] | None = None  # payload of the newest tick message
         self.committed = state.tick  # ticks below this one are on the disk
         self.turned_ns = now_ns()
         self.inputs: deque[PendingInput] = deque()
         self.consumed: deque[PendingInput] = deque()  # or refused; their replies are due
-        self.paused = False
+        self.paused = entry.record.paused
         self.flush_asked = False
         self.changed = threading.Event()  # wakes a loop that stands still
         self._process_state = FIRST
@@ -75,7 +76,8 @@ class SharedState:
         self.changed.set()
 
     def set_paused(self, paused: bool) -> None:
-        """Let no more ticks pass, or let them pass again."""
+        """Let no more ticks pass, or let them pass again. It is on the disk on return. Raises Shortage."""
+        self._entry.set_paused(paused)
         self.paused = paused
         self.changed.set()
 

@@ -6,7 +6,6 @@ finds every session again.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 
 import zmq
 
-from decoderd.service import process_file
-from decoderd.service.process_starter import ProcessStarter
+from decoderd.errors import Shortage, StoreError
+from decoderd.service import data_directory
 from decoderd.service.requests import ReceivedRequest, RequestSocket
-from decoderd.service.watched_session import LOG, WatchedSession
+from decoderd.service.watched_session import WatchedSession
 from decoderd.service.watcher import Watcher
 from decoderd.wire import control
 
@@ -25,10 +24,13 @@ LOOK_S = 0.25
 
 
 class Supervisor:
-    """Handles the requests that arrive at `requests` for the sessions of `data`, which `watcher` watches."""
+    """Handles the requests that arrive at `requests` for the sessions of `data`, which `watcher` watches.
 
-    def __init__(self, data: Path, requests: RequestSocket, starter: ProcessStarter, watcher: Watcher) -> None:
-        self._data, self._requests, self._starter, self._watcher = data, requests, starter, watcher
+    At most `most` sessions run at a time; None: as many as the machine can.
+    """
+
+    def __init__(self, data: Path, requests: RequestSocket, watcher: Watcher, most: int | None) -> None:
+        self._data, self._requests, self._watcher, self._most = data, requests, watcher, most
         self._poller = zmq.Poller()
         self._poller.register(requests.socket, zmq.POLLIN)
         self._looked = 0.0
@@ -74,9 +76,12 @@ class Supervisor:
         one = self._session(request.session, received)
         if one is None:
             return
-        if not one.alive():
+        alive, record = one.look()
+        if not alive or one.lingers(record):
+            self._permit_one_more(one)
+        if not alive:
             self._watcher.resume(one, received)
-        elif one.lingers(one.record()) or one.awaiting_stop:
+        elif one.lingers(record) or one.awaiting_stop:
             one.awaiting_exit.append(received)
         else:
             self._requests.reply(received, {**one.shown(), "changed": False})
@@ -85,9 +90,10 @@ class Supervisor:
         one = self._session(request.session, received)
         if one is None:
             return
-        if not one.alive():
+        alive, record = one.look()
+        if not alive:
             self._requests.reply(received, {**one.shown(), "changed": False})
-        elif one.lingers(one.record()):
+        elif one.lingers(record):
             one.awaiting_exit.append(received)
         else:
             one.awaiting_stop.append(received)
@@ -97,6 +103,8 @@ class Supervisor:
         self._watcher.look()
         one = self._watcher.sessions.get(name)
         if one is None:
+            if self._watcher.trouble.why is not None:
+                raise Shortage(self._watcher.trouble.why)
             names = ", ".join(self._watcher.sessions) or "none"
             self._requests.fail(received, "not_found", f"no session {name!r}; there are: {names}", "session")
         return one
@@ -104,32 +112,33 @@ class Supervisor:
     def _start(self, request: control.Start, received: ReceivedRequest) -> None:
         self._watcher.look()
         one = self._watcher.sessions.get(request.session)
-        plan = self._starter.plan(request.session)
-        text = json.dumps(request.protocol, indent=1)
-        if one is not None or plan.exists():
-            self._start_again(one, plan, text, request, received)
+        if one is not None and self._is_begun(one, request):
+            self._start_again(one, request, received)
             return
         directory = self._data / request.session
-        if directory.exists() and not _unused(directory):
-            message = f"{directory} exists, and holds no session of this supervisor: choose another name"
-            self._requests.fail(received, "bad_store", message, "session")
-            return
+        if not data_directory.unused(directory):
+            message = f"{directory.name} is in the data directory and is no session: choose another name"
+            raise StoreError(message, "session")
         if (request.speed == "lockstep") != (request.lockstep is not None):
             message = f"speed {request.speed}: participants that grant are needed at speed lockstep, and only there"
             self._requests.fail(received, "invalid", message, "lockstep")
             return
-        plan.write_text(text, encoding="utf-8")
-        one = self._watcher.sessions[request.session] = WatchedSession(directory)
-        lockstep = request.lockstep.model_dump(mode="json") if request.lockstep is not None else None
-        self._starter.begin(one, request.speed, lockstep)
-        one.awaiting_start.append(received)
+        one = one or WatchedSession(directory)
+        self._permit_one_more(one)
+        data_directory.write_plan(self._data, request.session, request.protocol)
+        self._watcher.begin(one, request, received)
 
-    def _start_again(
-        self, one: WatchedSession | None, plan: Path, text: str, request: control.Start, received: ReceivedRequest
-    ) -> None:
+    def _is_begun(self, one: WatchedSession, request: control.Start) -> bool:
+        """Whether the session is there to stay: recorded, being prepared, or stopped by request before it began."""
+        alive, record = one.look()
+        if alive or one.begun:
+            return True
+        stopped = record is not None and record.state == "stopped"
+        return stopped and data_directory.same_protocol(self._data, one.name, request.protocol)
+
+    def _start_again(self, one: WatchedSession, request: control.Start, received: ReceivedRequest) -> None:
         """Reply to a request for a session that exists: with that session, if it is of the same protocol."""
-        same = plan.is_file() and plan.read_text(encoding="utf-8") == text
-        if one is None or not same:
+        if not data_directory.same_protocol(self._data, one.name, request.protocol):
             message = f"there is a session {request.session!r} of another protocol: choose another name"
             self._requests.fail(received, "exists", message, "session")
             return
@@ -138,7 +147,11 @@ class Supervisor:
             shown["why"] = "it was begun and stopped: `resume` continues it"
         self._requests.reply(received, shown)
 
-
-def _unused(directory: Path) -> bool:
-    """Whether it holds nothing but what a session that could not begin has left."""
-    return directory.is_dir() and {path.name for path in directory.iterdir()} <= {LOG, process_file.LOCK}
+    def _permit_one_more(self, one: WatchedSession) -> None:
+        """Raise Shortage if as many other sessions run as may."""
+        running = [other for other in self._watcher.running() if other != one.name]
+        if self._most is not None and len(running) >= self._most:
+            raise Shortage(
+                f"{len(running)} sessions run, and this daemon runs at most {self._most} (--max-sessions): stop one of "
+                f"{', '.join(running)}"
+            )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import zmq
 
@@ -19,11 +20,19 @@ from decoderd.service.supervisor import Supervisor
 from decoderd.service.watcher import Watcher
 
 
+class Limits(NamedTuple):
+    """What a supervisor allows: how many sessions run at a time, and how long one may take to stop (s)."""
+
+    sessions: int | None = None
+    stop_s: float = 30.0
+
+
 def serve(
     data: Path,
     endpoint: str,
     keys: Path | None,
     linger_s: float,
+    limits: Limits,
     on_bound: Callable[[str], None],
     on_end: Callable[[list[str]], None],
 ) -> None:
@@ -51,9 +60,9 @@ def serve(
             requests = RequestSocket(router, gate.role if gate is not None else None)
             options = ["--linger", str(linger_s), *(["--keys", str(keys.resolve())] if keys is not None else [])]
             starter = ProcessStarter(data.resolve(), options, _host(bound))
-            watcher = Watcher(data.resolve(), requests, starter, context, loaded)
+            watcher = Watcher(data.resolve(), requests, starter, context, loaded, limits.stop_s)
             on_bound(bound)
-            _run(Supervisor(data.resolve(), requests, starter, watcher), bound)
+            _run(Supervisor(data.resolve(), requests, watcher, limits.sessions), bound)
             on_end(watcher.running())
     finally:
         router.close()
@@ -64,8 +73,7 @@ def serve(
 
 def _run(supervisor: Supervisor, bound: str) -> None:
     """Turn until a signal asks for a stop."""
-    watchdog = systemd.Watchdog()
-    with Interrupt().handling() as interrupt:
+    with closing(systemd.Watchdog()) as watchdog, Interrupt().handling() as interrupt:
         systemd.ready(f"control {bound}")
         while not interrupt.asked:
             supervisor.turn(50)

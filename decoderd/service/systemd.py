@@ -40,13 +40,17 @@ def interval_s() -> float | None:
 
 
 class Watchdog:
-    """Reports to systemd that the loop turns. Only the loop calls it, so a loop that hangs is noticed and ended."""
+    """Reports to systemd that the loop turns. Only the loop calls it, so a loop that hangs is noticed and ended.
+
+    It keeps its socket: a process without a free descriptor goes on reporting.
+    """
 
     def __init__(self) -> None:
         interval = interval_s()
         # A third of the interval: one message may be lost, or one turn be long, without harm.
         self._every_ns = None if interval is None else round(interval * 1e9 / 3)
         self._next_ns = 0
+        self._socket = _opened() if interval is not None else None
 
     def turn(self) -> None:
         """The loop has turned; sends at most every third of the interval."""
@@ -55,7 +59,13 @@ class Watchdog:
         now = clock.now_ns()
         if now >= self._next_ns:
             self._next_ns = now + self._every_ns
-            _send("WATCHDOG=1")
+            if self._socket is not None:
+                _send_by(self._socket, "WATCHDOG=1")
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
 
 
 def _status(text: str) -> tuple[str, ...]:
@@ -64,14 +74,31 @@ def _status(text: str) -> tuple[str, ...]:
 
 def _send(*lines: str) -> bool:
     """Whether the lines were sent."""
-    place = os.environ.get("NOTIFY_SOCKET", "")
-    if place[:1] not in ("/", "@") or not lines:
+    opened = _opened() if lines else None
+    if opened is None:
         return False
+    with opened:
+        return _send_by(opened, *lines)
+
+
+def _opened() -> socket.socket | None:
+    """A socket to send by; None if systemd did not start this process, or no descriptor is left."""
+    if os.environ.get("NOTIFY_SOCKET", "")[:1] not in ("/", "@"):
+        return None
+    try:
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    except OSError:  # the service goes on without
+        return None
+    opened.setblocking(False)
+    return opened
+
+
+def _send_by(opened: socket.socket, *lines: str) -> bool:
+    """Whether the lines were sent by a socket."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
     address = f"\0{place[1:]}" if place.startswith("@") else place
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
-            to.setblocking(False)
-            to.sendto("\n".join(lines).encode(), address)
+        opened.sendto("\n".join(lines).encode(), address)
     except OSError:  # no reader, or the queue is full: the service goes on without
         return False
     return True

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from decoderd.service import process_file
+from decoderd.errors import Shortage
+from decoderd.service import data_directory, process_file, process_signal, reasons
+from decoderd.service.data_directory import LOG
 from decoderd.service.health_probe import HealthProbe
 from decoderd.service.lifecycle import FIRST, LIVE, STORED, next_state
 from decoderd.service.process_file import ProcessRecord
 from decoderd.service.requests import ReceivedRequest
+from decoderd.service.trouble import Trouble
+from decoderd.wire.control import State
 
-LOG = "log.txt"
+# Of a log, so much from its end can be a reason.
+LOG_BYTES = 2**16
+NOT_BEGUN = "it was never begun: `start` or `resume` begins it"
+NO_RECORD = f"its {process_file.FILE} is lost or damaged: `resume` continues it"
+
+
+class Seen(NamedTuple):
+    """What was seen of a session: whether it has a process, and the record in its process file."""
+
+    alive: bool = False
+    record: ProcessRecord | None = None
+
+    @property
+    def state(self) -> State:
+        """The state of the session."""
+        if self.record is None:
+            return FIRST if self.alive else "stopped"
+        if not self.alive and self.record.state in LIVE:
+            return next_state(self.record.state, "die")
+        if self.record.paused and self.record.state == "running":
+            return next_state(self.record.state, "pause")
+        return self.record.state
 
 
 @dataclass
@@ -27,16 +50,26 @@ class WatchedSession:
     directory: Path
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
+    begins: bool = False  # its process begins the session, and does not resume it
+    status: int | None = None  # exit status of the process before, if it was ours
     probe: HealthProbe | None = None
     # Requests whose replies are due once the session is up or has failed, once everything is stored, and once the
     # process has ended.
     awaiting_start: list[ReceivedRequest] = field(default_factory=list)
     awaiting_stop: list[ReceivedRequest] = field(default_factory=list)
     awaiting_exit: list[ReceivedRequest] = field(default_factory=list)
+    asked_s: float | None = None  # when the process was asked to stop, or to end
+    overdue: str | None = None  # why it was killed for not doing so
     signalled: set[tuple[int, int]] = field(default_factory=set)  # (process number, signal) already sent
     failures: int = 0  # deaths in a row without progress
     resumed_from: int = -1  # tick
     given_up: str | None = None  # why it is not resumed any more
+    seen: Seen = field(default_factory=Seen)  # at the last look
+    trouble: Trouble = field(init=False)
+    _unwritten: ProcessRecord | None = None
+
+    def __post_init__(self) -> None:
+        self.trouble = Trouble(f"session {self.name}")
 
     @property
     def name(self) -> str:
@@ -45,31 +78,45 @@ class WatchedSession:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a session file to resume from."""
-        return (self.directory / "session.sqlite").is_file()
+        """Whether there is a recording to resume from."""
+        return data_directory.begun(self.directory)
 
     @property
     def requests_wait(self) -> bool:
         """Whether any request waits for its reply."""
         return bool(self.awaiting_start or self.awaiting_stop or self.awaiting_exit)
 
-    def alive(self) -> bool:
-        """Whether the session has a process."""
-        return self.process is not None or process_file.alive(self.directory)
-
-    def record(self) -> ProcessRecord | None:
-        """The record in its process file."""
-        return process_file.read(self.directory)
+    def look(self) -> Seen:
+        """See how it stands. Raises Shortage if that cannot be known now."""
+        if not self.directory.parent.is_dir():
+            raise Shortage("the data directory is away")
+        # In this order: a process writes last how it ended, and then ends.
+        alive = self.process is not None or process_file.alive(self.directory)
+        record = process_file.read(self.directory) if self._unwritten is None else self._unwritten
+        self.seen = Seen(alive, record)
+        return self.seen
 
     def write(self, record: ProcessRecord) -> None:
-        """Replace its process file, once the process has ended."""
-        process_file.write(self.directory, record)
+        """Replace its process file, once the process has ended; at the latest in `settle`."""
+        self._unwritten = record
+        self.seen = Seen(self.seen.alive, record)
+
+    def settle(self) -> None:
+        """Write the record that `write` was given, if there is one. Raises Shortage."""
+        if self._unwritten is not None:
+            process_file.write(self.directory, self._unwritten)
+            self._unwritten = None
+
+    def remove_record(self) -> None:
+        """Remove its process file. Raises OSError."""
+        self._unwritten = None
+        (self.directory / process_file.FILE).unlink(missing_ok=True)
 
     def reap(self) -> int | None:
         """Let go of our process if it has ended; returns its number, or None."""
         if self.process is None or self.process.poll() is None:
             return None
-        ended, self.process = self.process.pid, None
+        ended, self.status, self.process = self.process.pid, self.process.returncode, None
         return ended
 
     def wrote(self, record: ProcessRecord) -> bool:
@@ -81,10 +128,26 @@ class WatchedSession:
         return record is not None and record.state in STORED and self.wrote(record)
 
     def signal_once(self, record: ProcessRecord | None, number: signal.Signals) -> None:
-        """Send a signal once its process handles it, which it does when it has its sockets. A second would force it."""
-        if record is not None and self.wrote(record) and (record.pid, number) not in self.signalled:
-            self.signalled.add((record.pid, number))
-            send_signal(record.pid, number)
+        """Send a signal once its process handles it, which it does when it has its sockets. A second would force it.
+
+        Raises Shortage if that cannot be done now.
+        """
+        if record is not None and not self.wrote(record):
+            return
+        pid = record.pid if record is not None else process_signal.holder(self.directory)
+        if pid is None or (pid, number) in self.signalled or (record is None and self.process is not None):
+            return
+        if process_signal.send(self.directory, pid, number):
+            self.signalled.add((pid, number))
+
+    def kill(self, record: ProcessRecord | None) -> None:
+        """End its process at once: our child, or whichever holds the lock of its folder. Raises Shortage."""
+        if self.process is not None:
+            self.process.kill()
+            return
+        pid = record.pid if record is not None else process_signal.holder(self.directory)
+        if pid is not None:
+            process_signal.send(self.directory, pid, signal.SIGKILL)
 
     def close_probe(self) -> None:
         """Give up the connection to its process."""
@@ -93,48 +156,56 @@ class WatchedSession:
             self.probe = None
 
     def log_lines(self) -> list[str]:
-        """What its processes printed."""
+        """The last that its processes printed. Raises OSError."""
         try:
-            return (self.directory / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+            with (self.directory / LOG).open("rb") as log:
+                log.seek(max(0, log.seek(0, 2) - LOG_BYTES))
+                return log.read().decode(errors="replace").splitlines()
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def log_end(self) -> str:
-        """The end of the log, as a reason."""
-        return " ".join(self.log_lines()[-3:])[-500:] or "it left no log"
+    def last_words(self) -> str:
+        """How its process ended: by which signal, or the end of the log."""
+        return reasons.of_status(self.status) or " ".join(self.log_lines()[-3:])[-500:] or "it left no log"
 
     def shown(self) -> dict[str, Any]:
-        """The fields of `wire.control.SessionState`."""
-        alive, record = self.alive(), self.record()
-        state = record.state if record is not None else FIRST
-        if not alive and state in LIVE:
-            state = next_state(state, "die")
+        """The fields of `wire.control.SessionState`: as it is now, or as it was seen last and why no more is known."""
+        why = self.trouble.why
+        try:
+            _, record = self.look()
+            if why is None:
+                why = self.given_up or (record.why if record is not None else self._why_without_record())
+        except Shortage as error:
+            why = str(error)
+        alive, record = self.seen
         return {
             "session": self.name,
-            "state": state,
+            "state": self.seen.state,
             "incarnation": record.incarnation if record is not None else 0,
             "stream": record.stream if record is not None and alive else None,
             "control": record.control if record is not None and alive else None,
-            "why": self.given_up or (record.why if record is not None else None),
+            "why": reasons.without_folders(why, self.directory.parent) if why is not None else None,
         }
 
-    def start_process(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
-        """Start its process in `folder`. It outlives the supervisor and the supervisor's terminal."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / LOG).open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-            )
-        self.started_s = time.monotonic()
+    def _why_without_record(self) -> str | None:
+        if self.seen.alive:
+            return None
+        return NO_RECORD if self.begun else NOT_BEGUN
 
-
-def send_signal(pid: int, number: signal.Signals) -> None:
-    """Send a signal, unless the process has just ended by itself."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+    def start_process(self, command: list[str], folder: Path, environment: dict[str, str], begins: bool) -> None:
+        """Start its process in `folder`. It outlives the supervisor and the supervisor's terminal. Raises Shortage."""
+        try:
+            self.directory.mkdir(exist_ok=True)  # no parents: the data directory may be away
+            with (self.directory / LOG).open("ab") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder,
+                    env=environment,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise Shortage(f"session {self.name!r}: its process cannot be started: {error.strerror}") from None
+        self.started_s, self.begins, self.status, self._unwritten = time.monotonic(), begins, None, None

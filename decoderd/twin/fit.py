@@ -8,9 +8,9 @@ A factor analysis or a filter that the recording lacks is fitted, the filter to 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd import files
 from decoderd.arrays import Array
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
@@ -84,8 +85,8 @@ def fit(
         summary = _summary(out, checked, mapped, parameters, subject)
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
-    files = {"population.npz": _npz(parameters._asdict()), "decoder.npz": _npz(arrays), "protocol.toml": text.encode()}
-    _write(out, files)
+    population_file, decoder_file = _npz(parameters._asdict()), _npz(arrays)
+    _write(out, {"population.npz": population_file, "decoder.npz": decoder_file, "protocol.toml": text.encode()})
     return summary
 
 
@@ -110,21 +111,17 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return packed.getvalue()
 
 
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
+def _write(out: Path, contents: Mapping[str, bytes]) -> None:
     """Write all files, each under a temporary name until all are whole. Raises ArrayError where that is impossible."""
-    written: list[tuple[Path, Path]] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            written.append((out / f".{name}.{os.getpid()}", out / name))
-            written[-1][0].write_bytes(content)
-        for temporary, path in written:
-            os.replace(temporary, path)
+        with ExitStack() as whole:
+            streams = {name: whole.enter_context(files.replacing(out / name)) for name in contents}
+            for name, content in contents.items():
+                streams[name].write(content)
+                streams[name].flush()
     except OSError as error:
         raise ArrayError(f"{out}: cannot be written ({error})") from None
-    finally:
-        for temporary, _ in written:
-            temporary.unlink(missing_ok=True)
 
 
 def _summary(

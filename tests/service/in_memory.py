@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from decoderd.run.signals import Interrupt
+from decoderd.service.process_file import ProcessRecord
 from decoderd.service.shared_state import SharedState
 from decoderd.wire import codec
 
@@ -35,10 +36,26 @@ class KeptCalls:
         return codec.encode({"k": tick, **fields})
 
 
+class KeptEntry:
+    """In place of a process entry: keeps the record, and writes no file."""
+
+    def __init__(self, record=ProcessRecord()):  # noqa: B008
+        self.record = record
+
+    def happened(self, event, **changes):
+        self.record = self.record.after(event)._replace(**changes)
+
+    def set_paused(self, paused):
+        self.record = self.record._replace(paused=paused)
+
+    def renew(self):
+        pass
+
+
 @contextmanager
 def shared_state(state, *events):
     """The shared state of a session that has come to `state`, once `events` have happened."""
-    shared = SharedState(state, Interrupt())
+    shared = SharedState(state, Interrupt(), KeptEntry())
     for event in events:
         shared.advance(event)
     try:

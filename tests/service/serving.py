@@ -62,11 +62,11 @@ def lockstep(*participants):
 
 
 class Daemon:
-    """A supervisor over `data`. `control` is where it listens."""
+    """A supervisor over `data`. `control` is where it listens; `begin` is called in its process before it starts."""
 
-    def __init__(self, data, *options, control=ANY_PORT):
+    def __init__(self, data, *options, control=ANY_PORT, begin=None):
         self.data, self.said = data, []
-        self.process = start("serve", "--data", data, "--control", control, *options)
+        self.process = start("serve", "--data", data, "--control", control, *options, preexec_fn=begin)
         for line in self.process.stderr:
             self.said.append(line)
             if found := re.search(r"control (tcp://\S+?)[,\s]", line):

@@ -24,6 +24,7 @@ from decoderd.service.shared_state import SharedState
 from decoderd.wire import codec, control, envelope
 from decoderd.wire.version import VERSION
 from tests.protocols import begun, lasting, outside
+from tests.service.in_memory import KeptEntry
 from tests.wire import generated
 from tests.wire.generated import CODES, MODELS, packed, valid
 
@@ -69,7 +70,7 @@ class Controlled(NamedTuple):
         return RunInfo(self.session, self.store, 1, 0, speed, *ends, protocols.dump(self.session.protocol))
 
     def shared(self):
-        shared = SharedState(self.state, Interrupt())
+        shared = SharedState(self.state, Interrupt(), KeptEntry())
         shared.advance("prepared")
         return shared
 

@@ -22,6 +22,7 @@ from decoderd.service.systemd import Watchdog
 from decoderd.wire import codec, control, envelope
 from tests.protocols import begun, bursting, centre_out, lasting
 from tests.running import record
+from tests.service.in_memory import KeptEntry
 
 DATA = centre_out(schedule={"days": 2, "blocks": [{"name": "only", "trials": 2}]})
 ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
@@ -44,7 +45,7 @@ def served(directory, data, router, on_progress=None, outlet=None):
     store, encoder = session_file.begin(directory, session, state)
     run_info = RunInfo(session, store, 1, state.tick, "max", *ENDPOINTS, protocols.dump(session.protocol))
     outlet, requests, interrupt = outlet or MemoryOutlet(), RequestSocket(router), Interrupt()
-    with store, LiveSession(run_info, state, outlet, requests, None, interrupt, Watchdog()) as live:
+    with store, LiveSession(run_info, state, outlet, requests, None, interrupt, Watchdog(), KeptEntry()) as live:
         summary = drive(store, encoder, session, state, "max", None, on_progress, live, interrupt)
         live.linger(0.05)
     return summary, outlet, requests

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 from contextlib import closing
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from decoderd.errors import Shortage
 from decoderd.service.process_file import ProcessRecord
 from decoderd.service.process_starter import ProcessStarter
 from decoderd.service.watched_session import WatchedSession
@@ -34,16 +37,15 @@ def starter(tmp_path):
 
 def arguments(one):
     """Those of the one process started: between `decoderd` and the options of all."""
-    ((command, _, _),) = one.started
-    assert command[:3] == [sys.executable, "-m", "decoderd"]
+    ((command, *_),) = one.started
+    assert command[:4] == [sys.executable, "-P", "-m", "decoderd"]
     assert command[-4:] == ["--serve", "--json", "--linger", "5"]
-    return command[3:-4]
+    return command[4:-4]
 
 
-def test_a_new_session_runs_its_plan_under_its_name(one, starter, tmp_path):
+def test_a_new_session_runs_its_plan_under_its_name(one, starter):
     starter.begin(one, "10", None)
     assert arguments(one) == ["run", "a.json", "--out", "a", "--name", "a", "--speed", "10", *FREE]
-    assert starter.plan("a") == tmp_path / "a.json"
 
 
 def test_participants_of_a_new_session(one, starter):
@@ -53,7 +55,7 @@ def test_participants_of_a_new_session(one, starter):
 
 
 def test_a_session_with_a_file_is_resumed(one, starter):
-    (one.directory / "session.sqlite").touch()
+    (one.directory / "session.sqlite").write_text("damaged, for all that is known")
     starter.resume(one, None)
     assert arguments(one) == ["resume", "a", *FREE]
 
@@ -83,7 +85,25 @@ def test_variables_of_systemd_are_removed(one, starter, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
     monkeypatch.setenv("DECODERD_TEST", "kept")
     starter.begin(one, "max", None)
-    ((_, folder, environment),) = one.started
+    ((_, folder, environment, _),) = one.started
     assert folder == one.directory.parent
     assert environment["DECODERD_TEST"] == "kept"
     assert "NOTIFY_SOCKET" not in environment
+
+
+def test_modules_come_from_where_the_supervisor_gets_them(one, starter, monkeypatch):
+    """Its relative paths mean its own folder and not the data directory, where the processes work."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["plugins", "", "/opt/plugins"]))
+    starter.begin(one, "max", None)
+    ((*_, environment, _),) = one.started
+    assert environment["PYTHONPATH"] == os.pathsep.join([os.path.abspath("plugins"), "/opt/plugins"])
+
+
+def test_a_port_is_not_given_up_because_there_are_no_descriptors(one, starter, monkeypatch):
+    def none_left(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "create_server", none_left)
+    with pytest.raises(Shortage, match="Too many open files"):
+        starter.resume(one, ProcessRecord(stream="tcp://127.0.0.1:1"))
+    assert one.started == []

@@ -8,11 +8,13 @@ import signal
 
 import pytest
 
+from decoderd.errors import Shortage
 from decoderd.run.signals import Interrupt
 from decoderd.service.lifecycle import IllegalTransition
+from decoderd.service.process_file import ProcessEntry, ProcessRecord
 from decoderd.service.shared_state import SharedState
 from tests.protocols import begun, lasting
-from tests.service.in_memory import shared_state
+from tests.service.in_memory import KeptEntry, shared_state
 
 
 @pytest.fixture
@@ -41,11 +43,34 @@ def test_control_asks_for_a_stop(shared):
 
 def test_a_signal_asks_for_a_stop(shared):
     with Interrupt().handling() as interrupt:
-        one = SharedState(shared.session_state, interrupt)
+        one = SharedState(shared.session_state, interrupt, KeptEntry())
         assert not one.stopping
         os.kill(os.getpid(), signal.SIGTERM)
         assert one.stopping
         one.close()
+
+
+def test_a_pause_is_kept_in_the_process_file(shared):
+    entry = KeptEntry()
+    one = SharedState(shared.session_state, Interrupt(), entry)
+    one.set_paused(True)
+    assert (one.paused, entry.record.paused) == (True, True)
+    again = SharedState(shared.session_state, Interrupt(), entry)  # of the process that resumes after a crash
+    assert again.paused
+    again.set_paused(False)
+    assert (again.paused, entry.record.paused) == (False, False)
+    one.close()
+    again.close()
+
+
+def test_a_pause_that_cannot_be_stored_is_none(shared, tmp_path):
+    (tmp_path / "a").mkdir()
+    one = SharedState(shared.session_state, Interrupt(), ProcessEntry(tmp_path / "a", ProcessRecord()))
+    (tmp_path / "a").rename(tmp_path / "away")
+    with pytest.raises(Shortage, match=r"a/service.json cannot be written"):
+        one.set_paused(True)
+    assert not one.paused
+    one.close()
 
 
 def test_a_commit_that_was_asked_for_is_taken_once(shared):

@@ -12,11 +12,12 @@ import pytest
 import zmq
 
 from decoderd.recording.store import open_store
-from decoderd.service import process_file
+from decoderd.service import data_directory, process_file
 from decoderd.wire import codec, control, envelope
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, centre_out, lasting, outside
 from tests.rewriting import rewritten
+from tests.running import record
 from tests.service.serving import asking, daemon, follow, journal, kept, replayed, wait_for
 
 TURN = {"name": "turn", "kind": "rotation", "site": "cursor", "angle_rad": 0.5}
@@ -30,6 +31,11 @@ def reach(session, ticks=10):
     for step in range(ticks):
         session.kinematics((0.01 * step, 0.0))
     return session.task_event("end", outcome="success")["tick"]
+
+
+def backwards(data):
+    """The same protocol with its keys in another order."""
+    return {key: data[key] for key in reversed(data)}
 
 
 def refused(call, *arguments, **fields):
@@ -311,6 +317,47 @@ def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path, 
         assert supervisor.resume("a")["state"] == "preparing"
         assert supervisor.stop("a")["state"] == "stopped"
         assert supervisor.health()["restarts"] == 0
+
+
+def test_a_name_is_not_blocked_by_a_start_that_was_interrupted(tmp_path):
+    """The supervisor, or the machine, failed between the plan and the process: nothing was begun."""
+    for name in ("same", "resumed", "other"):
+        data_directory.write_plan(tmp_path, name, HOUR)
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        for name in ("same", "resumed", "other"):
+            found = supervisor.find(name)
+            assert (found["state"], found["incarnation"], "never begun" in found["why"]) == ("stopped", 0, True)
+        assert supervisor.start("same", backwards(HOUR))["changed"] is True
+        assert supervisor.resume("resumed")["changed"] is True
+        assert supervisor.start("other", lasting(3599.0))["changed"] is True
+        for name, seconds in {"same": 3600.0, "resumed": 3600.0, "other": 3599.0}.items():
+            wait_for(lambda name=name: supervisor.find(name)["state"] == "running")
+            with supervisor.session(name) as session:
+                assert session.describe()["protocol"]["schedule"]["blocks"][0]["duration_s"] == seconds
+        assert refused(supervisor.start, "same", lasting(3598.0)) == ("exists", "session")
+        assert supervisor.start("same", HOUR)["changed"] is False
+
+
+def test_a_recorded_session_is_found_without_its_process_file(tmp_path):
+    record(tmp_path / "a", lasting(0.5), name="a")
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        (found,) = supervisor.sessions()["sessions"]
+        assert (found["session"], found["state"], "resume" in found["why"]) == ("a", "stopped", True)
+        assert supervisor.start("a", lasting(0.5))["changed"] is False  # known by its recording alone
+        assert refused(supervisor.start, "a", lasting(0.6)) == ("exists", "session")
+        assert supervisor.resume("a")["incarnation"] == 2
+
+
+def test_a_running_session_is_stopped_without_its_process_file(tmp_path):
+    """The next supervisor knows its process by the lock that it holds."""
+    with daemon(tmp_path) as first, asking(first) as supervisor:
+        supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        first.end(signal.SIGTERM)
+        (tmp_path / "a" / process_file.FILE).unlink()
+        with daemon(tmp_path) as second, asking(second) as supervisor:
+            assert supervisor.find("a")["state"] == "preparing"
+            assert supervisor.stop("a")["state"] == "stopped"
 
 
 def test_two_requests_to_stop_do_not_force_it(tmp_path, line_to):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -75,6 +77,7 @@ def test_without_systemd_nothing_is_sent(now, monkeypatch):
     watchdog = notify.Watchdog()
     now[0] += 10**12
     watchdog.turn()
+    watchdog.close()
 
 
 @pytest.mark.parametrize("place", ["relative/path", "vsock:2:1234", "/no/such/folder/notify", "@no-listener", "@"])
@@ -92,22 +95,35 @@ def test_a_full_queue_does_not_block(systemd):
 def test_the_watchdog_is_fed_every_third_of_the_interval(systemd, now, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "3000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    watchdog, at = notify.Watchdog(), []
-    for _ in range(3500):  # turns of a millisecond
-        watchdog.turn()
-        at += [now[0]] * len(systemd.received())
-        now[0] += 1_000_000
+    at = []
+    with closing(notify.Watchdog()) as watchdog:
+        for _ in range(3500):  # turns of a millisecond
+            watchdog.turn()
+            at += [now[0]] * len(systemd.received())
+            now[0] += 1_000_000
     assert [time - at[0] for time in at] == [0, 1_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
 def test_only_turns_feed_the_watchdog(systemd, now, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "3000000")
-    watchdog = notify.Watchdog()
-    now[0] += 10**11
-    assert systemd.received() == []
-    watchdog.turn()
-    watchdog.turn()
-    assert systemd.received() == ["WATCHDOG=1"]
+    with closing(notify.Watchdog()) as watchdog:
+        now[0] += 10**11
+        assert systemd.received() == []
+        watchdog.turn()
+        watchdog.turn()
+        assert systemd.received() == ["WATCHDOG=1"]
+
+
+def test_a_process_without_a_free_descriptor_feeds_the_watchdog(systemd, now, monkeypatch):
+    def none_left(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    with closing(notify.Watchdog()) as watchdog:
+        monkeypatch.setattr(notify.socket, "socket", none_left)
+        watchdog.turn()
+        assert not notify.status("busy")
+        assert systemd.received() == ["WATCHDOG=1"]
 
 
 @pytest.mark.parametrize("given", ["", "0", "-5", "soon", "1.5", "³"])

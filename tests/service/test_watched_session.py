@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from decoderd.errors import Shortage
 from decoderd.service import process_file, watched_session
 from decoderd.service.lifecycle import LIVE
 from decoderd.service.process_file import ProcessRecord
-from decoderd.service.watched_session import LOG, WatchedSession, send_signal
+from decoderd.service.watched_session import LOG, WatchedSession
 from decoderd.wire import control
 
 RECORD = ProcessRecord(pid=7, stream="tcp://127.0.0.1:1", control="tcp://127.0.0.1:2", incarnation=3)
@@ -23,15 +25,17 @@ def one(tmp_path):
     return WatchedSession(tmp_path / "a")
 
 
-def test_without_a_record_it_is_being_prepared_or_its_process_crashed(one):
-    assert one.shown()["state"] == "crashed"
+def test_without_a_record_it_is_being_prepared_or_was_never_begun(one):
+    assert (one.shown()["state"], one.shown()["why"]) == ("stopped", watched_session.NOT_BEGUN)
     with process_file.locked(one.directory):
-        assert one.shown()["state"] == "preparing"
+        assert (one.shown()["state"], one.shown()["why"]) == ("preparing", None)
+    (one.directory / "session.sqlite").write_text("a recording, for all that is known")
+    assert (one.shown()["state"], one.shown()["why"]) == ("stopped", watched_session.NO_RECORD)
 
 
 @pytest.mark.parametrize("state", [*LIVE, "stopped", "done", "failed"])
 def test_a_session_without_a_process_has_no_endpoints_and_crashed_if_it_should_have_one(one, state):
-    one.write(RECORD._replace(state=state))
+    process_file.write(one.directory, RECORD._replace(state=state))
     with process_file.locked(one.directory):
         alive = one.shown()
     missing = one.shown()
@@ -49,9 +53,20 @@ def test_the_reason_of_a_failure_is_shown(one):
     assert one.shown()["why"] == "died 4 times"
 
 
-def test_a_signal_is_sent_once_to_each_process(one, monkeypatch):
-    sent = []
-    monkeypatch.setattr(watched_session, "send_signal", lambda *call: sent.append(call))
+@pytest.fixture
+def sent(monkeypatch):
+    """Signals that would have been sent: (process number, signal)."""
+    calls = []
+
+    def send(directory, pid, number):
+        calls.append((pid, number))
+        return True
+
+    monkeypatch.setattr(watched_session.process_signal, "send", send)
+    return calls
+
+
+def test_a_signal_is_sent_once_to_each_process(one, sent):
     one.signal_once(None, signal.SIGTERM)
     for _ in range(2):
         one.signal_once(RECORD, signal.SIGTERM)
@@ -60,28 +75,79 @@ def test_a_signal_is_sent_once_to_each_process(one, monkeypatch):
     assert sent == [(7, signal.SIGTERM), (7, signal.SIGUSR1), (8, signal.SIGTERM)]
 
 
-def test_a_record_of_the_process_before_counts_for_nothing(one, monkeypatch):
-    sent = []
-    monkeypatch.setattr(watched_session, "send_signal", lambda *call: sent.append(call))
+def test_a_record_of_the_process_before_counts_for_nothing(one, sent):
     command = [sys.executable, "-c", "print('hello')"]
-    one.start_process(command, one.directory.parent, {})
+    one.start_process(command, one.directory.parent, {}, begins=True)
     record = RECORD._replace(state="done", pid=one.process.pid + 1)
     one.signal_once(record, signal.SIGTERM)
-    assert (one.alive(), one.wrote(record), one.lingers(record), sent) == (True, False, False, [])
+    assert (one.look().alive, one.wrote(record), one.lingers(record), sent) == (True, False, False, [])
     assert one.lingers(record._replace(pid=one.process.pid))
     pid = one.process.pid
     one.process.wait(20)
     assert (one.reap(), one.process, one.reap()) == (pid, None, None)
-    assert (one.log_lines(), one.log_end()) == (["hello"], "hello")
+    assert (one.log_lines(), one.last_words()) == (["hello"], "hello")
 
 
 def test_a_session_without_a_log(one):
-    assert (one.log_lines(), one.log_end()) == ([], "it left no log")
+    assert (one.log_lines(), one.last_words()) == ([], "it left no log")
     (one.directory / LOG).write_bytes(b"first\n\xff\nthird\nfourth\n")
-    assert one.log_end() == "\N{REPLACEMENT CHARACTER} third fourth"
+    assert one.last_words() == "\N{REPLACEMENT CHARACTER} third fourth"
 
 
-def test_a_signal_to_a_process_that_has_ended_is_no_error():
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(20)
-    send_signal(process.pid, signal.SIGTERM)
+def test_a_process_that_was_killed_ended_by_a_signal(one):
+    one.start_process([sys.executable, "-c", "input()"], one.directory.parent, {}, begins=True)
+    one.kill(None)
+    one.process.wait(20)
+    one.reap()
+    assert one.last_words() == "ended by signal 9 (SIGKILL, as when memory runs out)"
+
+
+def test_a_pause_is_shown(one):
+    process_file.write(one.directory, RECORD._replace(state="running", paused=True))
+    with process_file.locked(one.directory):
+        assert one.shown()["state"] == "paused"
+    assert one.shown()["state"] == "crashed"
+
+
+def test_reasons_have_no_folders_of_the_server(one):
+    one.write(RECORD._replace(state="failed", why=f"{one.directory}/session.sqlite: damaged; see '/etc/keys/x.key'"))
+    assert one.shown()["why"] == "a/session.sqlite: damaged; see 'x.key'"
+
+
+def test_what_cannot_be_known_is_shown_as_it_was_seen_last(one, monkeypatch):
+    """No free descriptor does not mean that the process has ended."""
+    process_file.write(one.directory, RECORD._replace(state="running"))
+    with process_file.locked(one.directory):
+        before = one.shown()
+
+        def none_left(*_):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(process_file.os, "open", none_left)
+        shown = one.shown()
+    assert (before["state"], before["why"]) == ("running", None)
+    assert {**shown, "why": None} == before
+    assert "Too many open files" in shown["why"]
+
+
+def test_a_record_that_cannot_be_written_counts_and_is_written_later(one):
+    process_file.write(one.directory, RECORD._replace(state="running"))
+    one.directory.rename(one.directory.with_name("away"))
+    one.write(RECORD._replace(state="failed", why="damaged"))
+    with pytest.raises(Shortage, match="cannot be written"):
+        one.settle()
+    assert (one.shown()["state"], one.shown()["why"]) == ("failed", "damaged")
+    one.directory.with_name("away").rename(one.directory)
+    assert process_file.read(one.directory).state == "running"
+    one.settle()
+    assert process_file.read(one.directory).state == "failed"
+
+
+def test_a_process_that_cannot_be_started(one, monkeypatch):
+    def fail(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    with pytest.raises(Shortage, match="session 'a': its process cannot be started: Resource temporarily unavailable"):
+        one.start_process(["decoderd"], one.directory.parent, {}, begins=True)
+    assert one.process is None

@@ -1,0 +1,60 @@
+"""Files that replace others: a failure leaves the old one, and contents are synchronised before the name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+
+from decoderd import files
+
+
+def test_the_new_contents_take_the_place_of_the_old(tmp_path):
+    path = tmp_path / "a.json"
+    for contents in (b"first", b"second"):
+        with files.replacing(path) as stream:
+            stream.write(contents)
+        assert path.read_bytes() == contents
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match="No space"), files.replacing(path) as stream:
+        stream.write(b"new")
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"a.json": b"old"}
+
+
+def test_an_error_in_the_context_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), files.replacing(path) as stream:
+        stream.write(b"new"[: 1 // 0])
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"a.json": b"old"}
+
+
+def test_contents_are_synchronised_before_the_name_and_the_folder_after(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def note_fsync(handle):
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "contents")
+        fsync(handle)
+
+    def note_replace(*paths):
+        done.append("name")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    with files.replacing(tmp_path / "a.json") as stream:
+        stream.write(b"new")
+    assert done == ["contents", "name", "folder"]
