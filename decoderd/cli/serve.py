@@ -42,10 +42,10 @@ def keys(
     controller: Annotated[bool, typer.Option("--controller", help="It may control, not only observe.")] = False,
 ) -> None:
     """Make keys, needed to bind any address but loopback: first the server's, then those of each client."""
-    from decoderd.service import auth
+    from decoderd.service import keys as folder
 
     if client is None:
-        output.line(f"{auth.make_keys(directory)}: the server's public key; clients need a copy")
+        output.line(f"{folder.make_keys(directory)}: the server's public key; clients need a copy")
     else:
-        made = auth.add_client(directory, client, "controller" if controller else "observer")
+        made = folder.add_client(directory, client, "controller" if controller else "observer")
         output.line(f"{made}: all that this client needs; secret, give it to this client only")

@@ -8,7 +8,7 @@ from typing import Any
 
 import zmq
 
-from decoderd.service.auth import Keys
+from decoderd.service.keys import Keys
 from decoderd.wire import codec, envelope
 from decoderd.wire.version import VERSION
 

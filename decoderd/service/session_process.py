@@ -15,9 +15,10 @@ from decoderd.protocol import protocol as protocols
 from decoderd.run.runner import Begun, drive
 from decoderd.run.signals import Interrupt
 from decoderd.service import process_file, systemd
-from decoderd.service.auth import Gate, Keys
+from decoderd.service.auth import Gate
 from decoderd.service.description import RunInfo
 from decoderd.service.endpoints import bind, check
+from decoderd.service.keys import Keys
 from decoderd.service.lifecycle import LIVE
 from decoderd.service.live_session import LiveSession
 from decoderd.service.process_file import ProcessEntry, ProcessRecord
@@ -66,6 +67,8 @@ def opened(options: ServeOptions) -> Iterator[Sockets]:
             gate.protect(stream)
             gate.protect(router)
         endpoints = bind(stream, options.stream), bind(router, options.control)
+        if gate is not None:
+            gate.watch(endpoints)
         yield Sockets(stream, RequestSocket(router, gate.role if gate is not None else None), *endpoints)
     finally:
         stream.close()

@@ -12,8 +12,9 @@ import zmq
 from decoderd.errors import ServiceError
 from decoderd.run.signals import Interrupt
 from decoderd.service import process_file, systemd
-from decoderd.service.auth import Gate, Keys
+from decoderd.service.auth import Gate
 from decoderd.service.endpoints import bind, check
+from decoderd.service.keys import Keys
 from decoderd.service.process_starter import ProcessStarter
 from decoderd.service.requests import RequestSocket, open_router
 from decoderd.service.supervisor import Supervisor
@@ -57,6 +58,8 @@ def serve(
             if gate is not None:
                 gate.protect(router)
             bound = bind(router, endpoint)
+            if gate is not None:
+                gate.watch([bound])
             requests = RequestSocket(router, gate.role if gate is not None else None)
             options = ["--linger", str(linger_s), *(["--keys", str(keys.resolve())] if keys is not None else [])]
             starter = ProcessStarter(data.resolve(), options, _host(bound))

@@ -18,9 +18,9 @@ import zmq
 from decoderd.errors import Shortage
 from decoderd.run.signals import STOP
 from decoderd.service import data_directory, descriptors, reasons
-from decoderd.service.auth import Keys
 from decoderd.service.data_directory import LOG
 from decoderd.service.health_probe import HealthProbe
+from decoderd.service.keys import Keys
 from decoderd.service.lifecycle import FIRST, LIVE
 from decoderd.service.process_file import ProcessRecord
 from decoderd.service.process_starter import ProcessStarter

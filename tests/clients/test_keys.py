@@ -2,7 +2,7 @@
 
 import pytest
 
-from decoderd.service.auth import add_client, make_keys
+from decoderd.service.keys import add_client, make_keys
 from decoderd_client import ClientKeys, ControlError, NoAnswer, Session
 from tests.protocols import lasting
 from tests.service.serving import served

@@ -1,4 +1,4 @@
-"""Keys: what their folder must be like, and which clients are admitted, through real sockets."""
+"""The gate: which clients are admitted, and what a change of their keys does, through real sockets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import zmq
 import zmq.auth
 
 from decoderd.errors import ServiceError
-from decoderd.service import auth, endpoints
-from decoderd.service.auth import Gate, Keys
+from decoderd.service import auth, endpoints, keys
+from decoderd.service.auth import Gate
+from decoderd.service.keys import Keys
 
 HERE = "tcp://127.0.0.1:*"
 # Nothing here takes this long; a test that hangs fails.
@@ -23,181 +24,24 @@ PATIENCE_S = 30
 def folder(tmp_path):
     """Keys of a server with a controller, anna, and an observer, otto."""
     found = tmp_path / "keys"
-    auth.make_keys(found)
-    auth.add_client(found, "anna", "controller")
-    auth.add_client(found, "otto", "observer")
+    keys.make_keys(found)
+    keys.add_client(found, "anna", "controller")
+    keys.add_client(found, "otto", "observer")
     return found
-
-
-# --- the folder -------------------------------------------------------------------------------------------------
-
-
-def test_keys_are_read_back(folder):
-    keys = Keys.load(folder)
-    assert (keys.public, keys.secret) == zmq.auth.load_certificate(folder / "server.key_secret")
-    assert zmq.auth.load_certificate(folder / "server.key") == (keys.public, None)
-    anna, secret = zmq.auth.load_certificate(folder / "clients" / "anna.key_secret")
-    assert zmq.curve_public(secret) == anna
-    assert sorted(keys.roles.values()) == ["controller", "observer"]
-    assert keys.roles[anna] == "controller"
-
-
-def test_keys_that_pyzmq_made_are_read(tmp_path):
-    for name in ("observers", "controllers"):
-        (tmp_path / name).mkdir()
-        zmq.auth.create_certificates(tmp_path / name, "someone")
-    zmq.auth.create_certificates(tmp_path, "server")
-    (tmp_path / "server.key_secret").chmod(0o600)
-    assert sorted(Keys.load(tmp_path).roles.values()) == ["controller", "observer"]
-
-
-def test_secrets_are_their_owners_only(folder):
-    for secret in (folder / "server.key_secret", folder / "clients" / "anna.key_secret"):
-        assert secret.stat().st_mode & 0o777 == 0o600
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert Keys.load(folder).secret.decode() not in repr(Keys.load(folder))
-
-
-def test_new_keys_have_no_clients(tmp_path):
-    assert auth.make_keys(tmp_path / "a" / "b") == tmp_path / "a" / "b" / "server.key"
-    assert Keys.load(tmp_path / "a" / "b").roles == {}
-
-
-def expose(folder):
-    (folder / "server.key_secret").chmod(0o604)
-
-
-def forget_the_server(folder):
-    (folder / "server.key_secret").unlink()
-
-
-def forget_observers(folder):
-    (folder / "observers" / "otto.key").unlink()
-    (folder / "observers").rmdir()
-
-
-def open_controllers(folder):
-    (folder / "controllers").chmod(0o777)
-
-
-def promote(folder):
-    (folder / "controllers" / "otto2.key").write_bytes((folder / "observers" / "otto.key").read_bytes())
-
-
-def unpair(folder):
-    file = folder / "server.key_secret"
-    file.write_text(re.sub(r'public-key = ".*"', f'public-key = "{zmq.curve_keypair()[0].decode()}"', file.read_text()))
-
-
-def keep_public_only(folder):
-    (folder / "server.key_secret").write_bytes((folder / "server.key").read_bytes())
-
-
-def overflow(folder):
-    file = folder / "server.key_secret"
-    file.write_text(re.sub(r'secret-key = ".*"', f'secret-key = "{"#" * 40}"', file.read_text()))
-
-
-def shorten(folder):
-    (folder / "observers" / "otto.key").write_text('curve\n    public-key = "abc"\n')
-
-
-def scribble(folder):
-    (folder / "observers" / "otto.key").write_bytes(b"\xff\xfe no certificate")
-
-
-def halve(folder):
-    (folder / "observers" / "otto.key").write_text("curve\n    public-key")
-
-
-def put_a_folder(folder):
-    (folder / "observers" / "berta.key").mkdir()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (expose, r"server\.key_secret: every user.*chmod 600"),
-        (forget_the_server, r"server\.key_secret: missing; `decoderd keys"),
-        (forget_observers, "observers: no such folder; an empty one"),
-        (open_controllers, "controllers: every user.*chmod 700"),
-        (promote, r"ott.*\.key: this key stands under (observers|controllers) too"),
-        (unpair, r"server\.key_secret: the public key is not that of the secret one"),
-        (keep_public_only, r"server\.key_secret: it holds no line secret-key"),
-        (overflow, r"server\.key_secret: the public key is not that of the secret one"),
-        (shorten, r"otto\.key: the public key is not 40 characters"),
-        (scribble, r"otto\.key: no certificate"),
-        (halve, r"otto\.key: no certificate"),
-        (put_a_folder, r"berta\.key: cannot be read: Is a directory"),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_errors_name_what_is_wrong_with_the_folder(folder, spoil, message):
-    spoil(folder)
-    with pytest.raises(ServiceError, match=message):
-        Keys.load(folder)
-
-
-def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(ServiceError, match=r"nowhere: no such folder.*decoderd keys"):
-        Keys.load(tmp_path / "nowhere")
-
-
-def test_an_unreadable_file_is_an_error(folder, monkeypatch):
-    def refuses(file):
-        raise PermissionError(13, "Permission denied", str(file))
-
-    monkeypatch.setattr(auth, "load_certificate", refuses)
-    with pytest.raises(ServiceError, match=r"server\.key_secret: cannot be read: Permission denied"):
-        Keys.load(folder)
-
-
-def test_keys_are_never_overwritten(folder):
-    before = {file: file.read_bytes() for file in folder.rglob("*.key*")}
-    with pytest.raises(ServiceError, match=r"server\.key_secret: exists"):
-        auth.make_keys(folder)
-    for role in ("observer", "controller"):
-        with pytest.raises(ServiceError, match=r"anna\.key: there is a client of this name"):
-            auth.add_client(folder, "anna", role)
-    (folder / "controllers" / "anna.key").unlink()
-    with pytest.raises(ServiceError, match=r"anna\.key_secret: exists"):
-        auth.add_client(folder, "anna", "observer")
-    assert {file: file.read_bytes() for file in folder.rglob("*.key*")} == {
-        file: data for file, data in before.items() if file.exists()
-    }
-
-
-@pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "a b", "x" * 65, "anna\n", "ännchen"])
-def test_names_that_are_no_names(folder, name):
-    with pytest.raises(ServiceError, match="no name for a client"):
-        auth.add_client(folder, name, "observer")
-
-
-def test_a_client_needs_a_server(tmp_path):
-    with pytest.raises(ServiceError, match="no such folder"):
-        auth.add_client(tmp_path / "nowhere", "anna", "observer")
-
-
-def test_where_no_folder_can_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ServiceError, match="cannot be written"):
-        auth.make_keys(tmp_path / "file" / "keys")
-
-
-# --- the gate ---------------------------------------------------------------------------------------------------
 
 
 class Server:
     """A guarded ROUTER that answers with the sender's role, and a guarded PUB."""
 
-    def __init__(self, keys):
+    def __init__(self, loaded):
         self.context = zmq.Context()
-        self.gate = Gate(self.context, keys)
+        self.gate = Gate(self.context, loaded)
         self.router, self.pub = self.context.socket(zmq.ROUTER), self.context.socket(zmq.PUB)
         for socket in (self.router, self.pub):
             socket.linger = 0
             self.gate.protect(socket)
         self.control, self.stream = endpoints.bind(self.router, HERE), endpoints.bind(self.pub, HERE)
+        self.gate.watch([self.control, self.stream])
         self.requests = 0
 
     def serve(self, seconds, until=lambda: False):
@@ -252,6 +96,15 @@ class Client:
     def role(self):
         return self.dealer.recv().decode()
 
+    def monitor(self, socket):
+        """A socket that can be read once `socket` has lost its connection."""
+        return socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+    def drain(self):
+        """Forget what the stream has brought so far."""
+        while self.sub.poll(0):
+            self.sub.recv()
+
     def ask(self):
         self.dealer.send(b"a request")
 
@@ -297,13 +150,13 @@ def test_the_sender_of_every_frame_is_known_by_its_key(server, client, folder):
             assert server.gate.role(frame) == "observer"
 
 
-def test_the_server_itself_may_watch(server, client):
-    keys = Keys.load(server.gate._keys.directory)
-    own = client((keys.public, keys.secret), keys.public)
+def test_the_server_itself_may_watch(server, client, folder):
+    loaded = Keys.load(folder)
+    own = client((loaded.public, loaded.secret), loaded.public)
     assert server.serve(PATIENCE_S, own.has_all)
     assert own.role() == "observer"
     with own.context.socket(zmq.DEALER) as probe:
-        keys.connect_as_server(probe)
+        loaded.connect_as_server(probe)
         probe.connect(server.control)
         probe.send(b"how are you?")
         assert server.serve(PATIENCE_S, lambda: bool(probe.poll(0)))
@@ -326,10 +179,10 @@ def none(known):
     return ()
 
 
-@pytest.mark.parametrize("keys", [nobodys, strangers_server, thiefs, none])
-def test_a_client_without_a_known_key_gets_nothing(server, client, folder, keys):
+@pytest.mark.parametrize("given_by", [nobodys, strangers_server, thiefs, none])
+def test_a_client_without_a_known_key_gets_nothing(server, client, folder, given_by):
     given = certificate(folder / "clients" / "anna.key_secret")
-    stranger, known = client(*keys(given)), client(*given)
+    stranger, known = client(*given_by(given)), client(*given)
     assert server.serve(PATIENCE_S, known.has_all)
     assert not server.serve(0.5, stranger.has_something)
     assert server.requests == 1  # the stranger's did not even arrive
@@ -337,51 +190,128 @@ def test_a_client_without_a_known_key_gets_nothing(server, client, folder, keys)
     assert server.serve(PATIENCE_S, lambda: server.requests == 2)  # and it still answers
 
 
-def test_a_client_that_is_added_gets_in_and_one_that_is_removed_does_not(server, client, folder):
-    anna = certificate(folder / "clients" / "anna.key_secret")
-    first = client(*anna)
-    assert server.serve(PATIENCE_S, first.has_all)
-    assert first.role() == "controller"
-
-    new = client(*certificate(auth.add_client(folder, "new", "controller")))
+def test_a_client_that_is_added_gets_in(server, client, folder):
+    new = client(*certificate(keys.add_client(folder, "new", "controller")))
     assert server.serve(PATIENCE_S, new.has_all)
     assert new.role() == "controller"
 
+
+def remove(file):
+    file.unlink()
+
+
+def overwrite(file):
+    """Another key in place of this one, in the same file."""
+    pair, _ = zmq.curve_keypair()
+    file.write_text(re.sub(r'public-key = ".*"', f'public-key = "{pair.decode()}"', file.read_text()))
+
+
+def let_others_write(file):
+    file.chmod(0o666)
+
+
+def let_others_write_the_folder(file):
+    file.parent.chmod(0o777)
+
+
+REMOVALS = (remove, overwrite, let_others_write, let_others_write_the_folder)
+
+
+@pytest.mark.parametrize("change", REMOVALS, ids=lambda change: change.__name__)
+def test_a_client_that_is_removed_is_disconnected_though_nobody_connects(server, client, folder, caplog, change):
+    anna = certificate(folder / "clients" / "anna.key_secret")
+    removed, other = client(*anna), client(*certificate(folder / "clients" / "otto.key_secret"))
+    assert server.serve(PATIENCE_S, removed.has_all)
+    assert server.serve(PATIENCE_S, other.has_all)
+    assert (removed.role(), other.role()) == ("controller", "observer")
+    other_control = other.monitor(other.dealer)
+    control, stream = removed.monitor(removed.dealer), removed.monitor(removed.sub)
+    change(folder / "controllers" / "anna.key")
+    began = time.monotonic()
+    assert server.serve(PATIENCE_S, lambda: bool(control.poll(0) and stream.poll(0)))
+    assert time.monotonic() - began < 1.0
+    if change in (let_others_write, let_others_write_the_folder):
+        assert caplog.text.count("until then its clients are refused") == 1
+
+    other.drain()
+    other.ask()
+    assert server.serve(PATIENCE_S, other.has_all)  # its stream has come back by itself
+    assert not other_control.poll(0)  # its requests were never interrupted
+    if change is remove:
+        again = client(*anna)
+        assert not server.serve(0.5, again.has_something)
+
+
+def test_a_request_that_waits_when_its_client_is_removed_is_an_observers(server, client, folder):
+    known = client(*certificate(folder / "clients" / "anna.key_secret"))
+    assert server.serve(PATIENCE_S, known.has_all)
+    control = known.monitor(known.dealer)
+    known.ask()
+    assert server.router.poll(1000 * PATIENCE_S)  # it has arrived, and is not read yet
     (folder / "controllers" / "anna.key").unlink()
-    again = client(*anna)
-    assert not server.serve(0.5, again.has_something)
-    first.ask()
-    assert server.serve(PATIENCE_S, first.answered)
-    assert first.role() == "observer"
+    assert control.poll(1000 * PATIENCE_S)
+    assert server.gate.role(server.router.recv_multipart(copy=False)[-1]) == "observer"
 
 
-def test_a_folder_that_is_spoilt_later_changes_nothing(server, client, folder):
-    (folder / "controllers" / "broken.key").write_text("half a certif")
+def test_a_client_that_is_moved_to_another_folder_has_the_other_role_and_stays_connected(server, client, folder):
     known = client(*certificate(folder / "clients" / "anna.key_secret"))
     assert server.serve(PATIENCE_S, known.has_all)
     assert known.role() == "controller"
-    (folder / "controllers" / "broken.key").unlink()
-    mended = client(*certificate(auth.add_client(folder, "new", "observer")))
-    assert server.serve(PATIENCE_S, mended.has_all)
+    control = known.monitor(known.dealer)
+    (folder / "controllers" / "anna.key").rename(folder / "observers" / "anna.key")
+
+    def demoted():
+        known.ask()
+        return known.answered() and known.role() == "observer"
+
+    assert server.serve(PATIENCE_S, demoted)
+    assert not control.poll(0)
+
+
+def test_the_server_itself_stays_connected_when_clients_are_removed(server, client, folder):
+    loaded = Keys.load(folder)
+    own = client((loaded.public, loaded.secret), loaded.public)
+    known = client(*certificate(folder / "clients" / "anna.key_secret"))
+    assert server.serve(PATIENCE_S, lambda: own.has_all() and known.has_all())
+    own_control, control = own.monitor(own.dealer), known.monitor(known.dealer)
+    (folder / "server.key_secret").chmod(0o640)
+    assert server.serve(PATIENCE_S, lambda: bool(control.poll(0)))
+    assert not own_control.poll(0)
+
+
+def test_what_was_mended_is_admitted_again(server, client, folder):
+    anna = certificate(folder / "clients" / "anna.key_secret")
+    folder.chmod(0o777)
+    refused = client(*anna)
+    assert not server.serve(0.5, refused.has_something)
+    folder.chmod(0o700)
+    admitted = client(*anna)
+    assert server.serve(PATIENCE_S, admitted.has_all)
+    assert admitted.role() == "controller"
 
 
 def test_the_folder_is_read_again_only_if_it_has_changed(server, client, folder, monkeypatch):
-    load, read = Keys.load, []
-    monkeypatch.setattr(Keys, "load", lambda directory: read.append(directory) or load(directory))
+    known = client(*certificate(folder / "clients" / "anna.key_secret"))
+    assert server.serve(PATIENCE_S, known.has_all)
+    read, load = [], keys.read_clients
+    monkeypatch.setattr(auth, "read_clients", lambda directory: read.append(directory) or load(directory))
     for _ in range(3):
         known = client(*certificate(folder / "clients" / "anna.key_secret"))
         assert server.serve(PATIENCE_S, known.has_all)
-    assert len(read) == 1
+    assert read == []
 
 
 def test_the_gate_survives_whatever_happens_when_it_looks(server, client, folder, monkeypatch):
     def fails(_):
         raise RuntimeError("not foreseen")
 
-    monkeypatch.setattr(Keys, "load", fails)
-    for _ in range(2):
-        known = client(*certificate(folder / "clients" / "anna.key_secret"))
-        assert server.serve(PATIENCE_S, known.has_all)
+    anna = certificate(folder / "clients" / "anna.key_secret")
+    with monkeypatch.context() as patched:
+        patched.setattr(auth, "marks", fails)
+        refused = client(*anna)
+        assert not server.serve(0.5, refused.has_something)
+    known = client(*anna)
+    assert server.serve(PATIENCE_S, known.has_all)
 
 
 def test_without_the_gate_no_client_is_admitted(server, client, folder):

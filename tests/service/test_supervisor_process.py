@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
+import pytest
+import zmq
+
+from decoderd.service import keys
 from decoderd.service.supervisor_process import _host
-from tests.protocols import centre_out
+from decoderd_client import ClientKeys, Supervisor
+from tests.protocols import centre_out, lasting
 from tests.running import cli, failure, write
 from tests.service.serving import daemon
 
@@ -51,3 +56,45 @@ def test_a_data_directory_that_is_a_file(tmp_path):
     assert done.returncode == 1
     assert str(tmp_path / "file") in failure(done)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_keys_that_others_may_change_are_refused(tmp_path):
+    keys.make_keys(tmp_path / "keys")
+    (tmp_path / "keys" / "controllers").chmod(0o775)
+    done = cli("serve", "--data", tmp_path / "data", "--keys", tmp_path / "keys", timeout=30)
+    assert done.returncode == 1
+    assert "controllers: group or others may write it (mode 0775); right is `chmod 700 " in failure(done)
+
+
+def test_a_client_that_is_removed_is_disconnected_from_supervisor_and_session_within_a_second(tmp_path):
+    folder = tmp_path / "keys"
+    keys.make_keys(folder)
+    anna, otto = (ClientKeys.load(keys.add_client(folder, name, "controller")) for name in ("anna", "otto"))
+    with (
+        daemon(tmp_path / "data", "--keys", folder) as one,
+        Supervisor(one.control, timeout_s=30.0, keys=anna) as supervisor,
+        Supervisor(one.control, timeout_s=30.0, keys=otto) as others,
+    ):
+        supervisor.start("a", lasting(3600.0))
+        with (
+            supervisor.session("a") as session,
+            others.session("a") as others_session,
+            session.subscribe(["tick"]) as ticks,
+            others_session.subscribe(["tick"]) as others_ticks,
+        ):
+            first = [one.next(timeout_s=30.0) for one in (ticks, others_ticks)]
+            assert None not in first
+            sockets = [one._socket for one in (supervisor, session, ticks)]
+            lost = [socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) for socket in sockets]
+            (folder / "controllers" / "anna.key").unlink()
+            began = time.monotonic()
+            assert all(monitor.poll(30_000) for monitor in lost)
+            assert time.monotonic() - began < 1.0
+            numbers = [others_ticks.next(timeout_s=30.0).sequence for _ in range(100)]
+            assert numbers == list(range(first[1].sequence + 1, first[1].sequence + 101))  # what it missed was fetched
+            assert others_session.pause()["changed"]
+            assert others.find("a")["session"] == "a"
+            for socket in sockets:
+                socket.disable_monitor()
+            for monitor in lost:
+                monitor.close()
