@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgpack
 import zmq
 
-from decoderd.service import auth
+from decoderd.service import keys as folders
 from decoderd.wire import envelope
 from decoderd.wire.version import VERSION
 from decoderd_client import Session, Supervisor
@@ -202,8 +202,8 @@ def _keys(folder: Path, keyed: bool) -> tuple[tuple[Any, ...], ClientKeys | None
     """Options of a server, and the keys of an observer."""
     if not keyed:
         return (), None
-    auth.make_keys(folder / "keys")
-    file = auth.add_client(folder / "keys", "observer", "observer")
+    folders.make_keys(folder / "keys")
+    file = folders.add_client(folder / "keys", "observer", "observer")
     return ("--keys", folder / "keys"), ClientKeys.load(file)
 
 
