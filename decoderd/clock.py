@@ -7,6 +7,7 @@ Stepped    a tick is due when it has been granted (tests, notebooks)
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Protocol
 
@@ -30,12 +31,16 @@ class Clock(Protocol):
 
 
 class RealTime:
-    """A clock with absolute deadlines: a late tick does not delay later ones, and no tick is skipped."""
+    """A clock with absolute deadlines: a late tick does not delay later ones, and no tick is skipped.
+
+    After a tick that is later than `restart_after_s` the clock starts anew: the next one is due one period after that
+    tick began. Without it the loop catches up, as fast as it can.
+    """
 
     paced = True
 
-    def __init__(self, tick_s: float, factor: float = 1.0) -> None:
-        self._period = tick_s / factor * 1e9
+    def __init__(self, tick_s: float, factor: float = 1.0, restart_after_s: float = math.inf) -> None:
+        self._period, self._restart_after = tick_s / factor * 1e9, restart_after_s * 1e9
         self._first, self._origin = 0, 0
 
     @property
@@ -53,7 +58,10 @@ class RealTime:
         left = due - now_ns()
         if left > 0:
             time.sleep(left * 1e-9)
-        return max(0, now_ns() - due)
+        late = max(0, now_ns() - due)
+        if late > self._restart_after:
+            self._origin += late
+        return late
 
 
 class Unpaced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -40,6 +41,28 @@ def test_ticks_are_due_one_period_apart_for_any_work(fake):
         at.append(fake.now - begun)
         fake.work(123_457 * (tick % 50))
     assert at == [10_000_000 * (tick + 1) for tick in range(100)]
+
+
+@pytest.mark.parametrize("restart_after_s", [math.inf, 0.1])
+def test_after_a_delay_the_loop_catches_up_or_time_is_counted_anew(fake, restart_after_s):
+    pace, begun = RealTime(0.01, restart_after_s=restart_after_s), fake.now
+    pace.start(0)
+    late, at = [], []
+    for tick in range(1000):
+        late.append(pace.wait(tick))
+        at.append(fake.now - begun)
+        fake.work(6_000_000_000 if tick == 9 else 90_000_000 if tick == 900 else 1_000_000)
+    if restart_after_s == 0.1:
+        assert late[10] == 6_000_000_000 - 10_000_000  # the whole delay, once
+        assert late[11:901] == [0] * 890
+        assert at[11:900] == [at[10] + 10_000_000 * (tick + 1) for tick in range(889)]
+    else:
+        assert late[10:20] == [6_000_000_000 - 10_000_000 - 9_000_000 * tick for tick in range(10)]
+        assert late[900] == 0
+        assert at[900] == 9_010_000_000
+    assert late[901] == 80_000_000  # too short for time to be counted anew
+    assert late[999] == 0
+    assert at[999] - at[900] == 990_000_000
 
 
 def test_periods_with_fractions_of_a_nanosecond_do_not_drift(fake):

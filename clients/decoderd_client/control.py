@@ -120,9 +120,16 @@ class SupervisorOperations(_Operations):
         """One session: state, stream and control endpoints."""
         return self._ask("describe", session=session)
 
-    def start(self, session: str, protocol: Fields, speed: str = "realtime", lockstep: Fields | None = None) -> Any:
+    def start(
+        self,
+        session: str,
+        protocol: Fields,
+        speed: str = "realtime",
+        lockstep: Fields | None = None,
+        late: str = "catch-up",
+    ) -> Any:
         """Begin a session of a protocol given as a map."""
-        return self._ask("start", session=session, protocol=dict(protocol), speed=speed, lockstep=lockstep)
+        return self._ask("start", session=session, protocol=dict(protocol), speed=speed, lockstep=lockstep, late=late)
 
     def resume(self, session: str) -> Any:
         """Go on with a session whose process has ended."""

@@ -110,6 +110,7 @@ def start(
         ),
     ],
     speed: options.Speed = "realtime",
+    late: options.Late = "catch-up",
     participant: options.Participant = None,
     silence: options.Silence = 30.0,
     when_silent: options.WhenSilent = "stop",
@@ -119,7 +120,7 @@ def start(
     """Start a session."""
     lockstep = options.participants(participant, silence, when_silent)
     with _errors(), _supervisor(control, keys) as supervisor:
-        _show(supervisor.start(session, _toml(protocol), speed, lockstep))
+        _show(supervisor.start(session, _toml(protocol), speed, lockstep, late))
 
 
 @ctl.command()

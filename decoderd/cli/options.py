@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a recorded session.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of output.")]
 Speed = Annotated[str, typer.Option(help="realtime, max, a factor of real time such as 10, or lockstep.")]
+LATE = "catch-up|from-now"
+Late = Annotated[
+    str,
+    typer.Option(
+        metavar=LATE,
+        help="After a delay, as of a stopped process: run the late ticks at once, or count time from now on.",
+    ),
+]
 Inputs = Annotated[Path | None, typer.Option(help="JSON lines of inputs, each with the tick that consumes it.")]
 KeysDir = Annotated[Path | None, typer.Option(help="Directory of CURVE keys, see `decoderd keys`.")]
 

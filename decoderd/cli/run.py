@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,7 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the protocol's seed.")] = None,
     speed: options.Speed = "realtime",
+    late: options.Late = "catch-up",
     days: Annotated[int | None, typer.Option(help="Instead of the protocol's number of days.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. population.units=50.")
@@ -62,21 +64,20 @@ def run(
     overrides += [f"schedule.days={days}"] if days is not None else []
     parsed = protocols.load(protocol, overrides)
     named = session_name(name, parsed.session)
-    clock_for(speed, parsed.tick_s)  # refuses a speed that is none before anything is prepared
+    clock_for(speed, parsed.tick_s, late)  # refuses a speed that is none before anything is prepared
     source = _source(inputs)
     granting = options.lockstep(serve, speed, participant, silence, when_silent, inputs)
     with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as place:
         directory = Path(place)
         if serve:
             offer = (stream, control, keys, linger)
-            summary = _serve(
-                named, directory, offer, speed, granting, lambda interrupt: _begin(parsed, named, directory, interrupt)
-            )
+            begin = partial(_begin, parsed, named, directory)
+            summary = _serve(named, directory, offer, speed, late, granting, begin)
         else:
             with Interrupt().handling() as interrupt:
                 begun = _begin(parsed, named, directory, interrupt)
                 with begun.store, output.session_bar(begun.session) as on_progress:
-                    summary = drive(*begun, speed, source, on_progress, interrupt=interrupt)
+                    summary = drive(*begun, speed, source, on_progress, interrupt=interrupt, late=late)
             _warn_of_late_inputs(source, summary)
     output.session_summary(summary, json, out)
 
@@ -119,6 +120,9 @@ def _begin(protocol: Protocol, name: str, directory: Path, interrupt: Interrupt)
 def resume(
     directory: options.Directory,
     speed: Annotated[str | None, typer.Option(help="Instead of the speed it ran at.")] = None,
+    late: Annotated[
+        str | None, typer.Option(metavar=options.LATE, help="Instead of what it did with late ticks.")
+    ] = None,
     inputs: options.Inputs = None,
     serve: options.Serve = False,
     stream: options.Stream = "tcp://127.0.0.1:*",
@@ -146,7 +150,8 @@ def resume(
             output.session_summary(stored(kept, session, state), json, directory)
             return
         speed = speed or _last_speed(kept, directory)
-        clock_for(speed, session.timing.tick_s)
+        late = late or _last_late(kept, directory)
+        clock_for(speed, session.timing.tick_s, late)
         if serve and speed == "lockstep" and not participant:
             granting = _last_participants(directory)
         else:
@@ -154,11 +159,11 @@ def resume(
         if serve:
             offer = (stream, control, keys, linger)
             begun = Begun(kept, Encoder(), session, state)
-            summary = _serve(session.name, directory, offer, speed, granting, lambda interrupt: begun)
+            summary = _serve(session.name, directory, offer, speed, late, granting, lambda interrupt: begun)
         else:
             with output.session_bar(session) as on_progress:
                 source = _source(inputs)
-                summary = drive(kept, Encoder(), session, state, speed, source, on_progress)
+                summary = drive(kept, Encoder(), session, state, speed, source, on_progress, late=late)
             _warn_of_late_inputs(source, summary)
     output.session_summary(summary, json, directory)
 
@@ -197,6 +202,7 @@ def _serve(
     directory: Path,
     offer: Any,
     speed: str,
+    late: str,
     granting: Participants | None,
     begin: Callable[[Interrupt], Begun],
 ) -> dict[str, Any]:
@@ -207,7 +213,7 @@ def _serve(
         output.note(f"serving {name}: stream {stream}, control {control}")
 
     serve_options = session_process.ServeOptions(*offer)
-    return session_process.run(directory, serve_options, speed, granting, begin, on_bound, output.session_bar)
+    return session_process.run(directory, serve_options, speed, granting, begin, on_bound, output.session_bar, late)
 
 
 def _warn_of_missing_commits(kept: Store) -> None:
@@ -223,6 +229,15 @@ def _last_speed(store: Any, directory: Path) -> str:
     if past:
         return str(past[-1]["speed"])
     return last.speed if last is not None else "realtime"
+
+
+def _last_late(store: Any, directory: Path) -> str:
+    """What the session did with late ticks when it ran last, or was to do when its process ended."""
+    from decoderd.service import process_file
+
+    past, last = store.incarnations(), process_file.read(directory)
+    noted = next((row["conditions"]["late_ticks"] for row in reversed(past) if "late_ticks" in row["conditions"]), None)
+    return str(noted or (last.late if last is not None else "catch-up"))
 
 
 def _last_participants(directory: Path) -> Participants | None:

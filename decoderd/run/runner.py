@@ -6,7 +6,7 @@ A new session and a resumed one run alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_args
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Clock, RealTime, Unpaced
@@ -19,15 +19,23 @@ from decoderd.run import loop, realtime
 from decoderd.run.signals import Interrupt
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
+from decoderd.wire.requests import LatePolicy
+
+# With `--late from-now` a tick that is later than this, and than so many ticks, is no jitter: the clock starts anew.
+RESTART_AFTER_S, RESTART_AFTER_TICKS = 0.1, 10
 
 
-def clock_for(speed: str, tick_s: float) -> Clock:
+def clock_for(speed: str, tick_s: float, late: str = "catch-up") -> Clock:
     """The clock of a speed: realtime, max, lockstep, or a factor of real time. Raises ProtocolError.
 
-    In lockstep the grants of participants pace the session, so its clock has no deadlines.
+    In lockstep the grants of participants pace the session, so its clock has no deadlines. `late` is what follows a
+    delay, as of a process that was stopped and continued: `catch-up`, the late ticks as fast as they can be run, or
+    `from-now`, the next tick one period after the late one began.
     """
+    if late not in get_args(LatePolicy):
+        raise ProtocolError(f"--late {late}: expected {' or '.join(get_args(LatePolicy))}", "late")
     if speed == "realtime":
-        return RealTime(tick_s)
+        return _paced(tick_s, 1.0, late)
     if speed in ("max", "lockstep"):
         return Unpaced()
     try:
@@ -38,7 +46,13 @@ def clock_for(speed: str, tick_s: float) -> Clock:
         raise ProtocolError(
             f"--speed {speed}: expected realtime, max, lockstep, or a factor above 0, such as 10", "speed"
         )
-    return RealTime(tick_s, factor)
+    return _paced(tick_s, factor, late)
+
+
+def _paced(tick_s: float, factor: float, late: str) -> RealTime:
+    if late == "catch-up":
+        return RealTime(tick_s, factor)
+    return RealTime(tick_s, factor, max(RESTART_AFTER_S, RESTART_AFTER_TICKS * tick_s / factor))
 
 
 class Begun(NamedTuple):
@@ -81,6 +95,7 @@ def drive(
     on_progress: Callable[[SessionState], None] | None = None,
     service: Service | None = None,
     interrupt: Interrupt | None = None,
+    late: str = "catch-up",
 ) -> dict[str, Any]:
     """Run one incarnation of a session to its end, or until interrupted; returns the summary of the whole session.
 
@@ -90,7 +105,7 @@ def drive(
     Raises StoreError when the session can no longer be recorded: what was committed is intact and can be resumed.
     Raises NumericalError, with all ticks before stored, where a tick cannot be computed.
     """
-    clock = clock_for(speed, session.timing.tick_s)
+    clock = clock_for(speed, session.timing.tick_s, late)
     conditions = realtime.punctual if clock.paced else realtime.steady
     stop = interrupt if interrupt is not None else Interrupt()
 
@@ -106,6 +121,7 @@ def drive(
     with stop.handling(), realtime.repeatable():
         incarnation = store.begin_incarnation(state.tick, speed, clock.period_ns, versions())
         with conditions() as report:
+            report["late_ticks"] = late
             store.note_conditions(incarnation, report)
             on_commit = service.on_commit if service is not None else None
             recorder = Recorder(store, incarnation, state, encoder, clock.period_ns, session.name, on_commit)

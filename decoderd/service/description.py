@@ -25,6 +25,7 @@ class RunInfo(NamedTuple):
     stream: str  # endpoint
     control: str  # endpoint
     protocol: dict[str, Any]  # as plain data
+    late: str = "catch-up"
 
 
 def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store: Store) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "incarnation": run.incarnation,
         "from_tick": run.from_tick,
         "speed": run.speed,
+        "late": run.late,
         "tick": state.tick,
         "tick_s": session.timing.tick_s,
         "bin_ticks": session.timing.bin_ticks,

@@ -32,6 +32,7 @@ class ProcessRecord(NamedTuple):
     control: str | None = None  # endpoint
     speed: str = "realtime"
     lockstep: dict[str, Any] | None = None
+    late: str = "catch-up"
     incarnation: int = 0
     from_tick: int = 0
     paused: bool = False  # by a client; kept by the process that resumes the session after a crash

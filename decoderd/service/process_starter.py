@@ -21,21 +21,21 @@ class ProcessStarter:
     def __init__(self, data: Path, options: list[str], host: str) -> None:
         self._data, self._options, self._host = data, options, host
 
-    def begin(self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None) -> None:
+    def begin(self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None, late: str) -> None:
         """Start the process of a new session, whose protocol is in its plan. Raises Shortage."""
-        self._start(one, self._run_arguments(one, speed, lockstep, None), begins=True)
+        self._start(
+            one, self._run_arguments(one, ProcessRecord(speed=speed, lockstep=lockstep, late=late)), begins=True
+        )
 
     def resume(self, one: WatchedSession, record: ProcessRecord | None) -> None:
         """Start a process that resumes the session, at the speed and on the terms of its last one. Raises Shortage."""
         if one.begun:
             self._start(one, ["resume", one.name, *self._endpoints(record)], begins=False)
         else:  # its process died before the session began
-            record = record or ProcessRecord()
-            self._start(one, self._run_arguments(one, record.speed, record.lockstep, record), begins=True)
+            self._start(one, self._run_arguments(one, record or ProcessRecord()), begins=True)
 
-    def _run_arguments(
-        self, one: WatchedSession, speed: str, lockstep: dict[str, Any] | None, record: ProcessRecord | None
-    ) -> list[str]:
+    def _run_arguments(self, one: WatchedSession, record: ProcessRecord) -> list[str]:
+        """For a session to begin at the speed, on the terms and at the endpoints of `record`."""
         arguments = [
             "run",
             data_directory.plan(self._data, one.name).name,
@@ -44,13 +44,16 @@ class ProcessStarter:
             "--name",
             one.name,
             "--speed",
-            speed,
+            record.speed,
+            "--late",
+            record.late,
         ]
         arguments += self._endpoints(record)
-        if lockstep is not None:
-            for name, unit in lockstep["grants"].items():
+        if record.lockstep is not None:
+            for name, unit in record.lockstep["grants"].items():
                 arguments += ["--participant", f"{name}={unit}"]
-            arguments += ["--silence", str(lockstep["silence_s"]), "--when-silent", lockstep["when_silent"]]
+            terms = record.lockstep
+            arguments += ["--silence", str(terms["silence_s"]), "--when-silent", terms["when_silent"]]
         return arguments
 
     def _start(self, one: WatchedSession, arguments: list[str], begins: bool) -> None:

@@ -86,6 +86,7 @@ def run(
     begin: Callable[[Interrupt], Begun],
     on_bound: Callable[[str, str], None],
     progress: Callable[[Session], AbstractContextManager[Callable[[SessionState], None]]],
+    late: str = "catch-up",
 ) -> dict[str, Any]:
     """Serve the session that `begin` makes or restores, to its end; returns its summary.
 
@@ -103,6 +104,7 @@ def run(
             control=sockets.control_endpoint,
             speed=speed,
             lockstep=terms.model_dump(mode="json") if terms is not None else None,
+            late=late,
             paused=before is not None and before.state in LIVE and before.paused,  # it crashed while it was paused
         )
         entry = ProcessEntry(directory, record)
@@ -137,6 +139,7 @@ def _serve(
         stream=sockets.stream_endpoint,
         control=sockets.control_endpoint,
         protocol=protocols.dump(session.protocol),
+        late=entry.record.late,
     )
     entry.happened("prepared", incarnation=run_info.incarnation, from_tick=state.tick)
     systemd.ready(f"session {session.name} runs")
@@ -145,7 +148,7 @@ def _serve(
         closing(systemd.Watchdog()) as watchdog,
         LiveSession(run_info, state, outlet, sockets.requests, terms, interrupt, watchdog, entry) as live,
     ):
-        summary = drive(*begun, speed, on_progress=on_progress, service=live, interrupt=interrupt)
+        summary = drive(*begun, speed, on_progress=on_progress, service=live, interrupt=interrupt, late=run_info.late)
         entry.happened("end" if summary["done"] else "stop", paused=False)
         live.linger(options.linger_s)
     return summary

@@ -100,7 +100,7 @@ class Watcher:
         self.sessions[one.name] = one
         lockstep = request.lockstep.model_dump(mode="json") if request.lockstep is not None else None
         try:
-            self._starter.begin(one, request.speed, lockstep)
+            self._starter.begin(one, request.speed, lockstep, request.late)
         except Shortage:
             with suppress(OSError):
                 self.remove(one)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from decoderd.wire.requests import Whole
+from decoderd.wire.requests import LatePolicy, Whole
 from decoderd.wire.topics import TopicName
 from decoderd.wire.version import VERSION, Version
 
@@ -139,6 +139,7 @@ class Description(Reply):
     incarnation: Incarnation
     from_tick: Annotated[Whole, Field(description="first tick of this incarnation")]
     speed: Annotated[str, Field(description="`realtime`, `max`, `lockstep`, or a factor as text")]
+    late: Annotated[LatePolicy, Field(description="what follows a delay, as in `start`")] = "catch-up"
     tick: NextTick
     tick_s: Annotated[float, Field(description="length of a tick, s")]
     bin_ticks: Annotated[int, Field(description="ticks of a decoder bin")]

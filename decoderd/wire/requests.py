@@ -17,6 +17,7 @@ from decoderd.wire.version import Version
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+LatePolicy = Literal["catch-up", "from-now"]
 ParticipantName = Annotated[
     str, Field(pattern=NAME, description="one of the participants that the session was started with")
 ]
@@ -179,6 +180,13 @@ class Start(Request):
     lockstep: Annotated[
         Participants | None, Field(description="the participants; needed at speed `lockstep`, and only there")
     ] = None
+    late: Annotated[
+        LatePolicy,
+        Field(
+            description="what follows a delay, as of a stopped process: the late ticks at once, until none is late "
+            "(`catch-up`), or the next tick one period after the late one (`from-now`)"
+        ),
+    ] = "catch-up"
 
 
 class ResumeSession(Request):

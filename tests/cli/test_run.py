@@ -6,6 +6,7 @@ import json
 import signal
 import time
 
+import numpy as np
 import pytest
 
 from decoderd.errors import StoreError
@@ -260,14 +261,24 @@ def test_an_interrupt_before_the_first_tick_leaves_nothing(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_resume_keeps_the_speed_it_ran_at(tmp_path):
+def test_a_process_that_was_stopped_is_late_once_and_its_resume_keeps_speed_and_policy(tmp_path):
     path = running.write(tmp_path / "p.toml", lasting(6.0))
     folder = tmp_path / "session"
-    process = running.start("run", path, "--speed", "10", "--out", folder)
+    process = running.start("run", path, "--speed", "5", "--late", "from-now", "--out", folder)
     try:
         wait_for_ticks(folder, process, 20)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.8)
+        process.send_signal(signal.SIGCONT)
+        wait_for_ticks(folder, process, 200)
     finally:
         running.end(process)
-    cli("resume", folder)
     with open_store(folder) as store:
-        assert [(row["speed"], row["period_ns"]) for row in store.incarnations()] == [("10", 1_000_000)] * 2
+        late_ns = np.concatenate([late for _, late, _ in store.timing()])
+        assert late_ns.max() > 750_000_000
+        assert np.count_nonzero(late_ns > 400_000_000) == 1  # a loop that catches up has hundreds of them
+    resumed = summary(cli("resume", folder, "--json"))
+    assert resumed["conditions"]["late_ticks"] == "from-now"
+    assert resumed["digest"] == summary(cli("run", path, "--speed", "max", "--json"))["digest"]
+    with open_store(folder) as store:
+        assert [(row["speed"], row["period_ns"]) for row in store.incarnations()] == [("5", 2_000_000)] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -27,6 +28,15 @@ def test_speeds():
         clock = clock_for(speed, 0.01)
         assert isinstance(clock, RealTime)
         assert clock.period_ns == period
+
+
+@pytest.mark.parametrize(("speed", "tick_s", "bound_s"), [("realtime", 0.001, 0.1), ("2", 0.1, 0.5), ("2", 0.01, 0.1)])
+def test_what_follows_a_delay(speed, tick_s, bound_s):
+    assert clock_for(speed, tick_s, "from-now")._restart_after == bound_s * 1e9
+    assert clock_for(speed, tick_s)._restart_after == clock_for(speed, tick_s, "catch-up")._restart_after == math.inf
+    with pytest.raises(ProtocolError, match="--late now: expected catch-up or from-now") as caught:
+        clock_for(speed, tick_s, "now")
+    assert caught.value.field == "late"
 
 
 @pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf", "", "10x"])

@@ -44,14 +44,26 @@ def arguments(one):
 
 
 def test_a_new_session_runs_its_plan_under_its_name(one, starter):
-    starter.begin(one, "10", None)
-    assert arguments(one) == ["run", "a.json", "--out", "a", "--name", "a", "--speed", "10", *FREE]
+    starter.begin(one, "10", None, "from-now")
+    assert arguments(one) == [
+        "run",
+        "a.json",
+        "--out",
+        "a",
+        "--name",
+        "a",
+        "--speed",
+        "10",
+        "--late",
+        "from-now",
+        *FREE,
+    ]
 
 
 def test_participants_of_a_new_session(one, starter):
-    starter.begin(one, "lockstep", LOCKSTEP)
+    starter.begin(one, "lockstep", LOCKSTEP, "catch-up")
     terms = ["--participant", "a=tick", "--participant", "b=day", "--silence", "5.0", "--when-silent", "drop"]
-    assert arguments(one)[8:] == ["lockstep", *FREE, *terms][1:]
+    assert arguments(one)[7:] == ["lockstep", "--late", "catch-up", *FREE, *terms]
 
 
 def test_a_session_with_a_file_is_resumed(one, starter):
@@ -61,8 +73,8 @@ def test_a_session_with_a_file_is_resumed(one, starter):
 
 
 def test_a_session_that_was_not_begun_is_run_on_the_terms_of_its_record(one, starter):
-    starter.resume(one, ProcessRecord(speed="lockstep", lockstep=LOCKSTEP))
-    assert arguments(one)[:8] == ["run", "a.json", "--out", "a", "--name", "a", "--speed", "lockstep"]
+    starter.resume(one, ProcessRecord(speed="lockstep", lockstep=LOCKSTEP, late="from-now"))
+    assert arguments(one)[6:10] == ["--speed", "lockstep", "--late", "from-now"]
     assert "--participant" in arguments(one)
 
 
@@ -84,7 +96,7 @@ def test_endpoints_of_the_process_before_are_used_where_they_are_free(one, start
 def test_variables_of_systemd_are_removed(one, starter, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
     monkeypatch.setenv("DECODERD_TEST", "kept")
-    starter.begin(one, "max", None)
+    starter.begin(one, "max", None, "catch-up")
     ((_, folder, environment, _),) = one.started
     assert folder == one.directory.parent
     assert environment["DECODERD_TEST"] == "kept"
@@ -94,7 +106,7 @@ def test_variables_of_systemd_are_removed(one, starter, monkeypatch):
 def test_modules_come_from_where_the_supervisor_gets_them(one, starter, monkeypatch):
     """Its relative paths mean its own folder and not the data directory, where the processes work."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["plugins", "", "/opt/plugins"]))
-    starter.begin(one, "max", None)
+    starter.begin(one, "max", None, "catch-up")
     ((*_, environment, _),) = one.started
     assert environment["PYTHONPATH"] == os.pathsep.join([os.path.abspath("plugins"), "/opt/plugins"])
 

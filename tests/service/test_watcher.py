@@ -49,7 +49,7 @@ class Starter:
             raise self.shortage
         self.resumed.append((one.name, record))
 
-    def begin(self, one, speed, lockstep):
+    def begin(self, one, speed, lockstep, late):
         self.resume(one, None)
 
 
