@@ -88,7 +88,6 @@ TESTED_ELSEWHERE = {
         "part of the parameters of a session",
     ),
     "decoderd/protocol/pretraining.py": ("tests/protocol/test_protocol.py", "settings without code of their own"),
-    "decoderd/recording/database.py": ("tests/recording/test_store.py", "a store opens and locks it"),
     "decoderd/recording/schema.py": ("tests/recording/test_store.py", "the tables of a store"),
     "decoderd/recording/summary.py": ("tests/run/test_runner.py", "a summary needs a run"),
     "decoderd/registry.py": ("tests/test_plugin.py", "a plug-in has to be installed"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, ctl, decode, fit, output, reproduce, run, serve
+from decoderd.cli import bench, check, ctl, decode, fit, output, reproduce, run, serve
 from decoderd.errors import DecoderdError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ for command in (
     run.run,
     run.resume,
     run.replay,
+    check.check,
     decode.decode,
     fit.fit,
     serve.serve,

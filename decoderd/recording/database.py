@@ -19,17 +19,20 @@ LOCK = "session.lock"
 # By which SQLite lets the index of its write-ahead log grow.
 LOG_INDEX_BYTES = 32_768
 
+# The second is what Python makes of an error of SQLite that quotes a damaged name.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
 
 @contextmanager
 def plain_errors(path: Path, doing: str) -> Iterator[None]:
     """Context that turns errors of SQLite into StoreError: which file, what was being done, and the reason."""
     try:
         yield
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise StoreError(f"{path}: {doing}: {_reason(path, error)}") from None
 
 
-def _reason(path: Path, error: sqlite3.Error) -> str:
+def _reason(path: Path, error: Exception) -> str:
     """What an error of SQLite means to a user, by its code: its texts do not tell a failed disk from a full one."""
     code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
     kind = code.partition("_")[0]
@@ -37,7 +40,7 @@ def _reason(path: Path, error: sqlite3.Error) -> str:
         return f"no room left to write ({error}); what was committed before is intact"
     if kind == "IOERR":
         return f"the disk or its file system failed ({error}, {code}); what was committed before is intact"
-    if kind in ("CORRUPT", "NOTADB"):
+    if kind in ("CORRUPT", "NOTADB") or isinstance(error, UnicodeDecodeError):
         return f"the file is corrupt ({error})"
     if kind in ("BUSY", "LOCKED"):
         return f"another process is using it ({error})"
