@@ -1,11 +1,12 @@
 """Control of a session and of the supervisor: one method for each operation, from ordinary code or asyncio.
 
 Every method returns a Reply, or raises ControlError (with code and field) or NoAnswer. A request that gets no
-answer is sent again under its id, so it is carried out once at most.
+answer is sent again under its id, so it is carried out once at most. A session that is being prepared is asked again.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ import zmq
 import zmq.asyncio
 
 from decoderd_client.keys import ClientKeys
-from decoderd_client.requests import ControlError, Exchange, NoAnswer, Reply
+from decoderd_client.requests import ASKED_AGAIN, ControlError, Exchange, NoAnswer, Reply
 from decoderd_client.subscriber import AsyncSubscriber, Subscriber
 
 Fields = Mapping[str, Any]
@@ -147,6 +148,8 @@ class SupervisorOperations(_Operations):
 class _Endpoint:
     """Where to send requests, how long to wait for a reply, and how often to send again."""
 
+    _asked_again: frozenset[str] = frozenset()  # operations to ask for again while the service is busy
+
     def __init__(
         self, endpoint: str, timeout_s: float = 5.0, attempts: int = 3, keys: ClientKeys | None = None
     ) -> None:
@@ -165,6 +168,10 @@ class _Endpoint:
             socket.close()
             raise ValueError(f"{self.endpoint!r} is no endpoint: expected tcp://HOST:PORT or ipc://PATH") from None
 
+    def _patient_until(self) -> float:
+        """Until when a request is sent again to a session that is being prepared (s)."""
+        return time.monotonic() + self._attempts * self._timeout_ms / 1e3
+
     def _no_answer(self, op: str) -> NoAnswer:
         waited = f"{self._attempts} x {self._timeout_ms / 1e3:g} s"
         return NoAnswer(f"{self.endpoint} did not answer to {op!r} in {waited}")
@@ -181,6 +188,15 @@ class _Blocking(_Endpoint):
         self._prepare(self._socket)
 
     def _ask(self, op: str, **fields: Any) -> Reply:
+        until = self._patient_until()
+        while True:
+            try:
+                return self._exchange(op, fields)
+            except ControlError as error:
+                if error.code != "busy" or op not in self._asked_again or time.monotonic() > until:
+                    raise
+
+    def _exchange(self, op: str, fields: Fields) -> Reply:
         exchange = Exchange(op, fields, self._attempts)
         while due := exchange.due():
             for frames in due:
@@ -206,6 +222,15 @@ class _Asyncio(_Endpoint):
     """Sends requests and awaits their replies."""
 
     async def _ask(self, op: str, **fields: Any) -> Reply:
+        until = self._patient_until()
+        while True:
+            try:
+                return await self._exchange(op, fields)
+            except ControlError as error:
+                if error.code != "busy" or op not in self._asked_again or time.monotonic() > until:
+                    raise
+
+    async def _exchange(self, op: str, fields: Fields) -> Reply:
         exchange = Exchange(op, fields, self._attempts)
         # A socket for each request: several may be under way at once.
         socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
@@ -233,6 +258,7 @@ class Session(_Blocking, SessionOperations):
     """Control of a session process."""
 
     _ask = _Blocking._ask
+    _asked_again = ASKED_AGAIN
 
     def subscribe(self, topics: Iterable[str], from_start: bool = False) -> Subscriber:
         """Follow the stream from now on, or from the session's beginning."""
@@ -243,6 +269,7 @@ class AsyncSession(_Asyncio, SessionOperations):
     """Control of a session process, with asyncio."""
 
     _ask = _Asyncio._ask
+    _asked_again = ASKED_AGAIN
 
     def subscribe(self, topics: Iterable[str], from_start: bool = False) -> AsyncSubscriber:
         """Follow the stream from now on, or from the session's beginning."""

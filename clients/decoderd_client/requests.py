@@ -6,7 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from decoderd.wire import codec, envelope
+from decoderd.wire import codec, control, envelope
+
+# Requests to a session that is being prepared, which it answers by `busy`, are sent again: what changes nothing, and to
+# join.
+ASKED_AGAIN = control.OBSERVING | {"join"}
 
 
 class ControlError(Exception):

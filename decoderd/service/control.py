@@ -48,11 +48,15 @@ class SessionControl:
             self._shared.clear_wakeup()
         if self.requests.socket in ready:
             for received in self.requests.receive(control.OF_SESSION):
-                try:
-                    self._handlers[received.request.op](received.request, received)
-                except Exception as error:  # whatever it is, the other requests still need their replies
-                    self.requests.fail_with(received, error)
+                self.handle(received)
         self._send_due()
+
+    def handle(self, received: ReceivedRequest) -> None:
+        """Handle one request."""
+        try:
+            self._handlers[received.request.op](received.request, received)
+        except Exception as error:  # whatever it is, the other requests still need their replies
+            self.requests.fail_with(received, error)
 
     def conclude(self) -> None:
         """The loop has ended: reply to all requests that still wait."""

@@ -17,7 +17,7 @@ from decoderd.service.description import RunInfo
 from decoderd.service.live_inputs import LiveInputs
 from decoderd.service.lockstep import Lockstep
 from decoderd.service.process_file import ProcessEntry
-from decoderd.service.requests import RequestSocket
+from decoderd.service.requests import ReceivedRequest, RequestSocket
 from decoderd.service.shared_state import SharedState
 from decoderd.service.sink import PublishingSink
 from decoderd.service.state_messages import StateMessages
@@ -51,10 +51,15 @@ class LiveSession(AbstractContextManager["LiveSession"]):
     ) -> None:
         self._run, self._outlet, self._requests, self._interrupt = run, outlet, requests, interrupt
         self._watchdog, self._entry = watchdog, entry
+        self._waiting: list[ReceivedRequest] = []
         self._shared = SharedState(state, interrupt, entry)
         self._lockstep = Lockstep(terms) if terms is not None else None
         self._control = SessionControl(requests, self._shared, run, self._lockstep)
         self._control_thread = ControlThread(self._control, self._shared)
+
+    def take_over(self, waiting: list[ReceivedRequest]) -> None:
+        """Take the requests that came while the session was prepared; they are handled before all others."""
+        self._waiting = waiting
 
     def on_commit(self, tick: int, health: bytes) -> None:
         """Ticks below `tick` are on the disk; called in the recorder's thread."""
@@ -73,6 +78,8 @@ class LiveSession(AbstractContextManager["LiveSession"]):
             time.sleep(RECONNECT_S)
         shared.advance("prepared")
         messages.send("began" if self._run.incarnation == 1 else "resumed", self._run.control)
+        for received in self._waiting:
+            self._control.handle(received)
         if in_loop is None:
             self._control_thread.start()
 

@@ -21,9 +21,10 @@ from decoderd.service.endpoints import bind, check
 from decoderd.service.keys import Keys
 from decoderd.service.lifecycle import LIVE
 from decoderd.service.live_session import LiveSession
+from decoderd.service.preparing import PreparingControl
 from decoderd.service.process_file import ProcessEntry, ProcessRecord
 from decoderd.service.publisher import HIGH_WATER_MARK, Publisher
-from decoderd.service.requests import RequestSocket, open_router
+from decoderd.service.requests import ReceivedRequest, RequestSocket, open_router
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 from decoderd.wire import control
@@ -110,12 +111,13 @@ def run(
         entry = ProcessEntry(directory, record)
         on_bound(sockets.stream_endpoint, sockets.control_endpoint)
         try:
-            begun = begin(interrupt)
+            with PreparingControl(sockets.requests, interrupt, entry) as preparing:
+                begun = begin(interrupt)
         except Interrupted:
             entry.happened("stop", paused=False)
             raise
         with begun.store, progress(begun.session) as on_progress:
-            return _serve(entry, sockets, options, speed, terms, begun, on_progress, interrupt)
+            return _serve(entry, sockets, options, speed, terms, begun, on_progress, interrupt, preparing.waiting)
 
 
 def _serve(
@@ -127,8 +129,9 @@ def _serve(
     begun: Begun,
     on_progress: Callable[[SessionState], None],
     interrupt: Interrupt,
+    waiting: list[ReceivedRequest],
 ) -> dict[str, Any]:
-    """Run the session, then linger."""
+    """Run the session, then linger. `waiting` are the requests that came while it was prepared."""
     session, state = begun.session, begun.state
     run_info = RunInfo(
         session=session,
@@ -148,6 +151,7 @@ def _serve(
         closing(systemd.Watchdog()) as watchdog,
         LiveSession(run_info, state, outlet, sockets.requests, terms, interrupt, watchdog, entry) as live,
     ):
+        live.take_over(waiting)
         summary = drive(*begun, speed, on_progress=on_progress, service=live, interrupt=interrupt, late=run_info.late)
         entry.happened("end" if summary["done"] else "stop", paused=False)
         live.linger(options.linger_s)

@@ -115,6 +115,31 @@ def test_a_refusal_is_typed():
     assert (caught.value.code, caught.value.field) == ("refused", "op")
 
 
+def busy_once(fake, name):
+    """Answer the first such request as a session does that is being prepared."""
+    asked = []
+
+    def answer(request, frames):
+        asked.append(request["id"])
+        if len(asked) == 1:
+            return {"ok": False, "error": {"code": "busy", "message": "it is being prepared", "field": None}}, []
+        return {"tick": 7, "changed": True}, []
+
+    fake.answers[name] = answer
+    return asked
+
+
+def test_a_session_that_is_being_prepared_is_asked_again():
+    with Fake() as fake, Session(fake.control) as session:
+        asked = busy_once(fake, "join")
+        assert session.join("a")["tick"] == 7
+        assert len(set(asked)) == 2  # under a new id: the reply to the first is remembered
+        asked = busy_once(fake, "checkpoint")
+        with pytest.raises(ControlError) as caught:  # what changes something is for the user to repeat
+            session.checkpoint()
+    assert (caught.value.code, len(asked)) == ("busy", 1)
+
+
 def test_asyncio_asks_several_things_at_once():
     async def ask():
         async with AsyncSession(fake.control, timeout_s=0.3, attempts=30) as session:

@@ -26,6 +26,9 @@ const otherVersion = (version) => ({
   field: "v",
 });
 
+// A session that is being prepared is asked again for what changes nothing, and to join.
+const ASKED_AGAIN = new Set(["describe", "get_decoder", "missed", "join"]);
+
 /** The socket options of a client's keys: `{ serverKey, publicKey, secretKey }`, Z85 text each. */
 export const curve = (keys) =>
   keys ? { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey } : {};
@@ -36,7 +39,7 @@ export class Control {
 
   /** Of the service at `endpoint`. A request is sent `attempts` times, under one id, and waits `timeoutMs` each time. */
   constructor(endpoint, { timeoutMs = 5000, attempts = 3, keys } = {}) {
-    Object.assign(this, { endpoint, attempts, keys });
+    Object.assign(this, { endpoint, timeoutMs, attempts, keys });
     this.#socket = new Dealer({ linger: 0, sendTimeout: timeoutMs, receiveTimeout: timeoutMs, ...curve(keys) });
     this.#socket.connect(endpoint);
   }
@@ -46,9 +49,19 @@ export class Control {
    * messages. Rejects with ControlError, or with NoAnswer.
    */
   ask(op, fields = {}) {
-    const asked = this.#turn.then(() => this.#exchange({ v: VERSION, id: randomUUID(), op, ...fields }));
+    const asked = this.#turn.then(() => this.#persist(op, fields));
     this.#turn = asked.catch(() => {});
     return asked;
+  }
+
+  async #persist(op, fields) {
+    for (const until = Date.now() + this.attempts * this.timeoutMs; ; ) {
+      try {
+        return await this.#exchange({ v: VERSION, id: randomUUID(), op, ...fields });
+      } catch (error) {
+        if (error.code !== "busy" || !ASKED_AGAIN.has(op) || fields.session || Date.now() > until) throw error;
+      }
+    }
   }
 
   async #exchange(request) {
