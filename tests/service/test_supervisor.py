@@ -267,11 +267,70 @@ def test_a_session_that_dies_without_progress_is_given_up_until_a_request(tmp_pa
                     os.kill(record.pid, signal.SIGKILL)
             time.sleep(0.01)
         assert len(killed) >= 4  # the first, and three that were to come further
-        assert "died 4 times from tick" in supervisor.find("a")["why"]
+        why = supervisor.find("a")["why"]
+        assert "died 4 times from tick" in why
+        assert "signal 9 (SIGKILL" in why
+        assert "`resume` tries again, see a/log.txt" in why
         assert supervisor.resume("a")["changed"] is True
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         with supervisor.session("a") as session:
             wait_for(lambda: session.describe()["state"] == "waiting")
+
+
+def test_a_pause_is_kept_over_a_crash_and_ended_by_a_stop(tmp_path):
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        begun = supervisor.start("a", HOUR)
+        with Session(begun["control"], timeout_s=5.0) as session:
+            session.pause()
+            os.kill(process_file.read(tmp_path / "a").pid, signal.SIGKILL)
+            wait_for(lambda: supervisor.find("a")["incarnation"] == 2)
+            wait_for(lambda: session.describe()["state"] == "paused")
+            assert supervisor.find("a")["state"] == "paused"
+            tick = session.describe()["tick"]
+            assert session.pause()["changed"] is False
+            assert session.describe()["tick"] == tick
+            session.resume()
+            wait_for(lambda: session.describe()["tick"] > tick)
+            assert supervisor.find("a")["state"] == "running"
+            session.pause()
+        supervisor.stop("a")
+        with Session(supervisor.resume("a")["control"]) as session:
+            wait_for(lambda: session.describe()["tick"] > tick)
+            assert session.describe()["state"] == "running"
+
+
+def test_code_in_the_data_directory_is_not_imported(tmp_path):
+    """Session processes work there, since the paths of a protocol are relative to it."""
+    (tmp_path / "msgpack.py").write_text("raise SystemExit('imported')")
+    with daemon(tmp_path) as one, asking(one) as supervisor:
+        assert supervisor.start("a", HOUR)["changed"] is True
+        assert "imported" not in (tmp_path / "a" / "log.txt").read_text()
+
+
+def test_no_more_sessions_run_than_may(tmp_path):
+    with daemon(tmp_path, "--max-sessions", "1", "--linger", "60") as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        with pytest.raises(ControlError, match=r"at most 1 \(--max-sessions\): stop one of a") as caught:
+            supervisor.start("b", HOUR)
+        assert caught.value.code == "busy"
+        supervisor.stop("a")  # its process answers readers still
+        assert supervisor.start("b", HOUR)["changed"] is True
+        assert refused(supervisor.resume, "a")[0] == "busy"
+        assert supervisor.resume("b")["changed"] is False
+
+
+def test_a_process_that_hangs_is_ended_by_a_stop_and_by_a_resume(tmp_path):
+    with daemon(tmp_path, "--stop-within", "1", "--linger", "60") as one, asking(one) as supervisor:
+        supervisor.start("a", HOUR)
+        wait_for(lambda: supervisor.find("a")["state"] == "running")
+        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGSTOP)
+        stopped = supervisor.stop("a")
+        assert (stopped["state"], "was killed" in stopped["why"]) == ("stopped", True)
+        assert supervisor.resume("a")["incarnation"] == 2
+        assert supervisor.stop("a")["state"] == "stopped"
+        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGSTOP)  # as it lingers
+        assert supervisor.resume("a")["incarnation"] == 3
+        assert supervisor.health()["restarts"] == 0
 
 
 class Line:
