@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, fit, output, reproduce, run, serve
+from decoderd.cli import bench, check, ctl, decode, fit, output, reproduce, run, serve, streams
+from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 
 app = typer.Typer(
@@ -36,18 +38,36 @@ app.add_typer(reproduce.reproduce, name="reproduce")
 
 def main() -> None:
     """Run the command line. An error of decoderd is printed as one message, or one JSON object, with exit status 1."""
+    streams.install()
     try:
-        app()
+        try:
+            app()
+        except SystemExit:  # the end of every command; what it printed may still have to be written
+            sys.stdout.flush()
+            raise
     except DecoderdError as error:
-        output.note(f"error: {error}", style="red")
-        if "--json" in sys.argv:
+        sys.exit(_failed(error))
+
+
+# As of a process that SIGPIPE ended: what other tools do when nobody reads their output any more.
+UNREAD = 128 + 13
+
+
+def _failed(error: DecoderdError) -> int:
+    """Print an error; returns the exit status."""
+    if isinstance(error, OutputError) and error.unread:
+        return UNREAD
+    output.note(f"error: {error}", style="red")
+    if "--json" in sys.argv:
+        with suppress(OutputError):
             output.as_json({"error": {"code": error.code, "message": str(error), "field": error.field}})
-        sys.exit(1)
+            sys.stdout.flush()
+    return 1
 
 
 def _version(shown: bool) -> None:
     if shown:
-        print(f"decoderd {__version__}")
+        output.line(f"decoderd {__version__}")
         raise typer.Exit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+from decoderd.cli.streams import OutputError
 
 out_console, err_console = Console(), Console(stderr=True)
 
@@ -36,7 +39,21 @@ def as_json(value: Any) -> None:
 
 
 def session_summary(summary: dict[str, Any], as_object: bool, directory: Path | None) -> None:
-    """Print the summary of a session (recording.summary); `directory` is where it is recorded, if it is."""
+    """Print the summary of a session (recording.summary); `directory` is where it is recorded, if it is.
+
+    Raises OutputError, which says whether the session is stored.
+    """
+    try:
+        _print_summary(summary, as_object, directory)
+        sys.stdout.flush()
+    except OutputError as error:
+        kept = (
+            f"the session is stored in {directory}" if directory else "the session is not stored: --out was not given"
+        )
+        raise OutputError(f"{error}; {kept}", error.unread) from None
+
+
+def _print_summary(summary: dict[str, Any], as_object: bool, directory: Path | None) -> None:
     if as_object:
         as_json(summary)
         return
