@@ -9,10 +9,12 @@ from decoderd.errors import Shortage
 
 # To look at sessions, write their files and start their processes takes up to so many at a time.
 RESERVE = 8
+# ZeroMQ ends the process if there are fewer when its threads start and its first sockets are bound.
+FIRST_SOCKETS = 16
 
 
-def leave(purpose: str) -> None:
-    """Raise Shortage if no more than the reserve is free; `purpose` says what a descriptor was wanted for."""
+def leave(purpose: str, number: int = RESERVE) -> None:
+    """Raise Shortage if no more than `number` are free; `purpose` says what a descriptor was wanted for."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit - len(os.listdir("/proc/self/fd")) <= RESERVE:
-        raise Shortage(f"no file descriptor is left {purpose}: raise the limit of open files ({limit}) of the daemon")
+    if limit - len(os.listdir("/proc/self/fd")) <= number:
+        raise Shortage(f"no file descriptor is left {purpose}: raise the limit of open files, which is {limit}")

@@ -14,7 +14,7 @@ from decoderd.errors import Interrupted, ServiceError
 from decoderd.protocol import protocol as protocols
 from decoderd.run.runner import Begun, drive
 from decoderd.run.signals import Interrupt
-from decoderd.service import process_file, systemd
+from decoderd.service import descriptors, process_file, systemd
 from decoderd.service.auth import Gate
 from decoderd.service.description import RunInfo
 from decoderd.service.endpoints import bind, check
@@ -57,6 +57,7 @@ def opened(options: ServeOptions) -> Iterator[Sockets]:
     keys = Keys.load(options.keys) if options.keys is not None else None
     for endpoint in (options.stream, options.control):
         check(endpoint, keys is not None)
+    descriptors.leave("for the sockets of the session", descriptors.FIRST_SOCKETS)
     context: zmq.Context[Any] = zmq.Context()
     gate = Gate(context, keys) if keys is not None else None
     stream, router = context.socket(zmq.PUB), open_router(context)

@@ -11,7 +11,7 @@ import zmq
 
 from decoderd.errors import ServiceError
 from decoderd.run.signals import Interrupt
-from decoderd.service import process_file, systemd
+from decoderd.service import descriptors, process_file, systemd
 from decoderd.service.auth import Gate
 from decoderd.service.endpoints import bind, check
 from decoderd.service.keys import Keys
@@ -50,6 +50,7 @@ def serve(
         raise ServiceError(f"{data}: is a file; sessions need a folder") from None
     except OSError as error:
         raise ServiceError(f"{data}: cannot be made: {error.strerror}") from None
+    descriptors.leave("for the sockets of the supervisor", descriptors.FIRST_SOCKETS)
     context: zmq.Context[Any] = zmq.Context()
     gate = Gate(context, loaded) if loaded is not None else None
     router = open_router(context)

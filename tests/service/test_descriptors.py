@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 
 import pytest
 
 from decoderd.errors import Shortage
 from decoderd.service import descriptors
+from tests.protocols import centre_out
+from tests.running import cli, failure, write
 
 
 @pytest.mark.parametrize(("free", "enough"), [(descriptors.RESERVE + 5, True), (descriptors.RESERVE - 1, False)])
@@ -17,5 +20,19 @@ def test_a_reserve_is_left(monkeypatch, free, enough):
     if enough:
         descriptors.leave("to test")
     else:
-        with pytest.raises(Shortage, match=f"no file descriptor is left to test: raise .* \\({limit}\\)"):
+        with pytest.raises(Shortage, match=f"no file descriptor is left to test: raise .* {limit}"):
             descriptors.leave("to test")
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_too_few_descriptors_for_the_first_sockets_are_an_error(tmp_path, command):
+    """ZeroMQ would end the process."""
+    place = ["--out", tmp_path / "out"] if command == "run" else ["--data", tmp_path / "data"]
+    protocol = [write(tmp_path / "p.toml", centre_out()), "--serve"] if command == "run" else []
+
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
+
+    done = cli(command, *protocol, *place, "--control", "tcp://127.0.0.1:*", timeout=30, preexec_fn=few)
+    assert "no file descriptor is left for the sockets" in failure(done)
+    assert not (tmp_path / "out" / "session.sqlite").exists()
