@@ -22,6 +22,7 @@ from decoderd.service.shared_state import SharedState
 from decoderd.service.sink import PublishingSink
 from decoderd.service.state_messages import StateMessages
 from decoderd.service.systemd import Watchdog
+from decoderd.service.trouble import Trouble
 from decoderd.service.waiting import WaitingClock
 from decoderd.state import SessionState
 from decoderd.wire import control
@@ -30,6 +31,8 @@ from decoderd.wire import control
 RECONNECT_S = 0.3
 # A client that keeps asking keeps the process for at most so many times the time to linger.
 LONGEST = 30
+# A thread of control that cannot go on looks so often whether it is to try again.
+BACKOFF_S = 0.05
 
 
 class LiveSession(AbstractContextManager["LiveSession"]):
@@ -155,5 +158,10 @@ class ControlThread:
             self._thread.join()
 
     def _answer(self) -> None:
+        trouble = Trouble("control")
         while not self._ending:
-            self._control.turn(200)
+            if trouble.due:
+                with trouble.noted():
+                    self._control.turn(200)
+            else:
+                time.sleep(BACKOFF_S)

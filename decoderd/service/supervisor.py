@@ -16,6 +16,7 @@ import zmq
 from decoderd.errors import Shortage, StoreError
 from decoderd.service import data_directory
 from decoderd.service.requests import ReceivedRequest, RequestSocket
+from decoderd.service.trouble import Trouble
 from decoderd.service.watched_session import WatchedSession
 from decoderd.service.watcher import Watcher
 from decoderd.wire import control
@@ -33,7 +34,7 @@ class Supervisor:
         self._data, self._requests, self._watcher, self._most = data, requests, watcher, most
         self._poller = zmq.Poller()
         self._poller.register(requests.socket, zmq.POLLIN)
-        self._looked = 0.0
+        self._looked, self._trouble = 0.0, Trouble("requests")
         self._handlers: dict[str, Callable[[Any, ReceivedRequest], None]] = {
             name: getattr(self, operation.handler) for name, operation in control.of("supervisor").items()
         }
@@ -41,15 +42,19 @@ class Supervisor:
     def turn(self, timeout_ms: int) -> None:
         """Handle requests that have arrived; look at the sessions if it is time to, or a request waits for one."""
         if self._poller.poll(timeout_ms):
-            for received in self._requests.receive(control.OF_SUPERVISOR):
-                try:
-                    self._handlers[received.request.op](received.request, received)
-                except Exception as error:  # whatever it is, the other requests still need their replies
-                    self._requests.fail_with(received, error)
+            with self._trouble.noted():
+                self._answer()
         now = time.monotonic()
         if now - self._looked >= LOOK_S or self._watcher.requests_wait:
             self._looked = now
             self._watcher.look()
+
+    def _answer(self) -> None:
+        for received in self._requests.receive(control.OF_SUPERVISOR):
+            try:
+                self._handlers[received.request.op](received.request, received)
+            except Exception as error:  # whatever it is, the other requests still need their replies
+                self._requests.fail_with(received, error)
 
     def _list(self, request: control.List, received: ReceivedRequest) -> None:
         self._watcher.look()

@@ -33,8 +33,8 @@ CODES = {
     "exists": "start: there is a session of this name with another protocol",
     "forbidden": "an observer asked for what only a controller may do",
     "busy": (
-        "too much waits, a grant of this participant is under way, the session is being prepared, or the service has run "
-        "out of something: try later, under a new id"
+        "too much waits, a grant of this participant is under way, the session is being prepared, or the service has "
+        "run out of something: try later, under a new id"
     ),
     "timeout": "reserved",
     "over": "the session has ended or is stopping",
@@ -44,8 +44,8 @@ CODES = {
 # States of a session, and what they mean.
 STATES = {
     "preparing": (
-        "the process has its sockets; it calibrates, pretrains or loads. It answers `health` and `stop`; other requests "
-        "wait for it, and get the error `busy` after 2 s"
+        "the process has its sockets; it calibrates, pretrains or loads. It answers `health` and `stop`; other "
+        "requests wait for it, and get the error `busy` after 2 s"
     ),
     "running": "ticks pass",
     "paused": "a client paused the session; no tick passes until one sends `resume`",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -16,13 +17,14 @@ from decoderd.run.outlet import MemoryOutlet
 from decoderd.run.runner import drive
 from decoderd.run.signals import Interrupt
 from decoderd.service.description import RunInfo
-from decoderd.service.live_session import LiveSession
+from decoderd.service.live_session import ControlThread, LiveSession
 from decoderd.service.requests import RequestSocket, open_router
 from decoderd.service.systemd import Watchdog
 from decoderd.wire import codec, control, envelope
 from tests.protocols import begun, bursting, centre_out, lasting
 from tests.running import record
 from tests.service.in_memory import KeptEntry
+from tests.service.serving import wait_for
 
 DATA = centre_out(schedule={"days": 2, "blocks": [{"name": "only", "trials": 2}]})
 ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
@@ -108,3 +110,21 @@ def test_an_error_in_the_loop_ends_the_thread_of_control(tmp_path, sockets):
     with pytest.raises(ZeroDivisionError):
         served(tmp_path, DATA, sockets.router, fail)
     assert threading.active_count() == before
+
+
+def test_a_thread_of_control_goes_on_after_an_error(monkeypatch, capfd):
+    """As of a descriptor that could not be had; the thread is all that answers clients."""
+    turns = []
+
+    class Control:
+        def turn(self, timeout_ms):
+            turns.append(timeout_ms)
+            if len(turns) == 1:
+                raise OSError(24, "Too many open files")
+            time.sleep(0.001)
+
+    thread = ControlThread(Control(), SimpleNamespace(wake_control=lambda: None))
+    thread.start()
+    wait_for(lambda: len(turns) > 3)
+    thread.end()
+    assert "control: Too many open files" in capfd.readouterr().err

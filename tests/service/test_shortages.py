@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import zmq
 
 from decoderd.service import process_file
 from decoderd.service.data_directory import LOG
 from decoderd.service.process_file import ProcessRecord
+from decoderd.service.supervisor import Supervisor
 from decoderd_client import ControlError
 from tests.protocols import lasting
 from tests.service.serving import asking, daemon, wait_for
@@ -120,3 +124,28 @@ def test_while_its_directory_is_away_sessions_are_shown_as_they_were(tmp_path):
         (tmp_path / "away").rename(data)
         wait_for(lambda: {shown["why"] for shown in listed(supervisor).values()} == {None})
         assert supervisor.health()["restarts"] == 0
+
+
+def test_an_error_while_requests_are_read_does_not_end_it(capfd):
+    """As where no descriptor is left to look at a connection."""
+
+    class Requests:
+        socket = None
+
+        def receive(self, adapter):
+            raise OSError(24, "Too many open files")
+            yield
+
+    with zmq.Context() as context, context.socket(zmq.PAIR) as ours, context.socket(zmq.PAIR) as theirs:
+        ours.bind("inproc://requests")
+        theirs.connect("inproc://requests")
+        theirs.send(b"a request")
+        requests = Requests()
+        requests.socket = ours
+        looked = []
+        watcher = SimpleNamespace(requests_wait=True, look=lambda: looked.append(True))
+        supervisor = Supervisor(Path(), requests, watcher, None)
+        for _ in range(3):
+            supervisor.turn(1000)
+    assert len(looked) == 3
+    assert capfd.readouterr().err.count("Too many open files") == 1
