@@ -21,6 +21,9 @@ from decoderd.wire.control import State
 
 FILE = "service.json"
 LOCK = "service.lock"
+# The environment variable that gives a process the descriptor of its folder's lock: the folder is locked from the
+# moment its process is started, so that no other supervisor starts a second one.
+INHERITED = "DECODERD_LOCK"
 
 
 class ProcessRecord(NamedTuple):
@@ -113,26 +116,52 @@ class ProcessEntry:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Lock the folder for the life of a session process. Raises ServiceError if another process has locked it."""
+    """Lock the folder for the life of a session process, or take over the lock that the process was started with.
+
+    Raises ServiceError if another process has locked it.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = _inherited(directory)
+        if handle is None:
+            directory.mkdir(parents=True, exist_ok=True)
+            handle = lock(directory)
     except OSError as error:
         raise ServiceError(f"{directory}: cannot be locked: {error.strerror}") from None
     try:
-        for attempt in range(20):  # `alive` holds the lock for an instant
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if attempt == 19:
-                    raise ServiceError(
-                        f"{directory}: another process serves this folder; end that, or choose another"
-                    ) from None
-                time.sleep(0.02)
         yield
     finally:
         os.close(handle)
+
+
+def lock(directory: Path) -> int:
+    """Lock the folder; returns a descriptor. The lock lasts until all its copies, also of other processes, are closed.
+
+    Raises ServiceError if another process has locked it, and OSError.
+    """
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    for attempt in range(20):  # `alive` holds the lock for an instant
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if attempt < 19:
+                time.sleep(0.02)
+    os.close(handle)
+    raise ServiceError(f"{directory}: another process serves this folder; end that, or choose another")
+
+
+def _inherited(directory: Path) -> int | None:
+    """The descriptor of the folder's lock that this process was started with, if any."""
+    number = os.environ.pop(INHERITED, "")
+    if not number.isdecimal():
+        return None
+    try:
+        same = os.path.samestat(os.fstat(int(number)), (directory / LOCK).stat())
+    except OSError:
+        return None
+    if same:
+        os.set_inheritable(int(number), False)
+    return int(number) if same else None
 
 
 def alive(directory: Path) -> bool:

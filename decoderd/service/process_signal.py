@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from decoderd.errors import Shortage
@@ -35,20 +36,19 @@ def send(directory: Path, pid: int, number: signal.Signals) -> bool:
 
 
 def holder(directory: Path) -> int | None:
-    """The number of the process that holds the lock of the folder, from the kernel's table of locks; None: none."""
+    """The number of the process that holds the lock of the folder; None if there is none, or it is another user's.
+
+    The kernel's own table of locks names who took a lock, which is the supervisor that started the process.
+    """
     try:
         lock = os.stat(directory / LOCK)
-        rows = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     except OSError:
         return None
-    for row in rows:
-        kind, _, mode, pid, place = [word for word in row.split() if word != "->"][1:6]
-        if (kind, mode) == ("FLOCK", "WRITE") and place.endswith(f":{lock.st_ino}") and int(pid) > 0:
-            try:
-                if _holds(int(pid), lock):
-                    return int(pid)
-            except OSError:  # it has just ended, or is another user's
-                continue
+    for number in numbers:
+        with suppress(OSError):  # it has just ended, or is another user's
+            if _holds(number, lock):
+                return number
     return None
 
 

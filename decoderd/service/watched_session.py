@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from decoderd.errors import Shortage
+from decoderd.errors import ServiceError, Shortage
 from decoderd.service import data_directory, process_file, process_signal, reasons
 from decoderd.service.data_directory import LOG
 from decoderd.service.health_probe import HealthProbe
@@ -193,19 +194,29 @@ class WatchedSession:
         return NO_RECORD if self.begun else NOT_BEGUN
 
     def start_process(self, command: list[str], folder: Path, environment: dict[str, str], begins: bool) -> None:
-        """Start its process in `folder`. It outlives the supervisor and the supervisor's terminal. Raises Shortage."""
+        """Start its process in `folder`, with the lock of its own folder. It outlives the supervisor and its terminal.
+
+        Raises Shortage.
+        """
         try:
             self.directory.mkdir(exist_ok=True)  # no parents: the data directory may be away
-            with (self.directory / LOG).open("ab") as log:
-                self.process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=folder,
-                    env=environment,
-                    start_new_session=True,
-                )
+            lock = process_file.lock(self.directory)
+            try:
+                with (self.directory / LOG).open("ab") as log:
+                    self.process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        cwd=folder,
+                        env={**environment, process_file.INHERITED: str(lock)},
+                        pass_fds=(lock,),
+                        start_new_session=True,
+                    )
+            finally:
+                os.close(lock)
+        except ServiceError as error:  # a supervisor that has ended started one: it is found at the next look
+            raise Shortage(f"session {self.name!r}: {error}") from None
         except OSError as error:
             raise Shortage(f"session {self.name!r}: its process cannot be started: {error.strerror}") from None
         self.started_s, self.begins, self.status, self._unwritten = time.monotonic(), begins, None, None

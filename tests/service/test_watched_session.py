@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sys
 import pytest
 
 from decoderd.errors import Shortage
-from decoderd.service import process_file, watched_session
+from decoderd.service import process_file, process_signal, watched_session
 from decoderd.service.lifecycle import LIVE
 from decoderd.service.process_file import ProcessRecord
 from decoderd.service.watched_session import LOG, WatchedSession
@@ -86,6 +87,34 @@ def test_a_record_of_the_process_before_counts_for_nothing(one, sent):
     one.process.wait(20)
     assert (one.reap(), one.process, one.reap()) == (pid, None, None)
     assert (one.log_lines(), one.last_words()) == (["hello"], "hello")
+
+
+def test_a_folder_is_locked_from_the_start_of_its_process(one):
+    """A supervisor that is killed just then leaves a process that the next one sees, and it starts no second."""
+    one.start_process([sys.executable, "-c", "import time; time.sleep(60)"], one.directory.parent, {}, begins=True)
+    first = one.process
+    assert process_file.alive(one.directory)
+    assert process_signal.holder(one.directory) == first.pid
+    with pytest.raises(Shortage, match="another process serves this folder"):
+        WatchedSession(one.directory).start_process([sys.executable], one.directory.parent, {}, begins=True)
+    first.kill()
+    first.wait(20)
+    assert not process_file.alive(one.directory)
+
+
+def test_a_process_takes_over_the_lock_that_it_was_started_with(one):
+    program = """
+import os, sys
+from pathlib import Path
+from decoderd.service import process_file
+with process_file.locked(Path(sys.argv[1])):
+    print("locked", process_file.INHERITED in os.environ)
+print(process_file.alive(Path(sys.argv[1])))
+"""
+    command = [sys.executable, "-c", program, str(one.directory)]
+    one.start_process(command, one.directory.parent, dict(os.environ), begins=True)
+    assert one.process.wait(20) == 0
+    assert one.log_lines() == ["locked False", "False"]
 
 
 def test_a_session_without_a_log(one):
