@@ -6,9 +6,9 @@ import contextlib
 import json as jsonlib
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
@@ -17,6 +17,9 @@ from rich.table import Table
 from decoderd.cli import options, output
 from decoderd.errors import DecoderdError, ServiceError
 
+if TYPE_CHECKING:
+    from decoderd.cli.live_view import View
+
 ctl = typer.Typer(no_args_is_help=True, add_completion=False, help="Control the daemon and its sessions.")
 
 Control = Annotated[str, typer.Option("--control", help="Control endpoint of `decoderd serve`.")]
@@ -24,7 +27,7 @@ Keys = Annotated[Path | None, typer.Option(help="This client's file of keys, see
 Name = Annotated[
     str, typer.Argument(metavar="SESSION", help="Its name; or its control endpoint, where there is no daemon.")
 ]
-FRAME_S = 0.1
+FRAME_S, LINE_S = 0.1, 1.0
 AT = "tcp://127.0.0.1:5570"
 
 
@@ -268,22 +271,40 @@ def watch(
     session: Name,
     control: Control = AT,
     keys: Keys = None,
-    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Stop after so many frames, or lines.")] = None,
 ) -> None:
-    """Show a session live: cursor, targets, success, perturbations, lateness. Ctrl-C ends the view, not the session."""
+    """Show a session live: cursor, targets, success, perturbations, lateness. Ctrl-C ends the view, not the session.
+
+    Where output is no terminal, a line a second, without the cursor.
+    """
     from decoderd.cli.live_view import View
 
     topics = ("tick", "trial", "perturbation", "health", "metrics", "session")
     with _errors(), _session(session, control, keys) as found:
         view = View(found.describe())
-        live = Live(view.shown(), console=output.out_console, auto_refresh=False)
-        with found.subscribe(topics) as messages, contextlib.suppress(KeyboardInterrupt), live:
-            drawn = 0
-            while not messages.over and (frames is None or drawn < frames):
-                draw_at = time.monotonic() + FRAME_S
-                while (left := draw_at - time.monotonic()) > 0 and not messages.over:
+        with (
+            found.subscribe(topics) as messages,
+            contextlib.suppress(KeyboardInterrupt),
+            _drawing(view) as (every, draw),
+        ):
+            drawn, over = 0, False
+            while not over and (frames is None or drawn < frames):
+                draw_at = time.monotonic() + every
+                while (left := draw_at - time.monotonic()) > 0 and not over:
                     message = messages.next(timeout_s=left)
                     if message is not None:
                         view.add(message)
-                live.update(view.shown(), refresh=True)
+                    else:
+                        over = messages.over
+                draw()
                 drawn += 1
+
+
+@contextlib.contextmanager
+def _drawing(view: View) -> Iterator[tuple[float, Callable[[], None]]]:
+    """How often to draw the view, s, and the call that does it: a frame on a terminal, elsewhere a line."""
+    if not output.out_console.is_terminal:
+        yield LINE_S, lambda: output.line(view.line())
+        return
+    with Live(view.shown(), console=output.out_console, auto_refresh=False) as live:
+        yield FRAME_S, lambda: live.update(view.shown(), refresh=True)

@@ -72,6 +72,10 @@ class View:
         layout.add_row(Panel(canvas(self.tick, self.trail), padding=0), Group(table))
         return layout
 
+    def line(self) -> str:
+        """The view on one line, without the workspace."""
+        return " | ".join(f"{name} {value.plain}" for name, value in self.lines() if name)
+
     def lines(self) -> list[tuple[str, Text]]:
         """Names and values shown beside the workspace."""
         session, tick = self.description, self.tick

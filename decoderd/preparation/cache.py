@@ -1,14 +1,17 @@
 """The user's cache of pretrained populations, and of interrupted pretraining.
 
 A file is named by a hash of everything that the trained population depends on. Where the cache cannot be read or
-written, populations are trained without it.
+written, populations are trained without it, which one warning says.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +27,8 @@ from decoderd.populations import Population
 from decoderd.rng import generator
 from decoderd.state import Timing
 
+log = logging.getLogger(__name__)
+
 # To be raised when the same protocol would lead to another trained population than before.
 VERSION = 4
 
@@ -32,8 +37,15 @@ _DIGEST = 32
 
 
 def folder() -> Path:
-    """The folder of the cache: $XDG_CACHE_HOME/decoderd/pretrained, or ~/.cache/decoderd/pretrained."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decoderd" / "pretrained"
+    """The folder of the cache: $XDG_CACHE_HOME/decoderd/pretrained, or ~/.cache/decoderd/pretrained.
+
+    Raises FileNotFoundError if neither is set: for a user without an entry in passwd whose HOME is not set.
+    """
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise FileNotFoundError(errno.ENOENT, "the user has no home; XDG_CACHE_HOME or HOME gives one") from None
+    return caches / "decoderd" / "pretrained"
 
 
 def fingerprint(pretraining: Mapping[str, Any], config: Any, timing: Timing, seed: int) -> str:
@@ -55,7 +67,7 @@ def load(name: str, kind: Population, config: Any, updates: int) -> tuple[Any, A
         arrays = load_npz(folder() / f"{name}.npz")
         losses = check_array("losses", arrays.pop("losses", None), (updates,))
         return kind.load(config, generator(0, "nothing is drawn"), arrays), losses
-    except ArrayError:  # missing, incomplete, or another kind of file
+    except (ArrayError, OSError):  # missing, incomplete, or another kind of file
         return None
 
 
@@ -95,7 +107,16 @@ def _unfinished(names: Sequence[str]) -> Path:
 
 def _write(name: str, write: Callable[[IO[bytes]], Any]) -> None:
     """Write a file of the cache, completely or not at all."""
-    with contextlib.suppress(OSError):
+    try:
         folder().mkdir(parents=True, exist_ok=True)
         with files.replacing(folder() / name) as stream:
             write(stream)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _warn(f"{where}{error.strerror}")
+
+
+@functools.cache
+def _warn(why: str) -> None:
+    """Say why there is no cache, once for each reason."""
+    log.warning("warning: what was pretrained is not kept for the next time: %s", why)

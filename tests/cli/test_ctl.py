@@ -57,7 +57,8 @@ def test_a_session_by_its_name(one, tmp_path):
     with np.load(tmp_path / "d.npz") as arrays:
         assert "A" in arrays.files
     assert said("ctl", "set-decoder", "a", tmp_path / "d.npz", *here)["changed"] is True
-    assert "a, speed" in invoked("watch", "a", "--frames", 2, *here).stdout
+    (line,) = invoked("watch", "a", "--frames", 1, *here).stdout.splitlines()
+    assert line.startswith("session a, speed realtime | time ")
     assert "running" in invoked("ctl", "list", *here).stdout
 
 
@@ -105,3 +106,13 @@ def test_errors_of_files_endpoints_and_arguments(one, tmp_path):
 def test_no_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "is it running?" in wrong("watch", "a", "--control", f"tcp://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_session_is_watched_to_its_end_line_by_line_where_there_is_no_terminal(one):
+    with asking(one) as supervisor:
+        supervisor.start("short", lasting(2.5))
+    shown = invoked("watch", "short", "--control", one.control)
+    assert shown.exit_code == 0, shown.output
+    assert all(line.startswith("session short, speed realtime | time ") for line in shown.stdout.splitlines())
+    assert shown.stdout.endswith("process done at tick 250 (incarnation 1)\n")
+    assert "tick 249 |" in shown.stdout.splitlines()[-1]

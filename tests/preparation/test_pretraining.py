@@ -167,12 +167,27 @@ def test_a_corrupt_file_in_the_cache_is_replaced(cache, monkeypatch, how):
     assert same_parts(first.population, trained(of)[0].population, ALL)
 
 
-def test_training_works_without_a_writable_cache(tmp_path, monkeypatch):
+def test_training_works_without_a_writable_cache(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     one, again = trained(parsed())[0], trained(parsed())[0]
     assert same_parts(one.population, again.population, ALL)
     assert (tmp_path / "file").read_text() == "no folder"
+    assert len(caplog.messages) == 1
+    assert f"is not kept for the next time: {tmp_path / 'file'}" in caplog.text
+
+
+def test_training_works_for_a_user_without_a_home(monkeypatch, caplog):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")  # as Path.home() without HOME and entry in passwd
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(pretraining.cache.Path, "home", no_home)
+    pretraining.cache._warn.cache_clear()
+    one, again = trained(parsed())[0], trained(parsed())[0]
+    assert same_parts(one.population, again.population, ALL)
+    assert len(caplog.messages) == 1
+    assert "the user has no home; XDG_CACHE_HOME or HOME gives one" in caplog.text
 
 
 def test_a_full_disk_leaves_no_incomplete_file(cache, monkeypatch):
