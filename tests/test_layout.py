@@ -46,6 +46,7 @@ TESTED_ELSEWHERE = {
         "measured there",
     ),
     "clients/decoderd_plugins/manifold/output.py": ("tests/clients/plugins/manifold/test_runner.py", "written there"),
+    "decoderd/bench/flood.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/lateness.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/learning.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/load.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),

@@ -46,7 +46,7 @@ def read(pipe: Pipe, endpoint: str, topics: tuple[str, ...]) -> None:
         pipe.send((messages.recovered, digest.hexdigest()))
 
 
-def _timing(serving: Served) -> tuple[np.ndarray, np.ndarray]:
+def timing(serving: Served) -> tuple[np.ndarray, np.ndarray]:
     """Lateness and busy time (ns) of every tick."""
     with open_store(serving.directory) as kept:
         timing = list(kept.timing())
@@ -62,7 +62,7 @@ def _ended(serving: Served, tick_s: float, from_tick: int, readers: list[Compani
     """The result after the end of the session, for ticks from `from_tick` on."""
     received = [reader.receive() for reader in readers]
     summary = serving.summary()
-    late, busy = (ns[from_tick:] for ns in _timing(serving))
+    late, busy = (ns[from_tick:] for ns in timing(serving))
     return Measured(
         late,
         int(np.count_nonzero(late + busy > tick_s * 1e9)),

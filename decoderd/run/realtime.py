@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -62,6 +62,16 @@ def punctual() -> Iterator[Report]:
         gc.unfreeze()
         if collecting:
             gc.enable()
+
+
+def beside_the_loop() -> None:
+    """Let this thread run before ordinary processes and after the loop, as far as the operating system permits.
+
+    For a thread that shares the interpreter with the loop: one that is put aside while it holds the interpreter holds
+    up the loop too, whatever priority the loop has.
+    """
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY - 1))
 
 
 @contextmanager

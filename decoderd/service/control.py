@@ -15,12 +15,15 @@ from decoderd.service.lifecycle import OVER
 from decoderd.service.lockstep import GrantResult, Lockstep, Participant, elapsed
 from decoderd.service.requests import ReceivedRequest, RequestSocket
 from decoderd.service.shared_state import PendingInput, SharedState
+from decoderd.service.tick_share import TickShare
 from decoderd.wire import codec, control
 from decoderd.wire.inputs import AnyInput, SetDecoder
 
 # Inputs that may wait for the loop, and the bytes of decoders among them. Beyond that the reply is `busy`.
 WAITING = 1024
 WAITING_BYTES = 64 * 2**20
+# Recorded messages that are looked at in one piece of work.
+PIECE = 64
 # Bytes of missed messages in one reply.
 REPLY_BYTES = 2**20
 
@@ -30,6 +33,7 @@ class SessionControl:
 
     def __init__(self, requests: RequestSocket, shared: SharedState, run: RunInfo, lockstep: Lockstep | None) -> None:
         self.requests, self._shared, self._run, self._lockstep = requests, shared, run, lockstep
+        requests.pause = TickShare(shared).wait
         self._reader: Store | None = None  # a second connection to the file, opened when first needed
         self._checkpoints: list[tuple[int, ReceivedRequest]] = []
         self._stops: list[ReceivedRequest] = []
@@ -49,6 +53,7 @@ class SessionControl:
         if self.requests.socket in ready:
             for received in self.requests.receive(control.OF_SESSION):
                 self.handle(received)
+                self._send_due()
         self._send_due()
 
     def handle(self, received: ReceivedRequest) -> None:
@@ -163,7 +168,7 @@ class SessionControl:
 
     def _missed(self, request: control.Missed, received: ReceivedRequest) -> None:
         store = self._read()
-        bodies = _recorded(store, request)
+        bodies = _recorded(store, request, self.requests.pause)
         following = next_number(request.topic, self._shared.session_state, store)
         fields = {"topic": request.topic, "first": request.first, "count": len(bodies), "next": following}
         self.requests.reply(received, fields, bodies)
@@ -259,12 +264,14 @@ class SessionControl:
         self._lockstep.grant(request, received)
 
 
-def _recorded(store: Store, request: control.Missed) -> list[bytes]:
-    """Recorded messages from `first` on: at most `count`, and about REPLY_BYTES."""
+def _recorded(store: Store, request: control.Missed, pause: Callable[[], None]) -> list[bytes]:
+    """Recorded messages from `first` on: at most `count`, and about REPLY_BYTES; `pause()` is called on the way."""
     bodies: list[bytes] = []
     size = 0
     for chunk in store.chunks(request.topic, request.first):
         for number, body in enumerate(codec.split(chunk.data), chunk.first_number):
+            if number % PIECE == 0:
+                pause()
             if number < request.first:
                 continue
             if len(bodies) == request.count or size > REPLY_BYTES:

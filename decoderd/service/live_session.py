@@ -9,6 +9,7 @@ from types import TracebackType
 
 from decoderd.clock import Clock, now_ns
 from decoderd.recording.recorder import Recorder
+from decoderd.run import realtime
 from decoderd.run.outlet import Outlet
 from decoderd.run.runner import LiveRun
 from decoderd.run.signals import Interrupt
@@ -84,7 +85,7 @@ class LiveSession(AbstractContextManager["LiveSession"]):
         for received in self._waiting:
             self._control.handle(received)
         if in_loop is None:
-            self._control_thread.start()
+            self._control_thread.start(clock.paced)
 
         def on_loop_end(state: SessionState) -> None:
             shared.session_state = state
@@ -143,11 +144,12 @@ class ControlThread:
     """The thread in which control answers requests while the loop runs."""
 
     def __init__(self, session_control: SessionControl, shared: SharedState) -> None:
-        self._control, self._shared, self._ending = session_control, shared, False
+        self._control, self._shared, self._ending, self._paced = session_control, shared, False, False
         self._thread = threading.Thread(target=self._answer, name="control", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread that answers control requests."""
+    def start(self, paced: bool) -> None:
+        """Start the thread that answers control requests; `paced`: the loop has deadlines."""
+        self._paced = paced
         self._thread.start()
 
     def end(self) -> None:
@@ -158,6 +160,8 @@ class ControlThread:
             self._thread.join()
 
     def _answer(self) -> None:
+        if self._paced:
+            realtime.beside_the_loop()
         trouble = Trouble("control")
         while not self._ending:
             if trouble.due:

@@ -20,10 +20,16 @@ from decoderd.wire.version import VERSION
 
 # Requests read in one turn at most, so that other work of the thread is not kept waiting by a flood.
 AT_ONCE = 32
+# Frames of a reply that are sent in one piece of work.
+PIECE = 64
 # Clients with routing ids of their own choice whose newest connection is known.
 CHOSEN = 1024
 
 Role = Callable[[Any], str]
+
+
+def at_once() -> None:
+    """Wait for nothing."""
 
 
 class ReceivedRequest(NamedTuple):
@@ -38,10 +44,12 @@ class RequestSocket:
     """Reads requests from `socket` and sends their replies.
 
     `role(frame)` gives the role of the sender of a frame, "observer" or "controller"; without it all are controllers.
+    `pause()` is called between pieces of work; it waits where something else has to come first.
     """
 
     def __init__(self, socket: zmq.Socket[Any], role: Role | None = None) -> None:
         self.socket, self._role = socket, role
+        self.pause: Callable[[], None] = at_once
         self.errors = self.dropped = self.requests = 0
         self._changes, self._backlog = Changes(), Backlog()
         self._newest: OrderedDict[bytes, Connection] = OrderedDict()  # of clients that chose their routing id
@@ -49,6 +57,7 @@ class RequestSocket:
     def receive(self, adapter: TypeAdapter[Any]) -> Iterator[ReceivedRequest]:
         """Requests that have arrived, well formed and permitted. All others get their reply here."""
         for _ in range(AT_ONCE):
+            self.pause()
             try:
                 frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
@@ -141,12 +150,20 @@ class RequestSocket:
             self.dropped += 1
             return
         try:
-            self.socket.send_multipart((*sender.envelope, *frames), zmq.DONTWAIT)
+            self._send_in_pieces((*sender.envelope, *frames))
         except zmq.ZMQError:  # the client is disconnected, or does not read its replies
             self.dropped += 1
             return
         if connection is not None:
             self._backlog.add(connection, frames)
+
+    def _send_in_pieces(self, frames: Sequence[bytes]) -> None:
+        last = len(frames) - 1
+        for begin in range(0, len(frames), PIECE):
+            if begin:
+                self.pause()
+            more = zmq.SNDMORE if begin + PIECE <= last else 0
+            self.socket.send_multipart(frames[begin : begin + PIECE], zmq.DONTWAIT | more)
 
 
 def open_router(context: zmq.Context[Any]) -> zmq.Socket[Any]:

@@ -35,9 +35,10 @@ class PendingInput:
 class SharedState:
     """State of a served session that its loop and its control share.
 
-    The loop writes `session_state`, `last_tick`, `process_state`, `committed`, `turned_ns` and `consumed`; control
-    writes `inputs`, `paused` and `flush_asked`, and asks for a stop. Session states are immutable, so a reader has a
-    consistent snapshot. A pause is kept in `entry`, the process file, for the process that resumes after a crash.
+    The loop writes `session_state`, `last_tick`, `process_state`, `committed`, `turned_ns`, `due_ns` and `consumed`;
+    control writes `inputs`, `paused` and `flush_asked`, and asks for a stop. Session states are immutable, so a reader
+    has a consistent snapshot. A pause is kept in `entry`, the process file, for the process that resumes after a
+    crash.
     """
 
     def __init__(self, state: SessionState, interrupt: Interrupt, entry: ProcessEntry) -> None:
@@ -45,6 +46,7 @@ class SharedState:
         self.last_tick: dict[str, Any] | None = None  # payload of the newest tick message
         self.committed = state.tick  # ticks below this one are on the disk
         self.turned_ns = now_ns()
+        self.due_ns = self.period_ns = 0  # when the last tick was due, and from tick to tick; 0 without deadlines
         self.inputs: deque[PendingInput] = deque()
         self.consumed: deque[PendingInput] = deque()  # or refused; their replies are due
         self.paused = entry.record.paused

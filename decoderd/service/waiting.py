@@ -57,7 +57,10 @@ class WaitingClock:
             self._clock.start(tick)
         if self._lockstep is not None and not shared.stopping:
             self._wait_for_grants(self._lockstep)
-        return None if shared.stopping else self._clock.wait(tick)
+        late = None if shared.stopping else self._clock.wait(tick)
+        if self.paced and late is not None:
+            shared.due_ns, shared.period_ns = now_ns() - late, self._clock.period_ns
+        return late
 
     def _wait_while_paused(self) -> None:
         """Stand still until control ends the pause or asks for a stop; everything is stored meanwhile."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from decoderd.bench import kalman, lateness, learning, load, lockstep, publish, recorder, tick
+from decoderd.bench import flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
 
 BRIEF = {
     "kalman": lambda: kalman.measure(calls=2, rounds=1),
@@ -65,3 +65,9 @@ def test_lateness_of_several_turns_is_pooled():
         "complete": False,
         "recovered": 5,
     }
+
+
+def test_a_flood_is_answered_while_ticks_pass():
+    flooded = flood.turn(flood.FLOODS["missed"], seconds=flood.AFTER_S + 0.3, tick_s=0.01, units=10)
+    assert flooded.answered > 0
+    assert len(flooded.late_ns) >= 20
