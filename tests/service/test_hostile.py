@@ -37,10 +37,11 @@ GROWN_KIB = 24 * 1024
 
 @contextmanager
 def dealer(endpoint, room=1000):
-    """A socket with room for so many replies."""
+    """A socket with room for so many replies, and little room in the kernel."""
     with zmq.Context.instance().socket(zmq.DEALER) as one:
         one.setsockopt(zmq.LINGER, 0)
         one.setsockopt(zmq.RCVHWM, room)
+        one.setsockopt(zmq.RCVBUF, 16_384)
         one.setsockopt(zmq.SNDTIMEO, 10_000)
         one.connect(endpoint)
         yield one
@@ -182,7 +183,7 @@ def test_a_flood_that_reads_no_replies_delays_no_other_client(tmp_path):
     request = msgpack.packb({"v": VERSION, "id": "flood", "op": "describe"})
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with dealer(control, room=1) as flood, Session(control, timeout_s=10.0, attempts=1) as session:
-            for sent in range(2500):
+            for sent in range(4000):
                 flood.send(request)  # it is read on, though its replies are not
                 if sent % 500 == 0:
                     assert session.health()["state"] == "running"

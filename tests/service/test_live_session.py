@@ -124,7 +124,7 @@ def test_a_thread_of_control_goes_on_after_an_error(monkeypatch, capfd):
             time.sleep(0.001)
 
     thread = ControlThread(Control(), SimpleNamespace(wake_control=lambda: None))
-    thread.start()
+    thread.start(paced=False)
     wait_for(lambda: len(turns) > 3)
     thread.end()
     assert "control: Too many open files" in capfd.readouterr().err
