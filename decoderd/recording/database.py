@@ -16,6 +16,8 @@ from decoderd.recording.schema import APPLICATION_ID, FORMAT, STATEMENTS
 
 FILE = "session.sqlite"
 LOCK = "session.lock"
+# How long SQLite waits for a lock of another process.
+BUSY_MS = 5000
 # By which SQLite lets the index of its write-ahead log grow.
 LOG_INDEX_BYTES = 32_768
 
@@ -111,7 +113,7 @@ def _lenient(text: bytes) -> str:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that writes; every commit is on the disk when it returns."""
-    connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
     connection.text_factory = _lenient
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -133,7 +135,8 @@ def connect_reading(path: Path) -> sqlite3.Connection:
     # The log of a killed process stays as it is: with mode=rw the last reader would move it into the file and delete
     # it. Without a log mode=ro would leave an empty one behind.
     mode = "immutable=1" if unwritable else "mode=ro" if has_log(path) else "mode=rw"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=5, check_same_thread=False)
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, check_same_thread=False)
     connection.text_factory = _lenient
     connection.execute("PRAGMA query_only = ON")
     return connection

@@ -32,6 +32,10 @@ class Extent:
     next_numbers: dict[str, int] = field(default_factory=dict)  # {topic: sequence number of its next message}
     row_counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))  # {table: rows}
 
+    def following(self) -> Extent:
+        """The extent with which the next transaction begins."""
+        return Extent(self.commits + 1, self.tick, False, dict(self.next_numbers), dict(self.row_counts))
+
 
 class Note(NamedTuple):
     """What session.lock says of the last commit."""

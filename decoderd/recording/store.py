@@ -13,7 +13,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +61,7 @@ class Store:
         self, path: Path, connection: sqlite3.Connection, lock: int | None = None, cut: str | None = None
     ) -> None:
         self.path, self._db, self._lock, self.cut = path, connection, lock, cut
+        self._written: Extent | None = None  # by the last transaction of this writer
 
     def close(self) -> None:
         """Close the file and release the lock. A writer marks the file as closed, if it can."""
@@ -70,6 +70,8 @@ class Store:
                 if not self.extent().closed:
                     with self._transaction() as now:
                         now.closed = True
+                # If readers have the file open, SQLite leaves the log to them, and those that only read cannot move it.
+                self._move_log("TRUNCATE")
         self._db.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -88,10 +90,10 @@ class Store:
         """Context of a transaction, written as a whole or not at all; it changes the extent that it is given."""
         with database.plain_errors(self.path, "writing"):
             with self._db:
-                before = self.extent()
-                now = replace(before, commits=before.commits + 1, closed=False)
+                now = (self._written or self.extent()).following()
                 yield now
                 extent.write(self._db, now)
+            self._written = now
             if self._lock is not None:
                 extent.note(self._lock, now)
 
@@ -140,10 +142,15 @@ class Store:
             changed = {**dict(zip(INCARNATION, row, strict=True)), **values}
             rows.write(self._db, "incarnation", [tuple(changed.values())], "REPLACE")
 
-    def _move_log(self) -> None:
-        """Move the write-ahead log into the file, so that the file itself says that a writer has it open."""
+    def _move_log(self, how: str = "PASSIVE") -> None:
+        """Move the write-ahead log into the file, as far as readers permit, without waiting for them.
+
+        A file then says itself whether a writer has it open.
+        """
         with database.plain_errors(self.path, "writing"):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._db.execute("PRAGMA busy_timeout = 0")
+            self._db.execute(f"PRAGMA wal_checkpoint({how})")
+            self._db.execute(f"PRAGMA busy_timeout = {database.BUSY_MS}")
 
     # --- reading
 

@@ -124,6 +124,19 @@ def test_a_running_session_is_whole(tmp_path):
     assert cut(tmp_path) is None
 
 
+def test_a_session_that_is_closed_while_it_is_read_is_whole_without_its_log(tmp_path):
+    with create(tmp_path, {"session": "one", "protocol": {}, "versions": {}}, Encoder().encode((1,))) as store:
+        store.begin_incarnation(0, "max", 0, {})
+        reading = open_store(tmp_path)
+        reading.manifest()
+    assert (tmp_path / LOG).stat().st_size == 0
+    reading.close()
+    assert cut(tmp_path) is None
+    for name in (LOG, f"{FILE}-shm", LOCK):
+        (tmp_path / name).unlink(missing_ok=True)
+    assert cut(tmp_path) is None
+
+
 def test_an_extent_counts_all_rows_and_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", 100)
     running.record(tmp_path, protocols.lasting(5.0))
