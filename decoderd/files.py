@@ -1,12 +1,29 @@
-"""Files that replace others: whole or not at all, and on the disk before they take the name."""
+"""Text files that people write, read as text; and files that replace others, whole or not at all."""
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark, as some editors put at the beginning.
+
+    Raises OSError, and ValueError for a file that is no such text: the message says what it is, or which byte is wrong.
+    """
+    data = path.read_bytes()
+    if data.startswith(_UTF16) or data[:2].count(0) == 1:
+        raise ValueError("is UTF-16: save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not text in UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
 
 
 @contextmanager

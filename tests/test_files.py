@@ -1,4 +1,4 @@
-"""Files that replace others: a failure leaves the old one, and contents are synchronised before the name."""
+"""Files: text as people save it; and files that replace others, whole or not at all."""
 
 from __future__ import annotations
 
@@ -58,3 +58,27 @@ def test_contents_are_synchronised_before_the_name_and_the_folder_after(tmp_path
     with files.replacing(tmp_path / "a.json") as stream:
         stream.write(b"new")
     assert done == ["contents", "name", "folder"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_text_is_read_with_or_without_a_byte_order_mark(tmp_path, encoding):
+    path = tmp_path / "a.toml"
+    path.write_text("name = 'ä'\n", encoding=encoding)
+    assert files.read_text(path) == "name = 'ä'\n"
+    path.write_bytes(b"")
+    assert files.read_text(path) == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(tmp_path, encoding):
+    path = tmp_path / "a.toml"
+    path.write_text("name = 'a'\n", encoding=encoding)
+    with pytest.raises(ValueError, match="is UTF-16: save it as UTF-8"):
+        files.read_text(path)
+
+
+def test_what_is_no_text_is_an_error_that_names_the_byte(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_bytes("name = 'ä'".encode("latin-1"))
+    with pytest.raises(ValueError, match="is not text in UTF-8: byte 8 is 0xe4"):
+        files.read_text(path)

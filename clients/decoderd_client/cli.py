@@ -110,8 +110,10 @@ def _options(words: list[str]) -> list[str]:
 
 def _read(file: Path | None, overrides: list[str]) -> dict[str, Any]:
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file is not None else {}
+    except UnicodeDecodeError:
+        raise Wrong(f"{file}: is not text in UTF-8: save it as UTF-8") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise Wrong(f"{file}: {error}") from None
     for override in overrides:
         path, equals, text = override.partition("=")

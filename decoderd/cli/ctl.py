@@ -14,6 +14,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
+from decoderd import files
 from decoderd.cli import options, output
 from decoderd.errors import DecoderdError, ServiceError
 
@@ -78,10 +79,12 @@ def _keys(file: Path | None) -> Any:
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(files.read_text(file))
     except OSError as error:
         raise ServiceError(f"{file}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
+        raise ServiceError(f"{file}: is not TOML: {error}") from None
+    except ValueError as error:
         raise ServiceError(f"{file}: {error}") from None
 
 

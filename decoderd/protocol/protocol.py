@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model, model_validator
 
-from decoderd import registry
+from decoderd import files, registry
 from decoderd.config import ComponentConfig, Config, explain
 from decoderd.errors import ProtocolError
 from decoderd.perturbations import PerturbationConfig
@@ -137,18 +137,18 @@ def read(path: Path) -> dict[str, Any]:
     Raises ProtocolError for a file that cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise ProtocolError(f"{path}: no such protocol") from None
     except OSError as error:
         raise ProtocolError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ProtocolError(f"{path}: is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"{path}: is not TOML: {error}") from None
     except json.JSONDecodeError as error:
         raise ProtocolError(f"{path}: is not JSON: {error}") from None
+    except ValueError as error:
+        raise ProtocolError(f"{path}: {error}") from None
     if not isinstance(data, dict):
         raise ProtocolError(f"{path}: expected a table of fields, not {type(data).__name__}")
     return data

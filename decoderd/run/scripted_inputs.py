@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from decoderd import files
 from decoderd.errors import ProtocolError, Refused
 from decoderd.wire import inputs
 
@@ -41,9 +42,11 @@ class ScriptedInputs:
 def load(path: Path, on_refused: Callable[[int, Refused], None] = lambda tick, reason: None) -> ScriptedInputs:
     """Read a file of inputs. Raises ProtocolError naming the line and the field."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"{path}: cannot be read ({error})") from None
+        lines = files.read_text(path).splitlines()
+    except OSError as error:
+        raise ProtocolError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ProtocolError(f"{path}: {error}") from None
     by_tick: dict[int, list[inputs.AnyInput]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -84,6 +84,8 @@ def test_a_refusal_of_the_daemon_is_the_error_of_the_command(one, tmp_path):
 def test_errors_of_files_endpoints_and_arguments(one, tmp_path):
     here = ("--control", one.control)
     (tmp_path / "no.npz").write_text("no arrays")
+    (tmp_path / "utf16.toml").write_text("name = 'turn'", encoding="utf-16")
+    (tmp_path / "marked.toml").write_text("name = 'turn'", encoding="utf-8-sig")
     np.savez(tmp_path / "text.npz", A=np.array(["x"]))
     for arguments, words in (
         (("ctl", "list", "--control", "localhost:5570"), "'localhost:5570' is no endpoint: expected tcp://HOST:PORT"),
@@ -91,6 +93,8 @@ def test_errors_of_files_endpoints_and_arguments(one, tmp_path):
         (("ctl", "give", "a", '{"x": 1' + 30 * "0" + "}", *here), "cannot be sent: Integer"),
         (("ctl", "give", "a", "nonsense", *here), "is not JSON"),
         (("ctl", "perturb", "a", tmp_path / "none.toml", *here), "none.toml: cannot be read: No such file"),
+        (("ctl", "perturb", "a", tmp_path / "utf16.toml", *here), "utf16.toml: is UTF-16: save it as UTF-8"),
+        (("ctl", "perturb", "a", tmp_path / "marked.toml", *here), "perturbation.kind: is missing"),
         (("ctl", "set-decoder", "a", tmp_path / "no.npz", *here), "no.npz: not a readable .npz file"),
         (("ctl", "set-decoder", "a", tmp_path / "text.npz", *here), "text.npz: its arrays must hold numbers"),
         (("ctl", "get-decoder", "a", tmp_path / "none" / "d.npz", *here), "d.npz: cannot be written: No such file"),

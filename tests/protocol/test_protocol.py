@@ -159,7 +159,8 @@ def test_errors_name_the_file_and_every_fault(written):
     [
         (b"name = ", "is not TOML"),
         (b"a = 1\na = 2", "is not TOML"),
-        (b"\xff\xfe\x00", "is not text in UTF-8"),
+        (b"\xff\xfen\x00", "is UTF-16: save it as UTF-8"),
+        (b"name = '\xe4'", "is not text in UTF-8: byte 8 is 0xe4"),
         (b"\x00" * 100, "is not TOML"),
         (b"", "name: is missing"),
     ],
@@ -170,6 +171,12 @@ def test_invalid_files_are_refused(tmp_path, content, reason):
     with pytest.raises(ProtocolError, match=reason) as caught:
         protocol.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_field(written):
+    path = written()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert protocol.load(path).session == "small-3"
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -73,5 +73,10 @@ def test_files_that_cannot_be_read(tmp_path):
         scripted_inputs.load(tmp_path / "nowhere.jsonl")
     with pytest.raises(ProtocolError, match="cannot be read"):
         scripted_inputs.load(tmp_path)
-    with pytest.raises(ProtocolError, match="cannot be read"):
-        load(tmp_path, b"\xff\xfe")
+    with pytest.raises(ProtocolError, match=r"inputs\.jsonl: is UTF-16: save it as UTF-8"):
+        load(tmp_path, b"\xff\xfe{\0")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    source = load(tmp_path, b'\xef\xbb\xbf{"tick": 1, "op": "task", "event": "go"}')
+    assert list(source.due(1)) == given({"op": "task", "event": "go"})
