@@ -183,6 +183,7 @@ def test_a_flood_that_reads_no_replies_delays_no_other_client(tmp_path):
     request = msgpack.packb({"v": VERSION, "id": "flood", "op": "describe"})
     with served(tmp_path, HOUR, "--json") as (control, out, process):
         with dealer(control, room=1) as flood, Session(control, timeout_s=10.0, attempts=1) as session:
+            wait_for(lambda: session.health()["state"] == "running")
             for sent in range(4000):
                 flood.send(request)  # it is read on, though its replies are not
                 if sent % 500 == 0:
