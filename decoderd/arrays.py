@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from decoderd.errors import ArrayError
+from decoderd.regular_file import open_regular
 
 # Arrays of float64. (The alias is wider, because mypy cannot infer the width of NumPy's results.)
 Array = NDArray[np.floating[Any]]
@@ -59,31 +63,60 @@ def require_arrays(arrays: Mapping[str, Any], names: tuple[str, ...], what: str)
         raise ArrayError(f"{what} needs the arrays {', '.join(names)}; missing: {', '.join(missing)}", missing[0])
 
 
-def load_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file; pickled objects are refused. Raises ArrayError for any other file."""
-    try:
-        with path.open("rb") as opened:  # NumPy leaves a file open that it opened itself and cannot read
+def load_npz(path: Path, most_bytes: int | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file; pickled objects are refused.
+
+    Raises ArrayError, naming the file, for any other file, and for one whose arrays take more than `most_bytes`.
+    """
+    with open_regular(path, ArrayError) as opened:
+        announced = sum(array_bytes for _, array_bytes in _announced(path, opened))
+        if most_bytes is not None and announced > most_bytes:
+            raise ArrayError(
+                f"{path}: its arrays take {announced / 1e9:.3g} GB, more than the {most_bytes / 1e9:.3g} GB of memory "
+                f"that are allowed"
+            )
+        try:
+            opened.seek(0)
             file = np.load(opened, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays")
             return {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise ArrayError(f"{path}: no such file") from None
-    except ArrayError:
-        raise
-    except Exception as error:  # corrupt files make NumPy, zipfile and zlib raise many kinds of errors
+        except Exception as error:  # corrupt files make NumPy, zipfile and zlib raise many kinds of errors
+            raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
+
+
+def npz_entries(path: Path) -> int:
+    """How many numbers the arrays of an .npz file hold together, without reading them. Raises ArrayError."""
+    with open_regular(path, ArrayError) as opened:
+        return sum(entries for entries, _ in _announced(path, opened))
+
+
+def _announced(path: Path, opened: BinaryIO) -> list[tuple[int, int]]:
+    """(entries, bytes) that each array of an .npz file is said to have. Raises ArrayError for any other file."""
+    try:
+        with zipfile.ZipFile(opened) as archive:
+            return [_header(archive, member) for member in archive.infolist()]
+    except Exception as error:  # as above
+        opened.seek(0)
+        if opened.read(len(npy_format.MAGIC_PREFIX)) == npy_format.MAGIC_PREFIX:
+            raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays") from None
         raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
+
+
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, int]:
+    """(entries, bytes) of a member: those of its header, or if more the size that the archive says it has."""
+    with archive.open(member) as file:
+        read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+        shape, _, dtype = read[npy_format.read_magic(file)](file)
+    entries = math.prod(shape)
+    return entries, max(entries * dtype.itemsize, member.file_size)
 
 
 def load_npy(path: Path) -> NDArray[Any]:
     """The array of an .npy file; pickled objects are refused. Raises ArrayError for any other file."""
-    try:
-        with path.open("rb") as file:
+    with open_regular(path, ArrayError) as file:
+        try:
             array = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise ArrayError(f"{path}: no such file") from None
-    except Exception as error:  # as above
-        raise ArrayError(f"{path}: not a readable .npy file ({error})") from None
+        except Exception as error:  # as above
+            raise ArrayError(f"{path}: not a readable .npy file ({error})") from None
     if not isinstance(array, np.ndarray):
         raise ArrayError(f"{path}: an archive of several arrays, expected one array (.npy)")
     return array

@@ -56,6 +56,7 @@ class ServiceError(DecoderdError):
 
 
 class Shortage(ServiceError):
-    """Something of the machine has run out or is away for now: descriptors, processes, room on the disk, a folder."""
+    """Something of the machine has run out or is away for now: descriptors, memory, processes, room on the disk, a
+    folder."""
 
     code = "busy"

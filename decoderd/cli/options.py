@@ -35,6 +35,13 @@ Linger = Annotated[
     float, typer.Option(help="Seconds without a request, after the session's end, until the process exits.")
 ]
 
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="Memory that a session may take, such as 4G; without it, what the machine has available."
+    ),
+]
+
 # Of lockstep.
 Participant = Annotated[
     list[str] | None,

@@ -17,6 +17,7 @@ from decoderd.cli import options, output
 from decoderd.errors import ProtocolError
 
 if TYPE_CHECKING:
+    from decoderd.preparation.memory_limit import MemoryLimit
     from decoderd.protocol.protocol import Protocol
     from decoderd.recording.store import Store
     from decoderd.run.runner import Begun
@@ -52,9 +53,11 @@ def run(
     participant: options.Participant = None,
     silence: options.Silence = 30.0,
     when_silent: options.WhenSilent = "stop",
+    max_memory: options.MaxMemory = None,
     json: options.Json = False,
 ) -> None:
     """Run a protocol as a new session."""
+    from decoderd.preparation import memory_limit
     from decoderd.protocol import protocol as protocols
     from decoderd.run.runner import clock_for, drive
     from decoderd.run.signals import Interrupt
@@ -65,17 +68,18 @@ def run(
     parsed = protocols.load(protocol, overrides)
     named = session_name(name, parsed.session)
     clock_for(speed, parsed.tick_s, late)  # refuses a speed that is none before anything is prepared
+    limit = memory_limit.parse(max_memory) if max_memory is not None else None
     source = _source(inputs)
     granting = options.lockstep(serve, speed, participant, silence, when_silent, inputs)
     with tempfile.TemporaryDirectory(prefix="decoderd-") if out is None else nullcontext(out) as place:
         directory = Path(place)
         if serve:
             offer = (stream, control, keys, linger)
-            begin = partial(_begin, parsed, named, directory)
+            begin = partial(_begin, parsed, named, directory, limit)
             summary = _serve(named, directory, offer, speed, late, granting, begin)
         else:
             with Interrupt().handling() as interrupt:
-                begun = _begin(parsed, named, directory, interrupt)
+                begun = _begin(parsed, named, directory, limit, interrupt)
                 with begun.store, output.session_bar(begun.session) as on_progress:
                     summary = drive(*begun, speed, source, on_progress, interrupt=interrupt, late=late)
             _warn_of_late_inputs(source, summary)
@@ -91,8 +95,8 @@ def session_name(name: str | None, otherwise: str) -> str:
     return name or otherwise
 
 
-def _begin(protocol: Protocol, name: str, directory: Path, interrupt: Interrupt) -> Begun:
-    """Prepare a session and create its file in `directory`.
+def _begin(protocol: Protocol, name: str, directory: Path, limit: MemoryLimit | None, interrupt: Interrupt) -> Begun:
+    """Prepare a session, in memory of at most `limit`, and create its file in `directory`.
 
     Raises Interrupted, with nothing written, if a signal comes before.
     """
@@ -110,7 +114,7 @@ def _begin(protocol: Protocol, name: str, directory: Path, interrupt: Interrupt)
         advance(done)
 
     with realtime.repeatable(), output.progress_bar("calibrating", reaches) as advance:
-        parameters = prepare(protocol, on_progress)
+        parameters = prepare(protocol, on_progress, limit)
         session = assemble(protocol, parameters, name)
         state = initial(session, parameters)
     interrupt.check()
@@ -132,10 +136,13 @@ def resume(
     participant: options.Participant = None,
     silence: options.Silence = 30.0,
     when_silent: options.WhenSilent = "stop",
+    max_memory: options.MaxMemory = None,
     json: options.Json = False,
 ) -> None:
     """Continue a session from its last committed tick. Of a finished session only the summary is printed."""
     from decoderd.checkpoint import Encoder
+    from decoderd.preparation import memory, memory_limit
+    from decoderd.protocol import protocol as protocols
     from decoderd.recording import session_file, store
     from decoderd.recording.summary import stored
     from decoderd.run.runner import Begun, clock_for, drive
@@ -145,6 +152,8 @@ def resume(
         _warn_of_missing_commits(kept)
         for what, (then, now) in session_file.differences(kept).items():
             output.note(f"warning: the session began with {what} {then}, this is {now}: results may differ in bits")
+        limit = memory_limit.parse(max_memory) if max_memory is not None else memory_limit.available()
+        memory.check(memory.of_session(protocols.parse(kept.manifest()["protocol"])), limit)
         session, state = session_file.restore(kept)
         if state.progress.done and not serve:
             output.session_summary(stored(kept, session, state), json, directory)

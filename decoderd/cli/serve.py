@@ -21,8 +21,10 @@ def serve(
     stop_within: Annotated[
         float, typer.Option(min=0.1, help="Seconds a session may take to stop, before its process is ended.")
     ] = 30.0,
+    max_memory: options.MaxMemory = None,
 ) -> None:
     """Run the daemon, which starts, finds, resumes and stops sessions, each in a process of its own."""
+    from decoderd.preparation import memory_limit
     from decoderd.service import supervisor_process
 
     def on_bound(endpoint: str) -> None:
@@ -32,7 +34,9 @@ def serve(
         names = f": {', '.join(sessions)}" if sessions else ""
         output.note(f"supervisor stopped; {len(sessions)} sessions continue without it{names}")
 
-    limits = supervisor_process.Limits(max_sessions, stop_within)
+    if max_memory is not None:
+        memory_limit.parse(max_memory)  # refuses what is no size before anything is started
+    limits = supervisor_process.Limits(max_sessions, stop_within, max_memory)
     supervisor_process.serve(data, control, keys, linger, limits, on_bound, on_end)
 
 

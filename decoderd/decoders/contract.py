@@ -198,6 +198,13 @@ class ReplaceObservation(Protocol):
         """The parameters with this model, all else unchanged. Raises NumericalError for a Q that is no covariance."""
 
 
+class Memory(Protocol):
+    """Estimate the memory of a decoder."""
+
+    def __call__(self, config: Any, units: int, bins: int, /) -> int:
+        """Bytes at most for `units` units: its arrays, their fit to `bins` bins, and four copies in a checkpoint."""
+
+
 class Observing(NamedTuple):
     """Access to a decoder's observation model, for updaters."""
 
@@ -207,7 +214,10 @@ class Observing(NamedTuple):
 
 
 class Decoder(NamedTuple):
-    """A decoder kind: its configuration and its functions. A function that is None is one the kind does not have."""
+    """A decoder kind: its configuration and its functions. A function that is None is one the kind does not have.
+
+    Without `memory` its arrays count as nothing where the memory of a session is estimated.
+    """
 
     Config: type[ComponentConfig]
     load: Load
@@ -226,3 +236,4 @@ class Decoder(NamedTuple):
     linear: Linear | None = None
     reduced: Reduce | None = None
     observing: Observing | None = None
+    memory: Memory | None = None

@@ -201,6 +201,11 @@ def with_observation(parameters: Parameters, new: Observation) -> Parameters:
     return load({**given, "kf_R": new.Q})
 
 
+def memory(config: Any, units: int, bins: int) -> int:
+    """The counts as its factor analysis decomposes them; its own arrays are small."""
+    return 8 * units * (6 * bins + 20 * config.calibration.factors)
+
+
 INTRINSIC_MANIFOLD = Decoder(
     IntrinsicManifoldConfig,
     load,
@@ -217,4 +222,5 @@ INTRINSIC_MANIFOLD = Decoder(
     factors,
     linear=mapping,
     observing=Observing(observation, rows, with_observation),
+    memory=memory,
 )

@@ -147,6 +147,11 @@ def with_observation(model: Model, new: Observation) -> Model:
     return gaussian.load_model({**gaussian.model_arrays(model), "C": new.C, "Q": new.Q})
 
 
+def memory(config: Any, units: int, bins: int) -> int:
+    """Q, with its fit, its checks and its copies."""
+    return 8 * 10 * units * units
+
+
 OBSERVING = Observing(observation, rows, with_observation)
 
 KALMAN = Decoder(
@@ -164,4 +169,5 @@ KALMAN = Decoder(
     linear=linear,
     reduced=reduced,
     observing=OBSERVING,
+    memory=memory,
 )

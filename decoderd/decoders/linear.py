@@ -139,6 +139,11 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return parameters._replace(M2=M2, count_mean=parameters.count_mean[place])
 
 
+def memory(config: Any, units: int, bins: int) -> int:
+    """The correlations of the counts, to which it is fitted."""
+    return 8 * 3 * units * units
+
+
 LINEAR = Decoder(
     LinearConfig,
     load,
@@ -154,4 +159,5 @@ LINEAR = Decoder(
     linear=linear,
     reduced=reduced,
     observing=Observing(observation, rows, with_observation),
+    memory=memory,
 )

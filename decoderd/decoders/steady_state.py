@@ -153,4 +153,5 @@ STEADY_STATE_KALMAN = Decoder(
     observing=Observing(observation, rows, with_observation),
     linear=linear,
     reduced=reduced,
+    memory=kalman.memory,
 )

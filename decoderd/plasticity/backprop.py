@@ -57,5 +57,5 @@ def progress(state: State) -> Progress:
     return updates.progress(state.collected)
 
 
-BACKPROP = Plasticity(BackpropConfig, init, learn, progress, "gradient")
-BIAS = Plasticity(BiasConfig, init, learn, progress, "gradient")
+BACKPROP = Plasticity(BackpropConfig, init, learn, progress, "gradient", 5)
+BIAS = Plasticity(BiasConfig, init, learn, progress, "gradient", 5)

@@ -85,10 +85,14 @@ class ProgressOf(Protocol):
 
 
 class Plasticity(NamedTuple):
-    """A rule of plasticity: its configuration, its functions, and what it learns from."""
+    """A rule of plasticity: its configuration, its functions, and what it learns from.
+
+    copies: how many times the plastic arrays its state and an update take at most, for estimates of memory
+    """
 
     Config: type[ComponentConfig]
     init: Init
     learn: Learn
     progress: ProgressOf
     learns_from: LearnsFrom | None  # None: it learns nothing
+    copies: int = 0

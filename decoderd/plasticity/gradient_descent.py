@@ -122,6 +122,6 @@ def progress(state: State) -> Progress:
     return updates.progress(state.collected)
 
 
-EXACT = Plasticity(ExactConfig, init, learn, progress, "expectation")
-BATCH = Plasticity(BatchConfig, init, learn, progress, "gradient")
-NODE_PERTURBATION = Plasticity(NodePerturbationConfig, init, learn_from_eligibility, progress, "eligibility")
+EXACT = Plasticity(ExactConfig, init, learn, progress, "expectation", 5)
+BATCH = Plasticity(BatchConfig, init, learn, progress, "gradient", 5)
+NODE_PERTURBATION = Plasticity(NodePerturbationConfig, init, learn_from_eligibility, progress, "eligibility", 5)

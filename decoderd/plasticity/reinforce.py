@@ -62,4 +62,4 @@ def progress(state: State) -> Progress:
     return updates.progress(state.collected)
 
 
-REINFORCE = Plasticity(ReinforceConfig, init, learn, progress, "eligibility")
+REINFORCE = Plasticity(ReinforceConfig, init, learn, progress, "eligibility", 5)

@@ -138,6 +138,7 @@ class Plastic(NamedTuple):
     reject(parameters) -> why these parameters cannot be run (an unstable network, say), "" if they can. None: all can
     rollout(plan, parameters, reaches, tables) -> the trials `reaches` with random rows {name: (T, ..., B, width)}, of
         streams `at_start` the first row only. None: `rates` and `spikes` are called for each tick
+    memory(config) -> bytes at most that one tick of one trial takes, in a rollout with all gradients. None: not known
     """
 
     fields: dict[str, str]
@@ -151,6 +152,7 @@ class Plastic(NamedTuple):
     expected_loss: ExpectedLoss | None = None
     reject: Callable[[Any], str] | None = None
     rollout: Callable[[Any, Any, Reaches, Mapping[str, Array]], BatchRollout] | None = None
+    memory: Callable[[Any], int] | None = None
 
 
 class Population(NamedTuple):
@@ -171,6 +173,8 @@ class Population(NamedTuple):
     signed: whether rates and counts may be negative
     limit(config, timing) -> Hz above which spikes of a unit cannot be drawn: `spikes` takes higher rates as this one,
         or raises NumericalError. None: there is no limit
+    memory(config, timing) -> bytes at most that the arrays of an individual take as it is drawn, trained, stepped and
+        written to a checkpoint, which copies them four times. None: not known, and counted as nothing
     """
 
     Config: type[ComponentConfig]
@@ -190,3 +194,4 @@ class Population(NamedTuple):
     targets: Callable[[Any], int] | None = None
     signed: bool = False
     limit: Callable[[Any, Timing], float | None] | None = None
+    memory: Callable[[Any, Timing], int] | None = None

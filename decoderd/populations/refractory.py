@@ -99,6 +99,12 @@ def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws
     return state._replace(units=units), {COUNTS: counts, TIME_AT_RISK: at_risk}
 
 
+def memory(config: RefractoryConfig, timing: Timing) -> int:
+    """That of `tuned`, and a number for each spike that a unit can fire in a tick."""
+    most = renewal.most_spikes(timing.tick_s, config.refractory_s)
+    return tuned.memory(config, timing) + 8 * config.units * most * 3
+
+
 REFRACTORY = Population(
     RefractoryConfig,
     tuned.load,
@@ -110,4 +116,5 @@ REFRACTORY = Population(
     spikes,
     tuned.overnight,
     channels=(COUNTS, TIME_AT_RISK),
+    memory=memory,
 )

@@ -153,4 +153,11 @@ def overnight(config: TuningConfig, parameters: Parameters, generator: np.random
     return Parameters(np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)]))
 
 
-TUNED = Population(TunedConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit)
+def memory(config: TuningConfig, timing: Timing) -> int:
+    """Weights, and some arrays of one row a tick."""
+    return 8 * config.units * (4 * 5 + 40)
+
+
+TUNED = Population(
+    TunedConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit, memory=memory
+)

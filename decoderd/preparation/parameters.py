@@ -11,9 +11,10 @@ from typing import Any
 
 from decoderd import registry
 from decoderd.arrays import load_npz
-from decoderd.errors import ArrayError, NumericalError, ProtocolError
-from decoderd.preparation import pretraining
+from decoderd.errors import ArrayError, NumericalError, ProtocolError, Shortage
+from decoderd.preparation import memory, memory_limit, pretraining
 from decoderd.preparation.calibration import arbitrary_directions, calibrate
+from decoderd.preparation.memory_limit import MemoryLimit
 from decoderd.protocol import readouts
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import generator
@@ -22,21 +23,46 @@ from decoderd.state import Parameters
 OnProgress = Callable[[int], None]
 
 
-def prepare(protocol: Protocol, on_progress: OnProgress = lambda done: None) -> Parameters:
+def prepare(
+    protocol: Protocol, on_progress: OnProgress = lambda done: None, limit: MemoryLimit | None = None
+) -> Parameters:
     """Parameters of population and decoder, and the readouts.
 
     `on_progress` is called with the number of reaches of a calibration, or updates of a pretraining, that are done.
+    `limit` is the memory that the session may take, by default what the machine has.
 
-    Raises ProtocolError, naming file and array, for files that do not fit the kinds that are to read them.
+    Raises ProtocolError, naming file and array, for files that do not fit the kinds that are to read them. Raises
+    ProtocolError, with the estimate by part and before anything is drawn or read, for a session that needs more memory
+    than `limit`, and Shortage where memory runs out all the same.
     """
-    population = individual(protocol)
+    limit = limit or memory_limit.available()
+    estimate = needed(protocol)
+    memory.check(estimate, limit)
+    try:
+        return _prepared(protocol, on_progress, limit)
+    except MemoryError as error:
+        raise Shortage(
+            f"memory ran out as the session was prepared ({error}); its estimate is {memory.described(estimate)}: give "
+            f"it fewer units or reaches, or run it where there is more memory",
+            "population.units",
+        ) from None
+
+
+def needed(protocol: Protocol, units: int | None = None) -> memory.Estimate:
+    """Bytes by part that a session takes with its preparation; `units` where the protocol does not say how many."""
+    return memory.of_session(protocol, units) | memory.of_preparation(protocol, units)
+
+
+def _prepared(protocol: Protocol, on_progress: OnProgress, limit: MemoryLimit) -> Parameters:
+    population = individual(protocol, limit)
+    memory.check(needed(protocol, _kind(protocol).units(population)), limit)
     if protocol.pretraining is not None and getattr(protocol.population, "file", None) is None:
         population = _pretrained(protocol, population, on_progress)
     config: Any = protocol.decoder
     kind = registry.find("decoders", config.kind)
     try:
         if kind.fit is None or getattr(config, "file", None) is not None:
-            decoder, units = kind.load(_arrays(config)), _kind(protocol).units(population)
+            decoder, units = kind.load(_arrays(config, limit)), _kind(protocol).units(population)
             return Parameters(population, decoder, readouts.given(protocol.readouts, units))
         recorded = calibrate(protocol, population, on_progress)
         read = readouts.choose(protocol.readouts, recorded.counts)
@@ -55,11 +81,14 @@ def _kind(protocol: Protocol) -> Any:
     return registry.find("populations", protocol.population.kind)
 
 
-def individual(protocol: Protocol) -> Any:
-    """Parameters of the population as drawn, or read from its file. Raises ProtocolError where they do not fit."""
+def individual(protocol: Protocol, limit: MemoryLimit | None = None) -> Any:
+    """Parameters of the population as drawn, or read from its file of at most `limit`.
+
+    Raises ProtocolError where they do not fit.
+    """
     config: Any = protocol.population
     try:
-        return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config))
+        return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config, limit))
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or f"seed {protocol.seed}"
         raise ProtocolError(f"population: {where}: {error}", "population") from None
@@ -80,9 +109,9 @@ def _pretrained(protocol: Protocol, population: Any, on_progress: OnProgress) ->
     return trained.population
 
 
-def _arrays(config: Any) -> dict[str, Any]:
+def _arrays(config: Any, limit: MemoryLimit | None) -> dict[str, Any]:
     path: Path | None = getattr(config, "file", None)
-    return {} if path is None else load_npz(path)
+    return {} if path is None else load_npz(path, None if limit is None else limit.most)
 
 
 def refitted(protocol: Protocol, parameters: Parameters, day: int, arbitrary: bool) -> Any:

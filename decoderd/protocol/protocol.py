@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -170,7 +171,7 @@ def parse_file(data: dict[str, Any], path: Path) -> Protocol:
     for family in ("population", "decoder"):
         component = data.get(family)
         if isinstance(component, dict) and isinstance(component.get("file"), str):
-            component["file"] = str((path.parent / component["file"]).resolve())
+            component["file"] = os.path.abspath(path.parent / component["file"])
     try:
         return parse(data)
     except ProtocolError as error:

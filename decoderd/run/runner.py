@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Clock, RealTime, Unpaced
-from decoderd.errors import NumericalError, ProtocolError
+from decoderd.errors import NumericalError, ProtocolError, Shortage
 from decoderd.recording import summary
 from decoderd.recording.recorder import Recorder
 from decoderd.recording.session_file import versions
@@ -103,7 +103,8 @@ def drive(
     source by its own. `interrupt` is one that handles signals already; those it has received count.
 
     Raises StoreError when the session can no longer be recorded: what was committed is intact and can be resumed.
-    Raises NumericalError, with all ticks before stored, where a tick cannot be computed.
+    Raises NumericalError, with all ticks before stored, where a tick cannot be computed, and Shortage where memory runs
+    out.
     """
     clock = clock_for(speed, session.timing.tick_s, late)
     conditions = realtime.punctual if clock.paced else realtime.steady
@@ -137,6 +138,12 @@ def drive(
                     live.on_failure(str(error))
                 _store_all(recorder, reached, live)
                 raise
+            except MemoryError as error:
+                recorder.abandon()
+                raise Shortage(
+                    f"tick {reached.tick}: memory ran out ({error}); what was committed is stored: resume the session "
+                    f"where there is more memory, or run it with fewer units"
+                ) from error
             except BaseException:
                 recorder.abandon()
                 raise

@@ -22,10 +22,11 @@ from decoderd.service.watcher import Watcher
 
 
 class Limits(NamedTuple):
-    """What a supervisor allows: how many sessions run at a time, and how long one may take to stop (s)."""
+    """What a supervisor allows: sessions at a time, time that one may take to stop (s), memory of each (a size)."""
 
     sessions: int | None = None
     stop_s: float = 30.0
+    memory: str | None = None
 
 
 def serve(
@@ -63,6 +64,7 @@ def serve(
                 gate.watch([bound])
             requests = RequestSocket(router, gate.role if gate is not None else None)
             options = ["--linger", str(linger_s), *(["--keys", str(keys.resolve())] if keys is not None else [])]
+            options += ["--max-memory", limits.memory] if limits.memory is not None else []
             starter = ProcessStarter(data.resolve(), options, _host(bound))
             watcher = Watcher(data.resolve(), requests, starter, context, loaded, limits.stop_s)
             on_bound(bound)

@@ -96,8 +96,18 @@ class Update(Protocol):
         """
 
 
+class Memory(Protocol):
+    """Estimate the memory of an updater."""
+
+    def __call__(self, observed: int, /) -> int:
+        """Bytes at most for a model of `observed` observations: what is gathered, updates, copies in checkpoints."""
+
+
 class Updater(NamedTuple):
-    """An updater kind: its configuration and its functions."""
+    """An updater kind: its configuration and its functions.
+
+    Without `memory` its arrays count as nothing where the memory of a session is estimated.
+    """
 
     Config: type[ComponentConfig]
     plan: Plan
@@ -106,6 +116,7 @@ class Updater(NamedTuple):
     observe: Observe
     due: Due
     update: Update
+    memory: Memory | None = None
 
 
 def blended(old: Observation, new: Observation, intensity: float) -> Observation:

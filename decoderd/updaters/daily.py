@@ -13,7 +13,7 @@ from typing import Literal
 from decoderd.arrays import Array
 from decoderd.config import Fraction
 from decoderd.state import Timing
-from decoderd.updaters import DecodedBin, Updater, batch, intention
+from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.batch import BatchConfig, Plan
 from decoderd.updaters.sums import Sums
 
@@ -40,4 +40,4 @@ def due(plan: Plan, state: Sums, block_over: bool) -> bool:
     return block_over
 
 
-DAILY = Updater(DailyConfig, plan, batch.init, intend, batch.observe, due, batch.update)
+DAILY = Updater(DailyConfig, plan, batch.init, intend, batch.observe, due, batch.update, sums.memory)

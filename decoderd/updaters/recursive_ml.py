@@ -87,4 +87,4 @@ def update(plan: Plan, state: State, observation: Observation) -> tuple[State, O
     return State(past, sums.empty(observation)), sums.regression(past, past.rows, 0.0)
 
 
-RECURSIVE_ML = Updater(RecursiveMLConfig, plan, init, intend, observe, due, update)
+RECURSIVE_ML = Updater(RecursiveMLConfig, plan, init, intend, observe, due, update, sums.memory)

@@ -12,7 +12,7 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Fraction, Seconds
 from decoderd.state import Observation, Timing
-from decoderd.updaters import DecodedBin, Updater, batch, intention
+from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.batch import BatchConfig, Plan
 from decoderd.updaters.sums import Sums
 
@@ -65,4 +65,4 @@ def update(plan: Plan, state: State, observation: Observation) -> tuple[State, O
     return State(rest, True), fitted
 
 
-REFIT = Updater(RefitConfig, plan, init, intend, observe, due, update)
+REFIT = Updater(RefitConfig, plan, init, intend, observe, due, update, sums.memory)

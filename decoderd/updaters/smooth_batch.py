@@ -13,7 +13,7 @@ from typing import Literal
 from decoderd.arrays import Array
 from decoderd.config import Seconds
 from decoderd.state import Timing
-from decoderd.updaters import DecodedBin, Updater, batch, intention
+from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.batch import BatchConfig, Plan
 
 
@@ -36,4 +36,6 @@ def intend(plan: Plan, bin: DecodedBin) -> Array | None:
     return intention.reaimed(bin, plan.approach_s)
 
 
-SMOOTH_BATCH = Updater(SmoothBatchConfig, plan, batch.init, intend, batch.observe, batch.full, batch.update)
+SMOOTH_BATCH = Updater(
+    SmoothBatchConfig, plan, batch.init, intend, batch.observe, batch.full, batch.update, sums.memory
+)

@@ -47,6 +47,11 @@ def faded(sums: Sums, rho: float, new: Sums) -> Sums:
     return Sums(rho * R + new.R, rho * S + new.S, rho * T + new.T, rho * rows + new.rows)
 
 
+def memory(observed: int) -> int:
+    """Bytes at most of the sums of so many observations: in the states that wait to be written, and in an update."""
+    return 8 * 10 * observed * observed
+
+
 def equivalent(observation: Observation, R: Array, rows: float) -> Sums:
     """Sums over `rows` rows that would give `observation`, with second moments R (n, n) of their states."""
     S = rows * observation.C @ R

@@ -25,6 +25,7 @@ KEYS = {
     "success_rate",
     "ticks",
     "digest",
+    "clipped",
     "sim_s",
     "wall_s",
     "speed",
@@ -282,3 +283,20 @@ def test_a_process_that_was_stopped_is_late_once_and_its_resume_keeps_speed_and_
     assert resumed["digest"] == summary(cli("run", path, "--speed", "max", "--json"))["digest"]
     with open_store(folder) as store:
         assert [(row["speed"], row["period_ns"]) for row in store.incarnations()] == [("5", 2_000_000)] * 2
+
+
+# --- what a protocol needs
+
+
+def test_a_session_that_needs_more_memory_than_is_allowed_is_refused_and_not_resumed(tmp_path, protocol):
+    refused = running.refusal(cli("run", protocol, "--max-memory", "100M", "--out", tmp_path / "out", "--json"))
+    assert refused["code"] == "bad_protocol"
+    assert "needs about 16" in refused["message"]
+    assert "allowed are 105 MB (--max-memory)" in refused["message"]
+    assert contents(tmp_path / "out") == {}
+    running.record(tmp_path / "out", centre_out())
+    before = contents(tmp_path / "out")
+    refused = running.refusal(cli("resume", tmp_path / "out", "--max-memory", "100M", "--json"))
+    assert refused["code"] == "bad_protocol"
+    assert contents(tmp_path / "out") == before
+    assert "expected a size such as 4G" in failure(cli("run", protocol, "--max-memory", "much"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from decoderd.service.supervisor_process import _host
 from decoderd_client import ClientKeys, Supervisor
 from tests.protocols import centre_out, lasting
 from tests.running import cli, failure, write
-from tests.service.serving import daemon
+from tests.service.serving import asking, daemon, wait_for
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,18 @@ def test_a_client_that_is_removed_is_disconnected_from_supervisor_and_session_wi
                 socket.disable_monitor()
             for monitor in lost:
                 monitor.close()
+
+
+def test_a_protocol_from_a_client_may_name_nothing_that_blocks_and_needs_no_more_memory_than_allowed(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    wrong = {
+        "pipe": ({"kind": "replay", "file": str(tmp_path / "pipe.npz")}, "is a named pipe, expected a regular file"),
+        "nul": ({"kind": "rnn", "file": "one\0other.npz"}, "NUL character in its name"),
+        "large": ({"kind": "rnn", "units": 20_000}, "allowed are 1.07 GB (--max-memory)"),
+    }
+    with daemon(tmp_path / "data", "--max-memory", "1G") as one, asking(one) as supervisor:
+        for name, (population, _) in wrong.items():
+            supervisor.start(name, centre_out(population=population, decoder={"kind": "external"}))
+        for name, (_, says) in wrong.items():
+            wait_for(lambda name=name: supervisor.find(name)["state"] == "failed")
+            assert says in supervisor.find(name)["why"]

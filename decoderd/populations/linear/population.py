@@ -218,6 +218,20 @@ def _t(matrices: Array) -> Array:
     return np.swapaxes(matrices, -1, -2)
 
 
+def memory(config: LinearConfig, timing: Timing) -> int:
+    """Weights and mask, with the inverse and the gradients of training, and their copies."""
+    n, inputs, noise = config.units, config.targets, 0
+    if config.patterns is not None:
+        inputs, noise = config.patterns.dimensions, config.patterns.noise_dimensions
+    return 8 * (12 * n * n + 10 * n * inputs + 5 * inputs * noise * config.targets + 8 * config.targets * n * noise)
+
+
+def trial_memory(config: LinearConfig) -> int:
+    """Activity, noise, input and their gradients in a tick of a trial."""
+    inputs = config.targets if config.patterns is None else config.patterns.dimensions
+    return 8 * 8 * (2 * config.units + config.targets + inputs)
+
+
 LINEAR = Population(
     LinearConfig,
     individuals.load,
@@ -239,7 +253,9 @@ LINEAR = Population(
         parameter_gradient,
         expected_loss,
         individuals.reject,
+        memory=trial_memory,
     ),
     targets=targets,
     signed=True,
+    memory=memory,
 )

@@ -172,6 +172,17 @@ def limit(config: RnnConfig, timing: Timing) -> float | None:
     return rate_limit(config, timing) if config.poisson else None
 
 
+def memory(config: RnnConfig, timing: Timing) -> int:
+    """Weights as drawn and in the precision of the network, and their copies."""
+    n, m = config.units, config.encoder_units
+    return (n * n + n * m + 7 * m + 3 * n) * max(5 * np.dtype(DTYPES[config.precision]).itemsize, 24)
+
+
+def trial_memory(config: RnnConfig) -> int:
+    """Noise, rates, input and their gradients in a tick of a trial."""
+    return 11 * (config.units + config.encoder_units) * np.dtype(DTYPES[config.precision]).itemsize
+
+
 def lag(plan: Plan) -> int:
     """The feedback delay in ticks."""
     return plan.delay
@@ -202,8 +213,10 @@ RNN = Population(
         feedback_gradient,
         parameter_gradient,
         rollout=BatchRollout,
+        memory=trial_memory,
     ),
     lag=lag,
     manual=manual,
     limit=limit,
+    memory=memory,
 )
