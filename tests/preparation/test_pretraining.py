@@ -191,9 +191,8 @@ def test_training_works_for_a_user_without_a_home(monkeypatch, caplog):
 
 
 def test_a_full_disk_leaves_no_incomplete_file(cache, monkeypatch):
-    def savez(path, **arrays):
-        with open(path, "wb") as file:
-            file.write(b"half of it")
+    def savez(stream, **arrays):
+        stream.write(b"half of it")
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(pretraining.np, "savez", savez)
