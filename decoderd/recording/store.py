@@ -318,6 +318,8 @@ def open_store(directory: Path, writing: bool = False) -> Store:
             connection = database.connect_reading(path)
             cut = _cut(path, connection, last)
             if writing:
+                # By these rows a commit removes arrays: one that has decayed would remove what a checkpoint needs.
+                list(rows.read(path, connection, "uses"))
                 connection.close()
                 connection = database.connect(path)
     except BaseException:

@@ -164,6 +164,7 @@ def test_a_running_session_has_one_writer_and_any_number_of_readers(tmp_path):
         assert "another process is running this session" in failure(cli("resume", folder))
         replayed = summary(cli("replay", folder, "--json"))
         assert replayed["identical"]
+        assert summary(cli("check", folder, "--json"))["whole"]
         assert replayed["ticks"] > 0
     finally:
         running.end(process)

@@ -413,6 +413,7 @@ def as_ordinary_user(folder, body):
         from pathlib import Path
         from decoderd.checkpoint import Encoder
         from decoderd.errors import StoreError
+        from decoderd.recording.check import check
         from decoderd.recording.store import create, open_store
         folder = Path(sys.argv[1])
         if os.geteuid() == 0:
@@ -447,6 +448,7 @@ def test_a_directory_that_cannot_be_written(readable):
     (folder / LOCK).chmod(0o444)
     try:
         assert as_ordinary_user(folder, 'print(open_store(folder).manifest()["session"])') == "one-1"
+        assert as_ordinary_user(folder, "print(check(folder).faults)") == "[]"
         said = as_ordinary_user(folder, "open_store(folder, True)")
         assert said == f"{folder}: cannot be written: Permission denied"
         other = readable / "other"
@@ -517,6 +519,14 @@ def test_corrupt_rows_are_reported(finished, statement, reason):
     with pytest.raises(StoreError, match=reason) as caught, open_store(finished) as store:
         read_all(store)
     assert str(finished / FILE) in str(caught.value)
+
+
+def test_a_writer_does_not_remove_arrays_by_rows_that_have_decayed(finished):
+    with closing(sqlite3.connect(finished / FILE)) as db, db:
+        db.execute("UPDATE uses SET hash = 'a' || hash WHERE tick = 0")
+    with pytest.raises(StoreError, match="table uses, row 0 .* does not match its hash"):
+        open_store(finished, writing=True)
+    open_store(finished).close()
 
 
 def test_rows_are_read_as_they_were_written(tmp_path):
