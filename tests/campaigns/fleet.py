@@ -17,9 +17,9 @@ from decoderd.recording.store import open_store
 from decoderd.service import process_file
 from decoderd_client import NoAnswer, Supervisor
 from tests.campaigns.kills import SERVED, START_S, finish, wait_for_commit
-from tests.campaigns.processes import processes_in
+from tests.campaigns.processes import end_all, processes_in
 from tests.campaigns.promises import Promises, committed
-from tests.service.serving import Daemon, asking, end_sessions, wait_for
+from tests.service.serving import Daemon, asking, wait_for
 
 
 def supervised(folder: Path, seed: int, kills: int, sessions: int = 6) -> Counter[str]:
@@ -155,4 +155,4 @@ class Fleet:
         if self.supervisor.process.poll() is None:
             self.supervisor.end(signal.SIGKILL)
         self.supervisor.close()
-        end_sessions(self._data)
+        end_all(self._data)

@@ -22,11 +22,11 @@ from decoderd.wire.version import VERSION
 from decoderd_client import Session, Supervisor
 from decoderd_client.keys import ClientKeys
 from tests import running
-from tests.campaigns.processes import resident_kib
+from tests.campaigns.processes import end_all, resident_kib
 from tests.campaigns.promises import committed_or_nothing
 from tests.protocols import lasting
 from tests.service import hostile
-from tests.service.serving import Daemon, end_sessions, wait_for
+from tests.service.serving import Daemon, wait_for
 
 HOUR = lasting(3600.0)
 # So much is recorded before, for `missed` to give.
@@ -241,7 +241,7 @@ def supervisor(folder: Path, keyed: bool) -> Iterator[Target]:
     finally:
         one.end(signal.SIGKILL)
         one.close()
-        end_sessions(data)
+        end_all(data)
 
 
 def attacked(target: Target, attack: Attack, seconds: float) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
+
+from tests.service.serving import wait_for
 
 
 def processes_in(folder: Path) -> dict[int, list[str]]:
@@ -19,6 +22,14 @@ def processes_in(folder: Path) -> dict[int, list[str]]:
             if words[0] and (where.is_relative_to(folder) or any(str(folder) in word for word in words)):
                 found[int(entry.name)] = words
     return found
+
+
+def end_all(folder: Path) -> None:
+    """Kill the processes of a folder and wait until they are gone."""
+    for pid in processes_in(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not processes_in(folder))
 
 
 def resident_kib(pid: int) -> int:

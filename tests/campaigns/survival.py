@@ -17,9 +17,9 @@ from typing import Any
 from decoderd.service import process_file
 from decoderd_client import ControlError, NoAnswer, Supervisor
 from tests.campaigns.faults import Faults
-from tests.campaigns.processes import processes_in
+from tests.campaigns.processes import end_all, processes_in
 from tests.protocols import lasting
-from tests.service.serving import Daemon, asking, end_sessions, replayed, wait_for
+from tests.service.serving import Daemon, asking, replayed, wait_for
 
 HOUR = lasting(3600.0)
 SESSIONS = ("a", "b", "c")
@@ -181,7 +181,7 @@ def survive(folder: Path, name: str, seconds: float) -> dict[str, Any]:
         if one.process.poll() is None:
             one.end(signal.SIGKILL)
         one.close()
-        end_sessions(data)
+        end_all(folder)
     for session in (*SESSIONS, "d"):
         assert replayed(data / session)["identical"] is True
     return {
