@@ -9,8 +9,7 @@ import pytest
 
 from decoderd.errors import Shortage
 from decoderd.service import descriptors
-from tests.protocols import centre_out
-from tests.running import cli, failure, write
+from tests.running import cli, failure
 
 
 @pytest.mark.parametrize(("free", "enough"), [(descriptors.RESERVE + 5, True), (descriptors.RESERVE - 1, False)])
@@ -24,15 +23,11 @@ def test_a_reserve_is_left(monkeypatch, free, enough):
             descriptors.leave("to test")
 
 
-@pytest.mark.parametrize("command", ["run", "serve"])
-def test_too_few_descriptors_for_the_first_sockets_are_an_error(tmp_path, command):
+def test_too_few_descriptors_for_the_first_sockets_are_an_error(tmp_path):
     """ZeroMQ would end the process."""
-    place = ["--out", tmp_path / "out"] if command == "run" else ["--data", tmp_path / "data"]
-    protocol = [write(tmp_path / "p.toml", centre_out()), "--serve"] if command == "run" else []
 
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
 
-    done = cli(command, *protocol, *place, "--control", "tcp://127.0.0.1:*", timeout=30, preexec_fn=few)
+    done = cli("serve", "--data", tmp_path, "--control", "tcp://127.0.0.1:*", timeout=30, preexec_fn=few)
     assert "no file descriptor is left for the sockets" in failure(done)
-    assert not (tmp_path / "out" / "session.sqlite").exists()

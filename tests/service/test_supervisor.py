@@ -319,17 +319,16 @@ def test_no_more_sessions_run_than_may(tmp_path):
         assert supervisor.resume("b")["changed"] is False
 
 
-def test_a_process_that_hangs_is_ended_by_a_stop_and_by_a_resume(tmp_path):
-    with daemon(tmp_path, "--stop-within", "1", "--linger", "60") as one, asking(one) as supervisor:
+def test_a_process_that_hangs_is_ended_by_a_resume_and_by_a_stop(tmp_path):
+    with daemon(tmp_path, "--stop-within", "3", "--linger", "60") as one, asking(one) as supervisor:
         supervisor.start("a", HOUR)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
+        supervisor.stop("a")
+        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGSTOP)  # as it lingers
+        assert supervisor.resume("a")["incarnation"] == 2
         os.kill(process_file.read(tmp_path / "a").pid, signal.SIGSTOP)
         stopped = supervisor.stop("a")
         assert (stopped["state"], "was killed" in stopped["why"]) == ("stopped", True)
-        assert supervisor.resume("a")["incarnation"] == 2
-        assert supervisor.stop("a")["state"] == "stopped"
-        os.kill(process_file.read(tmp_path / "a").pid, signal.SIGSTOP)  # as it lingers
-        assert supervisor.resume("a")["incarnation"] == 3
         assert supervisor.health()["restarts"] == 0
 
 
@@ -378,35 +377,32 @@ def test_a_session_that_is_stopped_while_it_is_prepared_was_not_begun(tmp_path, 
         assert supervisor.health()["restarts"] == 0
 
 
-def test_a_name_is_not_blocked_by_a_start_that_was_interrupted(tmp_path):
-    """The supervisor, or the machine, failed between the plan and the process: nothing was begun."""
-    for name in ("same", "resumed", "other"):
+def test_a_name_is_not_blocked_by_what_was_interrupted(tmp_path):
+    """The supervisor, or the machine, failed between the plan and the process, or lost the process file."""
+    for name in ("same", "other"):
         data_directory.write_plan(tmp_path, name, HOUR)
+    record(tmp_path / "recorded", lasting(0.5), name="recorded")
     with daemon(tmp_path) as one, asking(one) as supervisor:
-        for name in ("same", "resumed", "other"):
+        for name in ("same", "other"):
             found = supervisor.find(name)
             assert (found["state"], found["incarnation"], "never begun" in found["why"]) == ("stopped", 0, True)
-        assert supervisor.start("same", backwards(HOUR))["changed"] is True
-        assert supervisor.resume("resumed")["changed"] is True
+        assert supervisor.resume("same")["changed"] is True
         assert supervisor.start("other", lasting(3599.0))["changed"] is True
-        for name, seconds in {"same": 3600.0, "resumed": 3600.0, "other": 3599.0}.items():
+        for name, seconds in {"same": 3600.0, "other": 3599.0}.items():
             wait_for(lambda name=name: supervisor.find(name)["state"] == "running")
             with supervisor.session(name) as session:
                 assert session.describe()["protocol"]["schedule"]["blocks"][0]["duration_s"] == seconds
         assert refused(supervisor.start, "same", lasting(3598.0)) == ("exists", "session")
-        assert supervisor.start("same", HOUR)["changed"] is False
+        assert supervisor.start("same", backwards(HOUR))["changed"] is False
+
+        found = supervisor.find("recorded")
+        assert (found["state"], "lost or damaged" in found["why"]) == ("stopped", True)
+        assert supervisor.start("recorded", lasting(0.5))["changed"] is False  # known by its recording alone
+        assert refused(supervisor.start, "recorded", lasting(0.6)) == ("exists", "session")
+        assert supervisor.resume("recorded")["incarnation"] == 2
 
 
-def test_a_recorded_session_is_found_without_its_process_file(tmp_path):
-    record(tmp_path / "a", lasting(0.5), name="a")
-    with daemon(tmp_path) as one, asking(one) as supervisor:
-        (found,) = supervisor.sessions()["sessions"]
-        assert (found["session"], found["state"], "resume" in found["why"]) == ("a", "stopped", True)
-        assert supervisor.start("a", lasting(0.5))["changed"] is False  # known by its recording alone
-        assert refused(supervisor.start, "a", lasting(0.6)) == ("exists", "session")
-        assert supervisor.resume("a")["incarnation"] == 2
-
-
+@pytest.mark.campaign
 def test_a_running_session_is_stopped_without_its_process_file(tmp_path):
     """The next supervisor knows its process by the lock that it holds."""
     with daemon(tmp_path) as first, asking(first) as supervisor:
