@@ -11,7 +11,10 @@ from decoderd.service.connection import Connection
 
 
 def accepted_at(endpoint: str) -> Iterator[Connection]:
-    """The connections at an endpoint that a socket is bound to, tcp://HOST:PORT or ipc://PATH, as they are now."""
+    """The connections at an endpoint that a socket is bound to, tcp://HOST:PORT or ipc://PATH, as they are now.
+
+    Raises OSError if no descriptor is left to list them with.
+    """
     for name in os.listdir("/dev/fd"):
         found = connection.at(int(name))
         if found is not None and _place(found.descriptor) == _local(endpoint):
@@ -29,12 +32,15 @@ def _local(endpoint: str) -> int | str:
 def _place(descriptor: int) -> int | str | None:
     """The port or path of a connected socket; None for one that only listens, and for any other."""
     try:
-        with sockets.socket(fileno=os.dup(descriptor)) as found:
-            if found.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
-                return None
-            name = found.getsockname()
+        borrowed = sockets.socket(fileno=descriptor)
     except OSError:  # it was closed a moment ago
         return None
+    try:
+        name = None if borrowed.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN) else borrowed.getsockname()
+    except OSError:
+        return None
+    finally:
+        borrowed.detach()  # it is not ours to close
     if isinstance(name, tuple):
         return int(name[1])
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    return name.decode(errors="replace") if isinstance(name, bytes) else name

@@ -14,6 +14,7 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from decoderd.errors import Shortage
 from decoderd.service import connection
 from decoderd.service.accepted import accepted_at
 from decoderd.service.connection import Connection
@@ -39,6 +40,7 @@ class Gate:
         self._directory, self._pair, self._roles = keys.directory, (keys.public, keys.secret), keys.roles
         self._marks: tuple[object, ...] = ()
         self._faults: list[str] = []
+        self._removed = False  # clients whose connections are still to be cut
         self._looking = threading.Lock()
         self._senders: dict[int, tuple[Connection, bytes]] = {}  # by descriptor: the connection and its key
         self._endpoints: tuple[str, ...] = ()
@@ -94,24 +96,32 @@ class Gate:
     def _watch(self) -> None:
         while not self._closed.wait(LOOK_S):
             self._look()
+            if self._removed:
+                self._removed = False  # a client that is removed meanwhile sets it again
+                try:
+                    self._cut()
+                except OSError:  # no descriptor is left to look for connections with
+                    self._removed = True
 
     def _look(self) -> None:
-        """Read the folder again if it has changed, and cut the connections of those who are no clients any more."""
+        """Read the folder again if it has changed; its clients are then the only ones that are admitted."""
         with self._looking:
             try:
                 found = marks(self._directory)
                 if found == self._marks:
                     return
                 clients = read_clients(self._directory)
+            except (
+                Shortage
+            ):  # what was read before holds until the folder can be read: strangers can use up descriptors
+                return
             except Exception as error:  # an exception would end the thread, and no change would be seen any more
                 found, clients = (), Clients({}, [f"{self._directory}: cannot be examined: {error}"])
             for fault in clients.faults:
                 if fault not in self._faults:
                     log.warning("%s; until then its clients are refused", fault)
-            removed = self._roles.keys() - clients.roles.keys()
+            self._removed |= bool(self._roles.keys() - clients.roles.keys())
             self._marks, self._faults, self._roles = found, clients.faults, clients.roles
-            if removed:
-                self._cut()
 
     def _cut(self) -> None:
         """Cut all connections but those by which a client with a valid key has sent a request.

@@ -11,6 +11,7 @@ Nobody but root and the user of the service may be able to change any of them (s
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import zmq
 from zmq.auth import load_certificate
 
-from decoderd.errors import ServiceError
+from decoderd.errors import ServiceError, Shortage
 from decoderd.service import permissions
 from decoderd.service.permissions import FOLDER, PUBLIC, SECRET
 
@@ -70,7 +71,8 @@ class Clients(NamedTuple):
 def read_clients(directory: Path) -> Clients:
     """The clients of a folder of keys. What is wrong with a file or a folder excludes the clients in it, not others.
 
-    A pair that others may read excludes its client as well: its public key no longer says who has connected.
+    A pair that others may read excludes its client as well: its public key no longer says who has connected. Raises
+    Shortage if the folder cannot be read now, for want of descriptors or memory.
     """
     roles: dict[bytes, Role] = {}
     faults: list[str] = []
@@ -103,7 +105,10 @@ def read_clients(directory: Path) -> Clients:
 
 
 def marks(directory: Path) -> tuple[Any, ...]:
-    """Values that differ after any change of the keys: of a file, of a folder, of who may write either."""
+    """Values that differ after any change of the keys: of a file, of a folder, of who may write either.
+
+    Raises Shortage, as `read_clients`.
+    """
     return tuple(_mark(path) for path in _parts(directory)) + tuple(
         _mark(parent)[:3] for parent in Path(os.path.realpath(directory)).parents
     )
@@ -226,9 +231,11 @@ def _parts(directory: Path) -> Iterator[Path]:
     for folder in (*FOLDERS.values(), PAIRS):
         yield directory / folder
         try:
-            yield from sorted(directory / folder / name for name in os.listdir(directory / folder))
-        except OSError:
+            names = os.listdir(directory / folder)
+        except OSError as error:
+            _reason(error)
             continue
+        yield from (directory / folder / name for name in sorted(names))
 
 
 def _mark(path: Path) -> tuple[Any, ...]:
@@ -240,6 +247,9 @@ def _mark(path: Path) -> tuple[Any, ...]:
 
 
 def _reason(error: ServiceError | OSError) -> str:
+    """What is wrong with the keys, in words. Raises Shortage for an error that says nothing about them."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        raise Shortage(f"the keys cannot be read now: {error.strerror}") from None
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: cannot be read: {error.strerror}"
     return str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 from pathlib import Path
@@ -312,6 +313,27 @@ def test_the_gate_survives_whatever_happens_when_it_looks(server, client, folder
         assert not server.serve(0.5, refused.has_something)
     known = client(*anna)
     assert server.serve(PATIENCE_S, known.has_all)
+
+
+def test_keys_that_cannot_be_read_for_want_of_descriptors_stay_valid_until_they_can(
+    server, client, folder, monkeypatch
+):
+    def runs_out(path):
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    known = client(*certificate(folder / "clients" / "anna.key_secret"))
+    assert server.serve(PATIENCE_S, known.has_all)
+    assert known.role() == "controller"
+    control = known.monitor(known.dealer)
+    with monkeypatch.context() as patched:
+        patched.setattr(keys.os, "listdir", runs_out)  # of all modules: neither keys nor connections can be listed
+        (folder / "observers" / "otto.key").unlink()
+        known.ask()
+        assert server.serve(PATIENCE_S, known.answered)
+        assert known.role() == "controller"
+        assert not server.serve(3 * auth.LOOK_S, lambda: bool(control.poll(0)))
+    (folder / "controllers" / "anna.key").unlink()
+    assert server.serve(PATIENCE_S, lambda: bool(control.poll(0)))
 
 
 def test_without_the_gate_no_client_is_admitted(server, client, folder):
