@@ -9,11 +9,12 @@ import itertools
 import multiprocessing
 import signal
 import socket
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,7 +28,7 @@ from tests.campaigns.processes import resident_kib
 from tests.protocols import lasting
 from tests.running import contents, record, stored
 from tests.service import hostile
-from tests.service.serving import daemon, replayed, served
+from tests.service.serving import daemon, lockstep, replayed, served
 
 KINDS = {"ok", *get_args(control.Code)}
 HOUR = lasting(3600.0)
@@ -108,54 +109,93 @@ def connections(endpoint: str, number: int, seed: int) -> Counter[str]:
     return counts
 
 
+@contextmanager
+def granted(endpoint: str) -> Iterator[None]:
+    """Meanwhile ticks are granted to a session in lockstep, ten at a time, about fifty times a second."""
+    over = threading.Event()
+
+    def grant() -> None:
+        with Session(endpoint, timeout_s=60.0) as session:
+            for until in itertools.count(10, 10):
+                session.grant("task", until)
+                if over.wait(0.02):
+                    return
+
+    with ThreadPoolExecutor(1) as beside:
+        granting = beside.submit(grant)
+        try:
+            yield
+        finally:
+            over.set()
+            granting.result()
+
+
 def fuzz(folder: Path, number: int, seed: int = 14) -> dict[str, Any]:
     """About so many messages, over all sockets at once; returns what became of them.
 
-    The session is served in real time and ends as it does alone. The supervisor has no session at the end.
+    Two sessions, whose records are those of sessions left alone: one in lockstep, which answers as fast as it can, and
+    one in real time, which gives requests a share of each tick. The supervisor has no session at the end.
     """
     began, data = time.monotonic(), folder / "data"
-    with served(folder, HOUR, "--json") as (endpoint, out, process), daemon(data) as one:
-        with Session(endpoint) as session, Supervisor(one.control) as supervisor:
-            stream, before = session.describe()["stream"], contents(data)
-            pids = {"session": process.pid, "supervisor": one.process.pid}
-            memory = {name: resident_kib(pid) for name, pid in pids.items()}
-            lanes: dict[str, tuple[Callable[..., Counter[str]], tuple[Any, ...]]] = {
-                "session": (requests, (endpoint, "session", 3 * number // 10, seed)),
-                "supervisor": (requests, (one.control, "supervisor", 3 * number // 10, seed + 1)),
-                "stream": (subscriptions, (stream, 38 * number // 100, seed + 2)),
-                "session, bare": (connections, (endpoint, number // 150, seed + 3)),
-                "supervisor, bare": (connections, (one.control, number // 150, seed + 4)),
-                "stream, bare": (connections, (stream, number // 150, seed + 5)),
-            }
-            with ProcessPoolExecutor(len(lanes), multiprocessing.get_context("spawn")) as several:
-                sending = {name: several.submit(function, *given) for name, (function, given) in lanes.items()}
-                found = {name: dict(future.result()) for name, future in sending.items()}
-            grown = {name: (resident_kib(pid) - memory[name]) // 1024 for name, pid in pids.items()}
-            health = {"session": session.health(), "supervisor": supervisor.health()}
-            for name, seen in health.items():
-                assert found[name]["unanswered"] <= seen["dropped"], f"{name}: neither answered nor counted: {found}"
-            assert health["session"]["state"] == "running"
-            assert session.describe()["perturbations"] == []
-            assert supervisor.sessions()["sessions"] == []
-            assert contents(data) == before
+    with ExitStack() as stack:
+        free, out, process = stack.enter_context(served(folder, HOUR, *lockstep("task"), "--silence", "600"))
+        paced, paced_out, paced_process = stack.enter_context(served(folder, HOUR, name="paced"))
+        one = stack.enter_context(daemon(data))
+        asking = {
+            "session": stack.enter_context(Session(free, timeout_s=60.0)),
+            "paced": stack.enter_context(Session(paced, timeout_s=60.0)),
+            "supervisor": stack.enter_context(Supervisor(one.control, timeout_s=60.0)),
+        }
+        stream, before = asking["session"].describe()["stream"], contents(data)
+        pids = {"session": process.pid, "paced": paced_process.pid, "supervisor": one.process.pid}
+        memory = {name: resident_kib(pid) for name, pid in pids.items()}
+        lanes: dict[str, tuple[Callable[..., Counter[str]], tuple[Any, ...]]] = {
+            "session": (requests, (free, "session", 27 * number // 100, seed)),
+            "paced": (requests, (paced, "session", 3 * number // 100, seed + 1)),
+            "supervisor": (requests, (one.control, "supervisor", 30 * number // 100, seed + 2)),
+            "stream": (subscriptions, (stream, 38 * number // 100, seed + 3)),
+            "session, bare": (connections, (free, number // 150, seed + 4)),
+            "supervisor, bare": (connections, (one.control, number // 150, seed + 5)),
+            "stream, bare": (connections, (stream, number // 150, seed + 6)),
+        }
+        spawn = multiprocessing.get_context("spawn")
+        with granted(free), ProcessPoolExecutor(len(lanes), spawn) as several:
+            sending = {name: several.submit(timed, *lane) for name, lane in lanes.items()}
+            found = {name: future.result() for name, future in sending.items()}
+        grown = {name: (resident_kib(pid) - memory[name]) // 1024 for name, pid in pids.items()}
+        dropped = {name: client.health()["dropped"] for name, client in asking.items()}
+        for name, number_dropped in dropped.items():
+            assert found[name]["unanswered"] <= number_dropped, f"{name}: neither answered nor counted: {found}"
+        for name in ("session", "paced"):
+            assert asking[name].describe()["perturbations"] == []
+        assert asking["paced"].health()["state"] == "running"
+        assert asking["supervisor"].sessions()["sessions"] == []
+        assert contents(data) == before
         assert one.end() == 0
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        for ended in (process, paced_process):
+            ended.send_signal(signal.SIGTERM)
+            assert ended.wait(60) == 0
     return {
-        "messages": sum(sum(counts.values()) for counts in found.values()),
+        "messages": sum(number for counts in found.values() for kind, number in counts.items() if kind != "seconds"),
         "wall_s": round(time.monotonic() - began),
-        "ticks": undisturbed(folder, out),
+        "ticks": undisturbed(folder / "alone", out) + undisturbed(folder / "alone, paced", paced_out),
         "grown_mib": grown,
-        "dropped": {name: seen["dropped"] for name, seen in health.items()},
+        "dropped": dropped,
         **found,
     }
 
 
-def undisturbed(folder: Path, out: Path) -> int:
+def timed(function: Callable[..., Counter[str]], given: tuple[Any, ...]) -> dict[str, int]:
+    """What a function counted, and the seconds that it took."""
+    began = time.monotonic()
+    return {**function(*given), "seconds": round(time.monotonic() - began)}
+
+
+def undisturbed(alone: Path, out: Path) -> int:
     """What was recorded is what the same protocol gives if left alone; returns the number of its ticks."""
     kept = stored(out)
     ticks = sum(1 for _ in codec.split(kept))
-    record(folder / "alone", lasting(ticks * 0.01))
-    assert stored(folder / "alone") == kept
+    record(alone, lasting(ticks * 0.01))
+    assert stored(alone) == kept
     assert replayed(out)["identical"] is True
     return ticks
