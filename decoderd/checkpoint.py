@@ -22,6 +22,8 @@ from decoderd.errors import StoreError
 
 # Bytes above which an array is stored under its hash; smaller ones are part of the tree.
 LARGE = 1024
+# SQLite holds at most 10^9 bytes in a row; a row has some beside the array.
+LARGEST = 10**9 - 1024
 
 Kind = TypeVar("Kind", bound=type[tuple[Any, ...]])
 
@@ -63,13 +65,19 @@ class Encoder:
         ] = {}  # id -> (array, hash); the reference keeps the id from being reused
 
     def encode(self, state: Any) -> Encoded:
-        """The state as bytes, with its new large arrays."""
+        """The state as bytes, with its new large arrays. Raises StoreError for one that no checkpoint can hold."""
         fresh: dict[str, bytes] = {}
         seen: dict[int, tuple[Any, str]] = {}
 
         def large(array: np.ndarray) -> str:
             known = self._known.get(id(array))
             if known is None:
+                if array.nbytes > LARGEST:
+                    shape = " x ".join(map(str, array.shape))
+                    raise StoreError(
+                        f"an array of {shape} numbers takes {array.nbytes / 1e9:.3g} GB, and a recording holds arrays of "
+                        f"up to 1 GB: give the population fewer units, or precision = 'single'"
+                    )
                 body = _array_bytes(array)
                 known = (array, hashlib.sha256(body).hexdigest())
                 fresh[known[1]] = body

@@ -292,3 +292,11 @@ def test_a_corrupt_body_raises_store_error():
             said += "checkpoint" in str(error)
             failed += 1
     assert said == failed > 100
+
+
+def test_an_array_that_no_recording_can_hold_is_refused_before_it_is_copied():
+    endless = np.broadcast_to(np.zeros(1), (20_000, 20_000))  # without memory of its own
+    with pytest.raises(
+        StoreError, match=r"20000 x 20000 numbers takes 3\.2 GB, and a recording holds arrays of up to 1 GB"
+    ):
+        Encoder().encode((endless,))
