@@ -75,8 +75,8 @@ class Encoder:
                 if array.nbytes > LARGEST:
                     shape = " x ".join(map(str, array.shape))
                     raise StoreError(
-                        f"an array of {shape} numbers takes {array.nbytes / 1e9:.3g} GB, and a recording holds arrays of "
-                        f"up to 1 GB: give the population fewer units, or precision = 'single'"
+                        f"an array of {shape} numbers takes {array.nbytes / 1e9:.3g} GB, and a recording holds up "
+                        f"to 1 GB in each: give the population fewer units, or precision = 'single'"
                     )
                 body = _array_bytes(array)
                 known = (array, hashlib.sha256(body).hexdigest())
