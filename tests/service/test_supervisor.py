@@ -470,6 +470,7 @@ def test_a_session_that_died_before_its_first_incarnation_resumes_at_its_speed(t
         supervisor.start("a", HOUR, "lockstep", terms)
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         supervisor.stop("a")
+        supervisor.stop("a")  # now no process has the file open
         rewritten(tmp_path / "a", "DELETE FROM incarnation")
         supervisor.resume("a")
         with supervisor.session("a") as session:
