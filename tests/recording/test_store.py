@@ -524,7 +524,7 @@ def test_corrupt_rows_are_reported(finished, statement, reason):
 def test_a_writer_does_not_remove_arrays_by_rows_that_have_decayed(finished):
     with closing(sqlite3.connect(finished / FILE)) as db, db:
         db.execute("UPDATE uses SET hash = 'a' || hash WHERE tick = 0")
-    with pytest.raises(StoreError, match="table uses, row 0 .* does not match its hash"):
+    with pytest.raises(StoreError, match=r"table uses, row 0 .* does not match its hash"):
         open_store(finished, writing=True)
     open_store(finished).close()
 
