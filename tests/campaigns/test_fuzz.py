@@ -10,7 +10,7 @@ from tests.campaigns.fuzz import fuzz
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("number", [100_000, 10_000_000])
+@pytest.mark.parametrize("number", [pytest.param(100_000, id="short"), pytest.param(10_000_000, id="long")])
 def test_every_message_is_answered_or_counted(tmp_path, capsys, number):
     found = fuzz(tmp_path, number)
     with capsys.disabled():

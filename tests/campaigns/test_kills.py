@@ -54,21 +54,12 @@ def killed(counts):
     return sum(number for moment, number in counts.items() if ", " in moment)
 
 
-def report(capsys, folder, kills, each):
+@pytest.mark.campaign
+@pytest.mark.parametrize(("kills", "each"), [pytest.param(20, 5, id="short"), pytest.param(1000, 20, id="long")])
+def test_what_was_promised_survives_kills(tmp_path, capsys, kills, each):
+    """Two minutes, or half an hour, on two cores."""
     with capsys.disabled():
-        began, counts = time.monotonic(), campaign(folder, kills, each)
+        began, counts = time.monotonic(), campaign(tmp_path, kills, each)
         found = {"kills": killed(counts), "wall_s": round(time.monotonic() - began), **dict(sorted(counts.items()))}
         print(json.dumps(found))
     assert killed(counts) >= kills
-
-
-@pytest.mark.campaign
-def test_a_few_kills(tmp_path, capsys):
-    """Two minutes: whether the campaign works."""
-    report(capsys, tmp_path, 20, 5)
-
-
-@pytest.mark.campaign
-def test_a_thousand_kills(tmp_path, capsys):
-    """By hand, half an hour on two cores."""
-    report(capsys, tmp_path, 1000, 20)

@@ -13,7 +13,7 @@ ATTACKS = [("session", name) for name in ON_SESSION] + [("supervisor", name) for
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("seconds", [20.0, 300.0])
+@pytest.mark.parametrize("seconds", [pytest.param(20.0, id="short"), pytest.param(300.0, id="long")])
 @pytest.mark.parametrize("keyed", [False, True], ids=["without keys", "with keys"])
 @pytest.mark.parametrize(("process", "name"), ATTACKS, ids=[f"{one}: {name}" for one, name in ATTACKS])
 def test_memory_is_bounded_under_attack(tmp_path, capsys, process, name, keyed, seconds):

@@ -10,7 +10,7 @@ from tests.campaigns.survival import TROUBLES, survive
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("seconds", [3.0, 60.0])
+@pytest.mark.parametrize("seconds", [pytest.param(3.0, id="short"), pytest.param(60.0, id="long")])
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_supervisor_survives(tmp_path, capsys, trouble, seconds):
     found = survive(tmp_path, trouble, seconds)
