@@ -5,7 +5,6 @@ ZeroMQ says of a frame which descriptor it came by. What passed through that des
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import socket as sockets
@@ -13,7 +12,7 @@ import stat
 import struct
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import zmq
@@ -31,7 +30,7 @@ class Connection(NamedTuple):
 
     def stands(self) -> bool:
         """Whether both ends are still connected."""
-        with self._borrowed() as open_socket:
+        with self.borrowed() as open_socket:
             if open_socket is None:
                 return False
             info = _tcp_info(open_socket)
@@ -39,7 +38,7 @@ class Connection(NamedTuple):
 
     def received(self) -> int:
         """Bytes that were taken from this connection so far; 0 where the kernel does not count them (`ipc`)."""
-        with self._borrowed() as open_socket:
+        with self.borrowed() as open_socket:
             info = _tcp_info(open_socket) if open_socket is not None else None
             if info is None or open_socket is None:
                 return 0
@@ -47,32 +46,46 @@ class Connection(NamedTuple):
 
     def taken(self) -> int:
         """Bytes that the other end has acknowledged so far; 0 where the kernel does not count them (`ipc`)."""
-        with self._borrowed() as open_socket:
+        with self.borrowed() as open_socket:
             info = _tcp_info(open_socket) if open_socket is not None else None
             return _counter(info, _ACKED) if info is not None else 0
 
     def unacknowledged(self) -> int:
         """Bytes given to the kernel that the other end has not acknowledged; 0 for a connection that is closed."""
-        with self._borrowed() as open_socket:
+        with self.borrowed() as open_socket:
             return _waiting(open_socket, termios.TIOCOUTQ) if open_socket is not None else 0
 
     def cut(self) -> None:
         """Shut it down: ZeroMQ then closes it as if the client had."""
-        with self._borrowed() as open_socket:
+        with self.borrowed() as open_socket:
             if open_socket is not None:
-                try:
+                with suppress(OSError):  # the other end was faster
                     open_socket.shutdown(sockets.SHUT_RDWR)
-                except OSError as error:
-                    if error.errno != errno.ENOTCONN:  # the other end was faster
-                        raise
+
+    def place(self) -> int | str | None:
+        """Its port here, or the path of its Unix socket; None for a socket that only listens, and once it is closed."""
+        with self.borrowed() as open_socket:
+            try:
+                if open_socket is None or open_socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
+                    return None
+                name = open_socket.getsockname()
+            except OSError:
+                return None
+        if isinstance(name, tuple):
+            return int(name[1])
+        return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
     @contextmanager
-    def _borrowed(self) -> Iterator[sockets.socket | None]:
+    def borrowed(self) -> Iterator[sockets.socket | None]:
         """The connection as a Python socket, given back without being closed; None if it is closed already."""
         if at(self.descriptor) != self:
             yield None
             return
-        borrowed = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, 0, self.descriptor)
+        try:
+            borrowed = sockets.socket(fileno=self.descriptor)
+        except OSError:  # it was closed a moment ago
+            yield None
+            return
         try:
             yield borrowed
         finally:
@@ -110,4 +123,7 @@ def _counter(info: bytes, place: int) -> int:
 
 
 def _waiting(connected: sockets.socket, question: int) -> int:
-    return int(struct.unpack("=i", fcntl.ioctl(connected, question, bytes(4)))[0])
+    try:
+        return int(struct.unpack("=i", fcntl.ioctl(connected, question, bytes(4)))[0])
+    except OSError:  # it was closed a moment ago
+        return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 
 from decoderd.errors import Shortage
 
@@ -18,3 +19,12 @@ def leave(purpose: str, number: int = RESERVE) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit - len(os.listdir("/proc/self/fd")) <= number:
         raise Shortage(f"no file descriptor is left {purpose}: raise the limit of open files, which is {limit}")
+
+
+def raise_limit() -> int:
+    """Raise the limit of open files as far as it may be raised; returns the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # a container may forbid it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

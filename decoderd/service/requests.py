@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from decoderd.errors import DecoderdError
 from decoderd.service import connection as connections
+from decoderd.service.arrivals import Arrivals
 from decoderd.service.backlog import Backlog
 from decoderd.service.changes import Change, Changes, IdInUse, Sender
 from decoderd.service.connection import Connection
@@ -20,6 +21,8 @@ from decoderd.wire.version import VERSION
 
 # Requests read in one turn at most, so that other work of the thread is not kept waiting by a flood.
 AT_ONCE = 32
+# A client that is silent for so long in the handshake is disconnected.
+HANDSHAKE_MS = 4000
 # Frames of a reply that are sent in one piece of work.
 PIECE = 64
 # Clients with routing ids of their own choice whose newest connection is known.
@@ -51,6 +54,7 @@ class RequestSocket:
         self.socket, self._role = socket, role
         self.pause: Callable[[], None] = at_once
         self.errors = self.dropped = self.requests = 0
+        self.arrivals = Arrivals()
         self._changes, self._backlog = Changes(), Backlog()
         self._newest: OrderedDict[bytes, Connection] = OrderedDict()  # of clients that chose their routing id
 
@@ -61,6 +65,7 @@ class RequestSocket:
             try:
                 frames = self.socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
+                self.arrivals.drained()
                 return
             self.requests += 1
             received = self._read(frames, adapter)
@@ -72,6 +77,8 @@ class RequestSocket:
         parts = [frame.bytes for frame in frames]
         delimited = len(parts) > 1 and not parts[1]
         sender = self._sender(frames[-1], tuple(parts[: 1 + delimited]))
+        if sender.connection is not None:
+            self.arrivals.handed_on(sender.connection, sum(map(len, parts[1:])))
         body = parts[1 + delimited :]
         try:
             request = envelope.read(body, adapter)
@@ -174,5 +181,6 @@ def open_router(context: zmq.Context[Any]) -> zmq.Socket[Any]:
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client with a fixed routing id may connect again at any time
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)  # a connection whose cable was pulled ends some time
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.LINGER, 1000)
     return socket

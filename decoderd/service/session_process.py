@@ -15,7 +15,9 @@ from decoderd.protocol import protocol as protocols
 from decoderd.run.runner import Begun, drive
 from decoderd.run.signals import Interrupt
 from decoderd.service import descriptors, process_file, systemd
+from decoderd.service.arrivals import Arrivals
 from decoderd.service.auth import Gate
+from decoderd.service.connection_watch import AHEAD_BYTES, SUBSCRIBING_BYTES, ConnectionWatch, Watched
 from decoderd.service.description import RunInfo
 from decoderd.service.endpoints import bind, check
 from decoderd.service.keys import Keys
@@ -24,13 +26,13 @@ from decoderd.service.live_session import LiveSession
 from decoderd.service.preparing import PreparingControl
 from decoderd.service.process_file import ProcessEntry, ProcessRecord
 from decoderd.service.publisher import HIGH_WATER_MARK, Publisher
-from decoderd.service.requests import ReceivedRequest, RequestSocket, open_router
+from decoderd.service.requests import HANDSHAKE_MS, ReceivedRequest, RequestSocket, open_router
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
 from decoderd.wire import control
 
 # What a subscriber sends is the beginning of a topic. One that sends more is disconnected.
-SUBSCRIPTION_BYTES = 4096
+SUBSCRIPTION_BYTES = 1024
 
 
 class ServeOptions(NamedTuple):
@@ -63,6 +65,7 @@ def opened(options: ServeOptions) -> Iterator[Sockets]:
     stream, router = context.socket(zmq.PUB), open_router(context)
     stream.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
     stream.setsockopt(zmq.LINGER, 1000)
+    stream.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     stream.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
     try:
         if gate is not None:
@@ -71,7 +74,10 @@ def opened(options: ServeOptions) -> Iterator[Sockets]:
         endpoints = bind(stream, options.stream), bind(router, options.control)
         if gate is not None:
             gate.watch(endpoints)
-        yield Sockets(stream, RequestSocket(router, gate.role if gate is not None else None), *endpoints)
+        requests = RequestSocket(router, gate.role if gate is not None else None)
+        subscribers = Watched(endpoints[0], Arrivals(), SUBSCRIBING_BYTES)
+        with ConnectionWatch(subscribers, Watched(endpoints[1], requests.arrivals, AHEAD_BYTES)):
+            yield Sockets(stream, requests, *endpoints)
     finally:
         stream.close()
         router.close()

@@ -13,6 +13,7 @@ from decoderd.errors import ServiceError
 from decoderd.run.signals import Interrupt
 from decoderd.service import descriptors, process_file, systemd
 from decoderd.service.auth import Gate
+from decoderd.service.connection_watch import AHEAD_BYTES, ConnectionWatch, Watched
 from decoderd.service.endpoints import bind, check
 from decoderd.service.keys import Keys
 from decoderd.service.process_starter import ProcessStarter
@@ -68,7 +69,8 @@ def serve(
             starter = ProcessStarter(data.resolve(), options, _host(bound))
             watcher = Watcher(data.resolve(), requests, starter, context, loaded, limits.stop_s)
             on_bound(bound)
-            _run(Supervisor(data.resolve(), requests, watcher, limits.sessions), bound)
+            with ConnectionWatch(Watched(bound, requests.arrivals, AHEAD_BYTES)):
+                _run(Supervisor(data.resolve(), requests, watcher, limits.sessions), bound)
             on_end(watcher.running())
     finally:
         router.close()
