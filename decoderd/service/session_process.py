@@ -59,6 +59,7 @@ def opened(options: ServeOptions) -> Iterator[Sockets]:
     keys = Keys.load(options.keys) if options.keys is not None else None
     for endpoint in (options.stream, options.control):
         check(endpoint, keys is not None)
+    descriptors.raise_limit()
     descriptors.leave("for the sockets of the session", descriptors.FIRST_SOCKETS)
     context: zmq.Context[Any] = zmq.Context()
     gate = Gate(context, keys) if keys is not None else None

@@ -52,6 +52,7 @@ def serve(
         raise ServiceError(f"{data}: is a file; sessions need a folder") from None
     except OSError as error:
         raise ServiceError(f"{data}: cannot be made: {error.strerror}") from None
+    descriptors.raise_limit()
     descriptors.leave("for the sockets of the supervisor", descriptors.FIRST_SOCKETS)
     context: zmq.Context[Any] = zmq.Context()
     gate = Gate(context, loaded) if loaded is not None else None

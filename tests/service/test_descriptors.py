@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +23,18 @@ def test_a_reserve_is_left(monkeypatch, free, enough):
     else:
         with pytest.raises(Shortage, match=f"no file descriptor is left to test: raise .* {limit}"):
             descriptors.leave("to test")
+
+
+def test_the_soft_limit_is_raised_to_the_hard_one():
+    program = """
+import resource
+from decoderd.service import descriptors
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+descriptors.raise_limit()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
 
 
 def test_too_few_descriptors_for_the_first_sockets_are_an_error(tmp_path):
