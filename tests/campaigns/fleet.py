@@ -128,7 +128,7 @@ class Fleet:
             with open_store(self._data / name) as store:
                 return store.next_number("tick") > record.from_tick
 
-        wait_for(advances, 60.0)
+        wait_for(advances, 120.0)
 
     def _process(self, name: str) -> list[int]:
         return [pid for pid, words in processes_in(self._data).items() if name in words]

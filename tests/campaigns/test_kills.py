@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def campaign(folder, kills, each, seed=14):
         "served": served,
         "supervised": lambda folder, seed, kills: supervised(folder, seed, 3 * kills),
     }
-    counts, numbers = Counter(), itertools.count(seed)
+    counts, numbers, failed = Counter(), itertools.count(seed), threading.Event()
 
     def live(kind):
         number = next(numbers)
@@ -35,12 +36,13 @@ def campaign(folder, kills, each, seed=14):
         try:
             return lives[kind](folder / f"{kind}-{number}", number, each)
         except BaseException as error:
+            failed.set()
             error.add_note(f"{kind}, seed {number}, {each} kills")
             raise
 
     def in_turns(*kinds):
         for kind in itertools.cycle(kinds):
-            if killed(counts) >= kills:
+            if killed(counts) >= kills or failed.is_set():
                 return
             counts.update(live(kind))
 
