@@ -14,13 +14,6 @@ RESERVE = 8
 FIRST_SOCKETS = 16
 
 
-def raise_limit() -> None:
-    """Raise the limit of open files of this process to the highest that it may have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # where that is not permitted, the limit stays
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def leave(purpose: str, number: int = RESERVE) -> None:
     """Raise Shortage if no more than `number` are free; `purpose` says what a descriptor was wanted for."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
