@@ -9,6 +9,7 @@ that one stands, the two come from two clients that happen to count their ids al
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from decoderd.wire import envelope
 REMEMBERED = 1024
 # And so many bytes of them: most have a hundred, those to grants may have up to a whole map's.
 REMEMBERED_BYTES = 2**20
+
+# How long the end of a client's connection before is waited for.
+LOOKS, LOOK_S = 20, 0.002
 
 
 class Sender(NamedTuple):
@@ -53,7 +57,7 @@ class Change:
         if self.sender.client == sender.client:
             return True
         before = self.sender.connection
-        return not sender.keyed and before is not None and digest == self.digest and not before.stands()
+        return not sender.keyed and before is not None and digest == self.digest and _ends(before)
 
 
 class Changes:
@@ -99,6 +103,15 @@ class Changes:
             self._by_id[change.id] = others
         else:
             del self._by_id[change.id]
+
+
+def _ends(connection: Connection) -> bool:
+    """Whether a connection is closed, or is just being closed: a client that connects again may be faster than that."""
+    for _ in range(LOOKS):
+        if not connection.stands():
+            return True
+        time.sleep(LOOK_S)
+    return False
 
 
 def digest_of(frames: Sequence[bytes]) -> bytes:

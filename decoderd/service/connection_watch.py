@@ -35,12 +35,12 @@ SUBSCRIBING_BYTES = 2**18
 # While less than this has arrived in all, growing memory has other reasons.
 QUIET_BYTES = 2**17
 # The process may grow by so much while messages are on their way.
-GROWTH_BYTES = 40 * 2**20
+GROWTH_BYTES = 24 * 2**20
 # What a connection may have outstanding at any time without being the one that is closed.
 USUAL_BYTES = 4096
 # It is quiet again when nothing has arrived for so long; until then freed memory is given back so often.
 SETTLED_S, GIVE_BACK_S = 1.0, 0.1
-LOOK_S, LOOK_CLOSELY_S = 0.05, 0.01
+LOOK_S, LOOK_CLOSELY_S = 0.05, 0.005
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
