@@ -40,5 +40,6 @@ class Arrivals:
 
     def keep(self, connections: Collection[Connection]) -> None:
         """Forget all other connections."""
-        for gone in [one for one in self._handed_on if one not in connections]:
-            self._handed_on.pop(gone, None)
+        for one in list(self._handed_on):  # a copy: the other thread may add to it meanwhile
+            if one not in connections:
+                self._handed_on.pop(one, None)

@@ -21,6 +21,9 @@ from decoderd.wire.version import VERSION
 
 # Requests read in one turn at most, so that other work of the thread is not kept waiting by a flood.
 AT_ONCE = 32
+# Requests of one client that wait in this process at most; more wait in the client. ZeroMQ keeps what a client was sent
+# until the requests that it left are read, although it is gone.
+WAITING = 32
 # A client that is silent for so long in the handshake is disconnected.
 HANDSHAKE_MS = 4000
 # Frames of a reply that are sent in one piece of work.
@@ -177,6 +180,7 @@ def open_router(context: zmq.Context[Any]) -> zmq.Socket[Any]:
     """A ROUTER socket with the limits of the protocol, not bound yet."""
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.MAXMSGSIZE, envelope.FRAME_BYTES)
+    socket.setsockopt(zmq.RCVHWM, WAITING)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a client with a fixed routing id may connect again at any time
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)  # a connection whose cable was pulled ends some time
