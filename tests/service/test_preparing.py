@@ -6,14 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+import zmq
 
-from decoderd.service import process_file
-from decoderd.service.preparing import PATIENCE_S
+from decoderd.errors import Interrupted, ProtocolError
+from decoderd.run.signals import Interrupt
+from decoderd.service import preparing, process_file
+from decoderd.service.preparing import PATIENCE_S, PreparingControl
+from decoderd.service.requests import RequestSocket, open_router
 from decoderd_client import ControlError, Session
 from tests.protocols import SLOW_TO_BEGIN, lasting
-from tests.service.serving import asking, daemon, served
+from tests.service.in_memory import KeptEntry
+from tests.service.serving import asking, daemon, served, wait_for
 
 # A session process whose preparation is one call that never looks whether it is to stop.
 DEAF = """
@@ -36,6 +43,72 @@ def deaf(tmp_path):
     yield process, process.stdout.readline().strip()
     process.kill()
     process.communicate(timeout=20)
+
+
+@pytest.fixture
+def socket():
+    """A request socket in this process, and its endpoint."""
+    with zmq.Context() as context, open_router(context) as router:
+        router.setsockopt(zmq.LINGER, 0)
+        router.bind("tcp://127.0.0.1:*")
+        yield RequestSocket(router), router.get_string(zmq.LAST_ENDPOINT)
+
+
+@contextmanager
+def asked_for(endpoint, op):
+    """The result of a request that is answered later: a future."""
+    with ThreadPoolExecutor(1) as beside, Session(endpoint, timeout_s=20.0, attempts=1) as session:
+        yield beside.submit(getattr(session, op))
+
+
+def test_what_waits_is_handed_on_to_the_session(socket):
+    requests, endpoint = socket
+    with asked_for(endpoint, "describe") as described, Session(endpoint) as session:
+        with PreparingControl(requests, Interrupt(), KeptEntry()) as control:
+            assert session.health()["state"] == "preparing"
+            wait_for(lambda: control.waiting)
+        (received,) = control.waiting
+        assert received.request.op == "describe"
+        requests.fail(received, "over", "the session is not there")
+        assert described.exception(20).code == "over"
+
+
+def test_what_waits_too_long_gets_busy(socket, monkeypatch):
+    monkeypatch.setattr(preparing, "PATIENCE_S", 0.1)
+    requests, endpoint = socket
+    with asked_for(endpoint, "pause") as paused, PreparingControl(requests, Interrupt(), KeptEntry()) as control:
+        assert paused.exception(20).code == "busy"
+        assert control.waiting == []
+
+
+def test_a_stop_is_answered_once_the_preparation_has_ended(socket):
+    requests, endpoint = socket
+    interrupt = Interrupt()
+    with asked_for(endpoint, "stop") as stopped:
+
+        def prepare():
+            with PreparingControl(requests, interrupt, KeptEntry()):
+                wait_for(lambda: interrupt.asked)
+                assert not stopped.done()
+                interrupt.check()
+
+        with pytest.raises(Interrupted):
+            prepare()
+        assert (stopped.result(20)["changed"], stopped.result()["tick"]) == (True, 0)
+
+
+def test_an_error_of_the_preparation_is_the_reply_to_what_waits(socket):
+    requests, endpoint = socket
+    with asked_for(endpoint, "get_decoder") as asked:
+
+        def prepare():
+            with PreparingControl(requests, Interrupt(), KeptEntry()) as control:
+                wait_for(lambda: control.waiting)
+                raise ProtocolError("population.units = 0", "population.units")
+
+        with pytest.raises(ProtocolError):
+            prepare()
+        assert (asked.exception(20).code, asked.exception().field) == ("bad_protocol", "population.units")
 
 
 def test_health_and_stop_are_answered_while_a_session_is_prepared(tmp_path):
