@@ -61,7 +61,7 @@ class ConnectionWatch:
         self._accepted = Accepted([one.endpoint for one in watched])
         self._most = min(CONNECTIONS, descriptors.raise_limit() // SHARE_OF_DESCRIPTORS)
         self._since: dict[Connection, float] = {}
-        self._own = resident()  # bytes of memory, but for what has arrived
+        self._own = allocated()  # bytes of memory, but for what has arrived
         self._loud = self._given_back = 0.0  # when much was outstanding, and when freed memory was given back
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="connections", daemon=True)
@@ -114,28 +114,43 @@ class ConnectionWatch:
     def _bound_memory(self, outstanding: dict[Connection, int], now: float) -> bool:
         """Cut the connection with most outstanding if memory has grown too far; returns whether all is quiet.
 
-        What was freed is given back, and counts as gone only then. So what the process has itself is known again once
-        it has been quiet for a while, and not between two waves.
+        What the process has itself is known again once it has been quiet for a while, and not between two waves.
         """
         quiet = sum(outstanding.values()) < QUIET_BYTES
         if not quiet:
             self._loud = now
         if now - self._loud > SETTLED_S:
-            self._own = resident()
+            self._own = allocated()
             return True
         if now - self._given_back > GIVE_BACK_S:
             self._given_back = now
             give_back()
-        if resident() - self._own > GROWTH_BYTES and outstanding:
+        if allocated() - self._own > GROWTH_BYTES and outstanding:
             most = max(outstanding, key=lambda one: outstanding[one])
             if outstanding[most] > USUAL_BYTES:
                 most.cut()
         return False
 
 
-def resident() -> int:
-    """Memory of this process that is not on the disk or merely reserved, bytes."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+def allocated() -> int:
+    """Bytes that are allocated in this process; resident memory where the C library does not say.
+
+    What was freed does not count: of locked memory none of it can be given back, and the next wave takes it first.
+    """
+    try:
+        report = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    report.restype = _Mallinfo2
+    found = report()
+    return int(found.uordblks + found.hblkhd)
+
+
+class _Mallinfo2(ctypes.Structure):
+    """The struct mallinfo2 of glibc: bytes in use are `uordblks`, and `hblkhd` with mappings of their own."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
 
 
 def give_back() -> None:

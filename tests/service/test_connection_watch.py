@@ -212,7 +212,7 @@ def test_the_one_that_sent_most_is_cut_when_memory_grows(watch, monkeypatch):
     one, _, connections = watch
     one._watched = (one._watched[0]._replace(most=2**40),)
     memory = [2**20]
-    monkeypatch.setattr(connection_watch, "resident", lambda: memory[0])
+    monkeypatch.setattr(connection_watch, "allocated", lambda: memory[0])
     assert one.look()
     connections += [Seen(), Seen(), Seen()]
     for connection, arrived in zip(connections, (100_000, 200_000, 0), strict=True):
@@ -221,3 +221,11 @@ def test_the_one_that_sent_most_is_cut_when_memory_grows(watch, monkeypatch):
     memory[0] += connection_watch.GROWTH_BYTES + 1
     assert not one.look()
     assert [connection.was_cut for connection in connections] == [False, True, False]
+
+
+def test_memory_that_was_freed_does_not_count():
+    before = connection_watch.allocated()
+    held = [bytes(2**20) for _ in range(50)]
+    assert connection_watch.allocated() - before > 45 * 2**20
+    del held
+    assert connection_watch.allocated() - before < 5 * 2**20
