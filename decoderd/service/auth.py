@@ -73,7 +73,7 @@ class Gate:
         except zmq.ZMQError:  # a connection that did not pass the gate: one within the process
             return "observer"
         came_by = connection.of(frame)
-        if came_by is not None:
+        if came_by is not None and came_by.stands():
             self._senders[came_by.descriptor] = came_by, sender
         return self._roles.get(sender, "observer")
 

@@ -20,6 +20,8 @@ import zmq
 # Places in Linux' struct tcp_info: the state is its first byte, the two counters are 64-bit numbers.
 _TCP_INFO_BYTES, _ACKED, _RECEIVED = 136, 120, 128
 _ESTABLISHED = 1
+# Of a connection that was closed before it was asked for.
+NO_INODE = 0
 
 
 class Connection(NamedTuple):
@@ -102,12 +104,14 @@ def at(descriptor: int) -> Connection | None:
 
 
 def of(frame: zmq.Frame) -> Connection | None:
-    """The connection by which a frame came; None for one from within the process."""
+    """The connection by which a frame came, which may stand no more; None for one from within the process."""
     try:
         descriptor = frame.get(zmq.SRCFD)
     except zmq.ZMQError:
         return None
-    return at(int(descriptor)) if int(descriptor) >= 0 else None
+    if int(descriptor) < 0:
+        return None
+    return at(int(descriptor)) or Connection(int(descriptor), NO_INODE)
 
 
 def _tcp_info(connected: sockets.socket) -> bytes | None:

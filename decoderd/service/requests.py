@@ -91,7 +91,7 @@ class RequestSocket:
             return None
         received = ReceivedRequest(request, sender)
         if request.op in control.OBSERVING:
-            if sender.connection is not None and self._backlog.full(sender.connection):
+            if not self._takes_replies(sender):
                 self.dropped += 1
                 return None
             return received
@@ -116,16 +116,25 @@ class RequestSocket:
             with suppress(zmq.ZMQError):  # within the process there is none
                 client, keyed = str(frame.get("User-Id")).encode(), True
         connection = connections.of(frame)
-        if connection is not None and not back[0].startswith(b"\0"):  # ZeroMQ's own routing ids begin with a zero
+        chosen = not back[0].startswith(b"\0")  # ZeroMQ's own routing ids begin with a zero
+        if chosen and connection is not None and connection.stands():
             self._newest[back[0]] = connection
             self._newest.move_to_end(back[0])
             if len(self._newest) > CHOSEN:
                 self._newest.popitem(last=False)
         return Sender(client, keyed, connection, back)
 
-    def _reaches(self, sender: Sender) -> bool:
-        """Whether a reply would go to the sender: a newer connection with its routing id would get it instead."""
-        return self._newest.get(sender.envelope[0], sender.connection) == sender.connection
+    def _takes_replies(self, sender: Sender) -> bool:
+        """Whether a reply would go to the sender, and not too much waits for it already.
+
+        A newer connection with its routing id would get the reply instead. What is sent by a connection that was cut is
+        kept by ZeroMQ until all requests that came by it are read.
+        """
+        connection = sender.connection
+        if connection is None:
+            return True
+        newest = self._newest.get(sender.envelope[0], connection) == connection
+        return newest and connection.stands() and not self._backlog.full(connection)
 
     def reply(self, received: ReceivedRequest, fields: Mapping[str, Any], bodies: Sequence[bytes] = ()) -> None:
         """Send a reply that is ok; `bodies` follow it, a frame each."""
@@ -155,8 +164,7 @@ class RequestSocket:
         self._send(received.sender if change is None else change.sender, frames)
 
     def _send(self, sender: Sender, frames: Sequence[bytes]) -> None:
-        connection = sender.connection
-        if connection is not None and (self._backlog.full(connection) or not self._reaches(sender)):
+        if not self._takes_replies(sender):
             self.dropped += 1
             return
         try:
@@ -164,8 +172,8 @@ class RequestSocket:
         except zmq.ZMQError:  # the client is disconnected, or does not read its replies
             self.dropped += 1
             return
-        if connection is not None:
-            self._backlog.add(connection, frames)
+        if sender.connection is not None:
+            self._backlog.add(sender.connection, frames)
 
     def _send_in_pieces(self, frames: Sequence[bytes]) -> None:
         last = len(frames) - 1

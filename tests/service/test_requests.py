@@ -137,6 +137,19 @@ def test_observing_under_an_id_in_use_gets_its_own_reply(router):
     assert answer(controller)["tick"] == 5
 
 
+def test_a_connection_that_was_cut_is_sent_nothing(router):
+    """ZeroMQ would keep it until all requests that came by that connection are read."""
+    request_socket, connect = router
+    client = connect()
+    (health,) = sent(request_socket, client, request("1", "health"))
+    for number in range(2, 5):
+        client.send_multipart(request(str(number), "health"))
+    assert request_socket.socket.poll(5000)
+    health.sender.connection.cut()
+    request_socket.reply(health, {"state": "running"})
+    wait_for(lambda: not list(request_socket.receive(control.OF_SESSION)) and request_socket.dropped >= 2)
+
+
 def test_an_id_that_is_used_for_another_request_is_refused_and_changes_nothing(router):
     request_socket, connect = router
     client = connect()
