@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -18,36 +16,18 @@ from decoderd.recording.check import check
 from decoderd.recording.database import FILE, LOCK, connect
 from decoderd.recording.extent import Extent, write
 from decoderd.recording.store import create, open_store
-from tests import protocols, running
 from tests.rewriting import decayed
 from tests.running import contents
 
 
-@pytest.fixture(scope="module")
-def recorded_once(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("once") / "session"
-    inputs = {4: [protocols.perturb("gain", "cursor", factor=[1.0, 1.1])]}
-    before, recorder.CHUNK_TICKS = recorder.CHUNK_TICKS, 100
-    try:
-        running.record(folder, protocols.lasting(5.0), inputs, speed="100")
-    finally:
-        recorder.CHUNK_TICKS = before
-    return folder
-
-
-@pytest.fixture
-def folder(recorded_once, tmp_path):
-    return Path(shutil.copytree(recorded_once, tmp_path / "session"))
-
-
-def test_a_whole_session(folder):
-    before = contents(folder)
-    found = check(folder)
+def test_a_whole_session(finished):
+    before = contents(finished)
+    found = check(finished)
     assert found.faults == []
     assert (found.tick, found.readable) == (500, [(0, 499)])
-    with open_store(folder) as store:
+    with open_store(finished) as store:
         assert found.whole_rows == store.extent().row_counts
-    assert contents(folder) == before
+    assert contents(finished) == before
 
 
 def test_a_running_session_is_whole_at_every_moment(tmp_path):
@@ -77,15 +57,15 @@ def test_a_running_session_is_whole_at_every_moment(tmp_path):
         ("UPDATE message SET count = 8 WHERE first_number = 300", "topic tick", "messages 300 to 399 cannot be read"),
     ],
 )
-def test_what_is_not_whole_is_named(folder, statement, where, why):
-    decayed(folder, statement)
-    found = check(folder).faults
+def test_what_is_not_whole_is_named(finished, statement, where, why):
+    decayed(finished, statement)
+    found = check(finished).faults
     assert any(fault.where.startswith(where) and re.search(why, fault.why) and fault.lost for fault in found), found
 
 
-def test_ticks_that_can_still_be_read_are_given(folder):
-    decayed(folder, "UPDATE message SET last_tick = 7 WHERE topic = 'tick' AND first_number IN (100, 400)")
-    found = check(folder)
+def test_ticks_that_can_still_be_read_are_given(finished):
+    decayed(finished, "UPDATE message SET last_tick = 7 WHERE topic = 'tick' AND first_number IN (100, 400)")
+    found = check(finished)
     assert found.readable == [(0, 99), (200, 399)]
     assert [fault.why for fault in found.faults if fault.where == "topic tick"] == [
         "messages 100 to 199 cannot be read",
@@ -93,20 +73,20 @@ def test_ticks_that_can_still_be_read_are_given(folder):
     ]
 
 
-def test_damaged_pages_are_named_and_the_rest_is_read(folder):
-    data = bytearray((folder / FILE).read_bytes())
+def test_damaged_pages_are_named_and_the_rest_is_read(finished):
+    data = bytearray((finished / FILE).read_bytes())
     for page in range(12, len(data) // 4096, 4):
         data[page * 4096 : page * 4096 + 4096] = bytes(4096)
-    (folder / FILE).write_bytes(data)
-    found = check(folder)
+    (finished / FILE).write_bytes(data)
+    found = check(finished)
     assert any(fault.where == "pages of the file" for fault in found.faults)
     assert found.whole_rows["manifest"] == 4
 
 
-def test_a_session_without_its_last_commits(folder):
-    commits = int((folder / LOCK).read_bytes().split()[0])
-    (folder / LOCK).write_bytes(extent_note(commits + 2, 520))
-    (fault,) = check(folder).faults
+def test_a_session_without_its_last_commits(finished):
+    commits = int((finished / LOCK).read_bytes().split()[0])
+    (finished / LOCK).write_bytes(extent_note(commits + 2, 520))
+    (fault,) = check(finished).faults
     assert fault.where == "end of the file"
     assert "ticks 500 to 519 were committed and are missing" in fault.why
 

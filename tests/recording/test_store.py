@@ -19,7 +19,6 @@ import pytest
 from decoderd import checkpoint
 from decoderd.checkpoint import Encoder
 from decoderd.errors import StoreError
-from decoderd.recording import recorder
 from decoderd.recording.database import FILE, LOCK
 from decoderd.recording.schema import APPLICATION_ID
 from decoderd.recording.store import Chunk, MessageRun, create, open_store
@@ -73,24 +72,6 @@ def read_all(store):
     for topic in ("tick", "counts", "task", "trial", "day"):
         list(store.chunks(topic))
     checkpoint.decode(store.checkpoint()[1], store.array, lambda data: data)
-
-
-@pytest.fixture(scope="module")
-def recorded_once(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("once") / "session"
-    inputs = {4: [protocols.perturb("gain", "cursor", factor=[1.0, 1.1])]}
-    before, recorder.CHUNK_TICKS = recorder.CHUNK_TICKS, 100
-    try:
-        running.record(folder, protocols.lasting(5.0), inputs, speed="100")
-    finally:
-        recorder.CHUNK_TICKS = before
-    return folder
-
-
-@pytest.fixture
-def finished(recorded_once, tmp_path):
-    """The folder of a finished session of several chunks, with rows in every table."""
-    return Path(shutil.copytree(recorded_once, tmp_path / "session"))
 
 
 # --- writing

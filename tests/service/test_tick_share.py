@@ -22,8 +22,8 @@ def shared():
 
 
 @pytest.fixture
-def slept(monkeypatch, shared):
-    """Times that were slept (s); meanwhile a tick passes."""
+def waits(monkeypatch, shared):
+    """Lengths of the waits (s); meanwhile a tick passes."""
     times = []
 
     def sleep(seconds):
@@ -41,19 +41,19 @@ def work(nanoseconds):
         pass
 
 
-def test_a_little_is_done_at_once_and_more_after_the_next_tick(shared, slept):
+def test_a_little_is_done_at_once_and_more_after_the_next_tick(shared, waits):
     share = TickShare(shared)
     share.wait()
-    assert slept == []
+    assert waits == []
     work(int(SHARE * PERIOD_NS))
     share.wait()
-    assert len(slept) == 1
-    assert 0 < slept[0] <= 1.1 * PERIOD_NS * 1e-9
+    assert len(waits) == 1
+    assert 0 < waits[0] <= 1.1 * PERIOD_NS * 1e-9
     share.wait()
-    assert len(slept) == 1  # a share of the tick that has passed
+    assert len(waits) == 1  # a share of the tick that has passed
 
 
-def test_ticks_that_stand_still_are_not_waited_for(shared, slept):
+def test_ticks_that_stand_still_are_not_waited_for(shared, waits):
     share = TickShare(shared)
     share.wait()
     shared.due_ns -= 20 * PERIOD_NS
@@ -61,7 +61,7 @@ def test_ticks_that_stand_still_are_not_waited_for(shared, slept):
     share.wait()
     shared.period_ns = 0  # without deadlines
     share.wait()
-    assert slept == []
+    assert waits == []
 
 
 def test_ticks_that_never_end_delay_a_request_only_so_long(shared, monkeypatch):
