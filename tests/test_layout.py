@@ -80,6 +80,7 @@ TESTED_ELSEWHERE = {
     ),
     "decoderd/experiments/manifold/report.py": ("tests/experiments/manifold/test_experiment.py", "written there"),
     "decoderd/experiments/pretrained.py": ("tests/experiments/manifold/test_recurrent.py", "it needs an experiment"),
+    "decoderd/input_warning.py": ("tests", "a type without code of its own"),
     "decoderd/plasticity/none.py": ("tests/contract/test_builtins.py", "it does nothing"),
     "decoderd/plasticity/updates.py": ("tests/plasticity/test_gradient_descent.py", "used by every rule"),
     "decoderd/populations/linear/individual.py": ("tests/populations/linear/test_population.py", "an individual of it"),
