@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from decoderd.cli.streams import OutputError
+from decoderd.input_warning import InputWarning
 
 out_console, err_console = Console(), Console(stderr=True)
 
@@ -31,6 +32,14 @@ def line(text: str) -> None:
 def note(text: str, style: str | None = None) -> None:
     """Print one line on stderr as it is, however long."""
     err_console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def warnings(found: Iterable[InputWarning]) -> list[dict[str, str | None]]:
+    """Print a line on stderr for each warning, and return them as `--json` shows them."""
+    shown = list(found)
+    for warning in shown:
+        note(f"warning: {warning.message}")
+    return [warning._asdict() for warning in shown]
 
 
 def as_json(value: Any) -> None:

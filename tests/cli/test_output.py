@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from decoderd.cli import output
+from decoderd.input_warning import InputWarning
 from tests import running
 from tests.protocols import lasting
 from tests.running import cli
@@ -42,6 +43,14 @@ def test_an_interrupted_session_says_what_is_kept(capsys, directory, said):
     assert capsys.readouterr().out.endswith(f"interrupted at tick 370, {said}\n")
     output.session_summary({**INTERRUPTED, "done": True}, False, directory)
     assert "interrupted" not in capsys.readouterr().out
+
+
+def test_warnings_are_lines_on_stderr_and_objects_for_json(capsys):
+    found = [InputWarning("counts", f"units {', '.join(map(str, range(60)))}: silent"), InputWarning(None, "[b]short")]
+    assert output.warnings(found) == [{"field": w.field, "message": w.message} for w in found]
+    shown = capsys.readouterr()
+    assert shown.err == "".join(f"warning: {w.message}\n" for w in found)
+    assert shown.out == ""
 
 
 def on_a_terminal(*arguments):
