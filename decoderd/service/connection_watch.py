@@ -137,13 +137,16 @@ def allocated() -> int:
 
     What was freed does not count: of locked memory none of it can be given back, and the next wave takes it first.
     """
-    try:
-        report = ctypes.CDLL(None).mallinfo2
-    except (OSError, AttributeError):
+    if _MALLINFO is None:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
-    report.restype = _Mallinfo2
-    found = report()
+    found = _MALLINFO()
     return int(found.uordblks + found.hblkhd)
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the operating system, where the C library can do that."""
+    if _MALLOC_TRIM is not None:
+        _MALLOC_TRIM(0)
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -153,7 +156,9 @@ class _Mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
 
 
-def give_back() -> None:
-    """Give memory that was freed back to the operating system, where the C library can do that."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+# Looked up once: each CDLL is a class with a cycle of references, which stays while garbage collection is off.
+_LIBC = ctypes.CDLL(None)
+_MALLINFO = getattr(_LIBC, "mallinfo2", None)
+_MALLOC_TRIM = getattr(_LIBC, "malloc_trim", None)
+if _MALLINFO is not None:
+    _MALLINFO.restype = _Mallinfo2

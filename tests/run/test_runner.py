@@ -20,6 +20,7 @@ from decoderd.run.runner import clock_for, drive
 from decoderd.run.scripted_inputs import ScriptedInputs
 from tests import protocols, running
 from tests.protocols import bursting, centre_out, lasting
+from tests.uncollected import uncollected
 
 
 def test_speeds():
@@ -38,6 +39,18 @@ def test_what_follows_a_delay(speed, tick_s, bound_s):
     with pytest.raises(ProtocolError, match="--late now: expected catch-up or from-now") as caught:
         clock_for(speed, tick_s, "now")
     assert caught.value.field == "late"
+
+
+@pytest.mark.parametrize("kind", ["perturbed", "reinforce"])
+def test_a_longer_session_leaves_no_more_to_the_garbage_collector(tmp_path, kind):
+    """It runs without collection: what each tick or trial left would add up for weeks."""
+    data, at = protocols.of_every_kind(tmp_path)[kind]
+    left = []
+    for number, days in enumerate((1, 1, 2)):  # the first also leaves what is made once in a process
+        with uncollected() as found:
+            running.record(tmp_path / str(number), {**data, "schedule": {**data["schedule"], "days": days}}, at)
+        left.append(sorted(found))
+    assert left[1] == left[2]
 
 
 @pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf", "", "10x"])

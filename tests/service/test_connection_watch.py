@@ -18,6 +18,7 @@ from tests.protocols import lasting
 from tests.running import cli
 from tests.service import attacks
 from tests.service.serving import daemon, served, wait_for
+from tests.uncollected import uncollected
 
 HOUR = lasting(3600.0)
 MISSED = {"op": "missed", "topic": "tick", "first": 0}
@@ -221,6 +222,17 @@ def test_the_one_that_sent_most_is_cut_when_memory_grows(watch, monkeypatch):
     memory[0] += connection_watch.GROWTH_BYTES + 1
     assert not one.look()
     assert [connection.was_cut for connection in connections] == [False, True, False]
+
+
+def test_no_look_leaves_anything_to_the_garbage_collector(watch, monkeypatch):
+    one, _, connections = watch
+    monkeypatch.setattr(connection_watch, "GIVE_BACK_S", 0.0)
+    one._watched = (one._watched[0]._replace(most=2**40),)
+    connections += [Seen() for _ in range(3)]
+    connections[0].arrived = connection_watch.QUIET_BYTES
+    with uncollected() as found:
+        assert not any(one.look() for _ in range(20))
+    assert found == []
 
 
 def test_memory_that_was_freed_does_not_count():

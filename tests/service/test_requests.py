@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-from contextlib import contextmanager
 
 import pytest
 import zmq
@@ -13,6 +11,7 @@ from decoderd.service.requests import RequestSocket, open_router
 from decoderd.wire import codec, control, envelope
 from tests.service import hostile
 from tests.service.serving import wait_for
+from tests.uncollected import uncollected
 
 
 class Wire:
@@ -51,23 +50,6 @@ def test_an_observer_changes_nothing_and_takes_no_id(wire):
         assert asked(request_socket, wire, request("same")) == []
         assert b"forbidden" in wire.sent[-1][0]
     assert request_socket._changes.remembered == 0
-
-
-@contextmanager
-def uncollected():
-    """Gives what only the garbage collector would have freed; a session runs without it."""
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    found = []
-    try:
-        yield found
-        gc.collect()
-        found += [type(one).__name__ for one in gc.garbage]
-    finally:
-        gc.garbage.clear()
-        gc.set_debug(0)
-        gc.enable()
 
 
 def test_no_request_leaves_anything_to_the_garbage_collector(wire):
