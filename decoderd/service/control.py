@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from decoderd.service.tick_share import TickShare
 from decoderd.wire import codec, control
 from decoderd.wire.inputs import AnyInput, SetDecoder
 
-# Inputs that may wait for the loop, and the bytes of decoders among them. Beyond that the reply is `busy`.
+# Inputs that may wait for the loop, other requests of a kind that may wait for their replies, and the bytes of decoders
+# among the inputs. Beyond that the reply is `busy`.
 WAITING = 1024
 WAITING_BYTES = 64 * 2**20
 # Recorded messages that are looked at in one piece of work.
@@ -209,14 +210,24 @@ class SessionControl:
         if self._shared.process_state in OVER:
             self.requests.done(received, tick=self._shared.session_state.tick, changed=False)
             return
-        self._stops.append(received)
-        self._shared.ask_stop()
+        if self._may_wait(received, self._stops):
+            self._stops.append(received)
+            self._shared.ask_stop()
 
     def _checkpoint(self, request: control.Checkpoint, received: ReceivedRequest) -> None:
+        if not self._may_wait(received, self._checkpoints):
+            return
         tick = self._shared.session_state.tick
         self._checkpoints.append((tick, received))
         if self._shared.committed < tick:
             self._shared.ask_flush()
+
+    def _may_wait(self, received: ReceivedRequest, waiting: Sequence[object]) -> bool:
+        """Whether one more request may wait; otherwise it has got its reply."""
+        if len(waiting) < WAITING:
+            return True
+        self.requests.fail(received, "busy", f"{WAITING} such requests wait already: wait for their replies")
+        return False
 
     # --- lockstep
 

@@ -15,6 +15,7 @@ from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.run import loop
 from decoderd.run.signals import Interrupt
+from decoderd.service import control as control_module
 from decoderd.service.control import SessionControl
 from decoderd.service.description import RunInfo
 from decoderd.service.live_inputs import LiveInputs
@@ -181,3 +182,22 @@ def test_decoders_that_wait_are_bounded_in_bytes(controlled):
     session_control.close()
     shared.close()
     assert (waiting, codes.count("busy"), codes.count("over")) == (5, 3, 5)
+
+
+@pytest.mark.parametrize("op", ["checkpoint", "stop"])
+def test_requests_that_wait_for_a_commit_or_for_the_end_are_bounded(controlled, op, monkeypatch):
+    monkeypatch.setattr(control_module, "WAITING", 5)
+    shared = controlled.shared()
+    shared.committed = -1  # there is something to commit
+    session_control = SessionControl(RequestSocket(controlled.router), shared, controlled.run_info(), None)
+    for number in range(8):
+        controlled.dealer.send_multipart(envelope.write({"v": VERSION, "id": f"{number}", "op": op}))
+        session_control.turn(1000)
+    refused = [codec.decode(controlled.dealer.recv_multipart()[0])["error"]["code"] for _ in range(3)]
+    assert not controlled.dealer.poll(0)
+    shared.advance("stop")
+    session_control.conclude()
+    done = [codec.decode(controlled.dealer.recv_multipart()[0])["ok"] for _ in range(5)]
+    session_control.close()
+    shared.close()
+    assert (refused, done) == (["busy"] * 3, [True] * 5)
