@@ -40,7 +40,7 @@ GROWTH_BYTES = 24 * 2**20
 USUAL_BYTES = 4096
 # It is quiet again when nothing has arrived for so long; until then freed memory is given back so often.
 SETTLED_S, GIVE_BACK_S = 1.0, 0.1
-LOOK_S, LOOK_CLOSELY_S = 0.05, 0.005
+LOOK_S, LOOK_CLOSELY_S = 0.02, 0.005
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
