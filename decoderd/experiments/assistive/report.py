@@ -14,7 +14,8 @@ from decoderd.experiments.assistive import experiment
 from decoderd.experiments.assistive.expected import EXPECTED, bands_of, n_c_change
 from decoderd.experiments.assistive.experiment import SessionResults
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Outcome, Report
+from decoderd.experiments.report import Outcome, Report
+from decoderd.html_page import Figure
 
 
 def assistance(name: str, seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:

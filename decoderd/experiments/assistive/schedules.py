@@ -18,7 +18,8 @@ from decoderd.experiments.assistive import experiment
 from decoderd.experiments.assistive.experiment import SessionResults
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Outcome, Report
+from decoderd.experiments.report import Outcome, Report
+from decoderd.html_page import Figure
 from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
 

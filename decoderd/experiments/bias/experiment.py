@@ -18,7 +18,8 @@ from decoderd.effectors.cursor import Config as CursorConfig
 from decoderd.experiments import pool, pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Outcome, Report
+from decoderd.experiments.report import Outcome, Report
+from decoderd.html_page import Figure
 from decoderd.populations.rnn.population import Law
 from decoderd.preparation import pretraining
 from decoderd.preparation.parameters import individual

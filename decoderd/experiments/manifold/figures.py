@@ -23,7 +23,7 @@ from decoderd.experiments.manifold.experiment import (
     SampledResult,
 )
 from decoderd.experiments.manifold.training import updates_to
-from decoderd.experiments.report import Figure
+from decoderd.html_page import Figure
 
 KINDS = ((WITHIN, "within", "C0"), (OUTSIDE, "outside", "C1"))
 REGIMES = ("lazy", "rich")

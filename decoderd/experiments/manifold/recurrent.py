@@ -22,8 +22,9 @@ from decoderd.experiments import pretrained, session_batch
 from decoderd.experiments.assistive import experiment
 from decoderd.experiments.bands import Band
 from decoderd.experiments.pool import Part
-from decoderd.experiments.report import Figure, Outcome, Report
+from decoderd.experiments.report import Outcome, Report
 from decoderd.experiments.session_batch import SessionBatch
+from decoderd.html_page import Figure
 from decoderd.plasticity.objective import judge
 from decoderd.populations.rnn.population import Law
 from decoderd.preparation.calibration import calibrate
