@@ -16,6 +16,13 @@ def fit(
     out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
     bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file, s.")] = 0.045,
+    bin_ticks: Annotated[
+        int | None, typer.Option(help="Ticks in a bin; by default 5, or what keeps a tick from 1 to 100 ms.")
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Trials' column of an .nwb file with their direction or target (or X,Y)."),
+    ] = None,
     length_unit: Annotated[str, typer.Option(help="Unit of length of the recording's decoder: mm, cm or m.")] = "mm",
     json: options.Json = False,
 ) -> None:
@@ -24,9 +31,18 @@ def fit(
     from decoderd.twin.fit import fit as fit_recording
 
     with realtime.repeatable(), output.err_console.status("fitting"):
-        found = fit_recording(recording, out, length_unit=length_unit, factors=factors, bin_s=bin_s)
+        found = fit_recording(
+            recording,
+            out,
+            length_unit=length_unit,
+            factors=factors,
+            bin_ticks=bin_ticks,
+            bin_s=bin_s,
+            direction=direction,
+        )
+    warnings = output.warnings(found.warnings)
     if json:
-        output.as_json({name: _plain(value) for name, value in found._asdict().items()})
+        output.as_json({**{name: _plain(value) for name, value in found._asdict().items()}, "warnings": warnings})
         return
     table = Table(title=f"{recording.name}: {found.bins} bins, {found.units} units, {found.latents} latents")
     for column in ("target", "progress recorded (mm a bin)", "progress of the twin"):

@@ -24,6 +24,8 @@ from decoderd.protocol.readouts import Readouts
 from decoderd.schedule import Schedule
 from decoderd.state import Timing
 
+SHORTEST_TICK_S, LONGEST_TICK_S = 0.001, 0.1
+
 
 class Protocol(Config):
     """The configuration of a session. Fields of components hold the configuration of a registered kind.
@@ -33,7 +35,7 @@ class Protocol(Config):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 1
-    tick_s: Annotated[float, Field(strict=True, ge=0.001, le=0.1)] = 0.01
+    tick_s: Annotated[float, Field(strict=True, ge=SHORTEST_TICK_S, le=LONGEST_TICK_S)] = 0.01
     bin_ticks: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     schedule: Schedule
     task: ComponentConfig

@@ -22,6 +22,7 @@ from decoderd import files
 from decoderd.arrays import Array
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
+from decoderd.input_warning import InputWarning
 from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
 from decoderd.twin import decoder, factor_model, protocol_text
@@ -49,6 +50,7 @@ class Summary(NamedTuple):
     rest_velocity_m_s: Array  # (2,) where the decoder settles at the recording's mean counts: its bias
     reference_speed_m_s: float
     lag_s: float
+    warnings: tuple[InputWarning, ...]  # what was left out of the recording, and what is doubtful in it
 
 
 def fit(
@@ -57,8 +59,9 @@ def fit(
     *,
     length_unit: str = "mm",
     factors: int = 10,
-    bin_ticks: int = 5,
+    bin_ticks: int | None = None,
     bin_s: float = 0.045,
+    direction: str | None = None,
 ) -> Summary:
     """Make a twin of a recording: write population.npz, decoder.npz and protocol.toml into the folder `out`.
 
@@ -69,20 +72,22 @@ def fit(
         out: made if need be.
         length_unit: unit of length of the recording's filter: "mm", "cm" or "m".
         factors: number of factors, where a factor analysis has to be fitted.
-        bin_ticks: ticks of the session in a decoder bin.
+        bin_ticks: ticks of the session in a decoder bin; by default 5, or as near to it as ticks of 1 to 100 ms allow.
         bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
+        direction: column of an .nwb file's trials with their direction or target, see `decoderd.twin.nwb_direction`.
 
     Raises ArrayError or NumericalError naming file and array, ProtocolError for arguments that no session can have.
     """
-    given = read_arrays(recording, bin_s)
+    given, doubts = read_arrays(recording, bin_s, direction)
     try:
         checked = check(given, length_unit)
         arrays = decoder.decoder(checked, factors)
         mapped = intrinsic_manifold.load(arrays)
         parameters = population(checked, arrays)
         subject = protocol_text.subject(checked, mapped)
-        text = protocol_text.protocol_text(_name(recording.stem), checked, subject, bin_ticks)
-        summary = _summary(out, checked, mapped, parameters, subject)
+        ticks = protocol_text.ticks_of(checked.bin_s) if bin_ticks is None else bin_ticks
+        text = protocol_text.protocol_text(_name(recording.stem), checked, subject, ticks)
+        summary = _summary(out, checked, mapped, parameters, subject, (*doubts, *checked.warnings))
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
     population_file, decoder_file = _npz(parameters._asdict()), _npz(arrays)
@@ -130,6 +135,7 @@ def _summary(
     mapped: intrinsic_manifold.Parameters,
     parameters: manifold.Parameters,
     subject: SubjectConfig,
+    warnings: tuple[InputWarning, ...],
 ) -> Summary:
     expected = factor_model.expected_counts(parameters, recording.direction)
     recorded_tuning, twin_tuning = (_tuning(recording.target, counts) for counts in (recording.counts, expected))
@@ -148,6 +154,7 @@ def _summary(
         rest_velocity_m_s=decoder.settled_velocity(recording.counts.mean(axis=0, keepdims=True), mapped)[0],
         reference_speed_m_s=subject.max_speed_m_s,
         lag_s=subject.lag_s,
+        warnings=warnings,
     )
 
 

@@ -18,6 +18,8 @@ from decoderd.twin.recording import Recording
 DISTANCE_M = 0.125
 TIMEOUT_S = 7.5
 FASTEST_M_S = 5.0
+# Ticks in a bin, where a tick may be so long.
+BIN_TICKS = 5
 
 
 def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> SubjectConfig:
@@ -51,6 +53,12 @@ def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> Subj
 
 def _four_digits(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def ticks_of(bin_s: float) -> int:
+    """Number of ticks in a bin: the nearest to BIN_TICKS for which a session can have the tick; 1 if there is none."""
+    possible = [n for n in range(1, 1001) if protocol.SHORTEST_TICK_S <= bin_s / n <= protocol.LONGEST_TICK_S]
+    return min(possible, key=lambda n: abs(n - BIN_TICKS), default=1)
 
 
 def protocol_text(name: str, recording: Recording, subject: SubjectConfig, bin_ticks: int) -> str:
@@ -108,5 +116,6 @@ file = "decoder.npz"
         protocol.parse(tomllib.loads(text))
     except ProtocolError as error:
         tick = f"{recording.bin_s:g} s / {bin_ticks}"
-        raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick})", error.field) from None
+        remedy = "; sum the counts of neighbouring bins" if recording.bin_s < protocol.SHORTEST_TICK_S else ""
+        raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick}{remedy})", error.field) from None
     return text

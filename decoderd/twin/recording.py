@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, check_array, load_npz, require_arrays
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, ProtocolError
+from decoderd.input_warning import InputWarning
 from decoderd.twin import nwb
 
 FACTOR_ANALYSIS = ("count_mean", "count_scale", "fa_loadings", "fa_private_var")
@@ -51,14 +52,18 @@ class Recording(NamedTuple):
     filter: dict[str, NDArray[Any]]  # arrays FILTER in SI units and the optional two, or empty
     radius_m: float
     cursor_radius_m: float
+    warnings: tuple[InputWarning, ...] = ()  # what was left out, and what is doubtful
 
 
-def read_arrays(path: Path, bin_s: float) -> dict[str, NDArray[Any]]:
-    """Arrays of an .npz or .nwb file, unchecked; `bin_s` is the bin in which spikes of an .nwb file are counted, s.
+def read_arrays(
+    path: Path, bin_s: float, direction: str | None = None
+) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
+    """Arrays of an .npz or .nwb file, unchecked, and what of an .nwb file was left out or is doubtful.
 
-    Raises ArrayError naming the file where it cannot be read.
+    `bin_s` is the bin in which spikes of an .nwb file are counted, s, and `direction` the column of its trials that
+    holds their direction, see `decoderd.twin.nwb`. Raises ArrayError naming the file where it cannot be read.
     """
-    return nwb.read(path, bin_s) if path.suffix == ".nwb" else load_npz(path)
+    return (nwb.read(path, bin_s), ()) if path.suffix == ".nwb" else (load_npz(path), ())
 
 
 def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Recording:
