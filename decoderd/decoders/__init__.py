@@ -6,7 +6,8 @@ from decoderd.decoders.contract import (
     CalibrationData,
     Decoder,
     DecoderConfig,
+    FileLayout,
     Observing,
 )
 
-__all__ = ["AffineStep", "Calibration", "CalibrationData", "Decoder", "DecoderConfig", "Observing"]
+__all__ = ["AffineStep", "Calibration", "CalibrationData", "Decoder", "DecoderConfig", "FileLayout", "Observing"]

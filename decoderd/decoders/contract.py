@@ -75,6 +75,19 @@ class AffineStep(NamedTuple):
     H: Array  # (2, n)
 
 
+# Along "state" the numbers of an array have the units of the state's entries, along "per_state" their inverse.
+Axis = Literal["unit", "factor", "state", "per_state"]
+
+
+class FileLayout(NamedTuple):
+    """What the axes of a file's arrays mean: with it, `decoders.files` puts states in order and converts units."""
+
+    axes: Mapping[str, tuple[Axis, ...]]  # by array
+    dynamics: tuple[str, str] | None = None  # the names of A and W
+    # The names of C and Q: rows of C belong to units, Q is their covariance, or their variances (N,).
+    observation: tuple[str, str] | None = None
+
+
 class Load(Protocol):
     """Make a decoder's parameters from the arrays of a file."""
 
@@ -173,6 +186,16 @@ class Reduce(Protocol):
         """The parameters that read only these units, in this order."""
 
 
+class Partial(Protocol):
+    """Restrict a decoder to the units that were recorded in a bin, for one step."""
+
+    def __call__(self, parameters: Any, units: NDArray[Any], /) -> Any:
+        """The parameters whose `step` reads these units (which may be none) in a bin where the others are missing.
+
+        States are those of the whole decoder. Raises ArrayError where that cannot be known.
+        """
+
+
 class GetObservation(Protocol):
     """Read a decoder's observation model."""
 
@@ -216,7 +239,8 @@ class Observing(NamedTuple):
 class Decoder(NamedTuple):
     """A decoder kind: its configuration and its functions. A function that is None is one the kind does not have.
 
-    Without `memory` its arrays count as nothing where the memory of a session is estimated.
+    Without `memory` its arrays count as nothing where the memory of a session is estimated. Without `layout` its file
+    cannot name its states or another unit of length than m, without `partial` it decodes no missing counts.
     """
 
     Config: type[ComponentConfig]
@@ -237,3 +261,5 @@ class Decoder(NamedTuple):
     reduced: Reduce | None = None
     observing: Observing | None = None
     memory: Memory | None = None
+    layout: FileLayout | None = None
+    partial: Partial | None = None

@@ -131,6 +131,13 @@ def with_C(model: Model, C: Array) -> Model:
     return model._replace(C=C, CtQinv=CtQinv, D=symmetric(CtQinv @ C))
 
 
+def partial(model: Model, units: NDArray[Any]) -> Model:
+    """The model for a bin in which these units alone were recorded; there may be none, and the filter then predicts."""
+    Q = model.Q[np.ix_(units, units)]
+    reduced = model._replace(Q=Q, factor=cholesky(Q, lower=True) if len(units) else Q)
+    return with_C(reduced, model.C[units])
+
+
 def constant_last(A: Array, W: Array) -> bool:
     """Whether the last state is a constant 1: A carries it over unchanged and W gives it no noise."""
     n = len(A)

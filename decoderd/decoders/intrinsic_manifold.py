@@ -28,6 +28,7 @@ from decoderd.decoders import (
     CalibrationData,
     Decoder,
     DecoderConfig,
+    FileLayout,
     Observing,
     fitting,
     gaussian,
@@ -181,6 +182,18 @@ def permute_factors(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return _mapped({**parameters.given, "permutation": np.asarray(order)[parameters.given["permutation"]]})
 
 
+def partial(parameters: Parameters, units: NDArray[Any]) -> Parameters:
+    """For a bin in which these units alone were recorded: they give the factors; without any, A and b predict.
+
+    This is as if each missing unit had the count that the factor analysis expects from the others.
+    """
+    given = parameters.given
+    if not len(units):
+        mapping = linear.Parameters(given["kf_A"], np.zeros((2, 0)), given["kf_b"], np.zeros(0), np.eye(2))
+        return parameters._replace(mapping=mapping)
+    return _mapped({name: array[units] if LAYOUT.axes[name][0] == "unit" else array for name, array in given.items()})
+
+
 def observation(parameters: Parameters) -> Observation:
     """The observation model of the factors: C with d as the column of the constant (q, 3), and R."""
     given = parameters.given
@@ -206,6 +219,27 @@ def memory(config: Any, units: int, bins: int) -> int:
     return 8 * units * (6 * bins + 20 * config.calibration.factors)
 
 
+LAYOUT = FileLayout(
+    {
+        "fa_loadings": ("unit", "factor"),
+        "fa_private_var": ("unit",),
+        "count_mean": ("unit",),
+        "count_scale": ("unit",),
+        "unit_turn": ("unit",),
+        "factor_scale": ("factor",),
+        "factor_mean": ("factor",),
+        "permutation": ("factor",),
+        "kf_A": ("state", "per_state"),
+        "kf_b": ("state",),
+        "kf_Q": ("state", "state"),
+        "kf_C": ("factor", "per_state"),
+        "kf_d": ("factor",),
+        "kf_R": ("factor", "factor"),
+    },
+    dynamics=("kf_A", "kf_Q"),
+    observation=("fa_loadings", "fa_private_var"),
+)
+
 INTRINSIC_MANIFOLD = Decoder(
     IntrinsicManifoldConfig,
     load,
@@ -223,4 +257,6 @@ INTRINSIC_MANIFOLD = Decoder(
     linear=mapping,
     observing=Observing(observation, rows, with_observation),
     memory=memory,
+    layout=LAYOUT,
+    partial=partial,
 )

@@ -21,6 +21,7 @@ from decoderd.decoders import (
     CalibrationData,
     Decoder,
     DecoderConfig,
+    FileLayout,
     Observing,
     fitting,
     gaussian,
@@ -152,6 +153,19 @@ def memory(config: Any, units: int, bins: int) -> int:
     return 8 * 10 * units * units
 
 
+LAYOUT = FileLayout(
+    {
+        "A": ("state", "per_state"),
+        "W": ("state", "state"),
+        "C": ("unit", "per_state"),
+        "Q": ("unit", "unit"),
+        "x0": ("state",),
+        "P0": ("state", "state"),
+    },
+    dynamics=("A", "W"),
+    observation=("C", "Q"),
+)
+
 OBSERVING = Observing(observation, rows, with_observation)
 
 KALMAN = Decoder(
@@ -170,4 +184,6 @@ KALMAN = Decoder(
     reduced=reduced,
     observing=OBSERVING,
     memory=memory,
+    layout=LAYOUT,
+    partial=gaussian.partial,
 )

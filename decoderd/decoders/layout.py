@@ -29,11 +29,16 @@ class Layout(NamedTuple):
         return (self.velocity,) if self.position is None else (self.position, self.velocity)
 
 
+# {number of entries: their names}; files of decoders name their states by them, see `files`.
+NAMES = {
+    2: ("vx", "vy"),
+    3: ("vx", "vy", "1"),
+    4: ("px", "py", "vx", "vy"),
+    5: ("px", "py", "vx", "vy", "1"),
+}
 _LAYOUTS = {
-    2: Layout(None, slice(0, 2)),
-    3: Layout(None, slice(0, 2)),
-    4: Layout(slice(0, 2), slice(2, 4)),
-    5: Layout(slice(0, 2), slice(2, 4)),
+    n: Layout(slice(0, 2) if "px" in names else None, slice(names.index("vx"), names.index("vy") + 1))
+    for n, names in NAMES.items()
 }
 
 
@@ -46,11 +51,16 @@ def of(n: int) -> Layout:
     """The layout of a state of n entries. Raises ArrayError for a size without one."""
     if n not in _LAYOUTS:
         raise ArrayError(
-            f"A: a state of {n} entries cannot move a cursor in the plane; expected 2 (vx vy), 3 (vx vy 1), "
-            "4 (px py vx vy) or 5 (px py vx vy 1)",
+            f"A: a state of {n} entries cannot move a cursor in the plane; expected {expected()}",
             "A",
         )
     return _LAYOUTS[n]
+
+
+def expected() -> str:
+    """The layouts that move a cursor, in words."""
+    *others, last = (f"{n} ({' '.join(names)})" for n, names in NAMES.items())
+    return f"{', '.join(others)} or {last}"
 
 
 def known_position(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:

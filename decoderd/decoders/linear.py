@@ -16,6 +16,7 @@ from decoderd.decoders import (
     CalibrationData,
     Decoder,
     DecoderConfig,
+    FileLayout,
     Observing,
     fitting,
     gaussian,
@@ -86,6 +87,18 @@ def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
     return parameters._replace(M2=parameters.M2[:, units], count_mean=parameters.count_mean[units])
 
 
+def partial(parameters: Parameters, units: NDArray[Any]) -> Parameters:
+    """For a bin in which these units alone were recorded: the others have their mean counts.
+
+    Raises ArrayError for a decoder whose mean counts are not known.
+    """
+    if not parameters.count_mean.any():
+        raise ArrayError("count_mean: mean counts of the units are needed where counts are missing", "count_mean")
+    missing = np.setdiff1d(np.arange(parameters.M2.shape[1]), units)
+    instead = parameters.M2[:, missing] @ parameters.count_mean[missing]
+    return reduced(parameters, units)._replace(m0=parameters.m0 + instead)
+
+
 def observation(parameters: Parameters) -> Observation:
     """C = [M2 m0], and Q. Raises ArrayError for M1 other than 0, whose velocity depends on earlier counts, too."""
     if parameters.M1.any():
@@ -144,6 +157,16 @@ def memory(config: Any, units: int, bins: int) -> int:
     return 8 * 3 * units * units
 
 
+LAYOUT = FileLayout(
+    {
+        "M1": ("state", "per_state"),
+        "M2": ("state", "unit"),
+        "m0": ("state",),
+        "count_mean": ("unit",),
+        "Q": ("state", "state"),
+    }
+)
+
 LINEAR = Decoder(
     LinearConfig,
     load,
@@ -160,4 +183,6 @@ LINEAR = Decoder(
     reduced=reduced,
     observing=Observing(observation, rows, with_observation),
     memory=memory,
+    layout=LAYOUT,
+    partial=partial,
 )

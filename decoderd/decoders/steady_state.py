@@ -123,6 +123,20 @@ def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
     return with_gain(kalman.reduced(parameters.model, units))
 
 
+def partial(parameters: Parameters, units: NDArray[Any]) -> Parameters:
+    """For a bin in which these units alone were recorded: the gain that they have after bins in which all were.
+
+    P after the bin is forgotten, so that bins after missing ones get no more weight than others.
+    """
+    model = gaussian.partial(parameters.model, units)
+    return Parameters(model, _momentary(model, parameters.offline), _momentary(model, parameters.closed_loop))
+
+
+def _momentary(model: Model, steady: Gain) -> Gain:
+    P = gaussian.updated(gaussian.symmetric(model.A @ steady.P @ model.A.T + model.W), model.D)
+    return Gain(P, P @ model.CtQinv, np.eye(len(P)) - P @ model.D)
+
+
 def observation(parameters: Parameters) -> Observation:
     """C and Q. Raises ArrayError as the full filter does."""
     return kalman.observation(parameters.model)
@@ -154,4 +168,6 @@ STEADY_STATE_KALMAN = Decoder(
     linear=linear,
     reduced=reduced,
     memory=kalman.memory,
+    layout=kalman.LAYOUT,
+    partial=partial,
 )
