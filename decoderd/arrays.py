@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from decoderd import file_format
 from decoderd.errors import ArrayError
 from decoderd.regular_file import open_regular
 
@@ -80,7 +81,7 @@ def load_npz(path: Path, most_bytes: int | None = None) -> dict[str, NDArray[Any
             file = np.load(opened, allow_pickle=False)
             return {name: file[name] for name in file.files}
         except Exception as error:  # corrupt files make NumPy, zipfile and zlib raise many kinds of errors
-            raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
+            raise _unreadable(path, opened, ".npz", error) from None
 
 
 def npz_entries(path: Path) -> int:
@@ -98,7 +99,19 @@ def _announced(path: Path, opened: BinaryIO) -> list[tuple[int, int]]:
         opened.seek(0)
         if opened.read(len(npy_format.MAGIC_PREFIX)) == npy_format.MAGIC_PREFIX:
             raise ArrayError(f"{path}: a single array, expected an .npz file of named arrays") from None
-        raise ArrayError(f"{path}: not a readable .npz file ({error})") from None
+        raise _unreadable(path, opened, ".npz", error) from None
+
+
+def _unreadable(path: Path, opened: BinaryIO, wanted: str, error: Exception) -> ArrayError:
+    """The error for a file that is no .npz or .npy: what it is, where its first bytes or its name say so."""
+    opened.seek(0)
+    found = file_format.foreign(opened.read(file_format.LOOK), path.suffix)
+    reason = str(error)
+    if "Object arrays" in reason:
+        reason = "it holds Python objects, which are not read; save arrays of numbers"
+    elif "allow_pickle" in reason:  # what NumPy says of any file that it does not know
+        reason = "its first bytes are those of no such file"
+    return ArrayError(f"{path}: {found}" if found else f"{path}: not a readable {wanted} file ({reason})")
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, int]:
@@ -116,7 +129,7 @@ def load_npy(path: Path) -> NDArray[Any]:
         try:
             array = np.load(file, allow_pickle=False)
         except Exception as error:  # as above
-            raise ArrayError(f"{path}: not a readable .npy file ({error})") from None
+            raise _unreadable(path, file, ".npy", error) from None
     if not isinstance(array, np.ndarray):
         raise ArrayError(f"{path}: an archive of several arrays, expected one array (.npy)")
     return array

@@ -112,8 +112,11 @@ def test_files_of_another_kind_are_refused(tmp_path):
         load_npz(tmp_path / "one.npy")
     with pytest.raises(ArrayError, match="archive of several arrays"):
         load_npy(tmp_path / "many.npz")
-    with pytest.raises(ArrayError, match="Object arrays cannot be loaded"):
+    with pytest.raises(ArrayError, match="holds Python objects, which are not read; save arrays of numbers"):
         load_npz(tmp_path / "objects.npz")
+    (tmp_path / "text.npy").write_text("1 2 3")
+    with pytest.raises(ArrayError, match=r"not a readable \.npy file \(its first bytes are those of no such file"):
+        load_npy(tmp_path / "text.npy")
     for load in (load_npz, load_npy):
         with pytest.raises(ArrayError, match="no such file"):
             load(tmp_path / "nowhere.npz")
