@@ -9,6 +9,9 @@ import typer
 from rich.table import Table
 
 from decoderd.cli import options, output
+from decoderd.errors import ProtocolError
+
+KINEMATICS = "velocity|position"
 
 
 def fit(
@@ -23,10 +26,38 @@ def fit(
         str | None,
         typer.Option(metavar="COLUMN", help="Trials' column of an .nwb file with their direction or target (or X,Y)."),
     ] = None,
-    length_unit: Annotated[str, typer.Option(help="Unit of length of the recording's decoder: mm, cm or m.")] = "mm",
+    length_unit: Annotated[
+        str, typer.Option(help="Unit of length of the recording's decoder or kinematics: mm, cm or m.")
+    ] = "mm",
+    kinematics: Annotated[
+        str | None,
+        typer.Option(metavar=KINEMATICS, help="Fit to recorded kinematics: decode velocity, or position as well."),
+    ] = None,
+    decoder: Annotated[str, typer.Option(help="With --kinematics: kind of decoder.")] = "kalman",
+    axes: Annotated[
+        str | None, typer.Option(metavar="x,y", help="With --kinematics: the two axes to use of three.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Fit a population and a decoder to a recording, and write a protocol that uses them."""
+    if kinematics is None:
+        _to_targets(recording, out, factors, bin_s, bin_ticks, direction, length_unit, json)
+    elif kinematics in KINEMATICS.split("|"):
+        _to_kinematics(recording, out, kinematics, decoder, bin_s, bin_ticks, length_unit, axes, json)
+    else:
+        raise ProtocolError(f"--kinematics {kinematics}: must be {' or '.join(KINEMATICS.split('|'))}", "kinematics")
+
+
+def _to_targets(
+    recording: Path,
+    out: Path,
+    factors: int,
+    bin_s: float,
+    bin_ticks: int | None,
+    direction: str | None,
+    length_unit: str,
+    json: bool,
+) -> None:
     from decoderd.run import realtime
     from decoderd.twin.fit import fit as fit_recording
 
@@ -49,6 +80,56 @@ def fit(
         table.add_column(column, justify="right")
     for target, (recorded, twin) in enumerate(zip(found.progress_m, found.twin_progress_m, strict=True)):
         table.add_row(str(target), f"{1e3 * recorded:.2f}", f"{1e3 * twin:.2f}")
+    output.out_console.print(table)
+    output.line(f"run it with: decoderd run {found.protocol}")
+
+
+def _to_kinematics(
+    recording: Path,
+    out: Path,
+    kinematics: Any,
+    decoder: str,
+    bin_s: float,
+    bin_ticks: int | None,
+    length_unit: str,
+    axes: str | None,
+    json: bool,
+) -> None:
+    from decoderd.run import realtime
+    from decoderd.twin.kinematics.fit import fit as fit_kinematics
+
+    with realtime.repeatable(), output.parts_bar("fitting") as advance:
+        found = fit_kinematics(
+            recording,
+            out,
+            kinematics=kinematics,
+            decoder=decoder,
+            length_unit=length_unit,
+            axes=axes,
+            bin_ticks=bin_ticks,
+            bin_s=bin_s,
+            on_progress=advance,
+        )
+    warnings = output.warnings(found.warnings)
+    if json:
+        output.as_json({**{name: _plain(value) for name, value in found._asdict().items()}, "warnings": warnings})
+        return
+    regularised = f", {found.setting} {found.value:g}" if found.setting else ""
+    table = Table(
+        title=f"{recording.name}: {found.bins_used} of {found.bins} bins, {found.units} units, "
+        f"lag {1e3 * found.lag_s:g} ms{regularised}"
+    )
+    for column in ("axis", "R2 of held-out bins", "correlation"):
+        table.add_column(column, justify="right")
+    for axis, name in enumerate(found.axes):
+        r2, r = (
+            f"{value[axis]:.3f} ({interval[axis][0]:.3f} to {interval[axis][1]:.3f})"
+            for value, interval in (
+                (found.r2, found.r2_interval),
+                (found.correlation, found.correlation_interval),
+            )
+        )
+        table.add_row(name, r2, r)
     output.out_console.print(table)
     output.line(f"run it with: decoderd run {found.protocol}")
 

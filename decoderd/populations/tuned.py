@@ -2,19 +2,21 @@
 
     rate_i = max(0, baseline_i + depth_i cos(theta_i - angle(u)) |u| / s + speed_i |u| / s)
 
-with u the subject's intended velocity, theta_i the preferred direction and s the reference speed.
+with u the subject's intended velocity, theta_i the preferred direction and s the reference speed. The tuning of each
+unit is drawn, or that of a recording, from a file of `decoderd fit --kinematics`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, check_array, require_arrays
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import COUNTS, Population, Spikes, subject
@@ -61,9 +63,10 @@ class TuningConfig(ComponentConfig):
 
 
 class TunedConfig(TuningConfig, PoissonConfig):
-    """Velocity-tuned units with Poisson spikes."""
+    """Velocity-tuned units with Poisson spikes. With a `file`, tuning is read and not drawn."""
 
     kind: Literal["tuned"] = "tuned"
+    file: Annotated[Path | None, Field(description="population.npz of `decoderd fit --kinematics`")] = None
 
 
 @stored("populations.tuned.parameters")
@@ -82,7 +85,10 @@ class Plan(NamedTuple):
 
 
 def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Draw the tuning of every unit."""
+    """Draw the tuning of every unit, or read it. Raises ArrayError for a file without weights (4, N)."""
+    if arrays:
+        require_arrays(arrays, ("weights",), "a tuned population")
+        return Parameters(check_array("weights", arrays["weights"], (4, None)))
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
     depth = generator.uniform(*config.depth_hz, n) / config.reference_speed_m_s

@@ -8,24 +8,20 @@ A factor analysis or a filter that the recording lacks is fitted, the filter to 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import files
 from decoderd.arrays import Array
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
-from decoderd.twin import decoder, factor_model, protocol_text
+from decoderd.twin import decoder, factor_model, output, protocol_text
 from decoderd.twin.recording import Recording, check, read_arrays
 
 # On the recording of Golub et al. 2018 the cross-validated error of the latents falls by 18 % from no harmonic to one,
@@ -86,12 +82,12 @@ def fit(
         parameters = population(checked, arrays)
         subject = protocol_text.subject(checked, mapped)
         ticks = protocol_text.ticks_of(checked.bin_s) if bin_ticks is None else bin_ticks
-        text = protocol_text.protocol_text(_name(recording.stem), checked, subject, ticks)
+        text = protocol_text.protocol_text(output.name(recording.stem), checked, subject, ticks)
         summary = _summary(out, checked, mapped, parameters, subject, (*doubts, *checked.warnings))
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
-    population_file, decoder_file = _npz(parameters._asdict()), _npz(arrays)
-    _write(out, {"population.npz": population_file, "decoder.npz": decoder_file, "protocol.toml": text.encode()})
+    population_file, decoder_file = output.npz(parameters._asdict()), output.npz(arrays)
+    output.write(out, {"population.npz": population_file, "decoder.npz": decoder_file, "protocol.toml": text.encode()})
     return summary
 
 
@@ -103,30 +99,6 @@ def population(recording: Recording, model: Mapping[str, NDArray[Any]]) -> manif
     """
     harmonics = min(MOST_HARMONICS, (len(np.unique(recording.target)) - 1) // 2)
     return factor_model.population(recording.counts, recording.direction, recording.bin_s, model, harmonics)
-
-
-def _name(stem: str) -> str:
-    """A protocol's name from the name of a file."""
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64].rstrip("-") or "twin"
-
-
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    packed = BytesIO()
-    np.savez(packed, **arrays)  # type: ignore[arg-type]
-    return packed.getvalue()
-
-
-def _write(out: Path, contents: Mapping[str, bytes]) -> None:
-    """Write all files, each under a temporary name until all are whole. Raises ArrayError where that is impossible."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as whole:
-            streams = {name: whole.enter_context(files.replacing(out / name)) for name in contents}
-            for name, content in contents.items():
-                streams[name].write(content)
-                streams[name].flush()
-    except OSError as error:
-        raise ArrayError(f"{out}: cannot be written ({error})") from None
 
 
 def _summary(

@@ -1,0 +1,127 @@
+"""The protocol that runs a twin of a recording with kinematics: its task and subject, from the movements recorded."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decoderd import registry
+from decoderd.arrays import Array
+from decoderd.errors import ProtocolError
+from decoderd.protocol import protocol
+from decoderd.twin.kinematics.arrays import States, fast_speed
+
+# A reach at full speed takes this long, without the time to get there.
+REACH_S = 0.6
+# Radius of a target as a part of its distance: about that of Orsborn et al. 2014.
+RADIUS = 0.2
+# A reach may take so many times as long as it would at full speed.
+PATIENCE = 5
+
+
+class Reaching(NamedTuple):
+    """The subject's speed and lag, and reaches that suit them."""
+
+    speed_m_s: float  # at full effort
+    lag_s: float  # the decoder's smoothing
+    distance_m: float
+    radius_m: float
+    timeout_s: float
+
+
+def reaching(velocity: Array, kind: str, decoder: Any, bin_s: float) -> Reaching:
+    """Reaches of a subject as fast as the recorded movements (T, 2) m/s, whose model of the decoder is right."""
+    speed = fast_speed(velocity)
+    lag = min(max(smoothing(kind, decoder, bin_s), bin_s), 1.0)
+    distance = min(speed * REACH_S, 0.5)
+    timeout = PATIENCE * (distance / speed + 2 * lag)
+    return Reaching(*(_three_digits(x) for x in (speed, lag, distance, RADIUS * distance, timeout)))
+
+
+def smoothing(kind: str, parameters: Any, bin_s: float) -> float:
+    """Time constant, s, with which the velocity of a decoder follows its counts; 0 for one without memory."""
+    decoder = registry.find("decoders", kind)
+    if decoder.linear is None:
+        return 0.0
+    state = decoder.init(parameters, 1)
+    for _ in range(SETTLING_BINS):
+        state, _ = decoder.step(parameters, state, np.zeros((1, decoder.units(parameters))), np.zeros((1, 2)))
+    map_ = decoder.linear(parameters, state)
+    keep = float(np.trace(map_.H @ map_.F @ map_.H.T)) / 2
+    return -bin_s / math.log(keep) if 0 < keep < 1 else 0.0
+
+
+SETTLING_BINS = 200
+
+
+def _three_digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def protocol_text(name: str, kind: str, states: States, units: int, bin_s: float, bin_ticks: int, how: Reaching) -> str:
+    """A centre-out protocol in TOML that uses population.npz and decoder.npz in its folder.
+
+    Raises ProtocolError for a tick that no session can have.
+    """
+    if bin_ticks < 1:
+        raise ProtocolError(f"bin_ticks = {bin_ticks}: must be at least 1", "bin_ticks")
+    text = f"""\
+# Centre-out reaches by the twin of a recording, through the decoder fitted to it. Made by `decoderd fit`.
+name = "{name}"
+seed = 1
+tick_s = {bin_s / bin_ticks!r}
+bin_ticks = {bin_ticks}
+
+[[schedule.blocks]]
+name = "reaches"
+trials = 80
+
+[task]
+kind = "centre_out"
+targets = 8
+distance_m = {how.distance_m!r}
+radius_m = {how.radius_m!r}
+centre_radius_m = {how.radius_m!r}
+centre_hold_s = 0.0
+target_hold_s = 0.2
+reach_timeout_s = {how.timeout_s!r}
+recentre = true
+
+[effector]
+kind = "cursor"
+half_width_m = {_three_digits(2 * how.distance_m)!r}
+
+[population]
+kind = "tuned"
+file = "population.npz"
+units = {units}
+reference_speed_m_s = {how.speed_m_s!r}
+
+[population.subject]
+lag_s = {how.lag_s!r}  # the decoder's smoothing
+position_scale_m = {how.radius_m!r}
+speed_scale_m_s = {how.speed_m_s!r}
+effort_scale_m_s = {how.speed_m_s!r}
+max_speed_m_s = {how.speed_m_s!r}  # a twentieth of the recorded bins are faster
+motor_noise_m_s = 0.0
+
+[decoder]
+kind = "{kind}"
+file = "decoder.npz"
+{_state(kind, states)}"""
+    try:
+        protocol.parse(tomllib.loads(text))
+    except ProtocolError as error:
+        tick = f"{bin_s:g} s / {bin_ticks}"
+        raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick})", error.field) from None
+    return text
+
+
+def _state(kind: str, states: States) -> str:
+    """The field `state` of kinds that have one."""
+    if "state" not in registry.find("decoders", kind).Config.model_fields:
+        return ""
+    return 'state = "position_velocity"\n' if states == "position" else 'state = "velocity"\n'
