@@ -1,7 +1,7 @@
 """Bounds on the connections of the sockets of a process, kept by a thread that looks at them.
 
 ZeroMQ bounds neither how many clients connect nor the length of a message in frames, and takes 64 bytes for a frame of
-two. So connections are counted, those that send without end are closed, and so is the one that sent most when the
+two. So connections are counted, those that send without end are closed, and so are those that sent most when the
 memory of the process has grown while messages are on their way.
 """
 
@@ -112,7 +112,7 @@ class ConnectionWatch:
             one.cut()
 
     def _bound_memory(self, outstanding: dict[Connection, int], now: float) -> bool:
-        """Cut the connection with most outstanding if memory has grown too far; returns whether all is quiet.
+        """Cut those with most outstanding if memory has grown too far, as many as explain it; whether all is quiet.
 
         What the process has itself is known again once it has been quiet for a while, and not between two waves.
         """
@@ -125,10 +125,12 @@ class ConnectionWatch:
         if now - self._given_back > GIVE_BACK_S:
             self._given_back = now
             give_back()
-        if allocated() - self._own > GROWTH_BYTES and outstanding:
-            most = max(outstanding, key=lambda one: outstanding[one])
-            if outstanding[most] > USUAL_BYTES:
-                most.cut()
+        too_much = allocated() - self._own - GROWTH_BYTES
+        for one in sorted(outstanding, key=lambda one: -outstanding[one]):
+            if too_much <= 0 or outstanding[one] <= USUAL_BYTES:
+                break
+            one.cut()
+            too_much -= outstanding[one]
         return False
 
 

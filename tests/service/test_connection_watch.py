@@ -222,6 +222,9 @@ def test_the_one_that_sent_most_is_cut_when_memory_grows(watch, monkeypatch):
     memory[0] += connection_watch.GROWTH_BYTES + 1
     assert not one.look()
     assert [connection.was_cut for connection in connections] == [False, True, False]
+    memory[0] += 200_000
+    assert not one.look()
+    assert [connection.was_cut for connection in connections] == [True, True, False]
 
 
 def test_no_look_leaves_anything_to_the_garbage_collector(watch, monkeypatch):
