@@ -16,7 +16,7 @@ KINEMATICS = "velocity|position"
 
 def fit(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A recording, .npz or .nwb.")],
-    out: Annotated[Path, typer.Option(help="Directory for population.npz, decoder.npz and protocol.toml.")],
+    out: Annotated[Path, typer.Option(help="Directory for the twin: population, decoder, protocol, report.html.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
     bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file, s.")] = 0.045,
     bin_ticks: Annotated[
@@ -59,6 +59,7 @@ def _to_targets(
     json: bool,
 ) -> None:
     from decoderd.run import realtime
+    from decoderd.twin import report
     from decoderd.twin.fit import fit as fit_recording
 
     with realtime.repeatable(), output.err_console.status("fitting"):
@@ -71,9 +72,12 @@ def _to_targets(
             bin_s=bin_s,
             direction=direction,
         )
+        page = out / "report.html"
+        report.write(report.of_targets(recording.name, found), page)
     warnings = output.warnings(found.warnings)
     if json:
-        output.as_json({**{name: _plain(value) for name, value in found._asdict().items()}, "warnings": warnings})
+        plain = {name: _plain(value) for name, value in found._asdict().items() if name != "tuning"}
+        output.as_json({**plain, "report": str(page), "warnings": warnings})
         return
     table = Table(title=f"{recording.name}: {found.bins} bins, {found.units} units, {found.latents} latents")
     for column in ("target", "progress recorded (mm a bin)", "progress of the twin"):
@@ -81,6 +85,7 @@ def _to_targets(
     for target, (recorded, twin) in enumerate(zip(found.progress_m, found.twin_progress_m, strict=True)):
         table.add_row(str(target), f"{1e3 * recorded:.2f}", f"{1e3 * twin:.2f}")
     output.out_console.print(table)
+    output.line(f"report: {page}")
     output.line(f"run it with: decoderd run {found.protocol}")
 
 

@@ -23,6 +23,7 @@ from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
 from decoderd.twin import decoder, factor_model, output, protocol_text
 from decoderd.twin.recording import Recording, check, read_arrays
+from decoderd.twin.tuning import Tuning, tuning
 
 # On the recording of Golub et al. 2018 the cross-validated error of the latents falls by 18 % from no harmonic to one,
 # by 0.8 % to two, stays at three and rises after. Three keep the means of 8 targets best.
@@ -47,6 +48,7 @@ class Summary(NamedTuple):
     reference_speed_m_s: float
     lag_s: float
     warnings: tuple[InputWarning, ...]  # what was left out of the recording, and what is doubtful in it
+    tuning: Tuning  # mean rates by direction, of the recording and of the twin
 
 
 def fit(
@@ -127,6 +129,12 @@ def _summary(
         reference_speed_m_s=subject.max_speed_m_s,
         lag_s=subject.lag_s,
         warnings=warnings,
+        tuning=tuning(
+            recording.direction,
+            recording.counts,
+            recording.bin_s,
+            lambda directions: factor_model.expected_counts(parameters, directions),
+        ),
     )
 
 
