@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
 
 from decoderd.errors import ArrayError
+from decoderd.file_format import HDF5
 from decoderd.regular_file import open_regular
 
-# The first bytes of HDF5, in which MATLAB stores version 7.3, after 512 bytes of its own.
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+# MATLAB stores version 7.3 as HDF5, after a header of its own.
+_HEADER = 512
 
 
 def load_mat(path: Path) -> dict[str, NDArray[Any]]:
     """The variables of a .mat file. Raises ArrayError, naming the file, for any other file and for version 7.3."""
     with open_regular(path, ArrayError) as opened:
-        start = opened.read(520)
-        if _HDF5 in (start[:8], start[512:]):
+        start = opened.read(_HEADER + len(HDF5))
+        if HDF5 in (start[: len(HDF5)], start[_HEADER:]):
             raise ArrayError(f"{path}: a MATLAB file of version 7.3 (HDF5); save it again with: save(..., '-v7')")
         opened.seek(0)
         try:

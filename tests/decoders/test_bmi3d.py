@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decoderd.decoders import bmi3d, offline
+from decoderd.decoders import bmi3d, files, offline
 from decoderd.errors import ArrayError
 
 NAMES = ("hand_px", "hand_py", "hand_pz", "hand_vx", "hand_vy", "hand_vz", "offset")
@@ -55,7 +55,7 @@ def test_a_velocity_filter_in_any_unit(unit, metres):
     arrays["A"], arrays["W"] = arrays["A"][3:], arrays["W"][3:]
     counts = draw.poisson(2.0, (200, UNITS))
     found = bmi3d.read(arrays, ["vx", "vy", "vz", "1"], length_unit=unit, bin_s=0.1)
-    assert found.states == ("vx", "vz", "offset")
+    assert found.states == ("vx", "vz", "1")
     rows = offline.decode("kalman", found.arrays, counts)
     np.testing.assert_allclose(rows[:, :2], metres * as_there(arrays, counts)[:, [0, 2]], rtol=1e-9, atol=1e-12)
 
@@ -80,13 +80,13 @@ def test_without_names_another_order_is_refused():
     order = [0, 3, 1, 4, 2, 5, 6]
     square = np.ix_(order, order)
     arrays.update(A=arrays["A"][square], W=arrays["W"][square], C=arrays["C"][:, order])
-    with pytest.raises(ArrayError, match="is the order of the states px, py, pz"):
+    with pytest.raises(ArrayError, match="are the states in the order of their names"):
         bmi3d.read(arrays, bin_s=0.1)
     order = [6, 0, 1, 2, 3, 4, 5]
     square = np.ix_(order, order)
     arrays = saved(np.random.default_rng(4))
     arrays.update(A=arrays["A"][square], W=arrays["W"][square], C=arrays["C"][:, order])
-    with pytest.raises(ArrayError, match=r"state 6 should be the constant offset.*in another order"):
+    with pytest.raises(ArrayError, match=r"the constant is state 0 \(from 0\)"):
         bmi3d.read(arrays, bin_s=0.1)
 
 
@@ -127,15 +127,16 @@ def test_the_length_of_a_bin(binlen, option, expected):
     ("change", "options", "message"),
     [
         ({"Q": None}, {}, "missing: Q"),
-        ({}, {"states": ["hand_px", "vx"]}, "2 names .* for the 7 states"),
+        ({}, {"states": ["hand_px", "vx"]}, "2 names .* for 7 states"),
         ({}, {"states": [*NAMES[:6], "omega_1"]}, "omega_1: not a state of a cursor"),
-        ({}, {"states": [*NAMES[:5], "vx", "offset"]}, "vx occurs 2 times"),
+        ({}, {"states": [*NAMES[:5], "vx", "offset"]}, "each state needs a name of its own"),
         ({}, {"axes": ("x",)}, "expected two different axes"),
         ({}, {"axes": ("x", "w")}, "no state vw"),
         ({}, {"length_unit": "inch"}, "must be one of m, cm, mm"),
         ({}, {"bin_s": 0.02}, "is the bin right"),
         ({"zscore": np.array(True)}, {}, "missing: mFR, sdFR"),
         ({"zscore": np.array(True), "mFR": np.ones(UNITS), "sdFR": np.zeros(UNITS)}, {}, r"sdFR\[0\] = 0"),
+        ({"W": np.diag([0, 0, 0, 7.0, 7.0, 7.0, 1.0])}, {}, r"state 6 \(from 0\) should be the constant"),
         ({"A": np.eye(4)}, {}, "has 4 states, and the file does not name them"),
     ],
 )
@@ -168,7 +169,7 @@ def test_the_way_back(n, unit):
     there = as_there(exported, counts)
     here = offline.decode("kalman", ours, counts)
     velocity = slice(0, 2) if n < 4 else slice(2, 4)
-    scale = bmi3d.metres(unit)
+    scale = files.METRES[unit]
     np.testing.assert_allclose(there[:, [3, 5]] * scale, here[:, velocity], rtol=0, atol=1e-11)
     if n >= 4:
         np.testing.assert_allclose(there[:, [0, 2]] * scale, here[:, :2], rtol=0, atol=1e-11)
