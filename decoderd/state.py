@@ -95,6 +95,14 @@ class Observation(NamedTuple):
     Q: Array  # (M, M)
 
 
+@stored("log_linear")
+class LogLinear(NamedTuple):
+    """A point-process decoder's observation model: M units with expected counts exp(beta x), n states."""
+
+    beta: Array  # (M, n)
+    law: str  # of the counts: poisson or bernoulli, see `analysis.log_linear`
+
+
 @stored("progress")
 class Progress(NamedTuple):
     """The session's place in its schedule, and its trials so far."""

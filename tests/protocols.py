@@ -254,6 +254,14 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             centre_out(decoder=factors),
             {30: [perturb("permutation", "readout", of="factors", order=[1, 2, 3, 0])]},
         ),
+        "point_process": (
+            centre_out(
+                decoder={"kind": "point_process", "state": "position_velocity", "calibration": BRIEF},
+                updater={"kind": "point_process_ml", "approach_s": 0.3},
+                perturbations=[perturbation("rotation", "readout", angle_rad=0.4)],
+            ),
+            {},
+        ),
         "random_targets": (centre_out(task={"kind": "random_targets", **EASY}), {}),
         "manifold": (lasting(4.0, population=manifold), {}),
         "replay": (lasting(4.0, population=replayed, decoder=linear), {}),
@@ -324,6 +332,7 @@ KINDS = (
     "position",
     "steady_state",
     "factors",
+    "point_process",
     "random_targets",
     "manifold",
     "replay",

@@ -12,7 +12,7 @@ from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, 
 from decoderd.conformance.component import ComponentContract, sample
 from decoderd.decoders import Calibration, CalibrationData
 from decoderd.errors import ArrayError, DecoderdError, NumericalError
-from decoderd.state import Command, Observation
+from decoderd.state import Command, LogLinear, Observation
 from decoderd.wire.inputs import Kinematics
 
 Steps = list[tuple[NDArray[Any], Command]]
@@ -251,18 +251,17 @@ class DecoderContract(ComponentContract):
             pytest.skip("the example has no observation model")
         counts, kinematics = self.counts(parameters, 5, 1)[0], sample(6).normal(0, 0.1, (2, 5, 2))
         x, y = pure(observing.rows, parameters, counts, *kinematics)
-        assert y.shape == (5, len(model.C))
-        assert x.shape == (5, model.C.shape[1])
-        assert model.Q.shape == (len(model.C), len(model.C))
-        other = Observation(1.5 * model.C, 0.5 * model.Q)
+        coefficients = model[0]  # C or beta
+        assert y.shape == (5, len(coefficients))
+        assert x.shape == (5, coefficients.shape[1])
+        other = _another(model)
         there = pure(observing.replace, parameters, other)
         same(other, observing.model(there), where="model")
         with pytest.raises(AssertionError):
             self.alike(parameters, there, 1e-3)
         same(self.component.arrays(parameters), self.component.arrays(observing.replace(there, model)), where="back")
-        singular = model._replace(Q=np.zeros_like(model.Q))
-        with pytest.raises(NumericalError):
-            observing.replace(parameters, singular)
+        with pytest.raises((ArrayError, NumericalError)):
+            observing.replace(parameters, _impossible(model))
 
     def test_reduced_reads_some_units_in_their_order(self) -> None:
         """All units in another order give the same decoder; of fewer, the others have no influence."""
@@ -321,6 +320,21 @@ class DecoderContract(ComponentContract):
         storable(state)
         _, command = self.component.step(parameters, state, self.counts(parameters, 1)[0], np.zeros((1, 2)))
         same(command.velocity, np.array([[0.1, -0.2]]))
+
+
+def _another(model: Observation | LogLinear) -> Observation | LogLinear:
+    """A model of the same shapes with other numbers."""
+    if isinstance(model, LogLinear):
+        return model._replace(beta=1.5 * model.beta)
+    assert model.Q.shape == (len(model.C), len(model.C))
+    return Observation(1.5 * model.C, 0.5 * model.Q)
+
+
+def _impossible(model: Observation | LogLinear) -> Observation | LogLinear:
+    """A model that no decoder can take: a singular Q, or a beta that is not finite."""
+    if isinstance(model, LogLinear):
+        return model._replace(beta=np.full_like(model.beta, np.nan))
+    return model._replace(Q=np.zeros_like(model.Q))
 
 
 def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> CalibrationData:

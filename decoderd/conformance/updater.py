@@ -10,10 +10,12 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, storable
 from decoderd.conformance.component import TIMING, ComponentContract, sample
-from decoderd.state import Observation
+from decoderd.state import LogLinear, Observation
 from decoderd.updaters import DecodedBin, UpdaterConfig
 
 UNITS = 6
+
+Model = Observation | LogLinear  # the first field of each are the coefficients of the states
 
 
 class UpdaterContract(ComponentContract):
@@ -23,26 +25,30 @@ class UpdaterContract(ComponentContract):
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
-    def model(self, states: int = 3) -> Observation:
-        """A decoder's observation model."""
+    def model(self, states: int = 3) -> Model:
+        """A decoder's observation model, of the type that the updater changes."""
         draw = sample(1)
         mixing = 0.3 * draw.normal(size=(UNITS, UNITS))
         C = np.hstack([draw.normal(0, 20, (UNITS, states - states % 2)), draw.uniform(1, 5, (UNITS, states % 2))])
+        if self.component.model is LogLinear:
+            return LogLinear(C / 5, "poisson")
         return Observation(C, mixing @ mixing.T + 2 * np.eye(UNITS))
 
-    def rows(self, model: Observation, count: int, seed: int = 2) -> tuple[Array, Array]:
+    def rows(self, model: Model, count: int, seed: int = 2) -> tuple[Array, Array]:
         """States (count, n) and observations (count, M) that follow another model than the decoder's."""
         draw = sample(seed)
-        n = model.C.shape[1]
+        n = model[0].shape[1]
         x = np.hstack([draw.normal(0, 0.05, (count, n - n % 2)), np.ones((count, n % 2))])
-        C = model.C[::-1]
-        return x, x @ C.T + draw.normal(0, 1.5, (count, len(C)))
+        mean = x @ model[0][::-1].T
+        if isinstance(model, LogLinear):
+            return x, draw.poisson(np.exp(mean)).astype(np.float64)
+        return x, mean + draw.normal(0, 1.5, mean.shape)
 
     def planned(self) -> Any:
         """The plan of the example."""
         return self.component.plan(self.config(), TIMING)
 
-    def batch(self, plan: Any, model: Observation, limit: int = 4000) -> tuple[Any, int]:
+    def batch(self, plan: Any, model: Model, limit: int = 4000) -> tuple[Any, int]:
         """A state with an update due, perhaps at a block's end, and the rows it took. Skips if none is ever due."""
         state, taken = self.component.init(plan, model), 0
         while taken < limit:
@@ -94,19 +100,21 @@ class UpdaterContract(ComponentContract):
         state, _ = self.batch(plan, model)
         after, new = pure(self.component.update, plan, state, model)
         storable(after)
-        assert isinstance(new, Observation)
-        assert (new.C.shape, new.Q.shape) == (model.C.shape, model.Q.shape)
+        assert isinstance(new, self.component.model)
+        assert new[0].shape == model[0].shape
         finite(new)
-        same(new.Q, new.Q.T.copy(), where="Q and its transpose")
-        assert np.linalg.eigvalsh(new.Q)[0] > 0
+        if isinstance(model, Observation):
+            assert new.Q.shape == model.Q.shape
+            same(new.Q, new.Q.T.copy(), where="Q and its transpose")
+            assert np.linalg.eigvalsh(new.Q)[0] > 0
         assert not self.component.due(plan, after, False), "an update is due again at once"
 
     def test_an_update_brings_the_model_nearer_to_what_was_observed(self) -> None:
         plan, model = self.planned(), self.model()
         state, _ = self.batch(plan, model)
         _, new = self.component.update(plan, state, model)
-        true = model.C[::-1]
-        assert np.linalg.norm(new.C - true) < np.linalg.norm(model.C - true)
+        true = model[0][::-1]
+        assert np.linalg.norm(new[0] - true) < np.linalg.norm(model[0] - true)
 
     def test_a_restored_updater_goes_on_the_same(self) -> None:
         """Restored before some rows and before the update, bit for bit."""

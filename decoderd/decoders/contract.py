@@ -15,7 +15,7 @@ from pydantic import Field
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Count, Fraction, Metres, SecondsOrZero, Speed
-from decoderd.state import Command, Observation
+from decoderd.state import Command, LogLinear, Observation
 
 
 class Calibration(Config):
@@ -199,12 +199,12 @@ class Partial(Protocol):
 class GetObservation(Protocol):
     """Read a decoder's observation model."""
 
-    def __call__(self, parameters: Any, /) -> Observation:
-        """C and Q. Raises ArrayError for a state whose entries have no known meaning."""
+    def __call__(self, parameters: Any, /) -> Observation | LogLinear:
+        """C and Q, or beta and its law. Raises ArrayError for a state whose entries have no known meaning."""
 
 
 class ObservationRows(Protocol):
-    """Make the rows between which the observation model y = C x + q holds."""
+    """Make the rows between which the observation model y = C x + q, or E y = exp(beta x), holds."""
 
     def __call__(self, parameters: Any, counts: Array, position: Array, velocity: Array, /) -> tuple[Array, Array]:
         """x (T, n) and y (T, M) for counts (T, N), position (T, 2) in m and velocity (T, 2) in m/s.
@@ -217,8 +217,11 @@ class ObservationRows(Protocol):
 class ReplaceObservation(Protocol):
     """Exchange a decoder's observation model."""
 
-    def __call__(self, parameters: Any, observation: Observation, /) -> Any:
-        """The parameters with this model, all else unchanged. Raises NumericalError for a Q that is no covariance."""
+    def __call__(self, parameters: Any, observation: Any, /) -> Any:
+        """The parameters with this model, of the type that `model` gives, all else unchanged.
+
+        Raises NumericalError for a Q that is no covariance, and ArrayError for arrays that do not fit.
+        """
 
 
 class Memory(Protocol):

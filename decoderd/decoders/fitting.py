@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd.analysis import log_linear
 from decoderd.arrays import Array
 from decoderd.decoders import Calibration, CalibrationData
 from decoderd.errors import ArrayError
@@ -71,20 +72,37 @@ def observation(counts: Array, states: Array, shrinkage: float) -> tuple[Array, 
     return C, Q
 
 
-def kalman(data: CalibrationData, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:
-    """A position-velocity (px py vx vy 1) or velocity (vx vy 1) Kalman filter."""
-    position = state == "position_velocity"
+def states(data: CalibrationData, position: bool) -> Array:
+    """States (T, n) of the data: (p) v 1. Raises ArrayError for positions of data without."""
     columns = [data.velocity, np.ones((len(data.velocity), 1))]
     if position:
         if data.position is None:
             raise ArrayError("position: the data have none; fit a velocity filter", "position")
         columns.insert(0, data.position)
+    return np.hstack(columns)
+
+
+def motion(data: CalibrationData, calibration: Calibration, position: bool) -> tuple[Array, Array]:
+    """A and W as the calibration says: `dynamics`, or `fitted_dynamics` of the data."""
     if calibration.dynamics == "fitted":
-        A, W = fitted_dynamics(data.velocity, data.trial, position, data.bin_s)
-    else:
-        A, W = dynamics(calibration, data.bin_s, position)
-    C, Q = observation(data.counts, np.hstack(columns), calibration.noise_shrinkage)
+        return fitted_dynamics(data.velocity, data.trial, position, data.bin_s)
+    return dynamics(calibration, data.bin_s, position)
+
+
+def kalman(data: CalibrationData, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:
+    """A position-velocity (px py vx vy 1) or velocity (vx vy 1) Kalman filter."""
+    position = state == "position_velocity"
+    C, Q = observation(data.counts, states(data, position), calibration.noise_shrinkage)
+    A, W = motion(data, calibration, position)
     return {"A": A, "W": W, "C": C, "Q": Q}
+
+
+def point_process(data: CalibrationData, calibration: Calibration, state: str, law: str) -> dict[str, NDArray[Any]]:
+    """A position-velocity (px py vx vy 1) or velocity (vx vy 1) point-process filter; see `log_linear.regression`."""
+    position = state == "position_velocity"
+    beta = log_linear.regression(data.counts, states(data, position), law)
+    A, W = motion(data, calibration, position)
+    return {"A": A, "W": W, "beta": beta, "bernoulli": np.array([float(law == "bernoulli")])}
 
 
 def linear(data: CalibrationData, calibration: Calibration) -> dict[str, NDArray[Any]]:

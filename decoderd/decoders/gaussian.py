@@ -144,30 +144,48 @@ def constant_last(A: Array, W: Array) -> bool:
     return n > 1 and bool((A[-1] == np.eye(n)[-1]).all() and not W[-1].any() and not W[:, -1].any())
 
 
-def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
-    """Model from arrays A, W, C, Q and optionally x0, P0.
+class Dynamics(NamedTuple):
+    """How a state moves, and where it begins: the part of a model that does not say what is observed of it."""
+
+    A: Array  # (n, n)
+    W: Array  # (n, n)
+    x0: Array  # (n,)
+    P0: Array  # (n, n)
+
+
+def load_dynamics(arrays: Mapping[str, NDArray[Any]]) -> Dynamics:
+    """Dynamics from arrays A, W and optionally x0, P0.
 
     x0 defaults to zeros, with a 1 where the last state is a constant; P0 defaults to zeros. Raises ArrayError for
-    missing, misshapen or non-finite arrays and NumericalError for invalid covariances or a singular Q.
+    misshapen or non-finite arrays and NumericalError for invalid covariances.
     """
-    require_arrays(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
     n = np.asarray(arrays["A"]).shape[0] if np.ndim(arrays["A"]) else 0
     if n == 0:
         raise ArrayError("A: is empty, expected a square matrix", "A")
     A = check_array("A", arrays["A"], (n, n))
     W = covariance("W", arrays["W"], n)
-    C = check_array("C", arrays["C"], (None, n))
-    Q, factor = factorised("Q", arrays["Q"], len(C))
     x0: Array = np.zeros(n)
     if constant_last(A, W):
         x0[-1] = 1.0
     x0 = check_vector("x0", arrays.get("x0", x0), n)
-    _detectable(A, C)
-    P0 = covariance("P0", arrays.get("P0", np.zeros((n, n))), n)
+    return Dynamics(A, W, x0, covariance("P0", arrays.get("P0", np.zeros((n, n))), n))
+
+
+def load_model(arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Model from arrays A, W, C, Q and optionally x0, P0, whose defaults are those of `load_dynamics`.
+
+    Raises ArrayError for missing, misshapen or non-finite arrays and NumericalError for invalid covariances or a
+    singular Q.
+    """
+    require_arrays(arrays, ("A", "W", "C", "Q"), "a Kalman decoder")
+    A, W, x0, P0 = load_dynamics(arrays)
+    C = check_array("C", arrays["C"], (None, len(A)))
+    Q, factor = factorised("Q", arrays["Q"], len(C))
+    check_detectable(A, C)
     return with_C(Model(A, W, C, Q, factor, C.T, A, x0, P0), C)
 
 
-def _detectable(A: Array, C: Array) -> None:
+def check_detectable(A: Array, C: Array) -> None:
     """Raise NumericalError if a growing state is not observed by any unit: its covariance would grow without bound."""
     for value in np.linalg.eigvals(A):
         unseen = np.linalg.matrix_rank(np.vstack([value * np.eye(len(A)) - A, C])) < len(A)

@@ -28,7 +28,6 @@ from decoderd.decoders import (
     layout,
 )
 from decoderd.decoders.gaussian import Model
-from decoderd.errors import ArrayError
 from decoderd.state import Command, Observation
 
 
@@ -132,9 +131,7 @@ def reduced(model: Model, units: NDArray[Any]) -> Model:
 
 def observation(model: Model) -> Observation:
     """C and Q. Raises ArrayError for a state other than velocity, or position and velocity (and a constant 1)."""
-    layout.of(len(model.A))
-    if len(model.A) % 2 and not gaussian.constant_last(model.A, model.W):
-        raise ArrayError(f"A: the last of {len(model.A)} states must be a constant 1", "A")
+    layout.of_kinematics(model.A, model.W)
     return Observation(model.C, model.Q)
 
 

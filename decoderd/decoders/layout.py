@@ -63,6 +63,14 @@ def expected() -> str:
     return f"{', '.join(others)} or {last}"
 
 
+def of_kinematics(A: Array, W: Array) -> Layout:
+    """The layout of a filter with these A and W. Raises ArrayError for states whose entries have no known meaning."""
+    where = of(len(A))
+    if len(A) % 2 and not gaussian.constant_last(A, W):
+        raise ArrayError(f"A: the last of {len(A)} states must be a constant 1", "A")
+    return where
+
+
 def known_position(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:
     """(A', G, H) of a step whose position is known: prior = A' x + G position, velocity = H x.
 

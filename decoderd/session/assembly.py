@@ -147,19 +147,27 @@ def _check_targets(protocol: Protocol, population: Population, parameters: Any) 
 def _updates(protocol: Protocol, decoder: Decoder, parameters: Any) -> Updates | None:
     """The updater; None for a session without one. Raises ProtocolError for a decoder that it could not change."""
     config: Any = protocol.updater
+    updater: Updater = registry.find("updaters", config.kind)
     if config.kind == "none":
         return None
     if decoder.observing is None:
         raise ProtocolError(
-            f"updater: a decoder of kind {protocol.decoder.kind!r} has no observation model (C, Q) that an updater "
-            f"could change; kinds that have one: {', '.join(_observing())}",
+            f"updater: a decoder of kind {protocol.decoder.kind!r} has no observation model that an updater could "
+            f"change; kinds that have one: {', '.join(_observing())}",
             "updater",
         )
     try:
-        decoder.observing.model(parameters)
+        model = decoder.observing.model(parameters)
     except ArrayError as error:
         raise ProtocolError(f"updater: decoder: {error}", "updater") from None
-    updater, timing = registry.find("updaters", config.kind), protocol.timing
+    if not isinstance(model, updater.model):
+        raise ProtocolError(
+            f"updater.kind = {config.kind!r}: it cannot change the observation model of a decoder of kind "
+            f"{protocol.decoder.kind!r} ({', '.join(model._fields)}); updaters that can: "
+            f"{', '.join(_updating(type(model)))}",
+            "updater.kind",
+        )
+    timing = protocol.timing
     bins = None if config.stop_s is None else max(1, round(config.stop_s / timing.bin_s))
     judged = None if config.criterion is None else criterion.plan(config.criterion, timing)
     return Updates(updater, updater.plan(config, timing), decoder.observing, bins, judged)
@@ -169,6 +177,12 @@ def _observing() -> list[str]:
     """The kinds of decoders that have an observation model."""
     decoders = registry.family("decoders")
     return sorted(kind for kind, decoder in decoders.items() if decoder.observing is not None)
+
+
+def _updating(model: type) -> list[str]:
+    """The kinds of updaters that change observation models of this type."""
+    updaters = registry.family("updaters")
+    return sorted(kind for kind, updater in updaters.items() if updater.model is model and kind != "none")
 
 
 def check_velocity(decoder: Decoder, parameters: Any, units: int) -> None:

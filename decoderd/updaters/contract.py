@@ -2,7 +2,7 @@
 
 T rows, M observed, n states. An updater assumes that the subject intends to move towards the goal. It regresses what
 the decoder observed on the velocities that the subject must have intended, and replaces the decoder's observation
-model (C, Q), in whole or in part. A and W do not change.
+model, in whole or in part: C and Q, or the beta of a point process. A and W do not change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.config import ComponentConfig, Config, Count, Fraction, Seconds
-from decoderd.state import Observation, Timing
+from decoderd.state import LogLinear, Observation, Timing
 from decoderd.trigger import Trigger
 
 Span = Annotated[float, Field(strict=True, gt=0, le=1e7)]  # s
@@ -57,7 +57,7 @@ class Plan(Protocol):
 class Init(Protocol):
     """Make an updater's state, with no bins gathered."""
 
-    def __call__(self, plan: Any, observation: Observation, /) -> Any:
+    def __call__(self, plan: Any, observation: Any, /) -> Any:
         """The state for a decoder with this observation model."""
 
 
@@ -88,8 +88,8 @@ class Due(Protocol):
 class Update(Protocol):
     """Update the decoder's observation model."""
 
-    def __call__(self, plan: Any, state: Any, observation: Observation, /) -> tuple[Any, Observation]:
-        """(state, model from now on).
+    def __call__(self, plan: Any, state: Any, observation: Any, /) -> tuple[Any, Any]:
+        """(state, model from now on), of the same type as the model until now.
 
         Raises NumericalError where the gathered bins do not determine a model; the old one is then kept, and the state
         replaced by that of `init`.
@@ -104,7 +104,7 @@ class Memory(Protocol):
 
 
 class Updater(NamedTuple):
-    """An updater kind: its configuration and its functions.
+    """An updater kind: its configuration, its functions, and the type of the observation model that it updates.
 
     Without `memory` its arrays count as nothing where the memory of a session is estimated.
     """
@@ -117,6 +117,7 @@ class Updater(NamedTuple):
     due: Due
     update: Update
     memory: Memory | None = None
+    model: type[Observation] | type[LogLinear] = Observation
 
 
 def blended(old: Observation, new: Observation, intensity: float) -> Observation:

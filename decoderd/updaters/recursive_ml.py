@@ -59,11 +59,15 @@ def plan(config: RecursiveMLConfig, timing: Timing) -> Plan:
 
 def init(plan: Plan, observation: Observation) -> State:
     """Sums of a past that would give this model, with as many bins as the weights of a long past add up to."""
-    n = observation.C.shape[1]  # (px py) vx vy (1)
-    position, velocity = plan.variances
-    variances = [position] * 2 * (n >= 4) + [velocity] * 2 + [1.0] * (n % 2)
-    past = sums.equivalent(observation, np.diag(variances), plan.bins / (1 - plan.rho))
+    moments = np.diag(variances(plan, observation.C.shape[1]))
+    past = sums.equivalent(observation, moments, plan.bins / (1 - plan.rho))
     return State(past, sums.empty(observation))
+
+
+def variances(plan: Plan, n: int) -> list[float]:
+    """The mean squares of the states (px py) vx vy (1) in the assumed past."""
+    position, velocity = plan.variances
+    return [position] * 2 * (n >= 4) + [velocity] * 2 + [1.0] * (n % 2)
 
 
 def intend(plan: Plan, bin: DecodedBin) -> Array | None:

@@ -66,14 +66,23 @@ def regression(sums: Sums, freedom: float, shrinkage: float) -> Observation:
     """
     if freedom < 1:
         raise NumericalError(f"{sums.rows:g} bins are too few to fit {len(sums.R)} coefficients a unit", "C")
-    scale = np.sqrt(np.diag(sums.R))
-    if not (scale > 0).all():
-        raise NumericalError("the intended velocities are all zero: they do not determine C", "C")
-    R = sums.R / np.outer(scale, scale)
-    if np.linalg.cond(R) > LARGEST_CONDITION:
-        raise NumericalError("the intended velocities do not span the plane: they do not determine C", "C")
+    R, scale = check_spanned(sums.R)
     C = np.linalg.solve(R, (sums.S / scale).T).T / scale
     residual = sums.T - C @ sums.S.T
     Q = (1 - shrinkage) * (residual + residual.T) / (2 * freedom)
     Q[np.diag_indices_from(Q)] = np.maximum(np.diag(residual) / freedom, 1 / sums.rows)
     return Observation(np.ascontiguousarray(C), Q)
+
+
+def check_spanned(R: Array) -> tuple[Array, Array]:
+    """Correlations (n, n) and scales (n,) of states with the sum of products R.
+
+    Raises NumericalError where the states are too similar to determine a model of what depends on them.
+    """
+    scale = np.sqrt(np.diag(R))
+    if not (scale > 0).all():
+        raise NumericalError("the intended velocities are all zero: they do not determine the model", "C")
+    correlations = R / np.outer(scale, scale)
+    if np.linalg.cond(correlations) > LARGEST_CONDITION:
+        raise NumericalError("the intended velocities do not span the plane: they do not determine the model", "C")
+    return correlations, scale

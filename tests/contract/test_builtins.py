@@ -93,6 +93,36 @@ class TestVelocitySteadyStateKalman(TestVelocityKalman):
     component = builtin("decoders", "steady_state_kalman")
 
 
+class TestPointProcess(DecoderContract):
+    component = builtin("decoders", "point_process")
+    optional = ("x0", "P0", "bernoulli")
+
+    def example(self):
+        given, draw = kalman_arrays(), np.random.default_rng(17)
+        movement = [draw.normal(0, 1, (6, 2)), draw.normal(0, 4, (6, 2))]
+        beta = np.column_stack([*movement, draw.uniform(0, 1, 6)])
+        return {**{name: given[name] for name in ("A", "W", "x0", "P0")}, "beta": beta, "bernoulli": np.zeros(1)}
+
+
+class TestVelocityPointProcess(TestPointProcess):
+    """Knows nothing of positions."""
+
+    def example(self):
+        given, v = super().example(), slice(2, 5)
+        kept = {"beta": given["beta"][:, v], "x0": given["x0"][v], "bernoulli": given["bernoulli"]}
+        return {**{name: given[name][v, v] for name in ("A", "W", "P0")}, **kept}
+
+
+class TestBernoulliPointProcess(TestVelocityPointProcess):
+    """Observes whether a unit fired, so bins in which it hardly ever does so, not with 3 spikes a bin as here."""
+
+    def example(self):
+        return {**super().example(), "bernoulli": np.ones(1)}
+
+    def counts(self, parameters, batch, bins=12):
+        return np.minimum(super().counts(parameters, batch, bins) // 3, 1.0)
+
+
 class TestIntrinsicManifold(DecoderContract):
     component = builtin("decoders", "intrinsic_manifold")
     optional = ("factor_mean", "permutation")
@@ -360,6 +390,10 @@ class TestSmoothBatch(UpdaterContract):
 
 class TestRecursiveML(UpdaterContract):
     component = builtin("updaters", "recursive_ml")
+
+
+class TestPointProcessML(UpdaterContract):
+    component = builtin("updaters", "point_process_ml")
 
 
 class TestRefit(UpdaterContract):

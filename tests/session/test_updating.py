@@ -273,7 +273,26 @@ def test_a_filter_of_unknown_states_is_refused(tmp_path):
     protocols.begun(centre_out(decoder={"kind": "kalman", "file": str(path)}))
 
 
-@pytest.mark.parametrize("kind", ["smooth_batch", "recursive_ml", "refit", "daily"])
+@pytest.mark.parametrize(
+    ("decoder", "updater", "says"),
+    [
+        ("point_process", "recursive_ml", r"'point_process' \(beta, law\); updaters that can: point_process_ml"),
+        (
+            "kalman",
+            "point_process_ml",
+            r"'kalman' \(C, Q\); updaters that can: daily, recursive_ml, refit, smooth_batch",
+        ),
+    ],
+)
+def test_an_updater_of_another_model_is_refused(decoder, updater, says):
+    with pytest.raises(ProtocolError, match=says) as caught:
+        protocols.begun(
+            centre_out(decoder={"kind": decoder, "calibration": protocols.BRIEF}, updater={"kind": updater})
+        )
+    assert caught.value.field == "updater.kind"
+
+
+@pytest.mark.parametrize("kind", ["smooth_batch", "recursive_ml", "refit", "daily", "point_process"])
 def test_every_kind_changes_the_decoder_in_the_sessions_of_other_tests(kind, tmp_path):
     """Tests of resuming and replay (tests.protocols) need sessions with updates."""
     data, at = protocols.of_every_kind(tmp_path)[kind]
