@@ -21,7 +21,8 @@ def decode(
     """Decode an array of counts offline, one row of state for each bin.
 
     kalman, steady_state_kalman: arrays A, W, C, Q, optional x0 and P0, state and covariance before the first bin.
-    Default: zeros, but 1 where the last state is a constant 1 (A keeps it, W adds no noise to it).
+    point_process: A, W, beta, optional x0, P0 and bernoulli.
+    Default of x0 and P0: zeros, but 1 where the last state is a constant 1 (A keeps it, W adds no noise to it).
     """
     from decoderd.decoders import offline
     from decoderd.run import realtime

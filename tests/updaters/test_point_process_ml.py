@@ -104,7 +104,7 @@ def test_it_begins_with_the_given_decoder():
 
 @pytest.mark.parametrize("law", ["poisson", "bernoulli"])
 def test_it_follows_units_that_have_changed(law):
-    """After eight half-lives, within the errors of a fit to two half-lives of data: a long memory has those of three."""
+    """After eight half-lives it is within the errors of a fit to two: a long memory has those of a fit to three."""
     true, first = decoder(3, units=20, seed=6, law=law), decoder(3, units=20, law=law)
     x, y = experience(true, 160)
     found = updated(PointProcessMLConfig(half_life_s=20.0, speed_sd_m_s=0.05), first, x, y)[-1]
