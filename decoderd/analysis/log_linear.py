@@ -56,7 +56,7 @@ LAWS: Mapping[str, Law] = {"poisson": poisson, "bernoulli": bernoulli}
 
 def products(x: Array) -> Array:
     """The products of all entries of each row, x x' as a row: (T, n n) of x (T, n)."""
-    return (x[:, :, np.newaxis] * x[:, np.newaxis, :]).reshape(len(x), -1)
+    return (x[:, :, np.newaxis] * x[:, np.newaxis, :]).reshape(len(x), x.shape[1] ** 2)
 
 
 def derivatives(law: str, beta: Array, x: Array, y: Array) -> tuple[Array, Array]:

@@ -23,7 +23,17 @@ from pydantic import Field
 from decoderd.analysis import log_linear
 from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.checkpoint import stored
-from decoderd.decoders import Calibration, CalibrationData, Decoder, DecoderConfig, Observing, fitting, gaussian, layout
+from decoderd.decoders import (
+    Calibration,
+    CalibrationData,
+    Decoder,
+    DecoderConfig,
+    FileLayout,
+    Observing,
+    fitting,
+    gaussian,
+    layout,
+)
 from decoderd.errors import ArrayError, NumericalError
 from decoderd.state import Command, LogLinear
 
@@ -155,7 +165,7 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
 
 
 def reduced(parameters: Parameters, units: NDArray[Any]) -> Parameters:
-    """The filter of these units alone."""
+    """The filter of these units alone; of none, it predicts."""
     return with_beta(parameters, parameters.beta[units])
 
 
@@ -180,6 +190,17 @@ def memory(config: Any, units: int, bins: int) -> int:
     return 8 * units * (5 * (5 + 25) + 6 * min(bins, log_linear.ROWS))
 
 
+LAYOUT = FileLayout(
+    {
+        "A": ("state", "per_state"),
+        "W": ("state", "state"),
+        "beta": ("unit", "per_state"),
+        "x0": ("state",),
+        "P0": ("state", "state"),
+    },
+    dynamics=("A", "W"),
+)
+
 POINT_PROCESS = Decoder(
     PointProcessConfig,
     load,
@@ -195,4 +216,6 @@ POINT_PROCESS = Decoder(
     reduced=reduced,
     observing=Observing(observation, rows, with_observation),
     memory=memory,
+    layout=LAYOUT,
+    partial=reduced,
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decoderd.decoders import Calibration, CalibrationData
+from decoderd.decoders import Calibration, CalibrationData, files
 from decoderd.decoders.kalman import KALMAN
 from decoderd.decoders.point_process import POINT_PROCESS, PointProcessConfig
 from decoderd.errors import ArrayError, NumericalError
@@ -269,6 +269,35 @@ def test_a_fitted_filter_decodes_and_silent_units_do_not_matter(law, state):
     without = POINT_PROCESS.reduced(full, np.setdiff1d(np.arange(12), [4]))
     same, _ = decoded(without, np.delete(data.counts[:2000], 4, axis=1), data.position[:2000])
     np.testing.assert_allclose(same, rows, atol=1e-12)
+
+
+def test_missing_units_are_left_out_and_without_any_it_predicts(plain):
+    A, W, beta = model(plain, "v1")
+    parameters = POINT_PROCESS.load(arrays(A, W, beta))
+    state, _ = POINT_PROCESS.step(parameters, POINT_PROCESS.init(parameters, 1), np.ones((1, 8)), None)
+    some, none = (POINT_PROCESS.partial(parameters, np.array(units, dtype=int)) for units in ([1, 4], []))
+    found, _ = POINT_PROCESS.step(some, state, np.array([[2.0, 0.0]]), None)
+    expected, covariance = recursion(A, W, beta[[1, 4]], [[2.0, 0.0]], state.x[0], state.P[0])
+    np.testing.assert_allclose(found.x, expected, atol=1e-14)
+    np.testing.assert_allclose(found.P, covariance, atol=1e-16)
+    predicted, _ = POINT_PROCESS.step(none, state, np.empty((1, 0)), None)
+    np.testing.assert_allclose(predicted.x[0], A @ state.x[0], atol=1e-15)
+    np.testing.assert_allclose(predicted.P[0], A @ state.P[0] @ A.T + W, atol=1e-17)
+
+
+def test_a_file_in_cm_with_its_states_in_another_order_is_the_same_filter(plain):
+    A, W, beta = model(plain, "pv1")
+    order, scale = [4, 0, 2, 1, 3], np.array([100.0, 100.0, 100.0, 100.0, 1.0])
+    given = {
+        "A": (A * scale[:, None] / scale)[np.ix_(order, order)],
+        "W": (W * np.outer(scale, scale))[np.ix_(order, order)],
+        "beta": (beta / scale)[:, order],
+        "states": np.array(["1", "px", "vx", "py", "vy"]),
+        "length_unit": np.array("cm"),
+    }
+    counts = simulated(A, W, beta, 100)
+    found, _ = decoded(POINT_PROCESS.load(files.parse(POINT_PROCESS, given).arrays), counts)
+    np.testing.assert_allclose(found, decoded(POINT_PROCESS.load(arrays(A, W, beta)), counts)[0], atol=1e-12)
 
 
 def test_rotating_units_rotates_their_preferred_directions(plain):
