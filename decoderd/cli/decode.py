@@ -28,8 +28,12 @@ def decode(
     from decoderd.run import realtime
 
     with realtime.repeatable(), output.progress_bar("decoding", None) as advance:
-        rows = offline.decode_files(kind, decoder, counts, initial, out, advance)
+        rows, states, doubts = offline.decode_files(kind, decoder, counts, initial, out, advance)
+    shown = output.warnings(doubts)
+    bins, entries = rows.shape
     if json:
-        output.as_json({"kind": kind, "bins": rows.shape[0], "entries": rows.shape[1], "out": str(out)})
+        found = {"kind": kind, "bins": bins, "entries": entries, "states": states, "out": str(out)}
+        output.as_json({**found, "warnings": shown})
     else:
-        output.line(f"{rows.shape[0]} bins decoded to {rows.shape[1]} entries each: {out}")
+        names = "" if states is None else f" ({' '.join(states)})"
+        output.line(f"{bins} bins decoded to {entries} entries each{names}: {out}")

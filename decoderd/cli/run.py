@@ -100,8 +100,9 @@ def _begin(protocol: Protocol, name: str, directory: Path, limit: MemoryLimit | 
 
     Raises Interrupted, with nothing written, if a signal comes before.
     """
+    from decoderd.input_warning import InputWarning
     from decoderd.preparation.parameters import prepare
-    from decoderd.recording import session_file
+    from decoderd.recording import session_file, summary
     from decoderd.run import realtime
     from decoderd.run.runner import Begun
     from decoderd.session.assembly import assemble
@@ -118,7 +119,9 @@ def _begin(protocol: Protocol, name: str, directory: Path, limit: MemoryLimit | 
         session = assemble(protocol, parameters, name)
         state = initial(session, parameters)
     interrupt.check()
-    return Begun(*session_file.begin(directory, session, state), session, state)
+    begun = Begun(*session_file.begin(directory, session, state), session, state)
+    output.warnings(InputWarning(**warning) for warning in summary.warned(begun.store))
+    return begun
 
 
 def resume(

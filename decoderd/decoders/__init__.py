@@ -7,7 +7,17 @@ from decoderd.decoders.contract import (
     Decoder,
     DecoderConfig,
     FileLayout,
+    MissingCounts,
     Observing,
 )
 
-__all__ = ["AffineStep", "Calibration", "CalibrationData", "Decoder", "DecoderConfig", "FileLayout", "Observing"]
+__all__ = [
+    "AffineStep",
+    "Calibration",
+    "CalibrationData",
+    "Decoder",
+    "DecoderConfig",
+    "FileLayout",
+    "MissingCounts",
+    "Observing",
+]

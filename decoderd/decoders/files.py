@@ -123,8 +123,7 @@ def check_session(decoder: Decoder, file: DecoderFile, loop: Loop) -> None:
     That is another bin, states that move no cursor, and where the file does not say states, bin or unit of length: an
     A in which positions do not integrate velocities, or a speed that W cannot mean in m.
     """
-    if file.bin_s is not None and abs(file.bin_s / loop.bin_s - 1) > SAME_BIN:
-        raise ArrayError(another_bin("the file", file.bin_s, loop.bin_s), "bin_s")
+    check_bin("the decoder", {} if file.bin_s is None else {"bin_s": np.array(file.bin_s)}, loop.bin_s)
     if file.named and file.states is not None and file.states != layout.NAMES.get(len(file.states)):
         raise ArrayError(
             f"states: {' '.join(file.states)} cannot move a cursor in the plane; expected {layout.expected()}",
@@ -143,12 +142,15 @@ def check_session(decoder: Decoder, file: DecoderFile, loop: Loop) -> None:
         plausibility.check_speed(A[v, v], W[v, v], loop.bin_s, loop.top_speed_m_s)
 
 
-def another_bin(what: str, its_bin_s: float, bin_s: float) -> str:
-    """The message about a file whose bin is not that of the session."""
-    return (
-        f"bin_s = {its_bin_s:g}: {what} is for bins of {its_bin_s * 1e3:g} ms, and those of the session have "
-        f"{bin_s * 1e3:g} ms (tick_s x bin_ticks); give the session its bin"
-    )
+def check_bin(what: str, given: Mapping[str, NDArray[Any]], bin_s: float) -> None:
+    """Raise ArrayError for a file, of a decoder or of a population, that says another bin than the session's."""
+    its = _bin_s(given)
+    if its is not None and abs(its / bin_s - 1) > SAME_BIN:
+        raise ArrayError(
+            f"bin_s = {its:g}: {what} is for bins of {its * 1e3:g} ms, and those of the session have "
+            f"{bin_s * 1e3:g} ms (tick_s x bin_ticks); give the session its bin",
+            "bin_s",
+        )
 
 
 def _size(kind: FileLayout, arrays: Mapping[str, NDArray[Any]]) -> int | None:

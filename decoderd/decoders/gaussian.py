@@ -27,6 +27,8 @@ from decoderd.errors import ArrayError, NumericalError
 
 # Reciprocal condition number below which fewer than about three digits of a solution are right.
 SMALLEST_RCOND = 1e-13
+# Entries in single precision differ by 1.2e-7 where they should be the same, and by some times that after sums.
+SINGLE = 1e-6
 
 
 _HALF = np.array(0.5)
@@ -58,20 +60,27 @@ class Model(NamedTuple):
 def covariance(name: str, value: Any, n: int) -> Array:
     """`value` as a covariance: a finite, exactly symmetric, positive semi-definite n x n matrix.
 
+    What it lacks in symmetry because it was computed or kept in single precision is made up.
     Raises ArrayError or NumericalError, naming the array, for anything else.
     """
     matrix = check_array(name, value, (n, n))
     scale = float(np.abs(matrix).max(initial=0.0))
     off = float(np.abs(matrix - matrix.T).max(initial=0.0))
-    if off > 1e-8 * scale:
+    if off > SINGLE * scale:
         raise NumericalError(f"{name}: is not symmetric (it differs from its transpose by up to {off:.3g})", name)
     matrix = symmetric(matrix)
     lowest = float(np.linalg.eigvalsh(matrix)[0]) if n else 0.0
-    if lowest < -1e-9 * max(scale, 1e-300):
+    if lowest < -SINGLE * max(scale, 1e-300):
         raise NumericalError(
             f"{name}: is not a covariance (smallest eigenvalue {lowest:.3g}; none may be negative)", name
         )
-    return matrix
+    return matrix if lowest >= -1e-9 * scale else _nearest(matrix)
+
+
+def _nearest(matrix: Array) -> Array:
+    """The nearest covariance of a symmetric matrix that is none because of rounding: without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(matrix)
+    return symmetric((vectors * np.maximum(values, 0.0)) @ vectors.T)
 
 
 def factorised(name: str, value: Any, n: int) -> tuple[Array, Array]:

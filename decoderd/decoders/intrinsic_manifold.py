@@ -29,6 +29,7 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
+    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -258,5 +259,7 @@ INTRINSIC_MANIFOLD = Decoder(
     observing=Observing(observation, rows, with_observation),
     memory=memory,
     layout=LAYOUT,
-    partial=partial,
+    missing=MissingCounts(
+        partial, "missing units have the count that the others let expect, and the next bins have no more weight"
+    ),
 )

@@ -22,6 +22,7 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
+    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -182,5 +183,5 @@ KALMAN = Decoder(
     observing=OBSERVING,
     memory=memory,
     layout=LAYOUT,
-    partial=gaussian.partial,
+    missing=MissingCounts(gaussian.partial, "missing units are left out"),
 )

@@ -17,6 +17,7 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
+    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -184,5 +185,5 @@ LINEAR = Decoder(
     observing=Observing(observation, rows, with_observation),
     memory=memory,
     layout=LAYOUT,
-    partial=partial,
+    missing=MissingCounts(partial, "missing units have their mean count, `count_mean`"),
 )

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoderd import files, registry
 from decoderd.arrays import Array, check_array, load_npy, load_npz
+from decoderd.decoders import Decoder, influence
+from decoderd.decoders import files as decoder_files
 from decoderd.errors import ArrayError
+from decoderd.input_warning import InputWarning
 
 Progress = Callable[[int], None]
+
+# Decoders of bins in which some counts are missing that are kept: units are often missing for many bins.
+KEPT = 64
+
+
+class Decoded(NamedTuple):
+    """Decoded states."""
+
+    rows: Array  # (bins, n)
+    states: tuple[str, ...] | None  # names of the entries of a row; None where they are not known
+    warnings: tuple[InputWarning, ...]
 
 
 def decode(
@@ -23,37 +38,86 @@ def decode(
     initial: Any = None,
     on_progress: Progress = lambda bins: None,
 ) -> Array:
-    """States (bins, n) of a decoder of `kind` with `arrays`, on counts (bins, N).
+    """The rows of `decoded`."""
+    return decoded(kind, arrays, counts, initial, on_progress).rows
 
+
+def decoded(
+    kind: str,
+    arrays: dict[str, NDArray[Any]],
+    counts: Any,
+    initial: Any = None,
+    on_progress: Progress = lambda bins: None,
+) -> Decoded:
+    """States (bins, n) of a decoder of `kind` with `arrays`, those of a file, on counts (bins, N).
+
+    NaN are missing counts: a bin without any only predicts, one without those of some units reads the others.
     `initial` (n,) is the state before the first bin; by default the decoder's own. `on_progress(bins)` is called every
     1000 bins with the number decoded. Raises ArrayError or NumericalError, naming the array, for invalid arrays.
     """
     decoder = registry.find("decoders", kind)
     if decoder.take is not None:
         raise ArrayError(f"a decoder of kind {kind!r} receives its kinematics from outside: it cannot decode counts")
-    parameters = decoder.load(arrays)
-    observed = check_array("counts", counts, (None, decoder.units(parameters)))
+    file = decoder_files.parse(decoder, arrays)
+    parameters = decoder.load(file.arrays)
+    missing, observed = _missing(decoder, kind, counts, decoder.units(parameters))
     state = decoder.init(parameters, 1)
     if initial is not None:
         state = decoder.start(parameters, state, initial)
+
+    @lru_cache(KEPT)
+    def partial(recorded: bytes) -> tuple[Any, NDArray[np.intp]]:
+        units = np.flatnonzero(np.frombuffer(recorded, dtype=bool))
+        return decoder.missing.partial(parameters, units), units
+
     out = np.empty((len(observed), decoder.row(state).shape[1]))
+    some = missing.sum(axis=1) > 0
     for t in range(len(observed)):
-        state, _ = decoder.step(parameters, state, observed[t : t + 1], None)
+        if some[t]:
+            reading, units = partial((~missing[t]).tobytes())
+            state, _ = decoder.step(reading, state, observed[t : t + 1, units], None)
+        else:
+            state, _ = decoder.step(parameters, state, observed[t : t + 1], None)
         out[t] = decoder.row(state)[0]
         if t % 1000 == 0:
             on_progress(t)
-    return out
+    found = [*influence.warnings(decoder, parameters), *_told(decoder, missing)]
+    return Decoded(out, file.states, tuple(found))
+
+
+def _missing(decoder: Decoder, kind: str, counts: Any, units: int | None) -> tuple[NDArray[np.bool_], Array]:
+    """Where counts are missing, (bins, N), and the counts with zeros there."""
+    given = np.asarray(counts)
+    if given.dtype.kind != "f" or not np.isnan(given).any():
+        observed = check_array("counts", counts, (None, units))
+        return np.zeros(observed.shape, dtype=bool), observed
+    if decoder.missing is None:
+        raise ArrayError(f"counts: some are missing (NaN), which a decoder of kind {kind!r} cannot decode", "counts")
+    missing = np.isnan(given)
+    return missing, check_array("counts", np.where(missing, 0.0, given), (None, units))
+
+
+def _told(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
+    """A warning that says how many counts are missing, and what was done."""
+    if decoder.missing is None or not missing.any():
+        return []
+    whole, some = int(missing.all(axis=1).sum()), int(missing.any(axis=1).sum())
+    message = (
+        f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all: these only "
+        f"predict; {decoder.missing.how}"
+    )
+    return [InputWarning("counts", message)]
 
 
 def decode_files(
     kind: str, decoder: Path, counts: Path, initial: Path | None, out: Path, on_progress: Progress = lambda bins: None
-) -> Array:
-    """`decode` arrays from files and write the states to `out`, which appears only when it is complete."""
+) -> Decoded:
+    """`decoded` of arrays from files; the rows are written to `out`, which appears only when it is complete."""
     start = None if initial is None else load_npy(initial)
-    rows = decode(kind, load_npz(decoder), load_npy(counts), start, on_progress)
+    found = decoded(kind, load_npz(decoder), load_npy(counts), start, on_progress)
     try:
         with files.replacing(out) as stream:
-            np.save(stream, rows)
+            np.save(stream, found.rows)
     except OSError as error:
         raise ArrayError(f"{out}: cannot be written: {error.strerror}") from None
-    return rows
+    return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
-from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout
+from decoderd.decoders import AffineStep, Decoder, MissingCounts, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
 
@@ -169,5 +169,7 @@ STEADY_STATE_KALMAN = Decoder(
     reduced=reduced,
     memory=kalman.memory,
     layout=kalman.LAYOUT,
-    partial=partial,
+    missing=MissingCounts(
+        partial, "missing units are left out, but the next bins have no more weight; kind kalman gives it to them"
+    ),
 )

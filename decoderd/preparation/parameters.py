@@ -11,7 +11,10 @@ from typing import Any
 
 from decoderd import registry
 from decoderd.arrays import load_npz
+from decoderd.decoders import files as decoder_files
+from decoderd.decoders.files import Loop
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Shortage
+from decoderd.populations.subject import SubjectConfig
 from decoderd.preparation import memory, memory_limit, pretraining
 from decoderd.preparation.calibration import arbitrary_directions, calibrate
 from decoderd.preparation.memory_limit import MemoryLimit
@@ -21,6 +24,9 @@ from decoderd.rng import generator
 from decoderd.state import Parameters
 
 OnProgress = Callable[[int], None]
+
+# Peak speed of fast reaching movements of a hand, where a population does not say its subject's.
+HAND_M_S = 1.0
 
 
 def prepare(
@@ -62,7 +68,7 @@ def _prepared(protocol: Protocol, on_progress: OnProgress, limit: MemoryLimit) -
     kind = registry.find("decoders", config.kind)
     try:
         if kind.fit is None or getattr(config, "file", None) is not None:
-            decoder, units = kind.load(_arrays(config, limit)), _kind(protocol).units(population)
+            decoder, units = _decoder(protocol, limit), _kind(protocol).units(population)
             return Parameters(population, decoder, readouts.given(protocol.readouts, units))
         recorded = calibrate(protocol, population, on_progress)
         read = readouts.choose(protocol.readouts, recorded.counts)
@@ -77,6 +83,28 @@ def _prepared(protocol: Protocol, on_progress: OnProgress, limit: MemoryLimit) -
         raise ProtocolError(f"decoder: {where}: {error}", "decoder") from None
 
 
+def _decoder(protocol: Protocol, limit: MemoryLimit) -> Any:
+    """The decoder of the protocol's file. Raises ArrayError or NumericalError for one that does not fit."""
+    config: Any = protocol.decoder
+    kind = registry.find("decoders", config.kind)
+    file = decoder_files.parse(kind, _arrays(config, limit))
+    decoder_files.check_session(kind, file, loop(protocol))
+    return kind.load(file.arrays)
+
+
+def loop(protocol: Protocol) -> Loop:
+    """The closed loop of a protocol, as it decides what a decoder file may be."""
+    if protocol.effector.kind != "cursor":  # commands are forces or torques
+        return Loop(protocol.timing.bin_s, None)
+    return Loop(protocol.timing.bin_s, top_speed(protocol) or HAND_M_S)
+
+
+def top_speed(protocol: Protocol) -> float | None:
+    """The highest speed that the subject intends, m/s; None for a population without such a limit."""
+    subject: SubjectConfig | None = getattr(protocol.population, "subject", None)
+    return None if subject is None else subject.max_speed_m_s
+
+
 def _kind(protocol: Protocol) -> Any:
     return registry.find("populations", protocol.population.kind)
 
@@ -88,7 +116,9 @@ def individual(protocol: Protocol, limit: MemoryLimit | None = None) -> Any:
     """
     config: Any = protocol.population
     try:
-        return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), _arrays(config, limit))
+        arrays = _arrays(config, limit)
+        decoder_files.check_bin("the population", arrays, protocol.timing.bin_s)
+        return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), arrays)
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or f"seed {protocol.seed}"
         raise ProtocolError(f"population: {where}: {error}", "population") from None

@@ -11,6 +11,7 @@ from typing import Any
 from decoderd import __version__, checkpoint
 from decoderd.checkpoint import Encoder
 from decoderd.errors import StoreError
+from decoderd.preparation.session_warnings import warnings
 from decoderd.protocol import protocol
 from decoderd.recording.store import Store, create
 from decoderd.session.assembly import Session, assemble
@@ -38,6 +39,7 @@ def begin(directory: Path, session: Session, state: SessionState) -> tuple[Store
         "protocol": protocol.dump(session.protocol),
         "readouts": None if read is None else read.tolist(),
         "versions": versions(),
+        "warnings": [warning._asdict() for warning in warnings(session.protocol, state.parameters)],
     }
     return create(directory, manifest, encoder.encode(state)), encoder
 

@@ -42,7 +42,14 @@ def stored(store: Store, session: Session, state: SessionState) -> dict[str, Any
         digest.update(chunk.data)
     found = summarise(session, state, digest.hexdigest(), wall_s(store), lateness(store))
     last = store.incarnations()[-1:]
-    return {**found, "incarnation": len(store.incarnations()), "conditions": last[0]["conditions"] if last else {}}
+    conditions = last[0]["conditions"] if last else {}
+    return {**found, "incarnation": len(store.incarnations()), "conditions": conditions, "warnings": warned(store)}
+
+
+def warned(store: Store) -> list[dict[str, Any]]:
+    """The warnings with which a session began, field and message each, from its file."""
+    found: list[dict[str, Any]] = store.manifest().get("warnings", [])  # those of older versions have none
+    return found
 
 
 NOT_PACED = {"p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "missed": 0}

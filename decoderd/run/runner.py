@@ -149,7 +149,7 @@ def drive(
                 raise
         _store_all(recorder, state, live)
     found = summary.summarise(session, state, recorder.digest(), summary.wall_s(store), summary.lateness(store))
-    return {**found, "incarnation": incarnation, "conditions": report}
+    return {**found, "incarnation": incarnation, "conditions": report, "warnings": summary.warned(store)}
 
 
 def _store_all(recorder: Recorder, state: SessionState, live: LiveRun | None) -> None:

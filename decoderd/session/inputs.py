@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from decoderd.decoders import files
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
+from decoderd.preparation.parameters import loop
 from decoderd.protocol.protocol import parse_perturbation
 from decoderd.session import perturbing, updating
 from decoderd.session.assembly import Session, check_velocity
@@ -90,7 +92,9 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any]) 
         raise Refused("the decoder is external: it has no arrays to replace", "op")
     try:
         arrays = {name: np.frombuffer(array.data, dtype="<f8").reshape(array.shape) for name, array in packed.items()}
-        parameters = decoder.load(arrays)
+        file = files.parse(decoder, arrays)
+        files.check_session(decoder, file, loop(session.protocol))
+        parameters = decoder.load(file.arrays)
         readouts = state.parameters.readouts
         check_velocity(decoder, parameters, session.units if readouts is None else len(readouts))
         state = updating.exchange(session, state, parameters)
@@ -100,4 +104,4 @@ def _exchange(session: Session, state: SessionState, packed: Mapping[str, Any]) 
         raise Refused(str(error), "arrays") from None
     except ValueError as error:
         raise Refused(f"arrays: {error}", "arrays") from None
-    return state, [decoder_message("input", "installed", "", arrays)]
+    return state, [decoder_message("input", "installed", "", file.arrays)]

@@ -13,7 +13,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, TimeIndex, Timing
-from decoderd.tasks import Task, trial
+from decoderd.tasks import Demands, Task, trial
 
 
 class Config(trial.CentreConfig):
@@ -45,10 +45,21 @@ class Plan(NamedTuple):
 
 def plan(config: Config, timing: Timing) -> Plan:
     """Places of the targets, and times in ticks."""
-    angle = 2 * np.pi * np.arange(config.targets) / config.targets
-    places = config.distance_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    places = _places(config)
     radii = (config.centre_radius_m - config.cursor_radius_m, config.radius_m - config.cursor_radius_m)
     return Plan(config.targets, trial.durations(config, timing.tick_s), radii, places, config.recentre)
+
+
+def _places(config: Config) -> Array:
+    angle = 2 * np.pi * np.arange(config.targets) / config.targets
+    places: Array = config.distance_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return places
+
+
+def demands(config: Config) -> Demands:
+    """From the centre to the edge of a target, within the time-out of a reach."""
+    way_m = config.distance_m - (config.radius_m - config.cursor_radius_m)
+    return Demands(_places(config), way_m, config.reach_timeout_s)
 
 
 def init(plan: Plan, time: TimeIndex, trials: int) -> State:
@@ -78,4 +89,4 @@ def step(
     return State(now, state.before, cue), cue._replace(start=start, events=events)
 
 
-CENTRE_OUT = Task(Config, plan, init, step, streams)
+CENTRE_OUT = Task(Config, plan, init, step, streams, demands=demands)

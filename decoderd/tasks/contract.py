@@ -62,6 +62,21 @@ class Starts(Protocol):
         """(n, 2) m: the outermost of these places."""
 
 
+class Demands(NamedTuple):
+    """What the trials of a task demand of a movement."""
+
+    targets: Array  # (n, 2) m: all targets, or where they are at random the outermost
+    way_m: float | None  # from where a trial begins to the nearest edge of its target; None: not known beforehand
+    allowed_s: float  # for this way
+
+
+class GetDemands(Protocol):
+    """Give what the trials of a task demand, which is checked before a session begins."""
+
+    def __call__(self, config: Any, /) -> Demands:
+        """The demands of all trials."""
+
+
 class Task(NamedTuple):
     """A task kind: its configuration and its functions."""
 
@@ -73,3 +88,4 @@ class Task(NamedTuple):
     take: Take | None = None  # None: the task takes no events from outside
     outcome: Outcome | None = None  # None: trials end by an event of the cue, in the tick after their last
     starts: Starts | None = None  # None: the centre alone
+    demands: GetDemands | None = None  # None: not known before the session

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, TimeIndex, Timing
-from decoderd.tasks import Task, trial
+from decoderd.tasks import Demands, Task, trial
 
 
 class Config(trial.ReachConfig):
@@ -68,4 +70,10 @@ def step(
     return State(now, state.before, cue), cue._replace(events=events)
 
 
-RANDOM_TARGETS = Task(Config, plan, init, step, streams)
+def demands(config: Config) -> Demands:
+    """The corners of the square, from anywhere."""
+    corners = config.half_width_m * np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    return Demands(corners, None, config.reach_timeout_s)
+
+
+RANDOM_TARGETS = Task(Config, plan, init, step, streams, demands=demands)

@@ -24,7 +24,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Event, TimeIndex, Timing
-from decoderd.tasks import Task, trial
+from decoderd.tasks import Demands, Task, trial
 from decoderd.tasks.trial import HOLD, REACH, REST
 
 
@@ -104,6 +104,12 @@ def starts(config: Config) -> Array:
     return config.start_jitter_m * _circle(16)
 
 
+def demands(config: Config) -> Demands:
+    """From the start nearest to a target to its edge, before the hold."""
+    way_m = config.distance_m - config.radius_m - config.start_jitter_m
+    return Demands(config.distance_m * _circle(config.targets), way_m, config.reach_s - config.hold_s)
+
+
 def step(
     plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex, streams: Mapping[str, Stream]
 ) -> tuple[State, Cue]:
@@ -140,4 +146,4 @@ def outcome(plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex) 
     return "success" if math.hypot(xy[0] - gx, xy[1] - gy) <= plan.radius_m else "missed"
 
 
-TIMED_REACH = Task(Config, plan, init, step, streams, outcome=outcome, starts=starts)
+TIMED_REACH = Task(Config, plan, init, step, streams, outcome=outcome, starts=starts, demands=demands)

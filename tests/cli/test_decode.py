@@ -117,7 +117,15 @@ def test_decode(tmp_path, kind, from_initial):
     files = ["--decoder", tmp_path / "d.npz", "--counts", tmp_path / "counts.npy", "--out", tmp_path / "out.npy"]
     done = summary(cli("decode", "--kind", kind, *files, *options, "--json"))
     expected = plain(arrays, counts, initial)
-    assert done == {"kind": kind, "bins": 40, "entries": expected.shape[1], "out": str(tmp_path / "out.npy")}
+    states = ["px", "py", "vx", "vy", "1"] if "kalman" in kind else ["vx", "vy"]
+    assert done == {
+        "kind": kind,
+        "bins": 40,
+        "entries": expected.shape[1],
+        "states": states,
+        "out": str(tmp_path / "out.npy"),
+        "warnings": [],
+    }
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-8, atol=1e-10)
 
 
@@ -145,7 +153,7 @@ def test_decode_begins_from_x0_and_p0_of_the_file(tmp_path):
         ({"--counts": "d.npz"}, "expected one array (.npy)"),
         ({"--counts": "narrow.npy"}, "counts: has shape (4, 5), expected any x 6"),
         ({"--counts": "empty.npy"}, "counts: is empty"),
-        ({"--counts": "nan.npy"}, "counts[2, 1] = nan"),
+        ({"--counts": "infinite.npy"}, "counts[2, 1] = inf"),
         ({"--initial": "narrow.npy"}, "initial: has shape (4, 5), expected 5"),
         ({"--out": "nowhere/out.npy"}, "out.npy: cannot be written: No such file or directory"),
     ],
@@ -158,7 +166,7 @@ def test_decode_refuses_what_does_not_fit(tmp_path, change, message):
     np.save(tmp_path / "counts.npy", counts)
     np.save(tmp_path / "narrow.npy", counts[:, :5])
     np.save(tmp_path / "empty.npy", counts[:0])
-    np.save(tmp_path / "nan.npy", np.where(np.arange(24).reshape(4, 6) == 13, np.nan, counts))
+    np.save(tmp_path / "infinite.npy", np.where(np.arange(24).reshape(4, 6) == 13, np.inf, counts))
     options = {"--kind": "kalman", "--decoder": "d.npz", "--counts": "counts.npy", "--out": "out.npy", **change}
     before = contents(tmp_path)
     done = cli("decode", *[part for option in options.items() for part in option], "--json", cwd=tmp_path)

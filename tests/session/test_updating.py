@@ -267,7 +267,7 @@ def test_a_memoryless_linear_decoder_is_adapted():
 def test_a_filter_of_unknown_states_is_refused(tmp_path):
     path = tmp_path / "three.npz"
     C = np.random.default_rng(1).normal(size=(12, 3))
-    np.savez(path, A=0.9 * np.eye(3), W=np.eye(3), C=C, Q=np.eye(12))
+    np.savez(path, A=0.9 * np.eye(3), W=1e-3 * np.eye(3), C=C, Q=np.eye(12), states=["vx", "vy", "1"])
     with pytest.raises(ProtocolError, match="updater: decoder: A: the last of 3 states must be a constant 1"):
         protocols.begun(centre_out(decoder={"kind": "kalman", "file": str(path)}, updater=BRISK))
     protocols.begun(centre_out(decoder={"kind": "kalman", "file": str(path)}))
