@@ -7,7 +7,6 @@ from decoderd.decoders.contract import (
     Decoder,
     DecoderConfig,
     FileLayout,
-    MissingCounts,
     Observing,
 )
 
@@ -18,6 +17,5 @@ __all__ = [
     "Decoder",
     "DecoderConfig",
     "FileLayout",
-    "MissingCounts",
     "Observing",
 ]

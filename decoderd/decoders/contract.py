@@ -196,13 +196,6 @@ class Partial(Protocol):
         """
 
 
-class MissingCounts(NamedTuple):
-    """How a kind decodes bins in which counts are missing."""
-
-    partial: Partial
-    how: str  # in words: what it does with a missing unit, and with the bins that follow
-
-
 class GetObservation(Protocol):
     """Read a decoder's observation model."""
 
@@ -250,7 +243,7 @@ class Decoder(NamedTuple):
     """A decoder kind: its configuration and its functions. A function that is None is one the kind does not have.
 
     Without `memory` its arrays count as nothing where the memory of a session is estimated. Without `layout` its file
-    cannot name its states or another unit of length than m, without `missing` it decodes no counts that are NaN.
+    cannot name its states or another unit of length than m, without `partial` it decodes no counts that are missing.
     """
 
     Config: type[ComponentConfig]
@@ -272,4 +265,5 @@ class Decoder(NamedTuple):
     observing: Observing | None = None
     memory: Memory | None = None
     layout: FileLayout | None = None
-    missing: MissingCounts | None = None
+    partial: Partial | None = None
+    approximation: str = ""  # where counts are missing: in words, what is only nearly right; "": it is exact

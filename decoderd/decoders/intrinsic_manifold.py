@@ -29,7 +29,6 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
-    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -259,7 +258,6 @@ INTRINSIC_MANIFOLD = Decoder(
     observing=Observing(observation, rows, with_observation),
     memory=memory,
     layout=LAYOUT,
-    missing=MissingCounts(
-        partial, "missing units have the count that the others let expect, and the next bins have no more weight"
-    ),
+    partial=partial,
+    approximation="missing units have the count that the others let expect, and the next bins no more weight",
 )

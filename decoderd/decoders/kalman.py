@@ -22,7 +22,6 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
-    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -183,5 +182,5 @@ KALMAN = Decoder(
     observing=OBSERVING,
     memory=memory,
     layout=LAYOUT,
-    missing=MissingCounts(gaussian.partial, "missing units are left out"),
+    partial=gaussian.partial,
 )

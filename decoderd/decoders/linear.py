@@ -17,7 +17,6 @@ from decoderd.decoders import (
     Decoder,
     DecoderConfig,
     FileLayout,
-    MissingCounts,
     Observing,
     fitting,
     gaussian,
@@ -185,5 +184,6 @@ LINEAR = Decoder(
     observing=Observing(observation, rows, with_observation),
     memory=memory,
     layout=LAYOUT,
-    missing=MissingCounts(partial, "missing units have their mean count, `count_mean`"),
+    partial=partial,
+    approximation="missing units have their mean count, `count_mean`",
 )

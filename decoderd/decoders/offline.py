@@ -66,16 +66,16 @@ def decoded(
         state = decoder.start(parameters, state, initial)
 
     @lru_cache(KEPT)
-    def partial(recorded: bytes) -> tuple[Any, NDArray[np.intp]]:
+    def reading(recorded: bytes) -> tuple[Any, NDArray[np.intp]]:
         units = np.flatnonzero(np.frombuffer(recorded, dtype=bool))
-        return decoder.missing.partial(parameters, units), units
+        return decoder.partial(parameters, units), units
 
     out = np.empty((len(observed), decoder.row(state).shape[1]))
     some = missing.sum(axis=1) > 0
     for t in range(len(observed)):
         if some[t]:
-            reading, units = partial((~missing[t]).tobytes())
-            state, _ = decoder.step(reading, state, observed[t : t + 1, units], None)
+            only, units = reading((~missing[t]).tobytes())
+            state, _ = decoder.step(only, state, observed[t : t + 1, units], None)
         else:
             state, _ = decoder.step(parameters, state, observed[t : t + 1], None)
         out[t] = decoder.row(state)[0]
@@ -91,7 +91,7 @@ def _missing(decoder: Decoder, kind: str, counts: Any, units: int | None) -> tup
     if given.dtype.kind != "f" or not np.isnan(given).any():
         observed = check_array("counts", counts, (None, units))
         return np.zeros(observed.shape, dtype=bool), observed
-    if decoder.missing is None:
+    if decoder.partial is None:
         raise ArrayError(f"counts: some are missing (NaN), which a decoder of kind {kind!r} cannot decode", "counts")
     missing = np.isnan(given)
     return missing, check_array("counts", np.where(missing, 0.0, given), (None, units))
@@ -99,12 +99,12 @@ def _missing(decoder: Decoder, kind: str, counts: Any, units: int | None) -> tup
 
 def _told(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
     """A warning that says how many counts are missing, and what was done."""
-    if decoder.missing is None or not missing.any():
+    if decoder.partial is None or not missing.any():
         return []
     whole, some = int(missing.all(axis=1).sum()), int(missing.any(axis=1).sum())
     message = (
-        f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all: these only "
-        f"predict; {decoder.missing.how}"
+        f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all, in which the "
+        f"decoder predicts; {decoder.approximation or 'elsewhere missing units are left out'}"
     )
     return [InputWarning("counts", message)]
 

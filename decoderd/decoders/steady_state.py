@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
-from decoderd.decoders import AffineStep, Decoder, MissingCounts, Observing, gaussian, kalman, layout
+from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
 
@@ -169,7 +169,6 @@ STEADY_STATE_KALMAN = Decoder(
     reduced=reduced,
     memory=kalman.memory,
     layout=kalman.LAYOUT,
-    missing=MissingCounts(
-        partial, "missing units are left out, but the next bins have no more weight; kind kalman gives it to them"
-    ),
+    partial=partial,
+    approximation="the gain of later bins stays as it is, while kind kalman gives them more weight",
 )
