@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, fit, output, reproduce, run, serve, streams
+from decoderd.cli import bench, check, ctl, decode, exchange, fit, output, reproduce, run, serve, streams
 from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 
@@ -32,6 +32,8 @@ for command in (
     bench.bench,
 ):
     app.command()(command)
+app.command("export-decoder")(exchange.export_decoder)
+app.add_typer(exchange.imports, name="import")
 app.add_typer(ctl.ctl, name="ctl")
 app.add_typer(reproduce.reproduce, name="reproduce")
 

@@ -5,33 +5,7 @@ import pytest
 
 from decoderd.decoders import bmi3d, files, offline
 from decoderd.errors import ArrayError
-
-NAMES = ("hand_px", "hand_py", "hand_pz", "hand_vx", "hand_vy", "hand_vz", "offset")
-UNITS = 30
-
-
-def saved(draw, bin_s=0.1, **more):
-    """Arrays of a planar decoder with BMI3D's default dynamics, in cm."""
-    A = np.kron(np.array([[1.0, bin_s], [0.0, 0.8]]), np.eye(3))
-    A = np.block([[A, np.zeros((6, 1))], [np.zeros((1, 6)), np.ones((1, 1))]])
-    C = np.zeros((UNITS, 7))
-    C[:, [3, 5]] = draw.normal(0, 0.08, (UNITS, 2))
-    C[:, 6] = draw.uniform(0.5, 3.0, UNITS)
-    mixed = draw.normal(0, 0.2, (UNITS, UNITS))
-    Q = mixed @ mixed.T + np.diag(C[:, 6])
-    return {"A": A, "W": np.diag([0, 0, 0, 7.0, 7.0, 7.0, 0]), "C": C, "Q": Q, **more}
-
-
-def as_there(arrays, counts, x=None):
-    """States (T, 7) in cm: the textbook recursion from 0, with the last state 1."""
-    A, W, C, Q = (arrays[name] for name in "AWCQ")
-    x, P, rows = np.eye(len(A))[-1] if x is None else x, np.zeros_like(A), []
-    for y in counts:
-        x, P = A @ x, A @ P @ A.T + W
-        K = P @ C.T @ np.linalg.inv(C @ P @ C.T + Q)
-        x, P = x + K @ (y - C @ x), P - K @ C @ P
-        rows.append(x)
-    return np.array(rows)
+from tests.decoders.theirs import NAMES, UNITS, as_there, saved
 
 
 @pytest.mark.parametrize(("axes", "columns"), [(("x", "z"), [0, 2, 3, 5]), (("z", "x"), [2, 0, 5, 3])])

@@ -19,7 +19,7 @@ from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.twin import output
 from decoderd.twin.kinematics import lag, protocol_text, tuning, validation
-from decoderd.twin.kinematics.arrays import Kinematics, States, check, usable
+from decoderd.twin.kinematics.arrays import Kinematics, States, check, fast_speed, usable
 from decoderd.twin.kinematics.lag import Lags
 from decoderd.twin.kinematics.validation import Choice
 from decoderd.twin.protocol_text import ticks_of
@@ -96,8 +96,8 @@ def fit(
         found = fitted(checked, [*unread, *doubts], decoder, kinematics, on_progress)
         arrays = {**found.choice.decoder.arrays, "lag_bins": np.array(found.lags.lag)}
         parameters = kind.load(arrays)
-        moving = checked.velocity[usable(checked)]
-        how = protocol_text.reaching(moving, decoder, parameters, checked.bin_s)
+        top_speed = fast_speed(checked.velocity[usable(checked)])
+        how = protocol_text.reaching(top_speed, decoder, parameters, checked.bin_s)
         name, units = output.name(recording.stem), checked.counts.shape[1]
         ticks = ticks_of(checked.bin_s) if bin_ticks is None else bin_ticks
         text = protocol_text.protocol_text(name, decoder, kinematics, units, checked.bin_s, ticks, how)

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd import registry
-from decoderd.arrays import Array
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol
-from decoderd.twin.kinematics.arrays import States, fast_speed
+from decoderd.twin.kinematics.arrays import States
 
 # A reach at full speed takes this long, without the time to get there.
 REACH_S = 0.6
 # Radius of a target as a part of its distance: about that of Orsborn et al. 2014.
 RADIUS = 0.2
+FITTED = "Centre-out reaches by the twin of a recording, through the decoder fitted to it. Made by `decoderd fit`."
 # A reach may take so many times as long as it would at full speed.
 PATIENCE = 5
 
@@ -32,9 +32,8 @@ class Reaching(NamedTuple):
     timeout_s: float
 
 
-def reaching(velocity: Array, kind: str, decoder: Any, bin_s: float) -> Reaching:
-    """Reaches of a subject as fast as the recorded movements (T, 2) m/s, whose model of the decoder is right."""
-    speed = fast_speed(velocity)
+def reaching(speed: float, kind: str, decoder: Any, bin_s: float) -> Reaching:
+    """Reaches of a subject of this top speed, m/s, whose model of the decoder is right."""
     lag = min(max(smoothing(kind, decoder, bin_s), bin_s), 1.0)
     distance = min(speed * REACH_S, 0.5)
     timeout = PATIENCE * (distance / speed + 2 * lag)
@@ -61,15 +60,17 @@ def _three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def protocol_text(name: str, kind: str, states: States, units: int, bin_s: float, bin_ticks: int, how: Reaching) -> str:
-    """A centre-out protocol in TOML that uses population.npz and decoder.npz in its folder.
+def protocol_text(
+    name: str, kind: str, states: States, units: int, bin_s: float, bin_ticks: int, how: Reaching, about: str = FITTED
+) -> str:
+    """A centre-out protocol in TOML that uses population.npz and decoder.npz in its folder; `about` is its first line.
 
     Raises ProtocolError for a tick that no session can have.
     """
     if bin_ticks < 1:
         raise ProtocolError(f"bin_ticks = {bin_ticks}: must be at least 1", "bin_ticks")
     text = f"""\
-# Centre-out reaches by the twin of a recording, through the decoder fitted to it. Made by `decoderd fit`.
+# {about}
 name = "{name}"
 seed = 1
 tick_s = {bin_s / bin_ticks!r}
@@ -105,7 +106,7 @@ lag_s = {how.lag_s!r}  # the decoder's smoothing
 position_scale_m = {how.radius_m!r}
 speed_scale_m_s = {how.speed_m_s!r}
 effort_scale_m_s = {how.speed_m_s!r}
-max_speed_m_s = {how.speed_m_s!r}  # a twentieth of the recorded bins are faster
+max_speed_m_s = {how.speed_m_s!r}
 motor_noise_m_s = 0.0
 
 [decoder]

@@ -115,3 +115,8 @@ def test_runs_end_at_gaps_and_trials():
     member = np.array([1, 1, 0, 1, 1, 1], dtype=bool)
     run = arrays.runs(member, np.array([0, 0, 0, 0, 1, 1]))
     assert [len(set(run[pair])) for pair in ([0, 1], [1, 3], [3, 4], [4, 5])] == [1, 2, 2, 1]
+
+
+def test_a_twentieth_of_the_bins_is_faster_than_the_fast_speed():
+    velocity = np.column_stack([np.linspace(0, 0.2, 1001), np.zeros(1001)])
+    assert arrays.fast_speed(velocity) == pytest.approx(0.19)
