@@ -101,6 +101,8 @@ def _to_kinematics(
     json: bool,
 ) -> None:
     from decoderd.run import realtime
+    from decoderd.twin import report
+    from decoderd.twin.kinematics import report as kinematics_report
     from decoderd.twin.kinematics.fit import fit as fit_kinematics
 
     with realtime.repeatable(), output.parts_bar("fitting") as advance:
@@ -115,9 +117,12 @@ def _to_kinematics(
             bin_s=bin_s,
             on_progress=advance,
         )
+        page = out / "report.html"
+        report.write(kinematics_report.html(recording.name, found), page)
     warnings = output.warnings(found.warnings)
     if json:
-        output.as_json({**{name: _plain(value) for name, value in found._asdict().items()}, "warnings": warnings})
+        plain = {name: _plain(value) for name, value in found._asdict().items() if name != "fitted"}
+        output.as_json({**plain, "report": str(page), "warnings": warnings})
         return
     regularised = f", {found.setting} {found.value:g}" if found.setting else ""
     table = Table(
@@ -136,6 +141,7 @@ def _to_kinematics(
         )
         table.add_row(name, r2, r)
     output.out_console.print(table)
+    output.line(f"report: {page}")
     output.line(f"run it with: decoderd run {found.protocol}")
 
 

@@ -66,7 +66,7 @@ def curves(canvas: Any, tuning: Tuning) -> None:
         panel.locator_params(axis="y", nbins=3)
     for panel in panels[len(shown) :]:
         panel.set_axis_off()
-    panels[0].legend(fontsize=7)
+    canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=8)
     canvas.supxlabel("direction (degrees)", fontsize=10)
     canvas.supylabel("rate (Hz)", fontsize=10)
 

@@ -133,6 +133,7 @@ def _summary(
             recording.direction,
             recording.counts,
             recording.bin_s,
+            lambda rows: expected[rows],
             lambda directions: factor_model.expected_counts(parameters, directions),
         ),
     )

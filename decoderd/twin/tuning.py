@@ -27,8 +27,18 @@ class Tuning(NamedTuple):
     curve: Array  # (CURVE_POINTS, N) the twin's rates there
 
 
-def tuning(direction: Array, counts: Array, bin_s: float, expected: Callable[[Array], Array]) -> Tuning:
-    """Tuning of counts (T, N) to directions (T,) rad, and of a twin with `expected(directions)` counts in a bin."""
+def tuning(
+    direction: Array,
+    counts: Array,
+    bin_s: float,
+    in_bins: Callable[[NDArray[np.intp]], Array],
+    at_directions: Callable[[Array], Array],
+) -> Tuning:
+    """Tuning of counts (T, N) to directions (T,) rad, and of a twin.
+
+    Mean counts of the twin are `in_bins(rows)` (R, N) in bins of these indices (R,), and `at_directions(angles)` (A, N)
+    for the curve.
+    """
     group = _groups(direction)
     members = [np.flatnonzero(group == k) for k in np.unique(group)]
     circle = np.linspace(0, 2 * np.pi, CURVE_POINTS)
@@ -40,9 +50,9 @@ def tuning(direction: Array, counts: Array, bin_s: float, expected: Callable[[Ar
         np.array([len(of) for of in members]),
         np.stack([counts[of].mean(axis=0) for of in members]) / bin_s,
         np.stack([counts[of].std(axis=0) / np.sqrt(len(of)) for of in members]) / bin_s,
-        np.stack([expected(direction[of]).mean(axis=0) for of in members]) / bin_s,
+        np.stack([in_bins(of).mean(axis=0) for of in members]) / bin_s,
         circle,
-        expected(circle) / bin_s,
+        at_directions(circle) / bin_s,
     )
 
 

@@ -20,7 +20,13 @@ def made():
         return 4 + depth * np.cos(np.asarray(direction)[:, np.newaxis] - preferred - turn)
 
     direction = np.deg2rad(45.0 * (np.arange(80) % 8))
-    return tuning(direction, counts_at(direction, 0.0), BIN_S, lambda angles: counts_at(angles, 0.2))
+    return tuning(
+        direction,
+        counts_at(direction, 0.0),
+        BIN_S,
+        lambda rows: counts_at(direction[rows], 0.2),
+        lambda angles: counts_at(angles, 0.2),
+    )
 
 
 def drawn(draw, *arguments):

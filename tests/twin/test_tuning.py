@@ -19,7 +19,7 @@ def test_means_of_distinct_directions(shift):
     draw = np.random.default_rng(1)
     direction = np.deg2rad(45.0 * (np.arange(400) % 8))
     counts = draw.poisson(counts_at(direction)).astype(float)
-    found = tuning(direction + shift, counts, BIN_S, counts_at)
+    found = tuning(direction + shift, counts, BIN_S, lambda rows: counts_at(direction[rows]), counts_at)
     np.testing.assert_allclose(found.direction, np.deg2rad(45.0 * np.arange(8)), atol=1e-12)
     assert found.bins.tolist() == [50] * 8
     np.testing.assert_allclose(found.recorded, [counts[k::8].mean(axis=0) / BIN_S for k in range(8)])
@@ -30,12 +30,14 @@ def test_means_of_distinct_directions(shift):
 
 def test_a_turn_less_than_nothing_is_direction_0():
     direction = np.where(np.arange(40) % 2, -1e-9, np.pi)
-    assert tuning(direction, counts_at(direction), BIN_S, counts_at).bins.tolist() == [20, 20]
+    counts = counts_at(direction)
+    assert tuning(direction, counts, BIN_S, lambda rows: counts[rows], counts_at).bins.tolist() == [20, 20]
 
 
 def test_many_directions_are_put_into_sectors():
     direction = np.random.default_rng(2).uniform(-np.pi, np.pi, 3000)
-    found = tuning(direction, counts_at(direction), BIN_S, counts_at)
+    counts = counts_at(direction)
+    found = tuning(direction, counts, BIN_S, lambda rows: counts[rows], counts_at)
     assert len(found.direction) == subject.SECTORS
     assert found.bins.sum() == 3000
     turn = direction % (2 * np.pi)

@@ -58,6 +58,7 @@ class Summary(NamedTuple):
     correlation_interval: Array  # (k, 2)
     speed_m_s: float
     warnings: list[InputWarning]
+    fitted: Fitted
 
 
 def fit(
@@ -165,5 +166,6 @@ def _summary(out: Path, found: Fitted, speed_m_s: float) -> Summary:
         axes=choice.axes,
         speed_m_s=speed_m_s,
         warnings=found.warnings,
+        fitted=found,
         **choice.score._asdict(),
     )
