@@ -241,14 +241,15 @@ def get_decoder(
     """Save the arrays of a session's decoder."""
     import numpy as np
 
+    from decoderd import registry
+    from decoderd.decoders import files as decoder_files
+
     with _errors(), _session(session, control, keys) as found:
-        reply = found.get_decoder()
+        reply, about = found.get_decoder(), found.describe()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
-    try:
-        np.savez(out, **arrays)
-    except OSError as error:
-        raise ServiceError(f"{out}: cannot be written: {error.strerror}") from None
+    kind = registry.family("decoders").get(reply["kind"])
+    decoder_files.write(out, kind, arrays, about["tick_s"] * about["bin_ticks"])
     output.line(f"{reply['kind']}: {', '.join(packed)} in {out}")
 
 
@@ -260,14 +261,18 @@ def set_decoder(
     keys: Keys = None,
 ) -> None:
     """Replace the decoder of a session by one of the same kind."""
+    from decoderd import registry
     from decoderd.arrays import load_npz
+    from decoderd.decoders import files as decoder_files
 
-    try:
-        packed = {name: (array.shape, array.astype("<f8").tobytes()) for name, array in load_npz(file).items()}
-    except ValueError as error:
-        raise ServiceError(f"{file}: its arrays must hold numbers ({error})") from None
+    given = load_npz(file)
     with _errors(), _session(session, control, keys) as found:
-        _show(found.set_decoder(packed))
+        kind = registry.find("decoders", found.describe()["decoder"]["kind"])
+        try:
+            arrays = decoder_files.numbers(decoder_files.parse(kind, given))
+        except ValueError as error:
+            raise ServiceError(f"{file}: its arrays must hold numbers ({error})") from None
+        _show(found.set_decoder({name: (array.shape, array.tobytes()) for name, array in arrays.items()}))
 
 
 def watch(

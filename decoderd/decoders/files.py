@@ -7,8 +7,9 @@ Beside the arrays that `load` of the kind reads:
     bin_s        () length of the bin in s
     version      () of this format
 
-Files that decoderd writes say all four (`described`). For a file that does not, states are those of their number
-(`decoders.layout`) and lengths are in m; `check_session` asks whether A and W can mean that.
+Files that decoderd writes say all four (`described`). Without names, states are those of their number
+(`decoders.layout`), and lengths are in m. Where there is no `version` either, that is a guess: `check_session` asks
+whether A and W can mean it.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class DecoderFile(NamedTuple):
 
     arrays: dict[str, NDArray[Any]]
     states: tuple[str, ...] | None  # names of the states; None where neither the file nor their number says it
-    named: bool  # whether the file named them
-    length_unit: str | None  # as the file said
+    named: bool  # whether the file says which they are
+    length_unit: str | None  # as the file says
     bin_s: float | None
 
 
@@ -56,9 +57,12 @@ class Loop(NamedTuple):
     top_speed_m_s: float | None  # of the subject; None where commands are no velocities
 
 
-def described(decoder: Decoder, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> dict[str, NDArray[Any]]:
-    """The contents of a file that says everything: `arrays` in our order and in SI units, and the four facts."""
-    names = _presumed(decoder.layout, arrays)
+def described(decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> dict[str, NDArray[Any]]:
+    """The contents of a file that says everything: `arrays` in our order and in SI units, and the four facts.
+
+    The states of a kind that is not installed here (None) have no names.
+    """
+    names = None if decoder is None else _presumed(decoder.layout, arrays)
     facts: dict[str, Any] = {} if names is None else {"states": names}
     facts |= {"length_unit": "m", "bin_s": bin_s, "version": VERSION}
     return {**arrays, **{name: np.array(value) for name, value in facts.items()}}
@@ -71,7 +75,7 @@ def packed(contents: Mapping[str, NDArray[Any]]) -> bytes:
     return stream.getvalue()
 
 
-def write(path: Path, decoder: Decoder, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> None:
+def write(path: Path, decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> None:
     """Write a file that says everything, whole or not at all. Raises ArrayError where it cannot be written."""
     try:
         with files.replacing(path) as stream:
@@ -92,7 +96,8 @@ def parse(decoder: Decoder, given: Mapping[str, NDArray[Any]]) -> DecoderFile:
     naming the array, for facts that are none or contradict the arrays; wrong arrays are left to `load`.
     """
     _check_version(given)
-    bin_s, unit = _bin_s(given), _length_unit(given)
+    ours = "version" in given
+    bin_s, unit = _bin_s(given), _length_unit(given) or ("m" if ours else None)
     kind = decoder.layout
     if kind is None:  # a plug-in that does not say what its arrays mean
         if unit not in (None, "m"):
@@ -114,7 +119,17 @@ def parse(decoder: Decoder, given: Mapping[str, NDArray[Any]]) -> DecoderFile:
         if (filter_ := plausibility.pair(kind.dynamics, arrays)) is not None:
             plausibility.check_order(*filter_, states, names is not None)
     arrays = plausibility.exact(kind, arrays, states)
-    return DecoderFile(arrays, states, names is not None, unit, bin_s)
+    return DecoderFile(arrays, states, names is not None or ours, unit, bin_s)
+
+
+def numbers(file: DecoderFile) -> dict[str, NDArray[Any]]:
+    """The contents of a file without text, as a session takes them over the wire: float64 alone."""
+    contents = dict(file.arrays)
+    if file.named and file.length_unit is not None:
+        contents["version"] = np.array(VERSION)
+    if file.bin_s is not None:
+        contents["bin_s"] = np.array(file.bin_s)
+    return {name: np.asarray(array, dtype="<f8") for name, array in contents.items()}
 
 
 def check_session(decoder: Decoder, file: DecoderFile, loop: Loop) -> None:
