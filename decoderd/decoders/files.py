@@ -15,7 +15,6 @@ whether A and W can mean it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,18 +67,11 @@ def described(decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s
     return {**arrays, **{name: np.array(value) for name, value in facts.items()}}
 
 
-def packed(contents: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays as the bytes of an .npz file."""
-    stream = BytesIO()
-    np.savez(stream, **contents)  # type: ignore[arg-type]
-    return stream.getvalue()
-
-
 def write(path: Path, decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> None:
     """Write a file that says everything, whole or not at all. Raises ArrayError where it cannot be written."""
     try:
         with files.replacing(path) as stream:
-            stream.write(packed(described(decoder, arrays, bin_s)))
+            np.savez(stream, **described(decoder, arrays, bin_s))  # type: ignore[arg-type]
     except OSError as error:
         raise ArrayError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -124,7 +116,7 @@ def parse(decoder: Decoder, given: Mapping[str, NDArray[Any]]) -> DecoderFile:
 
 def numbers(file: DecoderFile) -> dict[str, NDArray[Any]]:
     """The contents of a file without text, as a session takes them over the wire: float64 alone."""
-    contents = dict(file.arrays)
+    contents = {name: array for name, array in file.arrays.items() if name not in FACTS}
     if file.named and file.length_unit is not None:
         contents["version"] = np.array(VERSION)
     if file.bin_s is not None:

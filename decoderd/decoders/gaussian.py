@@ -29,6 +29,8 @@ from decoderd.errors import ArrayError, NumericalError
 SMALLEST_RCOND = 1e-13
 # Entries in single precision differ by 1.2e-7 where they should be the same, and by some times that after sums.
 SINGLE = 1e-6
+# Of the largest gain of a state: what is smaller is rounding.
+NOTHING = 1e-20
 
 
 _HALF = np.array(0.5)
@@ -231,7 +233,9 @@ def steady_covariance(A: Array, W: Array, D: Array, limit: int = 60) -> Array:
         P = updated(prior, D)
         gain = P @ D
         if last is not None and 2**doubling > 2 * len(A):
-            still = np.abs(gain - last) <= 1e-14 * np.abs(gain).max(axis=1, keepdims=True)
+            size = np.abs(gain).max(axis=1, keepdims=True)
+            # The row of a state without variance, a constant, holds nothing but rounding.
+            still = np.abs(gain - last) <= 1e-14 * np.maximum(size, NOTHING * size.max())
             if still.all():
                 return P
         last = gain

@@ -103,8 +103,8 @@ def _told(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
         return []
     whole, some = int(missing.all(axis=1).sum()), int(missing.any(axis=1).sum())
     message = (
-        f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all, in which the "
-        f"decoder predicts; {decoder.approximation or 'elsewhere missing units are left out'}"
+        f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all, in which "
+        f"the decoder predicts; {decoder.approximation or 'elsewhere missing units are left out'}"
     )
     return [InputWarning("counts", message)]
 

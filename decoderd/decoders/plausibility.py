@@ -20,7 +20,7 @@ from decoderd.errors import ArrayError
 # Rounding of single precision (6e-8) as least squares on velocities of some cm/s amplifies it. A state with noise that
 # changed by so little would take an hour of 50 ms bins to change at all.
 CONSTANT = 1e-5
-# Of a typical variance. A unit with one spike in hours of recording has more than 1e-6 counts^2, rounding gives 1e-13.
+# Of the largest variance. A unit with a spike in hours of recording has more than 1e-6 counts^2, rounding gives 1e-13.
 NO_VARIANCE = 1e-10
 # In a reach the SD of velocity along an axis is about .3 of its top speed (a bell-shaped profile, all directions). A
 # filter in cm gives 100 times the number, so that which unit is meant is decided at a factor of 10.
@@ -65,9 +65,8 @@ def pair(names: tuple[str, str] | None, arrays: Mapping[str, NDArray[Any]]) -> t
 def without_variance(Q: Array) -> NDArray[np.intp]:
     """The units whose variance in Q, (N, N) or (N,), is zero within rounding; none if no unit has any."""
     variance = np.diag(Q) if Q.ndim == 2 else Q
-    some = variance[variance > 0]
-    least = NO_VARIANCE * np.median(some) if len(some) else -1.0
-    return np.flatnonzero(np.abs(variance) <= least)
+    most = variance.max(initial=0.0)
+    return np.flatnonzero(np.abs(variance) <= NO_VARIANCE * most) if most > 0 else np.array([], dtype=np.intp)
 
 
 def check_order(A: Array, W: Array, states: tuple[str, ...], named: bool) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.decoders import files as decoder_files
 from decoderd.decoders import intrinsic_manifold
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
@@ -88,7 +89,8 @@ def fit(
         summary = _summary(out, checked, mapped, parameters, subject, (*doubts, *checked.warnings))
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
-    population_file, decoder_file = output.npz(parameters._asdict()), output.npz(arrays)
+    described = decoder_files.described(intrinsic_manifold.INTRINSIC_MANIFOLD, arrays, checked.bin_s)
+    population_file, decoder_file = output.npz(parameters._asdict()), output.npz(described)
     output.write(out, {"population.npz": population_file, "decoder.npz": decoder_file, "protocol.toml": text.encode()})
     return summary
 
