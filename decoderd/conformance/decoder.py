@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.decoders import Calibration, CalibrationData
+from decoderd.decoders import Calibration, CalibrationData, files
 from decoderd.errors import ArrayError, DecoderdError, NumericalError
 from decoderd.state import Command, LogLinear, Observation
 from decoderd.wire.inputs import Kinematics
@@ -32,8 +32,8 @@ class DecoderContract(ComponentContract):
     # --- helpers ------------------------------------------------------------------------------------------------
 
     def loaded(self) -> Any:
-        """Parameters of the example."""
-        return self.component.load(self.example())
+        """Parameters of the example, read as a file is."""
+        return self.component.load(files.parse(self.component, self.example()).arrays)
 
     def counts(self, parameters: Any, batch: int, bins: int = 12) -> NDArray[Any]:
         """Made-up counts (bins, batch, N)."""
@@ -127,6 +127,42 @@ class DecoderContract(ComponentContract):
                 empty = np.delete(array, np.s_[:], axis)
                 with pytest.raises(DecoderdError):
                     self.component.load({**self.example(), name: empty})
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def test_a_file_that_says_everything_is_the_same_decoder(self) -> None:
+        found = files.parse(self.component, files.described(self.component, self.example(), 0.05))
+        assert (found.bin_s, found.length_unit) == (0.05, "m")
+        self.alike(self.loaded(), self.component.load(found.arrays), ROUNDING)
+
+    def test_a_file_in_centimetres_decodes_metres(self) -> None:
+        if self.component.layout is None:
+            pytest.skip("this kind does not say what the axes of its arrays are")
+        in_m = files.parse(self.component, {**self.example(), "length_unit": np.array("cm")})
+        if in_m.states is None:
+            pytest.skip("the states of the example have no names")
+        metres = np.array([1.0 if state == "1" else 0.01 for state in in_m.states])
+        given = self.loaded()
+        counts = self.counts(given, 2)
+        converted = self.decode(self.component.load(in_m.arrays), counts)
+        for (row, _), (row_cm, _) in zip(converted, self.decode(given, counts), strict=True):
+            same(row, row_cm * metres, 1e-9, "row")
+
+    def test_missing_units(self) -> None:
+        """With all units it is the same step; without any, counts have no influence."""
+        if self.component.partial is None:
+            pytest.skip("this kind cannot decode missing counts")
+        parameters = self.loaded()
+        n = self.component.units(parameters)
+        state = self.component.init(parameters, 2)
+        for y in self.counts(parameters, 2, 4):
+            whole, _ = self.component.step(parameters, state, y, None)
+            all_units = pure(self.component.partial, parameters, np.arange(n))
+            same(self.component.row(whole), self.component.row(self.component.step(all_units, state, y, None)[0]), 1e-9)
+            for some in (np.arange(n)[1:], np.arange(0)):
+                partial = self.component.partial(parameters, some)
+                finite(self.component.step(partial, state, y[:, some], None)[0])
+            state = whole
 
     # --- decoding -----------------------------------------------------------------------------------------------
 

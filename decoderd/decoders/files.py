@@ -15,6 +15,7 @@ whether A and W can mean it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,11 +68,18 @@ def described(decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s
     return {**arrays, **{name: np.array(value) for name, value in facts.items()}}
 
 
+def packed(contents: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as the bytes of an .npz file."""
+    stream = BytesIO()
+    np.savez(stream, **contents)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
 def write(path: Path, decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s: float) -> None:
     """Write a file that says everything, whole or not at all. Raises ArrayError where it cannot be written."""
     try:
         with files.replacing(path) as stream:
-            np.savez(stream, **described(decoder, arrays, bin_s))  # type: ignore[arg-type]
+            stream.write(packed(described(decoder, arrays, bin_s)))
     except OSError as error:
         raise ArrayError(f"{path}: cannot be written: {error.strerror}") from None
 
