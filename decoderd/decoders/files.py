@@ -141,7 +141,7 @@ def check_session(decoder: Decoder, file: DecoderFile, loop: Loop) -> None:
     check_bin("the decoder", {} if file.bin_s is None else {"bin_s": np.array(file.bin_s)}, loop.bin_s)
     if file.named and file.states is not None and file.states != layout.NAMES.get(len(file.states)):
         raise ArrayError(
-            f"states: {' '.join(file.states)} cannot move a cursor in the plane; expected {layout.expected()}",
+            f"states: {' '.join(file.states)} {layout.NO_CURSOR}",
             "states",
         )
     filter_ = None if decoder.layout is None else plausibility.pair(decoder.layout.dynamics, file.arrays)

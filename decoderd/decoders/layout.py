@@ -51,7 +51,7 @@ def of(n: int) -> Layout:
     """The layout of a state of n entries. Raises ArrayError for a size without one."""
     if n not in _LAYOUTS:
         raise ArrayError(
-            f"A: a state of {n} entries cannot move a cursor in the plane; expected {expected()}",
+            f"A: a state of {n} entries {NO_CURSOR}",
             "A",
         )
     return _LAYOUTS[n]
@@ -69,6 +69,13 @@ def of_kinematics(A: Array, W: Array) -> Layout:
     if len(A) % 2 and not gaussian.constant_last(A, W):
         raise ArrayError(f"A: the last of {len(A)} states must be a constant 1", "A")
     return where
+
+
+# What is wrong with other states, and what to do about it.
+NO_CURSOR = (
+    f"cannot move a cursor in the plane; expected {expected()}. `decoderd import bmi3d` makes such a filter of one "
+    "with states in three dimensions"
+)
 
 
 def known_position(layout: Layout | None, A: Array) -> tuple[Array, Array | None, Array]:

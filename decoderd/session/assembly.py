@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd import registry
-from decoderd.decoders import Decoder, Observing
+from decoderd.decoders import Decoder, Observing, layout
 from decoderd.effectors import Effector
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.perturbations import SessionInfo
@@ -190,6 +190,4 @@ def check_velocity(decoder: Decoder, parameters: Any, units: int) -> None:
     _, command = decoder.step(parameters, decoder.init(parameters, 1), np.zeros((1, units)), np.zeros((1, 2)))
     if command.velocity.shape != (1, 2):
         entries = command.velocity.shape[1]
-        raise ArrayError(
-            f"a state of {entries} entries is no velocity in the plane, with or without a position: it drives no cursor"
-        )
+        raise ArrayError(f"a state of {entries} entries {layout.NO_CURSOR}")

@@ -16,7 +16,7 @@ from decoderd.twin.kinematics.validation import Choice
 
 RECORDED, DECODED = "tab:blue", "tab:orange"
 SHOWN_S = 20.0
-# Marks of a figure: more cannot be told apart, and take time to draw.
+# Marks of a figure: more would cover one another, and take time to draw.
 MARKS = 3000
 CENTIMETRES = 100.0
 
