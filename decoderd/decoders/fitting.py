@@ -122,29 +122,27 @@ def linear(data: CalibrationData, calibration: Calibration) -> dict[str, NDArray
 def factor_analysis(counts: Array, factors: int) -> dict[str, NDArray[Any]]:
     """Factor analysis of z-scored counts (T, N): count_mean, count_scale, fa_loadings (N, q), fa_private_var (N).
 
-    Loadings are rotated to be orthogonal, strongest first. Raises ArrayError where bins or units are too few.
+    Loadings are rotated to be orthogonal, strongest first. A unit with the same count in every bin, such as one that
+    never fires, has no loadings. Raises ArrayError where bins, or units with different counts, are too few.
     """
     from sklearn.decomposition import FactorAnalysis
 
-    bins, n = counts.shape
+    varying = counts.max(axis=0) > counts.min(axis=0)
+    bins, n = len(counts), int(varying.sum())
     if bins <= n or factors >= n:
+        constant = f" whose counts differ ({len(varying)} in all)" if n < len(varying) else ""
         raise ArrayError(
-            f"counts: {bins} bins x {n} units are too few for {factors} factors "
+            f"counts: {bins} bins x {n} units{constant} are too few for {factors} factors "
             "(more bins than units and more units than factors are needed)",
             "counts",
         )
-    mean, sd = counts.mean(axis=0), counts.std(axis=0)
-    silent = np.flatnonzero(sd == 0)
-    if len(silent):
-        raise ArrayError(f"counts: unit {silent[0]} has the same count in every bin; leave it out", "counts")
-    model = FactorAnalysis(n_components=factors, tol=1e-4, max_iter=5000, svd_method="lapack").fit((counts - mean) / sd)
+    mean, sd = counts.mean(axis=0), np.where(varying, counts.std(axis=0), 1.0)
+    scaled = np.compress(varying, (counts - mean) / sd, axis=1)
+    model = FactorAnalysis(n_components=factors, tol=1e-4, max_iter=5000, svd_method="lapack").fit(scaled)
     u, s, _ = np.linalg.svd(model.components_.T, full_matrices=False)
-    return {
-        "count_mean": mean,
-        "count_scale": 1 / sd,
-        "fa_loadings": u * s,
-        "fa_private_var": np.maximum(model.noise_variance_, 1e-6),
-    }
+    loadings, private_var = np.zeros((len(varying), factors)), np.ones(len(varying))
+    loadings[varying], private_var[varying] = u * s, np.maximum(model.noise_variance_, 1e-6)
+    return {"count_mean": mean, "count_scale": 1 / sd, "fa_loadings": loadings, "fa_private_var": private_var}
 
 
 def factors_of(counts: Array, fa: dict[str, NDArray[Any]]) -> Array:

@@ -23,12 +23,11 @@ from decoderd.input_warning import InputWarning
 from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
 from decoderd.twin import decoder, factor_model, output, protocol_text
-from decoderd.twin.recording import Recording, check, read_arrays
+from decoderd.twin.recording import MOST_HARMONICS, Recording, check, read_arrays
 from decoderd.twin.tuning import Tuning, tuning
 
-# On the recording of Golub et al. 2018 the cross-validated error of the latents falls by 18 % from no harmonic to one,
-# by 0.8 % to two, stays at three and rises after. Three keep the means of 8 targets best.
-MOST_HARMONICS = 3
+# A harmonic is used where its standard error is at most as many times that for evenly spread directions.
+MOST_TIMES_THE_ERROR = 10.0
 
 
 class Summary(NamedTuple):
@@ -96,13 +95,26 @@ def fit(
 
 
 def population(recording: Recording, model: Mapping[str, NDArray[Any]]) -> manifold.Parameters:
-    """The twin's population, with as many harmonics as the number of targets allows, up to MOST_HARMONICS.
+    """The twin's population, with as many harmonics as the directions of targets determine, up to MOST_HARMONICS.
 
-    `model` is a factor-analysis model, see `factor_model.population`. Raises NumericalError where targets share their
-    directions.
+    `model` is a factor-analysis model, see `factor_model.population`. Raises NumericalError where the intended
+    directions do not determine them.
     """
-    harmonics = min(MOST_HARMONICS, (len(np.unique(recording.target)) - 1) // 2)
-    return factor_model.population(recording.counts, recording.direction, recording.bin_s, model, harmonics)
+    number = harmonics(recording.target_angle[recording.target])
+    return factor_model.population(recording.counts, recording.direction, recording.bin_s, model, number)
+
+
+def harmonics(direction: Array) -> int:
+    """The most harmonics, 1 to MOST_HARMONICS, that directions (T,) rad determine.
+
+    Directions that are evenly spread determine (n - 1) / 2 of them if n are distinct. The condition number of the waves
+    is then sqrt(2), and its growth is that of the coefficients' standard error.
+    """
+    waves = np.hstack([np.ones((len(direction), 1)), manifold.harmonics(direction, MOST_HARMONICS)])
+    for number in range(MOST_HARMONICS, 1, -1):
+        if np.linalg.cond(waves[:, : 1 + 2 * number]) <= MOST_TIMES_THE_ERROR * np.sqrt(2):
+            return number
+    return 1
 
 
 def _summary(

@@ -2,45 +2,66 @@
 
 Tables that are read:
 
-    units                    spike_times of every unit, s
-    trials                   start_time, stop_time, s, and the direction of the trial's target:
-        target_angle_deg     degrees from the x axis, or else
-        target_dir           radians
+    units                    spike_times of every unit, s, ascending
+        obs_intervals        optional: the intervals in which a unit was observed, s
+    trials                   start_time, stop_time, s, the direction of the trial's target, see `nwb_direction`, and
         target               optional: a label of the target, the same for all trials in one direction
+    invalid_times            optional: start_time, stop_time, s, of what is to be left out
 
 Bins are counted from a trial's start_time, as many as end by its stop_time; a spike belongs to the bin that begins
-at or before it. During the whole trial the subject is assumed to intend the target's direction: where a trial begins
-with a rest, start_time must be the go cue. Trials whose direction is NaN have no target and are left out.
+at or before it. Counts of time that was not recorded are NaN, see `nwb_observed`. During the whole trial the subject
+is assumed to intend the target's direction: where a trial begins with a rest, start_time must be the go cue. Trials
+without a direction, an end or a whole bin are left out.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
+from decoderd.input_warning import InputWarning
+from decoderd.twin import nwb_direction, nwb_observed
+from decoderd.twin.left_out import Mask, named
+from decoderd.twin.nwb_observed import SLACK_S
+
+# Times in ms last 1,000 times as long as in s; no recording lasts so much longer than its trials.
+MOST_TIMES_AS_LONG = 300.0
 
 
-def read(path: Path, bin_s: float) -> dict[str, NDArray[Any]]:
-    """Read the arrays counts, target, target_angle_deg and bin_s from an .nwb file, see `decoderd.twin.recording`.
+class Tables(NamedTuple):
+    """What is read from a file, unchecked. N units, n trials."""
 
-    Raises ArrayError, naming the file and what is missing, or if pynwb is not installed.
+    spikes: list[NDArray[Any]]  # s, of every unit
+    trials: dict[str, NDArray[Any]]  # columns, (n, ...)
+    observed: list[NDArray[Any]]  # (k, 2) s, of every unit; empty where the file has none
+    invalid: NDArray[Any]  # (m, 2) s
+
+
+def read(
+    path: Path, bin_s: float, direction: str | None = None
+) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
+    """The arrays counts, target, target_angle_deg and bin_s of an .nwb file, see `recording`, and what is left out.
+
+    `direction` names the column or columns of trials that hold their direction or target, see `nwb_direction`.
+
+    Raises ArrayError, naming the file and what is wrong, or if pynwb is not installed.
     """
     if not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
-    spikes, trials = _tables(path)
+    tables = _tables(path)
     try:
-        return recording(spikes, trials, bin_s)
+        return recording(tables, bin_s, direction)
     except ArrayError as error:
         raise ArrayError(f"{path}: {error}", error.field) from None
 
 
-def _tables(path: Path) -> tuple[list[Array], dict[str, NDArray[Any]]]:
-    """Spike times of every unit, and the columns of the trials table."""
+def _tables(path: Path) -> Tables:
+    """The tables of a file."""
     try:
         import pynwb
     except ImportError:
@@ -54,55 +75,141 @@ def _tables(path: Path) -> tuple[list[Array], dict[str, NDArray[Any]]]:
                 raise ArrayError(f"{path}: has no units with spike_times", "units")
             if file.trials is None:
                 raise ArrayError(f"{path}: has no trials table", "trials")
-            spikes = [np.asarray(file.units["spike_times"][unit]) for unit in range(len(file.units))]
-            wanted = ("start_time", "stop_time", "target", "target_angle_deg", "target_dir")
-            return spikes, {name: np.asarray(file.trials[name][:]) for name in wanted if name in file.trials.colnames}
+            return Tables(
+                _of_units(file.units, "spike_times"),
+                {name: _of_trials(file.trials[name]) for name in file.trials.colnames},
+                _of_units(file.units, "obs_intervals") if "obs_intervals" in file.units.colnames else [],
+                _invalid(file.invalid_times),
+            )
     except ArrayError:
         raise
     except Exception as error:  # a corrupt file can make HDF5 and pynwb raise nearly anything
         raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
 
 
-def recording(spikes: list[Array], trials: dict[str, NDArray[Any]], bin_s: float) -> dict[str, NDArray[Any]]:
-    """Counts of units with `spikes` in the bins of `trials`, and the targets. Raises ArrayError naming the column."""
-    trials, angle = _with_direction(trials)
-    start = check_array("start_time", trials["start_time"], (None,))
-    stop = check_array("stop_time", trials["stop_time"], (len(start),))
-    index, angles = _targets(trials.get("target"), angle)
-    bins = np.floor((stop - start) / bin_s + 1e-6).astype(int)  # a trial of exactly n bins has n, whatever rounding
-    if not (bins > 0).any():
-        raise ArrayError(f"trials: none lasts a bin of {bin_s:g} s", "stop_time")
-    edges = [t + bin_s * np.arange(n + 1) for t, n in zip(start, bins, strict=True) if n > 0]
-    return {
-        "counts": np.stack([np.concatenate([binned(times, e) for e in edges]) for times in spikes], axis=1),
-        "target": np.repeat(index, np.maximum(bins, 0)),
+def _of_units(table: Any, name: str) -> list[NDArray[Any]]:
+    """A column of arrays, one for each unit."""
+    return [np.asarray(table[name][unit]) for unit in range(len(table))]
+
+
+def _of_trials(column: Any) -> NDArray[Any]:
+    """A column of trials (n, ...); empty for one whose rows are of different lengths or refer to other tables."""
+    try:
+        return np.asarray(column[:])
+    except Exception:  # no such column is used, and references to what is absent raise nearly anything
+        return np.empty(0, dtype=object)
+
+
+def _invalid(table: Any) -> NDArray[Any]:
+    return np.empty((0, 2)) if table is None else np.column_stack([table["start_time"][:], table["stop_time"][:]])
+
+
+def recording(
+    tables: Tables, bin_s: float, direction: str | None = None
+) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
+    """Counts of the units in the bins of trials, NaN where they were not observed, and the targets.
+
+    Raises ArrayError naming the column that is wrong.
+    """
+    angle, warnings = nwb_direction.directions(tables.trials, direction)
+    start, stop = (_times(name, tables.trials[name], len(angle)) for name in ("start_time", "stop_time"))
+    bins, left_out = _bins(start, stop, angle, bin_s)
+    used = bins > 0
+    if not used.any():
+        raise ArrayError(f"trials: none is left: {'; '.join(w.message for w in left_out)}", left_out[0].field)
+    _check_apart(start, stop, used)
+    labels = tables.trials.get("target")
+    index, angles = _targets(None if labels is None else labels[used], angle[used])
+    edges = [t + bin_s * np.arange(n + 1) for t, n in zip(start[used], bins[used], strict=True)]
+    spikes = [_spike_times(unit, times) for unit, times in enumerate(tables.spikes)]
+    counts = np.stack([np.concatenate([binned(times, e) for e in edges]) for times in spikes], axis=1)
+    _check_together(counts, np.concatenate(spikes), float(start[used].min()), float(stop[used].max()))
+    begin, end = (np.concatenate([e[part] for e in edges]) for part in (slice(None, -1), slice(1, None)))
+    missing, unobserved = nwb_observed.missing(begin, end, spikes, tables.observed, tables.invalid)
+    arrays = {
+        "counts": np.where(missing, np.nan, counts) if missing.any() else counts,
+        "target": np.repeat(index, bins[used]),
         "target_angle_deg": angles,
         "bin_s": np.array(bin_s),
     }
+    return arrays, (*warnings, *left_out, *unobserved)
+
+
+def _times(name: str, value: NDArray[Any], trials: int) -> Array:
+    """Times (n,) of trials, NaN where there is none. Raises ArrayError unless they are numbers."""
+    times = np.asarray(value)
+    given = np.isfinite(times) if times.dtype.kind == "f" else np.ones(times.shape, dtype=bool)
+    return np.where(given, check_array(name, np.where(given, times, 0), (trials,)), np.nan)
+
+
+def _spike_times(unit: int, value: NDArray[Any]) -> Array:
+    """Times of a unit's spikes. Raises ArrayError unless they are ascending."""
+    if not value.size:
+        return np.empty(0)
+    times = check_array("spike_times", value, (None,))
+    back = np.flatnonzero(np.diff(times) < 0)
+    if len(back):
+        spike = back[0] + 1
+        raise ArrayError(
+            f"spike_times of unit {unit}: spike {spike} at {times[spike]:.6g} s comes after one at "
+            f"{times[spike - 1]:.6g} s; ascending times are expected. Are times of other units or blocks among them?",
+            "spike_times",
+        )
+    return times
+
+
+def _bins(start: Array, stop: Array, angle: Array, bin_s: float) -> tuple[NDArray[np.int64], tuple[InputWarning, ...]]:
+    """Number of bins (n,) in each trial, 0 for those that are left out, and why they are."""
+    length = np.where(np.isfinite(start) & np.isfinite(stop), stop - start, np.nan)
+    bins = np.floor(np.nan_to_num(length) / bin_s + 1e-6).astype(int)  # n bins are n, whatever rounding
+    rest, warnings = np.ones(len(angle), dtype=bool), []
+    for field, why, lacking in (
+        ("target_angle_deg", "no direction", np.isnan(angle)),
+        ("start_time", "no start_time", np.isnan(start)),
+        ("stop_time", "no stop_time", np.isnan(stop)),
+        ("stop_time", "stop_time is before start_time", length < 0),
+        ("stop_time", f"shorter than a bin of {bin_s:g} s", bins < 1),
+    ):
+        found = rest & lacking
+        if found.any():
+            text = f"left out {found.sum()} of {len(angle)} trials ({named(found)}): {why}"
+            warnings.append(InputWarning(field, text))
+        rest &= ~lacking
+    return np.where(rest, bins, 0), tuple(warnings)
+
+
+def _check_apart(start: Array, stop: Array, used: Mask) -> None:
+    """Raise ArrayError where trials that are `used` (n,) overlap: a bin has one target."""
+    order = np.flatnonzero(used)[np.argsort(start[used], kind="stable")]
+    over = np.flatnonzero(start[order][1:] < stop[order][:-1] - SLACK_S)
+    if len(over):
+        one, other = order[over[0]], order[over[0] + 1]
+        raise ArrayError(
+            f"trials {one} and {other} overlap: {start[one]:g} to {stop[one]:g} s and {start[other]:g} to "
+            f"{stop[other]:g} s; a trial is expected to end before the next begins",
+            "stop_time",
+        )
+
+
+def _check_together(counts: NDArray[np.int64], spikes: Array, first: float, last: float) -> None:
+    """Raise ArrayError unless spikes fall in the trials, which last from `first` to `last`, s, in the same unit."""
+    if not len(spikes):
+        raise ArrayError("spike_times: no unit has a spike", "spike_times")
+    lasting, trials = float(np.ptp(spikes)), last - first
+    longer = max(lasting, trials) > MOST_TIMES_AS_LONG * min(lasting, trials) and len(spikes) > 1
+    if longer or not counts.any():
+        what = "spike times" if lasting > trials else "the trials' times"
+        which = f"hardly any of the {len(spikes)} spikes falls" if counts.any() else "no spike falls"
+        raise ArrayError(
+            f"spike_times: {which} in any trial: spikes are from {spikes.min():g} to {spikes.max():g}, trials from "
+            f"{first:g} to {last:g}; are {what} in milliseconds or samples? Seconds since the same start are expected",
+            "spike_times",
+        )
 
 
 def binned(times: Array, edges: Array) -> NDArray[np.int64]:
-    """Number of spikes at `times` in the bins [edges[k], edges[k + 1])."""
-    return np.diff(np.searchsorted(np.sort(times), edges, side="left"))
-
-
-def _with_direction(trials: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], Array]:
-    """The trials that have a direction, and these directions, degrees."""
-    column = next((name for name in ("target_angle_deg", "target_dir") if name in trials), None)
-    if column is None:
-        raise ArrayError(
-            "trials: have neither a column target_angle_deg (degrees) nor target_dir (radians)", "target_angle_deg"
-        )
-    angle = np.asarray(trials[column])
-    if angle.dtype.kind not in "iuf" or angle.ndim != 1:
-        raise ArrayError(f"{column}: must hold one number a trial", column)
-    angle = angle.astype(np.float64)
-    present = ~np.isnan(angle)
-    if not present.any():
-        raise ArrayError(f"{column}: no trial has a direction", column)
-    kept = {name: values[present] for name, values in trials.items()}
-    angle = check_array(column, angle[present], (None,))
-    return kept, angle if column == "target_angle_deg" else np.rad2deg(angle)
+    """Number of spikes at ascending `times` in the bins [edges[k], edges[k + 1])."""
+    return np.diff(np.searchsorted(times, edges, side="left"))
 
 
 def _targets(labels: NDArray[Any] | None, angle: Array) -> tuple[NDArray[np.int64], Array]:

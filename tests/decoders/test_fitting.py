@@ -235,12 +235,26 @@ def test_factors_are_posterior_means():
     [
         (np.random.default_rng(1).random((20, 20)), 3, "20 bins x 20 units are too few for 3 factors"),
         (np.random.default_rng(1).random((50, 3)), 3, "50 bins x 3 units are too few for 3 factors"),
-        (np.random.default_rng(1).random((50, 6)) * [1, 1, 0, 1, 1, 1], 2, "unit 2 has the same count in every bin"),
+        (
+            np.random.default_rng(1).random((50, 4)) * [1, 1, 0, 1],
+            3,
+            r"3 units whose counts differ \(4 in all\)",
+        ),
     ],
 )
 def test_a_factor_analysis_of_too_few_bins_or_units_is_refused(counts, factors, says):
     with pytest.raises(ArrayError, match=says):
         fitting.factor_analysis(counts, factors)
+
+
+def test_units_whose_count_never_changes_have_no_loadings():
+    counts = factor_data(500)[0]
+    constant = np.insert(counts, [0, 4], [0.0, 7.0], axis=1)  # before units 0 and 4
+    fa, others = fitting.factor_analysis(constant, 3), fitting.factor_analysis(counts, 3)
+    for name, at_constant in {"count_mean": [0, 7], "count_scale": 1, "fa_loadings": 0, "fa_private_var": 1}.items():
+        assert (fa[name][[0, 5]] == at_constant).all()
+        np.testing.assert_array_equal(np.delete(fa[name], [0, 5], axis=0), others[name])
+    np.testing.assert_array_equal(fitting.factors_of(constant, fa), fitting.factors_of(counts, others))
 
 
 def test_the_manifold_filter_reads_factors_of_unit_variance(plain):

@@ -50,7 +50,7 @@ def test_counts_are_those_of_a_plain_count(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     table = trials([90.0, 0.0, 270.0, 0.0])
     spikes = spike_trains(5, 7.0, rng)
-    read = nwb.read(written(tmp_path / "r.nwb", spikes, table), BIN_S)
+    read, _ = nwb.read(written(tmp_path / "r.nwb", spikes, table), BIN_S)
     plain = [
         [sum(1 for t in times if start + BIN_S * k <= t < start + BIN_S * (k + 1)) for times in spikes]
         for start in table["start_time"]
@@ -63,17 +63,17 @@ def test_counts_are_those_of_a_plain_count(tmp_path: Path) -> None:
 
 
 def test_a_spike_on_an_edge_belongs_to_the_bin_that_begins_there() -> None:
-    times = np.array([0.75, 0.25, 0.25, 1.0, 0.0])
+    times = np.array([0.0, 0.25, 0.25, 0.75, 1.0])
     np.testing.assert_array_equal(nwb.binned(times, np.array([0.25, 0.5, 0.75, 1.0])), [2, 0, 1])
 
 
 def test_a_trial_of_exactly_n_bins_has_n() -> None:
     table = {
-        "start_time": np.array([0.0, 0.1]),
-        "stop_time": np.array([0.3, 0.1 + 0.149]),
+        "start_time": np.array([0.0, 1.1]),
+        "stop_time": np.array([0.3, 1.1 + 0.149]),
         "target_angle_deg": np.array([0.0, 90.0]),
     }
-    read = nwb.recording([np.array([0.29])], table, 0.1)
+    read, _ = nwb.recording(nwb.Tables([np.array([0.29])], table, [], np.empty((0, 2))), 0.1)
     np.testing.assert_array_equal(read["counts"], [[0], [0], [1], [0]])
 
 
@@ -81,17 +81,20 @@ def test_target_dir_is_in_radians_and_labels_order_the_targets(tmp_path: Path) -
     table = trials([180.0, 0.0, 180.0])
     table["target_dir"] = [float(np.deg2rad(a)) for a in table.pop("target_angle_deg")]
     table["target"] = [3, 7, 3]
-    read = nwb.read(written(tmp_path / "r.nwb", spike_trains(2, 5.0, np.random.default_rng(2)), table), BIN_S)
+    path = written(tmp_path / "r.nwb", spike_trains(2, 5.0, np.random.default_rng(2)), table)
+    read, _ = nwb.read(path, BIN_S)
     np.testing.assert_allclose(read["target_angle_deg"], [180, 0])
     np.testing.assert_array_equal(read["target"], np.repeat([0, 1, 0], 20))
 
 
 def test_trials_without_a_direction_are_left_out(tmp_path: Path) -> None:
     spikes = spike_trains(2, 5.0, np.random.default_rng(3))
-    read = nwb.read(written(tmp_path / "r.nwb", spikes, trials([45.0, float("nan"), 90.0])), BIN_S)
-    kept = nwb.recording(
-        spikes, {name: np.array(values)[[0, 2]] for name, values in trials([45.0, 0.0, 90.0]).items()}, BIN_S
-    )
+    read, warnings = nwb.read(written(tmp_path / "r.nwb", spikes, trials([45.0, float("nan"), 90.0])), BIN_S)
+    table = {name: np.array(values)[[0, 2]] for name, values in trials([45.0, 0.0, 90.0]).items()}
+    kept, _ = nwb.recording(nwb.Tables(spikes, table, [], np.empty((0, 2))), BIN_S)
+    assert [(w.field, w.message) for w in warnings] == [
+        ("target_angle_deg", "left out 1 of 3 trials (1): no direction")
+    ]
     for name in kept:
         np.testing.assert_array_equal(read[name], kept[name])
 
@@ -101,11 +104,23 @@ def test_trials_without_a_direction_are_left_out(tmp_path: Path) -> None:
     [
         (None, trials([0.0]), "has no units"),
         ([[0.1]], None, "has no trials table"),
-        ([[0.1]], {"start_time": [0.0], "stop_time": [1.0]}, "neither a column target_angle_deg"),
+        (
+            [[0.1]],
+            {"start_time": [0.0], "stop_time": [1.0]},
+            "have no column with a direction or a target: .*; the columns",
+        ),
         ([[0.1]], trials([float("nan")]), "no trial has a direction"),
         ([[0.1]], {**trials([0.0, 90.0]), "target": [1, 1]}, "target: 1 lies at 0 degrees in one trial and at 90"),
-        ([[0.1]], {**trials([0.0]), "stop_time": [0.21]}, "none lasts a bin of 0.05 s"),
-        ([[0.1]], {**trials([0.0]), "stop_time": [float("nan")]}, "stop_time"),
+        (
+            [[0.1]],
+            {**trials([0.0]), "stop_time": [0.21]},
+            "none is left: .*shorter than a bin of 0.05 s",
+        ),
+        (
+            [[0.1]],
+            {**trials([0.0]), "stop_time": [float("nan")]},
+            "none is left: .*no stop_time",
+        ),
     ],
 )
 def test_a_file_that_lacks_something_is_refused(spikes: Any, columns: Any, message: str, tmp_path: Path) -> None:
