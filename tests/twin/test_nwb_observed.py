@@ -17,9 +17,7 @@ NONE = np.empty((0, 2))
 
 def plainly_inside(intervals):
     """Whether every bin lies in one of the intervals."""
-    return np.array(
-        [any(a <= b + SLACK_S and e <= z + SLACK_S for a, z in intervals) for b, e in BINS]
-    )
+    return np.array([any(a <= b + SLACK_S and e <= z + SLACK_S for a, z in intervals) for b, e in BINS])
 
 
 def test_outside_the_intervals_of_a_unit_its_counts_are_missing():
@@ -37,9 +35,7 @@ def test_outside_the_intervals_of_a_unit_its_counts_are_missing():
 def test_inside_invalid_times_all_counts_are_missing():
     invalid = np.array([[3.02, 4.0], [3.5, 4.5], [19.0, 30.0]])
     found, warnings = missing(BEGIN, END, SPIKES, [], invalid)
-    touched = np.array(
-        [any(b < z - SLACK_S and e > a + SLACK_S for a, z in invalid) for b, e in BINS]
-    )
+    touched = np.array([any(b < z - SLACK_S and e > a + SLACK_S for a, z in invalid) for b, e in BINS])
     np.testing.assert_array_equal(found, np.repeat(touched[:, np.newaxis], 3, axis=1))
     assert [w.field for w in warnings] == ["invalid_times"]
 
