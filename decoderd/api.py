@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from decoderd.errors import ProtocolError, Refused
+from decoderd.preparation import session_warnings
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
@@ -75,6 +76,7 @@ class Simulation:
 
     session   the protocol with its components, which stays the same
     state     the state before the next tick, immutable: `state.tick`, `state.progress`, `state.parameters`, ...
+    warnings  what is doubtful about it, such as targets out of reach (`InputWarning`)
     recorded  everything recorded so far: `ticks()`, `counts()`, `trials()`, `messages(topic)`, `journal()`
     """
 
@@ -96,6 +98,7 @@ class Simulation:
             session = assemble(parsed, parameters)
             self.session: Session = session if name is None else session._replace(name=name)
             self.state: SessionState = initial(self.session, parameters)
+        self.warnings = session_warnings.warnings(parsed, parameters)
         self.recorded = RecordedInMemory(self.session, self.state)
         self._waiting: list[inputs.AnyInput] = []
 

@@ -21,6 +21,9 @@ Progress = Callable[[int], None]
 
 # Decoders of bins in which some counts are missing that are kept: units are often missing for many bins.
 KEPT = 64
+# Of fewer different counts, all may be multiples of one by chance; and rates may have been kept in single precision.
+FEWEST_VALUES = 3
+ROUNDING = 1e-6
 
 
 class Decoded(NamedTuple):
@@ -81,8 +84,8 @@ def decoded(
         out[t] = decoder.row(state)[0]
         if t % 1000 == 0:
             on_progress(t)
-    found = [*influence.warnings(decoder, parameters), *_told(decoder, missing)]
-    return Decoded(out, file.states, tuple(found))
+    doubts = (*influence.warnings(decoder, parameters), *_of_missing(decoder, missing), *_of_rates(observed))
+    return Decoded(out, file.states, doubts)
 
 
 def _missing(decoder: Decoder, kind: str, counts: Any, units: int | None) -> tuple[NDArray[np.bool_], Array]:
@@ -97,7 +100,7 @@ def _missing(decoder: Decoder, kind: str, counts: Any, units: int | None) -> tup
     return missing, check_array("counts", np.where(missing, 0.0, given), (None, units))
 
 
-def _told(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
+def _of_missing(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
     """A warning that says how many counts are missing, and what was done."""
     if decoder.partial is None or not missing.any():
         return []
@@ -105,6 +108,21 @@ def _told(decoder: Decoder, missing: NDArray[np.bool_]) -> list[InputWarning]:
     message = (
         f"counts: {some} of {len(missing)} bins have missing counts (NaN), {whole} of them no count at all, in which "
         f"the decoder predicts; {decoder.approximation or 'elsewhere missing units are left out'}"
+    )
+    return [InputWarning("counts", message)]
+
+
+def _of_rates(observed: Array) -> list[InputWarning]:
+    """A warning about counts that are all multiples of a number above 1, as rates are of one spike a bin."""
+    values = np.unique(observed[observed > 0])
+    if len(values) < FEWEST_VALUES or values[0] <= 1 + ROUNDING:
+        return []
+    times = values / values[0]
+    if np.abs(times - np.round(times)).max() > ROUNDING * times.max():
+        return []
+    message = (
+        f"counts: all are multiples of {values[0]:g}, as rates in Hz of bins of {1e3 / values[0]:.3g} ms would be; a "
+        f"decoder takes spikes in a bin: if these are rates, multiply them by the bin"
     )
     return [InputWarning("counts", message)]
 

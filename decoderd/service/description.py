@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from decoderd import __version__
+from decoderd.recording import summary
 from decoderd.recording.store import Store
 from decoderd.service.lockstep import Lockstep
 from decoderd.service.shared_state import SharedState
@@ -62,6 +63,7 @@ def describe(run: RunInfo, shared: SharedState, lockstep: Lockstep | None, store
         "perturbations": [_perturbation(p) for p in state.perturbations],
         "decoder": _decoder(session, state.parameters.decoder),
         "clipped": state.clipped._asdict() if state.clipped.unit_ticks else None,
+        "warnings": summary.warned(store),
         "participants": {} if lockstep is None else _participants(lockstep),
         "next": {topic: next_number(topic, state, store) for topic in (*codec.TOPICS, *codec.OBSERVED)},
         "committed": shared.committed,

@@ -134,6 +134,13 @@ class ClippedRates(BaseModel):
     cause: Annotated[str, Field(description="for the user: what drove the first")]
 
 
+class Doubt(BaseModel):
+    """A warning about what a session began with."""
+
+    field: Annotated[str | None, Field(description="field of the protocol, or array, that it is about")]
+    message: Annotated[str, Field(description="for the user: what is doubtful, and why")]
+
+
 class Description(Reply):
     """A session and where it stands. `next` holds each topic's next sequence number."""
 
@@ -167,6 +174,7 @@ class Description(Reply):
     perturbations: Annotated[list[PerturbationState], Field(description="those added so far and not removed")]
     decoder: Annotated[dict[str, Any], Field(description="its `kind`, and the shapes of its `arrays` by name")]
     clipped: Annotated[ClippedRates | None, Field(description="nil if no rate was too high so far")] = None
+    warnings: Annotated[list[Doubt], Field(description="what was doubtful about the session when it began")] = []
     participants: Annotated[dict[str, Any], Field(description="in lockstep, by name: `unit`, `until`, `taking_part`")]
     next: Annotated[dict[TopicName, Whole], Field(description="see above")]
     committed: Committed

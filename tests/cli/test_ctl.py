@@ -54,9 +54,18 @@ def test_a_session_by_its_name(one, tmp_path):
     given = json.dumps({"op": "metrics", "source": "me", "values": {"x": 1.5}})
     assert said("ctl", "give", "a", given, *here)["changed"] is True
     assert invoked("ctl", "get-decoder", "a", tmp_path / "d.npz", *here).exit_code == 0
-    with np.load(tmp_path / "d.npz") as arrays:
-        assert "A" in arrays.files
+    with np.load(tmp_path / "d.npz") as file:
+        arrays = dict(file)
+    assert arrays["states"].tolist() == ["vx", "vy", "1"]
+    assert (arrays["length_unit"], arrays["bin_s"], arrays["version"]) == ("m", 0.05, 1)
     assert said("ctl", "set-decoder", "a", tmp_path / "d.npz", *here)["changed"] is True
+    np.savez(tmp_path / "cm.npz", **{**arrays, "W": 1e4 * arrays["W"], "C": arrays["C"] / 100, "length_unit": "cm"})
+    assert said("ctl", "set-decoder", "a", tmp_path / "cm.npz", *here)["changed"] is True
+    invoked("ctl", "get-decoder", "a", tmp_path / "again.npz", *here)
+    with np.load(tmp_path / "again.npz") as again:
+        np.testing.assert_allclose(again["W"], arrays["W"], rtol=1e-12)
+    np.savez(tmp_path / "other.npz", **{**arrays, "bin_s": 0.02})
+    assert "for bins of 20 ms" in wrong("ctl", "set-decoder", "a", tmp_path / "other.npz", *here)
     (line,) = invoked("watch", "a", "--frames", 1, *here).stdout.splitlines()
     assert line.startswith("session a, speed realtime | time ")
     assert "running" in invoked("ctl", "list", *here).stdout
