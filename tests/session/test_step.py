@@ -443,7 +443,7 @@ def test_a_decoder_of_other_units_is_refused(tmp_path):
 def test_a_decoder_without_velocity_is_refused(tmp_path):
     C = np.random.default_rng(1).normal(size=(12, 6))
     np.savez(tmp_path / "six.npz", A=0.9 * np.eye(6), W=np.eye(6), C=C, Q=np.eye(12))
-    with pytest.raises(ProtocolError, match=r"a state of 6 entries .* drives no cursor") as caught:
+    with pytest.raises(ProtocolError, match=r"a state of 6 entries cannot move a cursor") as caught:
         protocols.begun(centre_out(decoder={"kind": "kalman", "file": str(tmp_path / "six.npz")}))
     assert caught.value.field == "decoder"
 
