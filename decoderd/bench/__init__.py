@@ -1,6 +1,6 @@
 """Benchmarks: each figure is measured in turns with a reference, so that their ratio travels between machines.
 
-kalman     one filter step against plain NumPy and, where importable, filterpy
+kalman     one step of each filter against plain NumPy and, where importable, filterpy
 tick       time of a whole closed-loop tick, recording included
 lateness   how late real-time ticks begin, against a bare sleeping loop
 recorder   how fast messages are encoded and stored

@@ -187,7 +187,8 @@ def with_observation(parameters: Parameters, new: LogLinear) -> Parameters:
 
 def memory(config: Any, units: int, bins: int) -> int:
     """beta and its products with their copies, and the rows that the fit works on at a time."""
-    return 8 * units * (5 * (5 + 25) + 6 * min(bins, log_linear.ROWS))
+    n = 5 if config.state == "position_velocity" else 3
+    return 8 * units * (5 * (n + n * n) + 3 * min(bins, log_linear.ROWS))
 
 
 LAYOUT = FileLayout(

@@ -108,7 +108,7 @@ def update(plan: Plan, state: State, observation: LogLinear) -> tuple[State, Log
 
 def memory(observed: int) -> int:
     """Bytes at most of so many units with five states: in states that wait to be written, and in an update."""
-    return 8 * 12 * observed * 30
+    return 8 * 6 * observed * 30
 
 
 POINT_PROCESS_ML = Updater(

@@ -16,7 +16,12 @@ BRIEF = {
     "lockstep": lambda: lockstep.measure(steps=5, turns=1, units=10),
 }
 FIGURES = {
-    "kalman": {"kalman_step_ratio", "kalman_steady_state_ratio", "kalman_filterpy_ratio"},
+    "kalman": {
+        "kalman_step_ratio",
+        "kalman_steady_state_ratio",
+        "kalman_filterpy_ratio",
+        "point_process_step_ratio",
+    },
     "tick": {"tick_us_100", "tick_us_1000"},
     "recorder": {"recorder_ticks_per_s", "recorder_hash_ratio"},
     "learning": {"reinforce_epoch_ms", "backprop_epoch_ms"},

@@ -30,6 +30,11 @@ PRETRAINING = {
 }
 CASES = {
     "kalman": {"population": {"kind": "tuned", "units": 500}, "decoder": {"kind": "kalman", "calibration": BRIEF}},
+    "point process": {
+        "population": {"kind": "tuned", "units": 2000},
+        "decoder": {"kind": "point_process", "calibration": BRIEF},
+        "updater": {"kind": "point_process_ml"},
+    },
     "many reaches": {"decoder": {"kind": "linear", "calibration": {"reaches": 300, "reach_s": 0.2}}},
     "refractory": {
         "population": {"kind": "refractory", "units": 4000, "refractory_s": 0.0005},

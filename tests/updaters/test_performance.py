@@ -25,11 +25,19 @@ def course(*overrides):
     return trials, decoder
 
 
-def test_an_updater_makes_an_arbitrary_decoder_usable():
+ARBITRARY_SPIKES = "decoder={kind='point_process', calibration={arbitrary=true}}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "decoder"),
+    [("recursive_ml", ()), ("point_process_ml", (ARBITRARY_SPIKES,))],
+    ids=["kalman", "point_process"],
+)
+def test_an_updater_makes_an_arbitrary_decoder_usable(kind, decoder):
     """Recursive maximum likelihood is the quick one: minutes that a test can spare."""
-    brief = ("schedule.blocks.0.duration_s=150", "tick_s=0.02", "bin_ticks=5")
+    brief = ("schedule.blocks.0.duration_s=150", "tick_s=0.02", "bin_ticks=5", *decoder)
     never, _ = course(*brief, "updater={kind='none'}")
-    trials, decoder = course(*brief, "updater={kind='recursive_ml', approach_s=0.3}")
+    trials, decoder = course(*brief, f"updater={{kind='{kind}', approach_s=0.3}}")
     assert sum(trial["x"] == "success" for trial in never) <= 1
     assert sum(trial["x"] == "success" and trial["k"] > 50 * 90 for trial in trials) >= 8  # in the last minute
     assert {one["x"] for one in decoder} == {"installed"}
