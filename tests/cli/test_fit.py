@@ -33,6 +33,8 @@ def test_as_json(tmp_path, recording):
     done = cli("fit", recording, "--out", tmp_path / "twin", "--factors", "5", "--json")
     found = json.loads(done.stdout)
     assert (found["bins"], found["units"], found["latents"]) == (400, 20, 5)
+    assert "400 bins, 20 units" in (tmp_path / "twin" / "report.html").read_text(encoding="utf-8")
+    assert found["report"] == str(tmp_path / "twin" / "report.html")
     assert len(found["progress_m"]) == len(found["twin_progress_m"]) == 8
     assert protocol.load(tmp_path / "twin" / "protocol.toml").population.kind == "manifold"
 
