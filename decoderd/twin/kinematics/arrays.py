@@ -14,7 +14,8 @@ dimensions (T x 3) need a choice of two axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -130,15 +131,17 @@ def left_out(recorded: Kinematics) -> list[InputWarning]:
 
 
 def _counts(value: Any) -> Array:
-    known = np.asarray(value)
-    if known.dtype.kind == "f":
-        missing = np.isnan(known)
-        counts = np.where(missing, np.nan, check_array("counts", np.where(missing, 0.0, known), (None, None)))
+    """Counts (T, N) as float64, NaN where missing."""
+    given = np.asarray(value)
+    if given.dtype.kind != "f":
+        counts = check_array("counts", given, (None, None))
+        odd = counts < 0
     else:
-        counts = np.array(check_array("counts", known, (None, None)))
-    odd = np.argwhere((counts < 0) | ((counts != np.round(counts)) & ~np.isnan(counts)))
-    if len(odd):
-        row, unit = odd[0]
+        missing = np.isnan(given)
+        counts = np.where(missing, np.nan, check_array("counts", np.where(missing, 0.0, given), (None, None)))
+        odd = (counts < 0) | ((counts != np.round(counts)) & ~missing)
+    if odd.any():
+        row, unit = np.argwhere(odd)[0]
         raise ArrayError(f"counts[{row}, {unit}] = {counts[row, unit]:g}: must be whole numbers from 0", "counts")
     return counts
 
@@ -213,19 +216,21 @@ def fast_speed(velocity: Array) -> float:
 
 def _odd_units(counts: Array) -> list[InputWarning]:
     """Warnings of units whose counts never change, and of units with the same counts."""
-    known = counts[np.isfinite(counts).all(axis=1)]
+    whole = np.isfinite(counts).all(axis=1)
+    known = counts if whole.all() else counts[whole]
     constant = (known == known[0]).all(axis=0)
     warnings = []
     if constant.any():
         text = f"counts: units {_listed(np.flatnonzero(constant))} have the same count in every bin: their weight is 0"
         warnings.append(InputWarning("counts", text))
-    _, first, copies = np.unique(known.T, axis=0, return_inverse=True, return_counts=True)
-    alike = np.flatnonzero((copies[first.ravel()] > 1) & ~constant)
-    if len(alike):
-        text = f"counts: units {_listed(alike)} are copies of one another; they count as one"
+    same: dict[bytes, list[int]] = {}
+    for unit in np.flatnonzero(~constant).tolist():
+        same.setdefault(sha256(known[:, unit].tobytes()).digest(), []).append(unit)
+    for copies in (units for units in same.values() if len(units) > 1):
+        text = f"counts: units {_listed(copies)} have the same counts: they are copies, and count about as one"
         warnings.append(InputWarning("counts", text))
     return warnings
 
 
-def _listed(units: NDArray[np.intp]) -> str:
-    return ", ".join(map(str, units.tolist()))
+def _listed(units: Iterable[int]) -> str:
+    return ", ".join(map(str, units))

@@ -87,7 +87,7 @@ def test_silent_units_and_copies_are_named_together(whole):
     _, doubts = arrays.check({**whole, "counts": counts}, "velocity", "m")
     assert [doubt.field for doubt in doubts] == ["counts", "counts"]
     assert "units 1, 6 have the same count" in doubts[0].message
-    assert "units 3, 8 are copies" in doubts[1].message
+    assert "units 3, 8 have the same counts: they are copies" in doubts[1].message
 
 
 @pytest.mark.parametrize(
