@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ def decode(
     counts: Annotated[Path, typer.Option(help="Spike counts, bins x units, .npy.")],
     out: Annotated[Path, typer.Option(help="File for the decoded states, bins x entries, .npy.")],
     initial: Annotated[Path | None, typer.Option(help="State before the first bin, .npy.")] = None,
+    score: Annotated[
+        Path | None,
+        typer.Option(help="Recorded velocities, bins x 2, or positions and velocities, bins x 4, .npy: prints R2."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Decode an array of counts offline, one row of state for each bin.
@@ -29,11 +33,23 @@ def decode(
 
     with realtime.repeatable(), output.progress_bar("decoding", None) as advance:
         rows, states, doubts = offline.decode_files(kind, decoder, counts, initial, out, advance)
-    shown = output.warnings(doubts)
+    agreed = None if score is None else _agreement(rows, states, decoder, score)
+    shown = output.warnings([*doubts, *(agreed.warnings if agreed else ())])
     bins, entries = rows.shape
     if json:
         found = {"kind": kind, "bins": bins, "entries": entries, "states": states, "out": str(out)}
-        output.as_json({**found, "warnings": shown})
+        scored = {} if agreed is None else agreed.as_json()
+        output.as_json({**found, **scored, "warnings": shown})
     else:
         names = "" if states is None else f" ({' '.join(states)})"
         output.line(f"{bins} bins decoded to {entries} entries each{names}: {out}")
+        for line in () if agreed is None else agreed.lines():
+            output.line(line)
+
+
+def _agreement(rows: Any, states: Any, decoder: Path, recorded: Path) -> Any:
+    """Agreement of decoded rows with the kinematics in a file, at the lag that the decoder's file says."""
+    from decoderd.arrays import load_npy, load_npz
+    from decoderd.twin.kinematics.agreement import agreement
+
+    return agreement(rows, states, load_npy(recorded), int(load_npz(decoder).get("lag_bins", 0)))

@@ -31,7 +31,7 @@ States = Literal["velocity", "position"]
 AXES = "xyz"
 # Bins without which not even a few blocks could be held out.
 FEWEST_BINS = 100
-# Speeds, m/s, that the fastest twentieth of a recording's bins may have: a hand or a cursor that people look at.
+# Speeds, m/s, that the fastest hundredth of a recording's bins may have: a hand or a cursor that people look at.
 SLOWEST_M_S, FASTEST_M_S = 2e-3, 5.0
 # Velocities that are the differences of positions, smoothed or not, have a slope of about 1 on them.
 LARGEST_SLOPE = 2.0
@@ -210,8 +210,8 @@ def _check_speed(recorded: Kinematics, length_unit: str) -> None:
 
 
 def fast_speed(velocity: Array) -> float:
-    """The speed, m/s, that a twentieth of the bins exceed."""
-    return float(np.quantile(np.hypot(velocity[:, 0], velocity[:, 1]), 0.95))
+    """The speed, m/s, that a hundredth of the bins exceed."""
+    return float(np.quantile(np.hypot(velocity[:, 0], velocity[:, 1]), 0.99))
 
 
 def _odd_units(counts: Array) -> list[InputWarning]:

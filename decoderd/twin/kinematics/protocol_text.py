@@ -10,14 +10,22 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.errors import ProtocolError
+from decoderd.populations.subject import SubjectConfig
 from decoderd.protocol import protocol
 from decoderd.twin.kinematics.arrays import States
 
-# A reach at full speed takes this long, without the time to get there.
-REACH_S = 0.6
-# Radius of a target as a part of its distance: about that of Orsborn et al. 2014.
-RADIUS = 0.2
 FITTED = "Centre-out reaches by the twin of a recording, through the decoder fitted to it. Made by `decoderd fit`."
+# A reach at full speed takes this long, without the time to get there; the radius of a target is a part of its
+# distance: about those of Orsborn et al. 2014.
+REACH_S = 0.45
+RADIUS = 0.17
+# Costs and motor noise of the subject that sessions have by default, as parts of its speed or of the target's radius.
+DEFAULT = SubjectConfig()
+SPEED_SCALE, EFFORT_SCALE, MOTOR_NOISE = (
+    value / DEFAULT.max_speed_m_s
+    for value in (DEFAULT.speed_scale_m_s, DEFAULT.effort_scale_m_s, DEFAULT.motor_noise_m_s)
+)
+POSITION_SCALE = 0.8
 # A reach may take so many times as long as it would at full speed.
 PATIENCE = 5
 
@@ -103,11 +111,11 @@ reference_speed_m_s = {how.speed_m_s!r}
 
 [population.subject]
 lag_s = {how.lag_s!r}  # the decoder's smoothing
-position_scale_m = {how.radius_m!r}
-speed_scale_m_s = {how.speed_m_s!r}
-effort_scale_m_s = {how.speed_m_s!r}
+position_scale_m = {_three_digits(POSITION_SCALE * how.radius_m)!r}
+speed_scale_m_s = {_three_digits(SPEED_SCALE * how.speed_m_s)!r}
+effort_scale_m_s = {_three_digits(EFFORT_SCALE * how.speed_m_s)!r}
 max_speed_m_s = {how.speed_m_s!r}
-motor_noise_m_s = 0.0
+motor_noise_m_s = {_three_digits(MOTOR_NOISE * how.speed_m_s)!r}  # as a part of the speed, that of sessions by default
 
 [decoder]
 kind = "{kind}"
