@@ -1,0 +1,218 @@
+"""Reads counts and kinematics from Neurodata Without Borders files, in the same bins. Needs the extra `nwb`.
+
+What is read:
+
+    units, spike_times      spikes of every unit, s, counted in bins; obs_intervals, where a unit was observed
+    or a TimeSeries of binned counts, bins x units, whose name has "counts" or "spikes": then its bins are used
+    SpatialSeries           positions, samples x 2 or 3
+    TimeSeries              velocities, samples x 2 or 3, of a unit such as m/s
+    invalid_times           optional: what happened then is missing
+
+Values are `conversion` data + `offset`, in the series' unit. A bin has the mean of the samples within it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd.arrays import Array
+from decoderd.errors import ArrayError
+
+LENGTHS = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 1e-2),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1e-3),
+}
+PER_SECOND = ("/s", "/sec", "/second", " per second", " s^-1", "*s^-1", " s-1")
+COUNTS = ("count", "spike")
+# Of bins within the recording, those that may be without a sample.
+MOST_EMPTY = 0.5
+
+
+class Series(NamedTuple):
+    """Samples of a series, in SI units where it is one of lengths."""
+
+    name: str
+    times: Array  # (S,) s
+    values: Array  # (S, k)
+
+
+class Content(NamedTuple):
+    """What a file holds that is used: of kinematics one series each, or None."""
+
+    spikes: list[Array]  # s
+    observed: list[Array]  # (intervals, 2) s of each unit; empty: always
+    invalid: Array  # (intervals, 2) s
+    counts: Series | None  # binned counts, where there are no spike times
+    position: Series | None
+    velocity: Series | None
+
+
+def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    """The arrays counts, bin_s, cursor_position and cursor_velocity in m, see `decoderd.twin.kinematics.arrays`.
+
+    `names` are those of the series to use where there are several. Raises ArrayError, naming the file and what is
+    missing, or if pynwb is not installed.
+    """
+    if not bin_s > 0:
+        raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
+    try:
+        import pynwb
+    except ImportError:
+        raise ArrayError(f"{path}: reading .nwb files needs pynwb: pip install 'decoderd[nwb]'") from None
+    if not path.is_file():
+        raise ArrayError(f"{path}: no such file")
+    try:
+        with pynwb.NWBHDF5IO(str(path), "r") as io:
+            return binned(_content(io.read(), names), bin_s)
+    except ArrayError as error:
+        raise ArrayError(f"{path}: {error}", error.field) from None
+    except Exception as error:  # a corrupt file can make HDF5 and pynwb raise nearly anything
+        raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
+
+
+def binned(content: Content, bin_s: float) -> dict[str, NDArray[Any]]:
+    """Counts and kinematics in bins from the first sample of the kinematics to the last."""
+    kinematics = {"cursor_position": content.position, "cursor_velocity": content.velocity}
+    given = {name: series for name, series in kinematics.items() if series is not None}
+    if content.counts is not None:
+        begin, bin_s, bins = content.counts.times[0], step(content.counts), len(content.counts.times)
+        counts = content.counts.values.astype(np.float64)
+    else:
+        begin = max(series.times[0] for series in given.values())
+        end = min(series.times[-1] + step(series) for series in given.values())
+        bins = int(np.floor((end - begin) / bin_s + 1e-6))
+        if bins < 1:
+            raise ArrayError(f"kinematics: none lasts a bin of {bin_s:g} s", "bin_s")
+        counts = _counts(content, begin + bin_s * np.arange(bins + 1))
+    invalid = ~within(begin + bin_s * np.arange(bins + 1), content.invalid, overlap=True)
+    counts[~invalid] = np.nan
+    resampled = {name: _means(series, begin, bin_s, bins) for name, series in given.items()}
+    return {"counts": counts, "bin_s": np.array(bin_s), **resampled}
+
+
+def step(series: Series) -> float:
+    """The usual time between samples, s."""
+    return float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
+
+
+def within(edges: Array, intervals: Array, overlap: bool = False) -> NDArray[np.bool_]:
+    """Whether bins [edges[k], edges[k + 1]) lie within one of the intervals (M, 2); or `overlap` one."""
+    inside = np.zeros(len(edges) - 1, dtype=bool)
+    slack = 1e-6 * (edges[1] - edges[0])
+    for start, stop in intervals:
+        if overlap:
+            inside |= (edges[:-1] < stop - slack) & (edges[1:] > start + slack)
+        else:
+            inside |= (edges[:-1] >= start - slack) & (edges[1:] <= stop + slack)
+    return inside
+
+
+def _counts(content: Content, edges: Array) -> Array:
+    """Counts (bins, N), NaN where a unit was not observed."""
+    counts = np.empty((len(edges) - 1, len(content.spikes)))
+    for unit, (times, observed) in enumerate(zip(content.spikes, content.observed, strict=True)):
+        counts[:, unit] = np.diff(np.searchsorted(np.sort(times), edges, side="left"))
+        if len(observed):
+            counts[~within(edges, observed), unit] = np.nan
+    return counts
+
+
+def _means(series: Series, begin: float, bin_s: float, bins: int) -> Array:
+    """Means (bins, k) of the samples in each bin, NaN where there is none."""
+    known = np.isfinite(series.values).all(axis=1)
+    place = np.floor((series.times[known] - begin) / bin_s + 1e-6).astype(int)
+    inside = (place >= 0) & (place < bins)
+    place, values = place[inside], series.values[known][inside]
+    number = np.bincount(place, minlength=bins)
+    if (number == 0).mean() > MOST_EMPTY:
+        raise ArrayError(
+            f"{series.name}: {(number == 0).sum()} of {bins} bins of {bin_s:g} s have no sample, one every "
+            f"{step(series):.3g} s; take longer bins with --bin-s",
+            "bin_s",
+        )
+    sums = np.column_stack([np.bincount(place, column, bins) for column in values.T])
+    with np.errstate(invalid="ignore"):
+        means: Array = sums / number[:, np.newaxis]
+    return means
+
+
+def _content(file: Any, names: Sequence[str]) -> Content:
+    """What of an open file is used."""
+    series = [item for item in file.objects.values() if hasattr(item, "conversion") and hasattr(item, "rate")]
+    spikes, observed, counts = [], [], None
+    if file.units is not None and "spike_times" in file.units.colnames:
+        spikes = [np.asarray(file.units["spike_times"][unit]) for unit in range(len(file.units))]
+        seen = "obs_intervals" in file.units.colnames
+        observed = [
+            np.asarray(file.units["obs_intervals"][unit]).reshape(-1, 2) if seen else np.empty((0, 2))
+            for unit in range(len(file.units))
+        ]
+    else:
+        binned = [item for item in series if _is_counts(item)]
+        if not binned:
+            raise ArrayError("has neither units with spike_times nor a TimeSeries of binned counts", "units")
+        item = _only("counts", binned, names)
+        counts = Series(item.name, _times(item), np.asarray(item.data[:], dtype=np.float64))
+    kinematics = [item for item in series if np.ndim(item.data) == 2 and item.data.shape[1] in (2, 3)]
+    position, velocity = (
+        _in_metres(item) if (item := _only(what, found, names)) is not None else None
+        for what, found in (
+            ("position", [item for item in kinematics if _quantity(item) == "position"]),
+            ("velocity", [item for item in kinematics if _quantity(item) == "velocity"]),
+        )
+    )
+    if position is None and velocity is None:
+        there = ", ".join(f"{item.name} ({item.unit})" for item in kinematics) or "none of 2 or 3 columns"
+        raise ArrayError(f"has no series of positions or velocities in m, cm or mm; there are: {there}", "series")
+    invalid = np.empty((0, 2))
+    if file.invalid_times is not None:
+        invalid = np.column_stack([file.invalid_times["start_time"][:], file.invalid_times["stop_time"][:]])
+    return Content(spikes, observed, invalid, counts, position, velocity)
+
+
+def _only(what: str, found: list[Any], names: Sequence[str]) -> Any:
+    """The one series of a quantity, or the one that is named; None where there is none."""
+    chosen = [item for item in found if item.name in names] if names else found
+    if len(chosen) > 1:
+        listed = ", ".join(sorted(item.name for item in chosen))
+        raise ArrayError(f"has {len(chosen)} series of {what}: choose one with --series NAME: {listed}", "series")
+    return chosen[0] if chosen else None
+
+
+def _is_counts(item: Any) -> bool:
+    return np.ndim(item.data) == 2 and any(word in item.name.lower() for word in COUNTS)
+
+
+def _quantity(item: Any) -> str:
+    """position, velocity, or "" for a unit that is none of lengths."""
+    length, moving = _unit(item.unit)
+    return "" if length not in LENGTHS else "velocity" if moving else "position"
+
+
+def _unit(unit: str) -> tuple[str, bool]:
+    """The length of a unit, and whether it is per second."""
+    plain = unit.strip().lower()
+    ending = next((ending for ending in PER_SECOND if plain.endswith(ending)), "")
+    return plain.removesuffix(ending).strip(), bool(ending)
+
+
+def _in_metres(item: Any) -> Series:
+    scale = LENGTHS[_unit(item.unit)[0]]
+    values = np.asarray(item.data[:], dtype=np.float64) * item.conversion + (item.offset or 0.0)
+    return Series(item.name, _times(item), scale * values)
+
+
+def _times(item: Any) -> Array:
+    """Times of the samples, s. Raises ArrayError for those that do not ascend."""
+    if item.timestamps is None:
+        return item.starting_time + np.arange(len(item.data)) / item.rate
+    times = np.asarray(item.timestamps[:], dtype=np.float64)
+    if (np.diff(times) <= 0).any():
+        raise ArrayError(f"{item.name}: its timestamps do not ascend", item.name)
+    return times
