@@ -37,13 +37,17 @@ def fit(
     axes: Annotated[
         str | None, typer.Option(metavar="x,y", help="With --kinematics: the two axes to use of three.")
     ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="With --kinematics: series of an .nwb file, where it has several."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Fit a population and a decoder to a recording, and write a protocol that uses them."""
     if kinematics is None:
         _to_targets(recording, out, factors, bin_s, bin_ticks, direction, length_unit, json)
     elif kinematics in KINEMATICS.split("|"):
-        _to_kinematics(recording, out, kinematics, decoder, bin_s, bin_ticks, length_unit, axes, json)
+        _to_kinematics(recording, out, kinematics, decoder, bin_s, bin_ticks, length_unit, axes, series, json)
     else:
         raise ProtocolError(f"--kinematics {kinematics}: must be {' or '.join(KINEMATICS.split('|'))}", "kinematics")
 
@@ -98,6 +102,7 @@ def _to_kinematics(
     bin_ticks: int | None,
     length_unit: str,
     axes: str | None,
+    series: str | None,
     json: bool,
 ) -> None:
     from decoderd.run import realtime
@@ -113,6 +118,7 @@ def _to_kinematics(
             decoder=decoder,
             length_unit=length_unit,
             axes=axes,
+            series=series.split(",") if series else (),
             bin_ticks=bin_ticks,
             bin_s=bin_s,
             on_progress=advance,

@@ -6,11 +6,12 @@ arrays --check--> Kinematics --lag--> aligned --validation--> decoder, and how i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd import registry
 from decoderd.arrays import Array
@@ -18,7 +19,7 @@ from decoderd.decoders.files import described
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.twin import output
-from decoderd.twin.kinematics import lag, protocol_text, tuning, validation
+from decoderd.twin.kinematics import lag, nwb, protocol_text, tuning, validation
 from decoderd.twin.kinematics.arrays import Kinematics, States, check, fast_speed, usable
 from decoderd.twin.kinematics.lag import Lags
 from decoderd.twin.kinematics.validation import Choice
@@ -69,6 +70,7 @@ def fit(
     decoder: str = "kalman",
     length_unit: str = "mm",
     axes: str | None = None,
+    series: Sequence[str] = (),
     bin_ticks: int | None = None,
     bin_s: float = 0.045,
     on_progress: Progress = lambda done, parts: None,
@@ -84,16 +86,17 @@ def fit(
         decoder: a kind of decoder that can be fitted to kinematics.
         length_unit: unit of length of the recording's kinematics: "mm", "cm" or "m".
         axes: the two axes to use, such as "x,y"; needed where kinematics are in 3-D.
+        series: names of the series of an .nwb file to use, where there are several.
         bin_ticks: ticks of the session in a decoder bin; None: 5, or what keeps a tick from 1 to 100 ms.
         bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
         on_progress: called with the number of parts done, and of all.
 
     Raises ArrayError or NumericalError naming file and array, ProtocolError for arguments that no session can have.
     """
-    given, unread = read_arrays(recording, bin_s)
+    given, unread, unit = read(recording, bin_s, length_unit, series)
     kind = registry.find("decoders", decoder)
     try:
-        checked, doubts = check(given, kinematics, length_unit, axes)
+        checked, doubts = check(given, kinematics, unit, axes)
         found = fitted(checked, [*unread, *doubts], decoder, kinematics, on_progress)
         arrays = {**found.choice.decoder.arrays, "lag_bins": np.array(found.lags.lag)}
         parameters = kind.load(arrays)
@@ -111,6 +114,15 @@ def fit(
     }
     output.write(out, contents)
     return _summary(out, found, how.speed_m_s)
+
+
+def read(
+    recording: Path, bin_s: float, length_unit: str, series: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...], str]:
+    """Arrays of an .npz or .nwb file, what is doubtful about them, and their unit of length. Raises ArrayError."""
+    if nwb.is_nwb(recording):
+        return nwb.read(recording, bin_s, series), (), "m"
+    return *read_arrays(recording, bin_s), length_unit
 
 
 def fitted(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
+from decoderd.file_format import HDF5
 
 LENGTHS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
@@ -53,6 +54,14 @@ class Content(NamedTuple):
     velocity: Series | None
 
 
+def is_nwb(path: Path) -> bool:
+    """Whether a file is of this format, by its name or, whatever its name, by its first bytes."""
+    if path.suffix.lower() == ".nwb" or not path.is_file():
+        return path.suffix.lower() == ".nwb"
+    with path.open("rb") as file:
+        return file.read(len(HDF5)) == HDF5
+
+
 def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
     """The arrays counts, bin_s, cursor_position and cursor_velocity in m, see `decoderd.twin.kinematics.arrays`.
 
@@ -82,7 +91,7 @@ def binned(content: Content, bin_s: float) -> dict[str, NDArray[Any]]:
     given = {name: series for name, series in kinematics.items() if series is not None}
     if content.counts is not None:
         begin, bin_s, bins = content.counts.times[0], step(content.counts), len(content.counts.times)
-        counts = content.counts.values.astype(np.float64)
+        counts = np.array(content.counts.values, dtype=np.float64)
     else:
         begin = max(series.times[0] for series in given.values())
         end = min(series.times[-1] + step(series) for series in given.values())
@@ -90,8 +99,7 @@ def binned(content: Content, bin_s: float) -> dict[str, NDArray[Any]]:
         if bins < 1:
             raise ArrayError(f"kinematics: none lasts a bin of {bin_s:g} s", "bin_s")
         counts = _counts(content, begin + bin_s * np.arange(bins + 1))
-    invalid = ~within(begin + bin_s * np.arange(bins + 1), content.invalid, overlap=True)
-    counts[~invalid] = np.nan
+    counts[within(begin + bin_s * np.arange(bins + 1), content.invalid, overlap=True)] = np.nan
     resampled = {name: _means(series, begin, bin_s, bins) for name, series in given.items()}
     return {"counts": counts, "bin_s": np.array(bin_s), **resampled}
 
@@ -113,7 +121,7 @@ def within(edges: Array, intervals: Array, overlap: bool = False) -> NDArray[np.
     return inside
 
 
-def _counts(content: Content, edges: Array) -> Array:
+def _counts(content: Content, edges: Array) -> NDArray[np.float64]:
     """Counts (bins, N), NaN where a unit was not observed."""
     counts = np.empty((len(edges) - 1, len(content.spikes)))
     for unit, (times, observed) in enumerate(zip(content.spikes, content.observed, strict=True)):
@@ -145,20 +153,16 @@ def _means(series: Series, begin: float, bin_s: float, bins: int) -> Array:
 def _content(file: Any, names: Sequence[str]) -> Content:
     """What of an open file is used."""
     series = [item for item in file.objects.values() if hasattr(item, "conversion") and hasattr(item, "rate")]
-    spikes, observed, counts = [], [], None
-    if file.units is not None and "spike_times" in file.units.colnames:
-        spikes = [np.asarray(file.units["spike_times"][unit]) for unit in range(len(file.units))]
-        seen = "obs_intervals" in file.units.colnames
-        observed = [
-            np.asarray(file.units["obs_intervals"][unit]).reshape(-1, 2) if seen else np.empty((0, 2))
-            for unit in range(len(file.units))
-        ]
-    else:
-        binned = [item for item in series if _is_counts(item)]
-        if not binned:
-            raise ArrayError("has neither units with spike_times nor a TimeSeries of binned counts", "units")
-        item = _only("counts", binned, names)
-        counts = Series(item.name, _times(item), np.asarray(item.data[:], dtype=np.float64))
+    unknown = sorted(set(names) - {item.name for item in series})
+    if unknown:
+        there = ", ".join(sorted(item.name for item in series))
+        raise ArrayError(f"has no series {unknown[0]!r}; there are: {there}", "series")
+    spikes, observed = _units(file)
+    binned = [item for item in series if _is_counts(item)]
+    if not spikes and not binned:
+        raise ArrayError("has neither units with spike_times nor a TimeSeries of binned counts", "units")
+    item = None if spikes else _only("counts", binned, names)
+    counts = None if item is None else Series(item.name, _times(item), np.asarray(item.data[:], dtype=np.float64))
     kinematics = [item for item in series if np.ndim(item.data) == 2 and item.data.shape[1] in (2, 3)]
     position, velocity = (
         _in_metres(item) if (item := _only(what, found, names)) is not None else None
@@ -174,6 +178,18 @@ def _content(file: Any, names: Sequence[str]) -> Content:
     if file.invalid_times is not None:
         invalid = np.column_stack([file.invalid_times["start_time"][:], file.invalid_times["stop_time"][:]])
     return Content(spikes, observed, invalid, counts, position, velocity)
+
+
+def _units(file: Any) -> tuple[list[Array], list[Array]]:
+    """Spike times of each unit, s, and the intervals (M, 2) in which it was observed; empty: always."""
+    if file.units is None or "spike_times" not in file.units.colnames:
+        return [], []
+    numbers, seen = range(len(file.units)), "obs_intervals" in file.units.colnames
+    spikes = [np.asarray(file.units["spike_times"][unit], dtype=np.float64) for unit in numbers]
+    observed = [
+        np.asarray(file.units["obs_intervals"][unit]).reshape(-1, 2) if seen else np.empty((0, 2)) for unit in numbers
+    ]
+    return spikes, observed
 
 
 def _only(what: str, found: list[Any], names: Sequence[str]) -> Any:
@@ -211,7 +227,7 @@ def _in_metres(item: Any) -> Series:
 def _times(item: Any) -> Array:
     """Times of the samples, s. Raises ArrayError for those that do not ascend."""
     if item.timestamps is None:
-        return item.starting_time + np.arange(len(item.data)) / item.rate
+        return np.asarray(item.starting_time + np.arange(len(item.data)) / item.rate)
     times = np.asarray(item.timestamps[:], dtype=np.float64)
     if (np.diff(times) <= 0).any():
         raise ArrayError(f"{item.name}: its timestamps do not ascend", item.name)
