@@ -52,4 +52,6 @@ def _agreement(rows: Any, states: Any, decoder: Path, recorded: Path) -> Any:
     from decoderd.arrays import load_npy, load_npz
     from decoderd.twin.kinematics.agreement import agreement
 
-    return agreement(rows, states, load_npy(recorded), int(load_npz(decoder).get("lag_bins", 0)))
+    file = load_npz(decoder)
+    lag_bins, centre_m = int(file.get("lag_bins", 0)), file.get("centre_m", (0.0, 0.0))
+    return agreement(rows, states, load_npy(recorded), lag_bins, centre_m)

@@ -37,20 +37,24 @@ class Agreement(NamedTuple):
         ]
 
 
-def agreement(rows: Array, states: Sequence[str] | None, recorded: Any, lag_bins: int) -> Agreement:
+def agreement(
+    rows: Array, states: Sequence[str] | None, recorded: Any, lag_bins: int = 0, centre_m: Any = (0.0, 0.0)
+) -> Agreement:
     """Decoded rows (T, n) against kinematics (T, 2) of velocity or (T, 4) of position and velocity, NaN where unknown.
 
-    `states` are the names of the rows' entries. A row is compared with the kinematics `lag_bins` bins later. Raises
-    ArrayError for kinematics of another shape.
+    `states` are the names of the rows' entries. A row is compared with the kinematics `lag_bins` bins later; decoded
+    positions are those from `centre_m`. Raises ArrayError for kinematics of another shape.
     """
     truth = np.asarray(recorded)
     names = tuple(map(str, range(rows.shape[1]))) if states is None else tuple(states)
     axes = _axes(names, truth)
     if len(truth) != len(rows):
         raise ArrayError(f"kinematics: {len(truth)} bins, and {len(rows)} were decoded", "kinematics")
+    centres = {"px": centre_m[0], "py": centre_m[1]}
+    truth = truth.astype(np.float64) - [centres.get(axis, 0.0) for axis in axes]
     later = slice(max(lag_bins, 0), len(rows) + min(lag_bins, 0))
     bins = slice(max(-lag_bins, 0), len(rows) - max(lag_bins, 0))
-    found = score(rows[bins][:, [names.index(axis) for axis in axes]], truth[later].astype(np.float64))
+    found = score(rows[bins][:, [names.index(axis) for axis in axes]], truth[later])
     doubts = [
         InputWarning(
             "kinematics",

@@ -8,7 +8,8 @@ T bins, N units; U is the unit of length, mm by default:
     cursor_position  T x 2     U, mean over the bin; NaN where unknown
     trial            T         optional: number of the trial of each bin, NaN between trials
 
-Of velocity and position one is enough: velocities follow from positions by differences. Kinematics in three
+Of velocity and position one is enough: velocities follow from positions by differences. Positions are taken from their
+centre, as the cursor of a session begins at 0. Kinematics in three
 dimensions (T x 3) need a choice of two axes.
 """
 
@@ -42,9 +43,10 @@ class Kinematics(NamedTuple):
 
     counts: Array  # (T, N)
     velocity: Array  # (T, 2) m/s
-    position: Array | None  # (T, 2) m; None where the recording has none
+    position: Array | None  # (T, 2) m, from the centre of the recorded ones; None where positions are not decoded
     trial: NDArray[np.int64]  # (T,) -1 between trials
     bin_s: float
+    centre_m: tuple[float, float] = (0.0, 0.0)  # of the positions that were recorded: their median
 
 
 def check(
@@ -78,7 +80,11 @@ def check(
         velocity = differences(position, trial, bin_s)
     elif position is not None:
         warnings += _contradiction(velocity, differences(position, trial, bin_s))
-    recorded = Kinematics(counts, velocity, position if states == "position" else None, trial, bin_s)
+    recorded = Kinematics(counts, velocity, None, trial, bin_s)
+    if states == "position":
+        assert position is not None
+        x, y = np.nanmedian(position, axis=0).tolist()
+        recorded = recorded._replace(position=position - [x, y], centre_m=(x, y))
     _check_speed(recorded, length_unit)
     return recorded, warnings + left_out(recorded) + _odd_units(counts)
 

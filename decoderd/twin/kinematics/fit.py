@@ -99,6 +99,8 @@ def fit(
         checked, doubts = check(given, kinematics, unit, axes)
         found = fitted(checked, [*unread, *doubts], decoder, kinematics, on_progress)
         arrays = {**found.choice.decoder.arrays, "lag_bins": np.array(found.lags.lag)}
+        if kinematics == "position":
+            arrays["centre_m"] = np.array(checked.centre_m)
         parameters = kind.load(arrays)
         top_speed = fast_speed(checked.velocity[usable(checked)])
         how = protocol_text.reaching(top_speed, decoder, parameters, checked.bin_s)

@@ -106,7 +106,8 @@ def binned(content: Content, bin_s: float) -> dict[str, NDArray[Any]]:
 
 def step(series: Series) -> float:
     """The usual time between samples, s."""
-    return float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
+    between = float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
+    return float(f"{between:.9g}")  # without the rounding of the times
 
 
 def within(edges: Array, intervals: Array, overlap: bool = False) -> NDArray[np.bool_]:
@@ -185,8 +186,8 @@ def _units(file: Any) -> tuple[list[Array], list[Array]]:
     if file.units is None or "spike_times" not in file.units.colnames:
         return [], []
     numbers, seen = range(len(file.units)), "obs_intervals" in file.units.colnames
-    spikes = [np.asarray(file.units["spike_times"][unit], dtype=np.float64) for unit in numbers]
-    observed = [
+    spikes: list[Array] = [np.asarray(file.units["spike_times"][unit], dtype=np.float64) for unit in numbers]
+    observed: list[Array] = [
         np.asarray(file.units["obs_intervals"][unit]).reshape(-1, 2) if seen else np.empty((0, 2)) for unit in numbers
     ]
     return spikes, observed

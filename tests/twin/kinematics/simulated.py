@@ -39,21 +39,22 @@ def truth(units: int = 30, lag: int = 2, bin_s: float = 0.05, seed: int = 1) -> 
     )
 
 
-def recorded(model: Truth, bins: int = 4000, seed: int = 2) -> Arrays:
-    """Rounded Gaussian counts, so that they are whole numbers, and velocities, in m/s."""
+def recorded(model: Truth, bins: int = 4000, seed: int = 2, spring: float = 0.0) -> Arrays:
+    """Poisson counts and velocities, in m/s; `spring`, 1/s^2, draws the hand back to where it began."""
     rng = np.random.default_rng(seed)
-    velocity = walk(model, bins + model.lag, rng)
+    velocity = walk(model, bins + model.lag, rng, spring)
     mean = model.baseline + velocity[model.lag :] @ model.C.T
     shared = rng.standard_normal((bins, model.factors.shape[1])) @ model.factors.T
     counts = rng.poisson(np.maximum(mean + shared, 0.0))
     return {"counts": counts, "cursor_velocity": velocity[:bins], "bin_s": np.array(model.bin_s)}
 
 
-def walk(model: Truth, bins: int, rng: np.random.Generator) -> Any:
+def walk(model: Truth, bins: int, rng: np.random.Generator, spring: float = 0.0) -> Any:
     """Velocities (bins, 2), m/s, from rest."""
     root = np.linalg.cholesky(model.W)
     steps = rng.standard_normal((bins, 2)) @ root.T
-    velocity = np.zeros((bins, 2))
+    velocity, position = np.zeros((bins, 2)), np.zeros(2)
     for t in range(1, bins):
-        velocity[t] = model.A @ velocity[t - 1] + steps[t]
+        velocity[t] = model.A @ velocity[t - 1] - spring * model.bin_s * position + steps[t]
+        position = position + model.bin_s * velocity[t]
     return velocity

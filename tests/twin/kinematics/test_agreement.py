@@ -31,7 +31,7 @@ def test_kinematics_of_later_bins_are_compared(rows):
 
 
 def test_positions_are_compared_where_they_are_given(rows):
-    found = agreement(rows, STATES, rows[:, :4], 0)
+    found = agreement(rows, STATES, rows[:, :4] + [1, 2, 0, 0], 0, (1, 2))
     assert found.axes == ("px", "py", "vx", "vy")
     np.testing.assert_array_equal(found.score.r2, np.ones(4))
 

@@ -32,6 +32,8 @@ def test_velocities_follow_from_positions_within_a_trial(whole):
     assert np.isnan(found.velocity[first]).all()
     others = np.setdiff1d(np.arange(400), first)
     np.testing.assert_allclose(found.velocity[others], whole["cursor_velocity"][others], atol=1e-12)
+    np.testing.assert_array_equal(found.centre_m, np.median(position, axis=0))
+    np.testing.assert_allclose(found.position, position - found.centre_m)
     assert [doubt.message for doubt in doubts] == [
         "cursor_velocity: 4 of 400 bins have no kinematics: they are left out of the fit"
     ]

@@ -15,14 +15,14 @@ from tests.twin.simulated import saved, success_rate, trials
 
 @pytest.mark.parametrize(("kind", "states"), [("kalman", "velocity"), ("linear", "velocity"), ("kalman", "position")])
 def test_the_twin_of_a_recording_reaches_at_once(tmp_path, kind, states):
-    arrays = recorded(truth(units=40), 2500)
-    arrays["cursor_position"] = 0.05 * np.cumsum(arrays["cursor_velocity"], axis=0)
+    arrays = recorded(truth(units=40), 2500, spring=4.0)
+    arrays["cursor_position"] = 0.05 * np.cumsum(arrays["cursor_velocity"], axis=0) + [0.3, -0.2]
     found = fit.fit(saved(tmp_path, arrays), tmp_path / "out", kinematics=states, decoder=kind, length_unit="m")
     assert (found.bins, found.units, found.lag_s) == (2500, 40, 0.1)
     assert found.axes == (("vx", "vy") if states == "velocity" else ("px", "py", "vx", "vy"))
     assert (found.r2[-2:] > 0.5).all()
     assert protocol.dump(protocol.load(found.protocol))["population"]["file"] == str(found.population)
-    assert success_rate(trials(found.protocol, "schedule.blocks.0.trials=16")) >= 0.9
+    assert success_rate(trials(found.protocol, "schedule.blocks.0.trials=16")) >= 0.75
 
 
 def test_the_written_file_decodes_as_the_result_says(tmp_path):

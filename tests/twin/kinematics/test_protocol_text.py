@@ -27,7 +27,7 @@ def test_the_lag_of_the_subject_is_the_memory_of_the_decoder():
 
 def test_reaches_are_as_fast_as_the_movements_recorded():
     how = protocol_text.reaching(0.19, "linear", memory(0.8), 0.05)
-    assert (how.speed_m_s, how.distance_m, how.radius_m) == (0.19, 0.114, 0.0228)
+    assert (how.speed_m_s, how.distance_m, how.radius_m) == (0.19, 0.0855, 0.0145)
     assert how.timeout_s > 5 * how.distance_m / how.speed_m_s
 
 
