@@ -134,7 +134,7 @@ def _bin_s(given: Mapping[str, NDArray[Any]], A: Array, names: Sequence[str]) ->
     if "binlen" in given:
         bin_s = float(check_vector("binlen", np.atleast_1d(given["binlen"]), 1)[0])
     else:
-        steps = {float(A[p, v]) for p, v in _integrals(names)}
+        steps = {float(f"{A[p, v]:.6g}") for p, v in _integrals(names)}  # single precision has no more digits
         if len(steps) != 1:
             raise ArrayError("binlen: the file does not say the length of a bin; give it with --bin-s", "binlen")
         (bin_s,) = steps

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array, load_npz
-from decoderd.decoders import bmi3d, kalman, layout, plausibility
+from decoderd.decoders import bmi3d, influence, kalman, layout, plausibility
 from decoderd.decoders.files import described
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
@@ -62,7 +62,7 @@ def from_bmi3d(
     try:
         found = bmi3d.read(given, states, axes, length_unit, bin_s)
         contents = {"decoder.npz": output.npz(described(kalman.KALMAN, found.arrays, found.bin_s))}
-        doubts = list(found.warnings)
+        doubts = [*found.warnings, *influence.warnings(kalman.KALMAN, kalman.load(found.arrays))]
         why = unsaid(found.arrays["C"], len(found.arrays["A"]))
         if why is None:
             contents |= _twin(output.name(file.stem), found)

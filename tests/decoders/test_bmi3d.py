@@ -97,6 +97,20 @@ def test_the_length_of_a_bin(binlen, option, expected):
     assert bmi3d.read(given, bin_s=option).bin_s == expected
 
 
+def test_a_bin_in_single_precision():
+    arrays = {name: value.astype(np.float32) for name, value in saved(np.random.default_rng(8)).items()}
+    assert bmi3d.read(arrays).bin_s == 0.1
+
+
+@pytest.mark.parametrize("dtype", [object, str])
+def test_names_as_matlab_has_them(dtype):
+    """In cells, or padded with blanks."""
+    arrays = saved(np.random.default_rng(8))
+    cells = np.array([[np.array([name])] for name in NAMES], dtype=object) if dtype is object else None
+    states = np.array([f"{name}    " for name in NAMES]) if cells is None else cells
+    assert bmi3d.read({**arrays, "states": states}).states == ("px", "pz", "vx", "vz", "1")
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [

@@ -53,6 +53,16 @@ def test_the_protocol_is_run_to_success(tmp_path):
     assert success_rate(trials(found.protocol, "schedule.blocks.0.trials=16")) >= 0.9
 
 
+def test_units_that_never_fire_are_named_and_have_no_rate(tmp_path):
+    arrays = saved(np.random.default_rng(4))
+    arrays["C"][[3, 7]] = arrays["Q"][[3, 7]] = arrays["Q"][:, [3, 7]] = 0.0
+    np.savez(tmp_path / "f.npz", **arrays)
+    found = imported.from_bmi3d(tmp_path / "f.npz", tmp_path / "out")
+    (warning,) = found.warnings
+    assert "3, 7" in warning.message
+    assert not load_npz(found.population)["weights"][:, [3, 7]].any()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
