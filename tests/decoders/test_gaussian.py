@@ -248,3 +248,16 @@ def test_another_c_changes_all_arrays_computed_from_it(seed, other):
     found = gaussian.with_C(model, new)
     np.testing.assert_array_equal(found.CtQinv, again.CtQinv)
     np.testing.assert_array_equal(found.D, again.D)
+
+
+@pytest.mark.parametrize("rank", [2, 5])
+def test_covariances_in_single_precision_become_exact(rank):
+    """A singular one may have eigenvalues below zero by rounding; the nearest without is taken."""
+    root = np.random.default_rng(rank).normal(0, 1, (7, rank))
+    exact = root @ root.T
+    single = exact.astype(np.float32)
+    single[0, 1] = np.nextafter(single[0, 1], np.float32(9))
+    found = gaussian.covariance("W", single, 7)
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
+    assert np.linalg.eigvalsh(found)[0] > -1e-9 * np.abs(exact).max()
