@@ -3,9 +3,9 @@
 A recording is an .npz file with counts in decoder bins and the target of each bin, or an .nwb file, see `nwb`.
 T bins, N units, q factors, K targets; U is the recording's unit of length, mm by default:
 
-    counts            T x N   spikes in a bin
-    target            T       index of the target, 0..K-1
-    target_angle_deg  K       direction of each target from the centre
+    counts            T x N   spikes in a bin, NaN where they are missing
+    target            T       index of the target, 0..K-1; negative or NaN in a bin without a target
+    target_angle_deg  K       direction of each target from the centre; NaN for one that is no target
     bin_s             scalar  s
     cursor_to_target  T x 2   optional: unit vectors, the direction intended in a bin; by default that of the target
     count_mean, count_scale (N), fa_loadings (N x q), fa_private_var (N)
@@ -13,6 +13,7 @@ T bins, N units, q factors, K targets; U is the recording's unit of length, mm b
     kf_A, kf_b (U/s), kf_Q (U^2/s^2), kf_C (s/U), kf_d, kf_R, factor_scale (q)
                               optional: a velocity Kalman filter on the scaled factors; may come with factor_mean (q)
                               and permutation (q), see `decoderd.decoders.intrinsic_manifold`
+    length_unit               optional: unit of length of the filter, m, cm or mm
     target_radius_mm, cursor_radius_mm
                               optional scalars, mm
 
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_array, load_npz, require_arrays
 from decoderd.decoders import intrinsic_manifold
+from decoderd.decoders.files import METRES
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.file_format import HDF5
 from decoderd.input_warning import InputWarning
@@ -45,7 +47,6 @@ VECTORS = (
     *("target", "target_angle_deg", "count_mean", "count_scale", "fa_private_var"),
     *("kf_b", "kf_d", "factor_scale", "factor_mean", "permutation"),
 )
-METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 # On the recording of Golub et al. 2018 the cross-validated error of the latents falls by 18 % from no harmonic to one,
 # by 0.8 % to two, stays at three and rises after. Three keep the means of 8 targets best.
 MOST_HARMONICS = 3
@@ -102,8 +103,7 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
 
     Raises ArrayError naming the first array that is wrong, ProtocolError for an unknown length unit.
     """
-    if length_unit not in METRES:
-        raise ProtocolError(f"length_unit = {length_unit!r}: must be one of {', '.join(METRES)}", "length_unit")
+    length_unit = _length_unit(arrays, length_unit)
     require_arrays(arrays, ("counts", "target", "target_angle_deg", "bin_s"), "a recording")
     arrays = {name: _without_ones(name, value) for name, value in arrays.items()}
     bin_s = float(check_array("bin_s", arrays["bin_s"], ()))
@@ -135,6 +135,14 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
         *_radii(arrays),
         (*out.warnings, *_unchanging(kept, constant & ~out.units)),
     )
+
+
+def _length_unit(arrays: Mapping[str, NDArray[Any]], otherwise: str) -> str:
+    """The unit of length that the recording names in an array of its own, as decoder files do, or `otherwise`."""
+    named = "".join(map(str, np.ravel(arrays["length_unit"]))) if "length_unit" in arrays else otherwise
+    if named not in METRES:
+        raise ProtocolError(f"length_unit = {named!r}: must be one of {', '.join(METRES)}", "length_unit")
+    return named
 
 
 def _without_ones(name: str, value: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decoderd.arrays import load_npz
+from decoderd.twin.recording import check
 from tests.field.recordings import assert_same_twin, fitted, reaches
 
 GONE = np.random.default_rng(5).random(480) < 0.2
@@ -23,46 +24,53 @@ def kept(arrays, bins=~GONE):
     return {name: value[bins] if np.shape(value)[:1] == (480,) else value for name, value in arrays.items()}
 
 
+def assert_read_as(incomplete, expected):
+    """The recording without what was left out is the expected one; returns the warnings."""
+    found, whole = check(incomplete), check(expected)
+    for name in ("counts", "target", "direction"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name), err_msg=name)
+    return found.warnings
+
+
 @pytest.mark.parametrize("value", [-1, -99, np.nan, np.iinfo(np.int64).min])
-def test_bins_without_a_target_are_left_out(tmp_path, value):
+def test_bins_without_a_target_are_left_out(value):
     whole = reaches()
-    made = fitted(tmp_path / "a", dotted(whole, "target", value))
+    warnings = assert_read_as(dotted(whole, "target", value), kept(whole))
+    assert [w.field for w in warnings] == ["target"]
+    assert f"left out {GONE.sum()} of 480 bins" in warnings[0].message
+
+
+def test_the_twin_is_that_of_the_bins_with_targets(tmp_path):
+    whole = reaches()
+    made = fitted(tmp_path / "a", dotted(whole, "target", -1))
     assert_same_twin(made, fitted(tmp_path / "b", kept(whole)))
-    assert [w.field for w in made.warnings] == ["target"]
-    assert f"left out {GONE.sum()} of 480 bins" in made.warnings[0].message
+    assert (made.bins, len(made.warnings)) == (480 - GONE.sum(), 1)
 
 
-def test_bins_of_a_target_without_an_angle_are_left_out(tmp_path):
+def test_bins_of_a_target_without_an_angle_are_left_out():
     whole = reaches()
     ninth = {**dotted(whole, "target", 8), "target_angle_deg": np.append(whole["target_angle_deg"], np.nan)}
-    made = fitted(tmp_path / "a", ninth)
-    assert_same_twin(made, fitted(tmp_path / "b", kept(whole)))
-    assert [w.field for w in made.warnings] == ["target"]
+    assert [w.field for w in assert_read_as(ninth, kept(whole))] == ["target"]
 
 
-def test_bins_without_counts_are_left_out(tmp_path):
+def test_bins_without_counts_are_left_out():
     whole = reaches()
-    made = fitted(tmp_path / "a", dotted(whole, "counts", np.nan))
-    assert_same_twin(made, fitted(tmp_path / "b", kept(whole)))
-    assert [w.message for w in made.warnings] == [f"left out {GONE.sum()} of 480 bins: no counts (NaN)"]
+    warnings = assert_read_as(dotted(whole, "counts", np.nan), kept(whole))
+    assert [w.message for w in warnings] == [f"left out {GONE.sum()} of 480 bins: no counts (NaN)"]
 
 
-def test_bins_without_an_intended_direction_are_left_out(tmp_path):
+def test_bins_without_an_intended_direction_are_left_out():
     whole = reaches()
     angle = np.deg2rad(whole["target_angle_deg"][whole["target"]]) + np.random.default_rng(6).normal(0, 0.1, 480)
     whole["cursor_to_target"] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    made = fitted(tmp_path / "a", dotted(whole, "cursor_to_target", np.nan))
-    assert_same_twin(made, fitted(tmp_path / "b", kept(whole)))
-    assert [w.field for w in made.warnings] == ["cursor_to_target"]
+    warnings = assert_read_as(dotted(whole, "cursor_to_target", np.nan), kept(whole))
+    assert [w.field for w in warnings] == ["cursor_to_target"]
 
 
-def test_bins_where_a_unit_is_missing_are_left_out(tmp_path):
+def test_bins_where_a_unit_is_missing_are_left_out():
     whole = reaches()
-    made = fitted(tmp_path / "a", dotted(whole, "counts", np.nan, (GONE, 3)))
-    assert_same_twin(made, fitted(tmp_path / "b", kept(whole)))
-    assert [w.message for w in made.warnings] == [
-        f"left out {GONE.sum()} of 480 bins: counts missing (NaN), of units 3"
-    ]
+    warnings = assert_read_as(dotted(whole, "counts", np.nan, (GONE, 3)), kept(whole))
+    assert [w.message for w in warnings] == [f"left out {GONE.sum()} of 480 bins: counts missing (NaN), of units 3"]
 
 
 def test_a_unit_that_is_mostly_missing_is_left_out_and_keeps_its_place(tmp_path):

@@ -135,3 +135,13 @@ def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     for name, message in (("text.npz", "not a readable .npz"), ("absent.npz", "no such file")):
         with pytest.raises(ArrayError, match=message):
             fit.fit(tmp_path / name, tmp_path / "out")
+
+
+def test_a_recording_may_name_the_unit_of_length_of_its_filter(whole: Arrays, tmp_path: Path) -> None:
+    """As the decoder files of fits do: the option is for those that do not."""
+    named = fit.fit(saved(tmp_path, {**whole, "length_unit": np.array("m")}), tmp_path / "a")
+    np.testing.assert_array_equal(
+        named.rest_velocity_m_s, fit.fit(saved(tmp_path, whole), tmp_path / "b", length_unit="m").rest_velocity_m_s
+    )
+    with pytest.raises(ProtocolError, match="length_unit = 'inch'"):
+        fit.fit(saved(tmp_path, {**whole, "length_unit": np.array(["inch"])}), tmp_path / "c")

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.decoders.files import METRES
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.input_warning import InputWarning
-from decoderd.twin.recording import METRES
 
 States = Literal["velocity", "position"]
 
