@@ -22,6 +22,7 @@ from decoderd.protocol import readouts
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import generator
 from decoderd.state import Parameters
+from decoderd.twin.counts_check import are_rates
 
 OnProgress = Callable[[int], None]
 
@@ -118,10 +119,23 @@ def individual(protocol: Protocol, limit: MemoryLimit | None = None) -> Any:
     try:
         arrays = _arrays(config, limit)
         decoder_files.check_bin("the population", arrays, protocol.timing.bin_s)
+        _check_no_rates(protocol, arrays)
         return _kind(protocol).load(config, generator(protocol.seed, "population/individual"), arrays)
     except (ArrayError, NumericalError) as error:
         where = getattr(config, "file", None) or f"seed {protocol.seed}"
         raise ProtocolError(f"population: {where}: {error}", "population") from None
+
+
+def _check_no_rates(protocol: Protocol, arrays: dict[str, Any]) -> None:
+    """Raise ArrayError for rates given as the counts that a population replays."""
+    bin_s = protocol.timing.bin_s
+    if _kind(protocol).drawn or "counts" not in arrays or not are_rates(arrays["counts"], bin_s):
+        return
+    raise ArrayError(
+        f"counts: all are multiples of {1 / bin_s:.4g}, one over the bin of the session: these look like rates in Hz; "
+        f"counts are expected, rates times the bin",
+        "counts",
+    )
 
 
 def _pretrained(protocol: Protocol, population: Any, on_progress: OnProgress) -> Any:
