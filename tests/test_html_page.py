@@ -13,7 +13,7 @@ def line(canvas):
     canvas.subplots().plot([0, 1], [1, 0])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made():
     parts = [
         html_page.paragraph("x < y & z"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.decoders.theirs import saved
-from tests.running import cli, failure
+from tests.running import cli
 
 
 @pytest.fixture
@@ -46,9 +46,3 @@ def test_a_filter_without_rates_is_for_decoding(folder):
     np.savez(folder / "f.npz", **arrays)
     shown = cli("import", "bmi3d", "f.npz", "--out", "ours", cwd=folder).stdout
     assert "decode with it: decoderd decode --kind kalman --decoder ours/decoder.npz" in shown
-
-
-def test_what_is_refused(folder):
-    assert "f.npz: bin_s: the file does not say" in failure(
-        cli("export-decoder", "f.npz", "--out", "g.npz", cwd=folder)
-    )

@@ -86,7 +86,7 @@ def test_a_velocity_that_units_observe_is_averaged_over():
     draw = np.random.default_rng(4)
     whole = three_dimensional(draw, observed=(3, 4, 5), units=6)
     reduced, (warning,) = kept(whole)
-    states, counts = simulated(whole, 20_000, draw)
+    states, counts = simulated(whole, 6000, draw)
     columns = [NAMES.index(name) for name in PLANE]
     velocity = {name: decoded(arrays, counts)[:, 2:4] for name, arrays in (("reduced", reduced),)}
     velocity["whole"] = decoded(whole, counts)[:, [3, 5]]
@@ -97,7 +97,7 @@ def test_a_velocity_that_units_observe_is_averaged_over():
     apart = np.sqrt(((velocity["reduced"] - velocity["whole"]) ** 2).mean() / (velocity["whole"] ** 2).mean())
     assert "C: units observe vy" in warning.message
     stated = float(warning.message.split("whole filter by ")[1].split("%")[0]) / 100
-    assert stated == pytest.approx(apart, abs=0.01)
+    assert stated == pytest.approx(apart, abs=0.015)
 
 
 def test_correlated_velocities_are_replaced_by_their_regression():
