@@ -20,7 +20,7 @@ def fit(
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
     bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file, s.")] = 0.045,
     bin_ticks: Annotated[
-        int | None, typer.Option(help="Ticks in a bin; by default 5, or what keeps a tick from 1 to 100 ms.")
+        int | None, typer.Option(help="Ticks in a bin; by default 5, or fewer where a tick would be below 1 ms.")
     ] = None,
     direction: Annotated[
         str | None,

@@ -70,7 +70,7 @@ def fit(
         out: made if need be.
         length_unit: unit of length of the recording's filter: "mm", "cm" or "m".
         factors: number of factors, where a factor analysis has to be fitted.
-        bin_ticks: ticks of the session in a decoder bin; by default 5, or as near to it as ticks of 1 to 100 ms allow.
+        bin_ticks: ticks of the session in a decoder bin; by default 5, or fewer where a tick would be below 1 ms.
         bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
         direction: column of an .nwb file's trials with their direction or target, see `decoderd.twin.nwb_direction`.
 

@@ -56,9 +56,8 @@ def _four_digits(value: float) -> float:
 
 
 def ticks_of(bin_s: float) -> int:
-    """Number of ticks in a bin: the nearest to BIN_TICKS for which a session can have the tick; 1 if there is none."""
-    possible = [n for n in range(1, 1001) if protocol.SHORTEST_TICK_S <= bin_s / n <= protocol.LONGEST_TICK_S]
-    return min(possible, key=lambda n: abs(n - BIN_TICKS), default=1)
+    """Number of ticks in a bin: BIN_TICKS, or as many as are no shorter than a session's shortest tick."""
+    return max((n for n in range(1, BIN_TICKS + 1) if bin_s / n >= protocol.SHORTEST_TICK_S), default=1)
 
 
 def protocol_text(name: str, recording: Recording, subject: SubjectConfig, bin_ticks: int) -> str:
@@ -116,6 +115,10 @@ file = "decoder.npz"
         protocol.parse(tomllib.loads(text))
     except ProtocolError as error:
         tick = f"{recording.bin_s:g} s / {bin_ticks}"
-        remedy = "; sum the counts of neighbouring bins" if recording.bin_s < protocol.SHORTEST_TICK_S else ""
+        remedy = ""
+        if recording.bin_s < protocol.SHORTEST_TICK_S:
+            remedy = "; sum the counts of neighbouring bins"
+        elif recording.bin_s / bin_ticks > protocol.LONGEST_TICK_S:
+            remedy = "; is bin_s in milliseconds? Otherwise --bin-ticks makes shorter ticks"
         raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick}{remedy})", error.field) from None
     return text

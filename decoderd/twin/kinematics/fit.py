@@ -87,7 +87,7 @@ def fit(
         length_unit: unit of length of the recording's kinematics: "mm", "cm" or "m".
         axes: the two axes to use, such as "x,y"; needed where kinematics are in 3-D.
         series: names of the series of an .nwb file to use, where there are several.
-        bin_ticks: ticks of the session in a decoder bin; None: 5, or what keeps a tick from 1 to 100 ms.
+        bin_ticks: ticks of the session in a decoder bin; None: 5, or fewer where a tick would be below 1 ms.
         bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
         on_progress: called with the number of parts done, and of all.
 
