@@ -77,7 +77,8 @@ def test_no_plain_filter_decodes_better(units, minutes, bin_s, seed):
 @pytest.mark.campaign
 @pytest.mark.parametrize("number", range(10))
 def test_no_plain_filter_decodes_better_on_recordings_of_all_sizes(number):
-    r2, plain, found, true_lag = compared(*RECORDINGS[number], number)
+    units, minutes, bin_s = RECORDINGS[number]
+    r2, plain, found, true_lag = compared(units, minutes, bin_s, number)
     assert (r2 > plain - 0.005).all()
     assert found == true_lag
 
