@@ -130,13 +130,13 @@ def granted(endpoint: str) -> Iterator[None]:
             granting.result()
 
 
-def fuzz(folder: Path, number: int, seed: int = 14) -> dict[str, Any]:
+def fuzz(folder: Path, number: int, seed: int) -> dict[str, Any]:
     """About so many messages, over all sockets at once; returns what became of them.
 
     Two sessions, whose records are those of sessions left alone: one in lockstep, which answers as fast as it can, and
     one in real time, which gives requests a share of each tick. The supervisor has no session at the end.
     """
-    began, data = time.monotonic(), folder / "data"
+    began, data, seed = time.monotonic(), folder / "data", 10 * seed  # each lane has a seed of its own
     with ExitStack() as stack:
         free, out, process = stack.enter_context(served(folder, HOUR, *lockstep("task"), "--silence", "600"))
         paced, paced_out, paced_process = stack.enter_context(served(folder, HOUR, name="paced"))
