@@ -9,7 +9,7 @@ from decoderd.decoders.point_process import POINT_PROCESS, PointProcessConfig
 from decoderd.errors import ArrayError, NumericalError
 from tests import protocols
 
-BINS = 500
+BINS = 300
 
 
 def model(plain, kind, bin_s=0.005, seed=3):
@@ -183,7 +183,7 @@ def test_bernoulli_reads_whether_a_unit_fired_and_not_how_often(plain):
 # --- closed loop -----------------------------------------------------------------------------------------------
 
 
-def performance(kind, seed, seconds=60.0):
+def performance(kind, seed, baseline_hz, seconds=60.0):
     """(successes a minute, median time in s from go to success) with 40 Poisson units and bins of 5 ms."""
     hard = {"radius_m": 0.012, "centre_radius_m": 0.012, "centre_hold_s": 0.3, "target_hold_s": 0.3}
     data = protocols.lasting(
@@ -192,7 +192,7 @@ def performance(kind, seed, seconds=60.0):
         tick_s=0.005,
         bin_ticks=1,
         task={"kind": "centre_out", **hard, "reach_timeout_s": 3.0, "inter_trial_s": 0.2},
-        population={"kind": "tuned", "units": 40},
+        population={"kind": "tuned", "units": 40, "baseline_hz": baseline_hz},
         decoder={"kind": kind, "calibration": {"reaches": 40}},
     )
     won = [trial["k"] - trial["o"] for trial in protocols.run(data).of("trial") if trial["x"] == "success"]
@@ -200,13 +200,14 @@ def performance(kind, seed, seconds=60.0):
 
 
 @pytest.mark.campaign
-def test_in_closed_loop_it_is_at_least_as_good_as_the_kalman_filter():
-    """On the same units and calibrations, 20 seeds: no fewer successes a minute, as far as they can tell."""
-    gains = [np.subtract(performance("point_process", seed), performance("kalman", seed)) for seed in range(1, 21)]
+@pytest.mark.parametrize(("baseline_hz", "more"), [([5.0, 25.0], -0.2), ([1.0, 8.0], 2.0)])
+def test_in_closed_loop_it_is_at_least_as_good_as_the_kalman_filter(baseline_hz, more):
+    """The same units and calibrations, 20 seeds; better where units fire little. `more`: successes a minute of 23."""
+    kinds = ("point_process", "kalman")
+    gains = [np.subtract(*(performance(kind, seed, baseline_hz) for kind in kinds)) for seed in range(1, 21)]
     mean, half = np.mean(gains, axis=0), 2.09 * np.std(gains, axis=0, ddof=1) / np.sqrt(20)
     print(f"successes a minute {mean[0]:+.2f} +- {half[0]:.2f}, reaches {mean[1]:+.3f} +- {half[1]:.3f} s")
-    assert mean[0] + half[0] > 0
-    assert mean[0] - half[0] > -1.0  # of 23
+    assert mean[0] - half[0] > more
     assert mean[1] + half[1] < 0
 
 
@@ -239,7 +240,7 @@ def test_absurd_counts_leave_a_covariance_and_are_forgotten(plain, kind, bernoul
 
 def test_many_silent_bins_lead_nowhere(plain):
     A, W, beta = model(plain, "v1")
-    rows, covariances = decoded(POINT_PROCESS.load(arrays(A, W, beta)), np.zeros((BINS, 8)))
+    rows, covariances = decoded(POINT_PROCESS.load(arrays(A, W, beta)), np.zeros((500, 8)))
     np.testing.assert_allclose(rows[-1], rows[-200], rtol=1e-9)
     np.testing.assert_allclose(covariances[-1], covariances[-200], rtol=1e-9)
     assert np.abs(rows[:, :2]).max() < 6 * np.sqrt(W[0, 0] / (1 - 0.9**2))
@@ -268,7 +269,7 @@ def test_invalid_arrays_are_refused(plain, name, value, error, says):
 # --- fitting ----------------------------------------------------------------------------------------------------
 
 
-def recording(bins=10_000, bin_s=0.005, seed=5):
+def recording(bins=6000, bin_s=0.005, seed=5):
     """Counts of 5 ms of 12 log-linear units, of which unit 4 is silent and unit 7 fires hardly ever."""
     draw, velocity = np.random.default_rng(seed), np.zeros((bins, 2))
     for t in range(1, bins):
@@ -293,12 +294,12 @@ def test_a_fitted_filter_decodes_and_silent_units_do_not_matter(law, state):
     full = POINT_PROCESS.load(fitted)
     v = slice(0, 2) if state == "velocity" else slice(2, 4)
     loud = np.setdiff1d(np.arange(12), [4, 7])
-    assert np.abs(full.beta[loud, v] - beta[loud, :2]).max() < 3.0  # of 15; an SD is 0.9 or so
-    rows, _ = decoded(full, data.counts[:2000], data.position[:2000])
+    assert np.abs(full.beta[loud, v] - beta[loud, :2]).max() < 4.0  # of 15; an SD is 1 or so
+    rows, _ = decoded(full, data.counts[:1500], data.position[:1500])
     for axis in range(2):
-        assert np.corrcoef(rows[:, v][:, axis], data.velocity[:2000, axis])[0, 1] > 0.7
+        assert np.corrcoef(rows[:, v][:, axis], data.velocity[:1500, axis])[0, 1] > 0.7
     without = POINT_PROCESS.reduced(full, np.setdiff1d(np.arange(12), [4]))
-    same, _ = decoded(without, np.delete(data.counts[:2000], 4, axis=1), data.position[:2000])
+    same, _ = decoded(without, np.delete(data.counts[:1500], 4, axis=1), data.position[:1500])
     np.testing.assert_allclose(same, rows, atol=1e-12)
 
 

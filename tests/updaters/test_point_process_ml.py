@@ -61,7 +61,7 @@ def second_moments(b, sd):
 def test_it_is_the_plain_recursion_unit_by_unit(n, law):
     config = PointProcessMLConfig(half_life_s=8.0, speed_sd_m_s=0.05, position_sd_m=0.02)
     model = decoder(n, law=law)
-    x, y = experience(decoder(n, seed=6, law=law), 7)
+    x, y = experience(decoder(n, seed=6, law=law), 3)
     found = updated(config, model, x, y)[-1]
     rho, sd = 0.5 ** (1 / 8), np.array(SDS[n])
     weight = BINS / (1 - rho)
@@ -71,7 +71,7 @@ def test_it_is_the_plain_recursion_unit_by_unit(n, law):
         J = weight * second_moments(b, sd)
         np.testing.assert_allclose(first[i], J, rtol=1e-9)
         W, S = weight, weight * np.diag(sd**2)
-        for batch in range(7):
+        for batch in range(3):
             J, W, S, g = rho * J, rho * W + BINS, rho * S, np.zeros(n)
             for t in range(batch * BINS, (batch + 1) * BINS):
                 score, information = log_linear.LAWS[law](x[[t]] @ b, y[[t], i])
