@@ -41,13 +41,28 @@ def fit(
         str | None,
         typer.Option(metavar="NAME,...", help="With --kinematics: series of an .nwb file, where it has several."),
     ] = None,
+    noise_factors: Annotated[
+        int, typer.Option(min=0, max=100, help="With --kinematics: factors of the noise that the twin's units share.")
+    ] = 0,
     json: options.Json = False,
 ) -> None:
     """Fit a population and a decoder to a recording, and write a protocol that uses them."""
     if kinematics is None:
         _to_targets(recording, out, factors, bin_s, bin_ticks, direction, length_unit, json)
     elif kinematics in KINEMATICS.split("|"):
-        _to_kinematics(recording, out, kinematics, decoder, bin_s, bin_ticks, length_unit, axes, series, json)
+        _to_kinematics(
+            recording,
+            out,
+            kinematics,
+            decoder,
+            bin_s,
+            bin_ticks,
+            length_unit,
+            axes,
+            series.split(",") if series else [],
+            noise_factors,
+            json,
+        )
     else:
         raise ProtocolError(f"--kinematics {kinematics}: must be {' or '.join(KINEMATICS.split('|'))}", "kinematics")
 
@@ -102,7 +117,8 @@ def _to_kinematics(
     bin_ticks: int | None,
     length_unit: str,
     axes: str | None,
-    series: str | None,
+    series: list[str],
+    noise_factors: int,
     json: bool,
 ) -> None:
     from decoderd.run import realtime
@@ -118,7 +134,8 @@ def _to_kinematics(
             decoder=decoder,
             length_unit=length_unit,
             axes=axes,
-            series=series.split(",") if series else (),
+            series=series,
+            noise_factors=noise_factors,
             bin_ticks=bin_ticks,
             bin_s=bin_s,
             on_progress=advance,

@@ -3,7 +3,8 @@
     rate_i = max(0, baseline_i + depth_i cos(theta_i - angle(u)) |u| / s + speed_i |u| / s)
 
 with u the subject's intended velocity, theta_i the preferred direction and s the reference speed. The tuning of each
-unit is drawn, or that of a recording, from a file of `decoderd fit --kinematics`.
+unit is drawn, or that of a recording, from a file of `decoderd fit --kinematics`. Such units may have noise in common:
+factors n ~ N(0, I), drawn in every decoder bin, add shared_i . n to the rate before it is cut off at 0.
 """
 
 from __future__ import annotations
@@ -76,6 +77,22 @@ class Parameters(NamedTuple):
     weights: Array  # (4, N): rates in Hz = [ux, uy, |u|, 1] @ weights, u in m/s
 
 
+@stored("populations.tuned.correlated")
+class Correlated(NamedTuple):
+    """Tuning of the units of an individual, and the noise that they have in common."""
+
+    weights: Array  # (4, N) as above
+    shared: Array  # (N, q): Hz for a factor of 1
+
+
+@stored("populations.tuned.correlated_state")
+class Together(NamedTuple):
+    """State of the subject, and what this bin adds to the rates of correlated units."""
+
+    subject: subject.State
+    deviation: Array  # (B, N) Hz
+
+
 class Plan(NamedTuple):
     """Constants, computed once."""
 
@@ -84,11 +101,16 @@ class Plan(NamedTuple):
     clip: bool  # expected spikes that are too many
 
 
-def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Draw the tuning of every unit, or read it. Raises ArrayError for a file without weights (4, N)."""
+def load(
+    config: TuningConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]
+) -> Parameters | Correlated:
+    """Draw the tuning of every unit, or read it: weights (4, N), and shared (N, q) if there is. Raises ArrayError."""
     if arrays:
         require_arrays(arrays, ("weights",), "a tuned population")
-        return Parameters(check_array("weights", arrays["weights"], (4, None)))
+        weights = check_array("weights", arrays["weights"], (4, None))
+        if "shared" not in arrays:
+            return Parameters(weights)
+        return Correlated(weights, check_array("shared", arrays["shared"], (weights.shape[1], None)))
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
     depth = generator.uniform(*config.depth_hz, n) / config.reference_speed_m_s
@@ -97,7 +119,7 @@ def load(config: TuningConfig, generator: np.random.Generator, arrays: Mapping[s
     return Parameters(np.stack([depth * np.cos(preferred), depth * np.sin(preferred), speed, baseline]))
 
 
-def units(parameters: Parameters) -> int:
+def units(parameters: Parameters | Correlated) -> int:
     """Number of units N."""
     return parameters.weights.shape[1]
 
@@ -107,48 +129,60 @@ def plan(config: TunedConfig, timing: Timing) -> Plan:
     return Plan(subject.plan(config.subject, timing), np.array(timing.tick_s), config.clip_spikes)
 
 
-def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
-    """Random numbers of a tick: motor noise and spikes."""
-    return {"motor": Spec("normal", 2), "spikes": Spec("uniform", units(parameters))}
+def streams(plan: Plan, parameters: Parameters | Correlated) -> dict[str, Spec]:
+    """Random numbers of a tick: motor noise and spikes; and the factors of correlated units."""
+    own = {"motor": Spec("normal", 2), "spikes": Spec("uniform", units(parameters))}
+    return own | {"shared": Spec("normal", parameters.shared.shape[1])} if isinstance(parameters, Correlated) else own
 
 
-def init(plan: Plan, parameters: Parameters, cursor: Array) -> subject.State:
-    """The state of the subject; units have no state."""
-    return subject.init(plan.subject, cursor)
+def init(plan: Plan, parameters: Parameters | Correlated, cursor: Array) -> Any:
+    """The state of the subject; units have no state but what they have in common in a bin."""
+    state = subject.init(plan.subject, cursor)
+    if isinstance(parameters, Correlated):
+        return Together(state, np.zeros((len(cursor), units(parameters))))
+    return state
 
 
 def rates(
     plan: Plan,
-    parameters: Parameters,
-    state: subject.State,
+    parameters: Parameters | Correlated,
+    state: Any,
     cue: Cue,
     seen: Array,
     time: TimeIndex,
     draws: Draws,
-) -> tuple[subject.State, Array, Array]:
+) -> tuple[Any, Array, Array]:
     """Rates (B, N) in Hz at the velocity that the subject intends in this tick."""
+    if isinstance(parameters, Correlated):
+        before, deviation = state
+        if time.bin_tick == 0:
+            deviation = draws.row("shared").dot(parameters.shared.T)
+        after, u = subject.intend(plan.subject, before, cue.goal, seen, draws.row("motor"))
+        return Together(after, deviation), tuning(parameters.weights, u, deviation), u
     state, u = subject.intend(plan.subject, state, cue.goal, seen, draws.row("motor"))
     return state, tuning(parameters.weights, u), u
 
 
-def tuning(weights: Array, velocity: Array) -> Array:
-    """Rates (B, N) in Hz at intended velocities (B, 2) in m/s."""
+def tuning(weights: Array, velocity: Array, deviation: Array | None = None) -> Array:
+    """Rates (B, N) in Hz at intended velocities (B, 2) in m/s, and what is added to them (B, N)."""
     features = np.empty((len(velocity), 4))
     features[:, :2] = velocity
     np.hypot(velocity[:, 0], velocity[:, 1], out=features[:, 2])
     features[:, 3] = 1.0
     rates = features.dot(weights)
+    if deviation is not None:
+        rates += deviation
     return np.maximum(rates, _ZERO, out=rates)
 
 
 def spikes(
-    plan: Plan, parameters: Parameters, state: subject.State, rates: Array, draws: Draws
-) -> tuple[subject.State, Spikes]:
+    plan: Plan, parameters: Parameters | Correlated, state: Any, rates: Array, draws: Draws
+) -> tuple[Any, Spikes]:
     """Poisson counts (B, N) of one tick."""
     return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"), plan.clip)}
 
 
-def overnight(config: TuningConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
+def overnight(config: TuningConfig, parameters: Any, generator: np.random.Generator) -> Any:
     """Drift: one step of the random walks of preferred directions and baselines."""
     x, y, speed, baseline = parameters.weights
     turn, change = generator.standard_normal((2, len(x))) * [
@@ -156,7 +190,8 @@ def overnight(config: TuningConfig, parameters: Parameters, generator: np.random
         [config.drift.baseline],
     ]
     c, s = np.cos(turn), np.sin(turn)
-    return Parameters(np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)]))
+    drifted = np.stack([c * x - s * y, s * x + c * y, speed, np.maximum(baseline * (1 + change), 0.0)])
+    return parameters._replace(weights=drifted)
 
 
 def memory(config: TuningConfig, timing: Timing) -> int:

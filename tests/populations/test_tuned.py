@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from decoderd.errors import ArrayError
 from decoderd.populations import tuned
 from decoderd.populations.tuned import TUNED, TunedConfig
 from decoderd.rng import Draws, generator, open_streams
@@ -119,3 +120,41 @@ def test_baselines_stay_at_or_above_zero():
     days = nights({"baseline": 1.0}, 5)
     assert all((day.weights[3] >= 0).all() for day in days)
     assert (days[-1].weights[3] == 0).any()
+
+
+def test_correlated_units_have_the_covariance_of_their_factors():
+    """Counts of bins at rest: Poisson variance, and shared shared' bin_s^2, within five standard errors."""
+    rng, bins, ticks, tick_s = np.random.default_rng(1), 4000, 5, 0.01
+    shared = rng.normal(0, 6, (4, 2))
+    weights = np.zeros((4, 4))
+    weights[3] = 60.0
+    parameters = TUNED.load(TunedConfig(), rng, {"weights": weights, "shared": shared})
+    plan = TUNED.plan(TunedConfig(), Timing(tick_s, ticks))
+    streams = open_streams((3,), "population", TUNED.streams(plan, parameters))
+    cursor, counts = np.zeros((1, 4)), np.zeros((bins, 4))
+    state = TUNED.init(plan, parameters, cursor)
+    cue = Cue(None, 0.01, 0, -1, 0, None, ())
+    seen = []
+    for tick in range(bins * ticks):
+        time, draws = TimeIndex(tick, 0, tick, tick % ticks), Draws(streams, 0, tick)
+        state, found, _ = TUNED.rates(plan, parameters, state, cue, cursor, time, draws)
+        state, spikes = TUNED.spikes(plan, parameters, state, found, draws)
+        counts[tick // ticks] += spikes["counts"][0]
+        seen.append(state.deviation)
+    assert all((seen[tick] == seen[tick - tick % ticks]).all() for tick in range(50))
+    expected = shared @ shared.T * 0.05**2 + np.diag(np.full(4, 3.0))
+    error = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / bins)
+    assert (np.abs(np.cov(counts.T) - expected) < 5 * error).all()
+    turned = TUNED.overnight(TunedConfig(drift={"preferred_rad": 0.1}), parameters, rng)
+    np.testing.assert_array_equal(turned.shared, shared)
+
+
+def test_what_a_file_of_tuned_units_may_be():
+    rng = np.random.default_rng(1)
+    with pytest.raises(ArrayError, match="a tuned population needs the arrays weights"):
+        TUNED.load(TunedConfig(), rng, {"counts": np.ones(3)})
+    with pytest.raises(ArrayError, match=r"weights: has shape \(3, 5\), expected 4 x any"):
+        TUNED.load(TunedConfig(), rng, {"weights": np.ones((3, 5))})
+    with pytest.raises(ArrayError, match=r"shared: has shape \(4, 1\), expected 5 x any"):
+        TUNED.load(TunedConfig(), rng, {"weights": np.ones((4, 5)), "shared": np.ones((4, 1))})
+    assert TUNED.units(TUNED.load(TunedConfig(units=7), rng, {"weights": np.ones((4, 5))})) == 5

@@ -71,6 +71,7 @@ def fit(
     length_unit: str = "mm",
     axes: str | None = None,
     series: Sequence[str] = (),
+    noise_factors: int = 0,
     bin_ticks: int | None = None,
     bin_s: float = 0.045,
     on_progress: Progress = lambda done, parts: None,
@@ -87,6 +88,7 @@ def fit(
         length_unit: unit of length of the recording's kinematics: "mm", "cm" or "m".
         axes: the two axes to use, such as "x,y"; needed where kinematics are in 3-D.
         series: names of the series of an .nwb file to use, where there are several.
+        noise_factors: factors of the noise that the twin's units have in common; 0: they have none.
         bin_ticks: ticks of the session in a decoder bin; None: 5, or fewer where a tick would be below 1 ms.
         bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
         on_progress: called with the number of parts done, and of all.
@@ -102,6 +104,10 @@ def fit(
         if kinematics == "position":
             arrays["centre_m"] = np.array(checked.centre_m)
         parameters = kind.load(arrays)
+        population = {"weights": found.weights}
+        if noise_factors:
+            data = validation.data(found.recorded, usable(found.recorded))
+            population["shared"] = tuning.shared(data, found.weights, noise_factors)
         top_speed = fast_speed(checked.velocity[usable(checked)])
         how = protocol_text.reaching(top_speed, decoder, parameters, checked.bin_s)
         name, units = output.name(recording.stem), checked.counts.shape[1]
@@ -110,7 +116,7 @@ def fit(
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
     contents = {
-        "population.npz": output.npz({"weights": found.weights}),
+        "population.npz": output.npz(population),
         "decoder.npz": output.npz(described(kind, arrays, checked.bin_s)),
         "protocol.toml": text.encode(),
     }

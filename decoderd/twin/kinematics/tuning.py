@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.decoders import CalibrationData
+from decoderd.decoders import CalibrationData, fitting
 
 
 def features(velocity: Array) -> Array:
@@ -26,6 +26,19 @@ def weights(data: CalibrationData) -> Array:
     constant = (data.counts == data.counts[0]).all(axis=0)
     found[:3, constant], found[3, constant] = 0.0, data.counts[0, constant] / data.bin_s
     return found
+
+
+def shared(data: CalibrationData, weights: Array, factors: int) -> Array:
+    """(N, factors): Hz for a factor of 1 of the noise that units have in common, from one bin to the next.
+
+    A factor analysis of what tuning does not explain. Raises ArrayError where units or bins are too few for it.
+    """
+    residual = data.counts - features(data.velocity) @ weights * data.bin_s
+    varying = (data.counts != data.counts[0]).any(axis=0)
+    model = fitting.factor_analysis(residual[:, varying], factors)
+    out = np.zeros((len(varying), factors))
+    out[varying] = model["fa_loadings"] / model["count_scale"][:, np.newaxis] / data.bin_s
+    return out
 
 
 def expected_counts(weights: Array, velocity: Array, bin_s: float) -> Array:

@@ -38,6 +38,13 @@ def test_the_written_file_decodes_as_the_result_says(tmp_path):
     np.testing.assert_allclose(r2, found.r2, atol=0.05)
 
 
+def test_the_twins_units_share_noise_if_asked(tmp_path):
+    path = saved(tmp_path, recorded(truth(units=20), 1500))
+    made = fit.fit(path, tmp_path / "out", kinematics="velocity", length_unit="m", noise_factors=2)
+    assert load_npz(made.population)["shared"].shape == (20, 2)
+    assert success_rate(trials(made.protocol, "schedule.blocks.0.trials=8")) >= 0.5
+
+
 def test_the_same_recording_gives_the_same_bytes(tmp_path):
     path = saved(tmp_path, recorded(truth(units=8), 500))
     made = [fit.fit(path, tmp_path / name, kinematics="velocity", length_unit="m") for name in "ab"]

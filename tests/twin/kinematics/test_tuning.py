@@ -32,3 +32,18 @@ def test_a_unit_that_never_fires_is_not_tuned():
     np.testing.assert_array_equal(
         tuning.weights(CalibrationData(counts, None, velocity, 0.1)), [[0, 0], [0, 0], [0, 0], [0, 30]]
     )
+
+
+def test_the_noise_that_units_have_in_common_is_found():
+    """Covariance of two factors among 20 units, to a tenth of its largest entry; a silent unit has none."""
+    rng = np.random.default_rng(3)
+    factors = rng.normal(0, 8, (20, 2))
+    velocity = rng.uniform(-0.1, 0.1, (8000, 2))
+    weights = np.vstack([rng.normal(0, 50, (2, 20)), np.zeros(20), np.full(20, 60.0)])
+    rates = tuned.tuning(weights, velocity, rng.standard_normal((8000, 2)) @ factors.T)
+    counts = np.column_stack([rng.poisson(rates * 0.1), np.zeros(8000)])
+    data = CalibrationData(counts.astype(float), None, velocity, 0.1)
+    found = tuning.shared(data, tuning.weights(data), 2)
+    np.testing.assert_array_equal(found[20], 0)
+    expected = factors @ factors.T
+    np.testing.assert_allclose(found[:20] @ found[:20].T, expected, atol=0.1 * np.abs(expected).max())
