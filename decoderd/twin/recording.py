@@ -103,7 +103,7 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
 
     Raises ArrayError naming the first array that is wrong, ProtocolError for an unknown length unit.
     """
-    length_unit = _length_unit(arrays, length_unit)
+    length_unit = length_unit_of(arrays, length_unit)
     require_arrays(arrays, ("counts", "target", "target_angle_deg", "bin_s"), "a recording")
     arrays = {name: _without_ones(name, value) for name, value in arrays.items()}
     bin_s = float(check_array("bin_s", arrays["bin_s"], ()))
@@ -137,7 +137,7 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
     )
 
 
-def _length_unit(arrays: Mapping[str, NDArray[Any]], otherwise: str) -> str:
+def length_unit_of(arrays: Mapping[str, NDArray[Any]], otherwise: str) -> str:
     """The unit of length that the recording names in an array of its own, as decoder files do, or `otherwise`."""
     named = "".join(map(str, np.ravel(arrays["length_unit"]))) if "length_unit" in arrays else otherwise
     if named not in METRES:

@@ -7,6 +7,7 @@ T bins, N units; U is the unit of length, mm by default:
     cursor_velocity  T x 2     U/s, mean over the bin; NaN where unknown
     cursor_position  T x 2     U, mean over the bin; NaN where unknown
     trial            T         optional: number of the trial of each bin, NaN between trials
+    length_unit      text      optional: U, in place of the argument
 
 Of velocity and position one is enough: velocities follow from positions by differences. Positions are taken from their
 centre, as the cursor of a session begins at 0. Kinematics in three
@@ -22,14 +23,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.arrays import Array, check_array, check_vector, require_arrays
 from decoderd.decoders.files import METRES
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.input_warning import InputWarning
+from decoderd.twin import counts_check
+from decoderd.twin.recording import length_unit_of
 
 States = Literal["velocity", "position"]
 
 AXES = "xyz"
+KINEMATICS = ("cursor_velocity", "cursor_position")
 # Bins without which not even a few blocks could be held out.
 FEWEST_BINS = 100
 # Speeds, m/s, that the fastest hundredth of a recording's bins may have: a hand or a cursor that people look at.
@@ -57,13 +61,13 @@ def check(
     `axes` names the two axes to use, such as "x,y". Raises ArrayError naming the first array that is wrong,
     ProtocolError for an unknown length unit or axis.
     """
-    if length_unit not in METRES:
-        raise ProtocolError(f"length_unit = {length_unit!r}: must be one of {', '.join(METRES)}", "length_unit")
+    length_unit = length_unit_of(arrays, length_unit)
     require_arrays(arrays, ("counts", "bin_s"), "a recording with kinematics")
-    bin_s = float(check_array("bin_s", arrays["bin_s"], ()))
+    bin_s = float(check_vector("bin_s", np.atleast_1d(arrays["bin_s"]), 1)[0])
     if bin_s <= 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
-    counts = _counts(arrays["counts"])
+    of_kinematics = next((len(np.atleast_1d(arrays[name])) for name in KINEMATICS if name in arrays), 0)
+    counts = _counts(arrays["counts"], of_kinematics, bin_s)
     trial = _trials(arrays.get("trial"), len(counts))
     position, velocity = (
         _plane(f"cursor_{name}", arrays[f"cursor_{name}"], len(counts), axes) * METRES[length_unit]
@@ -136,20 +140,13 @@ def left_out(recorded: Kinematics) -> list[InputWarning]:
     ]
 
 
-def _counts(value: Any) -> Array:
-    """Counts (T, N) as float64, NaN where missing."""
+def _counts(value: Any, kinematics: int, bin_s: float) -> Array:
+    """Counts (T, N) as float64, NaN where missing, of as many bins as there are `kinematics`."""
     given = np.asarray(value)
-    if given.dtype.kind != "f":
-        counts = check_array("counts", given, (None, None))
-        odd = counts < 0
-    else:
-        missing = np.isnan(given)
-        counts = np.where(missing, np.nan, check_array("counts", np.where(missing, 0.0, given), (None, None)))
-        odd = (counts < 0) | ((counts != np.round(counts)) & ~missing)
-    if odd.any():
-        row, unit = np.argwhere(odd)[0]
-        raise ArrayError(f"counts[{row}, {unit}] = {counts[row, unit]:g}: must be whole numbers from 0", "counts")
-    return counts
+    missing = np.isnan(given) if given.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    counts = check_array("counts", np.where(missing, 0.0, given) if missing.any() else given, (None, None))
+    counts_check.check_counts(counts, (kinematics,), bin_s)
+    return np.where(missing, np.nan, counts) if missing.any() else counts
 
 
 def _trials(value: Any, bins: int) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from decoderd.twin.kinematics.arrays import Kinematics, States, check, fast_spee
 from decoderd.twin.kinematics.lag import Lags
 from decoderd.twin.kinematics.validation import Choice
 from decoderd.twin.protocol_text import ticks_of
-from decoderd.twin.recording import read_arrays
+from decoderd.twin.recording import is_nwb, read_arrays
 
 # (parts done, parts in all)
 Progress = Callable[[int, int], None]
@@ -128,7 +128,7 @@ def read(
     recording: Path, bin_s: float, length_unit: str, series: Sequence[str]
 ) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...], str]:
     """Arrays of an .npz or .nwb file, what is doubtful about them, and their unit of length. Raises ArrayError."""
-    if nwb.is_nwb(recording):
+    if is_nwb(recording):
         return nwb.read(recording, bin_s, series), (), "m"
     return *read_arrays(recording, bin_s), length_unit
 

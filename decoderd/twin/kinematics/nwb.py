@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
-from decoderd.file_format import HDF5
 
 LENGTHS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
@@ -52,14 +51,6 @@ class Content(NamedTuple):
     counts: Series | None  # binned counts, where there are no spike times
     position: Series | None
     velocity: Series | None
-
-
-def is_nwb(path: Path) -> bool:
-    """Whether a file is of this format, by its name or, whatever its name, by its first bytes."""
-    if path.suffix.lower() == ".nwb" or not path.is_file():
-        return path.suffix.lower() == ".nwb"
-    with path.open("rb") as file:
-        return file.read(len(HDF5)) == HDF5
 
 
 def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:

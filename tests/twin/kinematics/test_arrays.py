@@ -108,6 +108,20 @@ def test_what_is_refused(whole, change, message):
         arrays.check({**whole, **change}, "velocity", "m")
 
 
+def test_what_matlab_saves_is_read(whole):
+    given = {**whole, "bin_s": np.array([[0.05]]), "trial": np.ones((400, 1)), "length_unit": np.array("cm")}
+    found, _ = arrays.check({**given, "cursor_velocity": 100 * whole["cursor_velocity"]}, "velocity", "mm")
+    np.testing.assert_allclose(found.velocity, whole["cursor_velocity"], rtol=1e-12)
+    assert found.bin_s == 0.05
+    with pytest.raises(ArrayError, match="expected bins x units; is it transposed"):
+        arrays.check({**whole, "counts": whole["counts"].T}, "velocity", "m")
+
+
+def test_rates_are_no_counts(whole):
+    with pytest.raises(ArrayError, match="multiples of 1 / bin_s = 20: these look like rates"):
+        arrays.check({**whole, "counts": whole["counts"] / 0.05}, "velocity", "m")
+
+
 def test_positions_cannot_be_decoded_without_positions(whole):
     with pytest.raises(ArrayError, match="--kinematics position needs the array cursor_position"):
         arrays.check(whole, "position", "m")

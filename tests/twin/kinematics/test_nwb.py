@@ -120,11 +120,3 @@ def test_what_is_refused(tmp_path, spikes, series, message):
     path = written(tmp_path / "r.nwb", trains() if spikes else (), series)
     with pytest.raises(ArrayError, match=message):
         nwb.read(path, BIN_S)
-
-
-def test_files_are_known_by_name_and_content(tmp_path):
-    path = written(tmp_path / "r.nwb", trains(), [("TimeSeries", velocity())])
-    assert nwb.is_nwb(path.rename(tmp_path / "R.NWB"))
-    assert nwb.is_nwb((tmp_path / "R.NWB").rename(tmp_path / "r.h5"))
-    np.savez(tmp_path / "a.npz", counts=np.ones(3))
-    assert not nwb.is_nwb(tmp_path / "a.npz")
