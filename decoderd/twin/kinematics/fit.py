@@ -129,7 +129,7 @@ def read(
 ) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...], str]:
     """Arrays of an .npz or .nwb file, what is doubtful about them, and their unit of length. Raises ArrayError."""
     if is_nwb(recording):
-        return nwb.read(recording, bin_s, series), (), "m"
+        return *nwb.read(recording, bin_s, series), "m"
     return *read_arrays(recording, bin_s), length_unit
 
 

@@ -6,7 +6,7 @@ What is read:
     or a TimeSeries of binned counts, bins x units, whose name has "counts" or "spikes": then its bins are used
     SpatialSeries           positions, samples x 2 or 3
     TimeSeries              velocities, samples x 2 or 3, of a unit such as m/s
-    invalid_times           optional: what happened then is missing
+    invalid_times           optional: spikes then are missing
 
 Values are `conversion` data + `offset`, in the series' unit. A bin has the mean of the samples within it.
 """
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
+from decoderd.input_warning import InputWarning
+from decoderd.twin import nwb_observed
 
 LENGTHS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
@@ -32,6 +34,9 @@ PER_SECOND = ("/s", "/sec", "/second", " per second", " s^-1", "*s^-1", " s-1")
 COUNTS = ("count", "spike")
 # Of bins within the recording, those that may be without a sample.
 MOST_EMPTY = 0.5
+
+
+Warnings = tuple[InputWarning, ...]
 
 
 class Series(NamedTuple):
@@ -53,8 +58,10 @@ class Content(NamedTuple):
     velocity: Series | None
 
 
-def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
-    """The arrays counts, bin_s, cursor_position and cursor_velocity in m, see `decoderd.twin.kinematics.arrays`.
+def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> tuple[dict[str, NDArray[Any]], Warnings]:
+    """The arrays counts, bin_s, cursor_position and cursor_velocity in m, and what was not observed.
+
+    Arrays are those of `decoderd.twin.kinematics.arrays`.
 
     `names` are those of the series to use where there are several. Raises ArrayError, naming the file and what is
     missing, or if pynwb is not installed.
@@ -76,23 +83,26 @@ def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> dict[str, NDArr
         raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
 
 
-def binned(content: Content, bin_s: float) -> dict[str, NDArray[Any]]:
+def binned(content: Content, bin_s: float) -> tuple[dict[str, NDArray[Any]], Warnings]:
     """Counts and kinematics in bins from the first sample of the kinematics to the last."""
     kinematics = {"cursor_position": content.position, "cursor_velocity": content.velocity}
     given = {name: series for name, series in kinematics.items() if series is not None}
+    doubts: Warnings = ()
     if content.counts is not None:
         begin, bin_s, bins = content.counts.times[0], step(content.counts), len(content.counts.times)
         counts = np.array(content.counts.values, dtype=np.float64)
+        edges = begin + bin_s * np.arange(bins + 1)
+        for start, stop in nwb_observed.merged("invalid_times", content.invalid):
+            counts[(edges[:-1] < stop) & (edges[1:] > start)] = np.nan
     else:
         begin = max(series.times[0] for series in given.values())
         end = min(series.times[-1] + step(series) for series in given.values())
         bins = int(np.floor((end - begin) / bin_s + 1e-6))
         if bins < 1:
             raise ArrayError(f"kinematics: none lasts a bin of {bin_s:g} s", "bin_s")
-        counts = _counts(content, begin + bin_s * np.arange(bins + 1))
-    counts[within(begin + bin_s * np.arange(bins + 1), content.invalid, overlap=True)] = np.nan
+        counts, doubts = _counts(content, begin + bin_s * np.arange(bins + 1))
     resampled = {name: _means(series, begin, bin_s, bins) for name, series in given.items()}
-    return {"counts": counts, "bin_s": np.array(bin_s), **resampled}
+    return {"counts": counts, "bin_s": np.array(bin_s), **resampled}, doubts
 
 
 def step(series: Series) -> float:
@@ -101,26 +111,14 @@ def step(series: Series) -> float:
     return float(f"{between:.9g}")  # without the rounding of the times
 
 
-def within(edges: Array, intervals: Array, overlap: bool = False) -> NDArray[np.bool_]:
-    """Whether bins [edges[k], edges[k + 1]) lie within one of the intervals (M, 2); or `overlap` one."""
-    inside = np.zeros(len(edges) - 1, dtype=bool)
-    slack = 1e-6 * (edges[1] - edges[0])
-    for start, stop in intervals:
-        if overlap:
-            inside |= (edges[:-1] < stop - slack) & (edges[1:] > start + slack)
-        else:
-            inside |= (edges[:-1] >= start - slack) & (edges[1:] <= stop + slack)
-    return inside
-
-
-def _counts(content: Content, edges: Array) -> NDArray[np.float64]:
+def _counts(content: Content, edges: Array) -> tuple[NDArray[np.float64], Warnings]:
     """Counts (bins, N), NaN where a unit was not observed."""
     counts = np.empty((len(edges) - 1, len(content.spikes)))
-    for unit, (times, observed) in enumerate(zip(content.spikes, content.observed, strict=True)):
+    for unit, times in enumerate(content.spikes):
         counts[:, unit] = np.diff(np.searchsorted(np.sort(times), edges, side="left"))
-        if len(observed):
-            counts[~within(edges, observed), unit] = np.nan
-    return counts
+    missing, doubts = nwb_observed.missing(edges[:-1], edges[1:], content.spikes, content.observed, content.invalid)
+    counts[missing] = np.nan
+    return counts, doubts
 
 
 def _means(series: Series, begin: float, bin_s: float, bins: int) -> Array:

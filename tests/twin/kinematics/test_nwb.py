@@ -48,7 +48,7 @@ def trains(units=3, seconds=4.0):
 
 def test_counts_and_means_are_those_of_plain_loops(tmp_path):
     spikes, given = trains(), velocity()
-    read = nwb.read(written(tmp_path / "r.nwb", spikes, [("TimeSeries", given)]), BIN_S)
+    read, _ = nwb.read(written(tmp_path / "r.nwb", spikes, [("TimeSeries", given)]), BIN_S)
     assert read["counts"].shape == (40, 3)
     for k in range(40):
         start, stop = 1.0 + BIN_S * k, 1.0 + BIN_S * (k + 1)
@@ -63,7 +63,7 @@ def test_values_are_converted_to_metres(tmp_path):
     position = {"name": "hand", "data": raw, "unit": "cm", "conversion": 0.02, "offset": 3.0, "timestamps": times}
     moving = velocity(unit="millimeters per second")
     path = written(tmp_path / "r.nwb", trains(), [("SpatialSeries", position), ("TimeSeries", moving)])
-    read = nwb.read(path, BIN_S)
+    read, _ = nwb.read(path, BIN_S)
     expected = 0.01 * (0.02 * raw + 3.0).reshape(40, 5, 2).mean(axis=1)
     np.testing.assert_allclose(read["cursor_position"], expected, rtol=1e-12)
     np.testing.assert_allclose(read["cursor_velocity"], 1e-3 * moving["data"].reshape(40, 5, 2).mean(axis=1))
@@ -74,7 +74,8 @@ def test_what_was_not_observed_is_missing(tmp_path):
     given = velocity()
     given["data"][50:60] = np.nan
     path = written(tmp_path / "r.nwb", trains(), [("TimeSeries", given)], observed, [(2.9, 3.0)])
-    read = nwb.read(path, BIN_S)
+    read, doubts = nwb.read(path, BIN_S)
+    assert [doubt.field for doubt in doubts] == ["obs_intervals", "invalid_times"]
     missing = np.isnan(read["counts"])
     bins = np.arange(40)
     np.testing.assert_array_equal(missing[:, 0], bins >= 20)  # the bin that ends at 2.05 s was seen in part
@@ -87,8 +88,10 @@ def test_binned_counts_bring_their_bins(tmp_path):
     counts = np.random.default_rng(5).poisson(2, (50, 4))
     binned = {"name": "spike_counts", "data": counts, "unit": "spikes", "starting_time": 1.5, "rate": 25.0}
     given = velocity()
-    read = nwb.read(written(tmp_path / "r.nwb", (), [("TimeSeries", binned), ("TimeSeries", given)]), 0.5)
-    np.testing.assert_array_equal(read["counts"], counts)
+    series = [("TimeSeries", binned), ("TimeSeries", given)]
+    read, _ = nwb.read(written(tmp_path / "r.nwb", (), series, invalid=[(1.51, 1.53)]), 0.5)
+    np.testing.assert_array_equal(read["counts"][1:], counts[1:])
+    assert np.isnan(read["counts"][0]).all()
     assert read["bin_s"] == 0.04
     expected = given["data"][50:].reshape(-1, 2)[: 36 * 4].reshape(36, 4, 2).mean(axis=1)
     np.testing.assert_allclose(read["cursor_velocity"][:36], expected)
@@ -101,7 +104,7 @@ def test_one_of_several_series_is_chosen_by_name(tmp_path):
     path = written(tmp_path / "r.nwb", trains(), series)
     with pytest.raises(ArrayError, match="2 series of velocity: choose one with --series NAME: cursor_vel, hand_vel"):
         nwb.read(path, BIN_S)
-    chosen = [nwb.read(path, BIN_S, [name])["cursor_velocity"] for name in ("hand_vel", "cursor_vel")]
+    chosen = [nwb.read(path, BIN_S, [name])[0]["cursor_velocity"] for name in ("hand_vel", "cursor_vel")]
     np.testing.assert_allclose(chosen[1], 2 * chosen[0])
     with pytest.raises(ArrayError, match=r"no series 'foot'; there are: .*hand_vel"):
         nwb.read(path, BIN_S, ["foot"])
