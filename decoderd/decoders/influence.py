@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from decoderd.decoders import Decoder, layout
+from decoderd.arrays import Array
+from decoderd.decoders import Decoder, FileLayout, layout
 from decoderd.input_warning import InputWarning
 
 
 def warnings(decoder: Decoder, parameters: Any) -> tuple[InputWarning, ...]:
     """A warning about a decoder whose velocity counts do not change, or about units that change nothing in it."""
-    if decoder.linear is None or decoder.layout is None:
+    if decoder.layout is None:
         return ()
-    step = decoder.linear(parameters, decoder.init(parameters, 1))
-    weights = step.H @ step.K  # of units in the velocity; for a state without a layout in all its entries
     still = _still(decoder, parameters)
     if still is not None:
         return (still,)
+    name, weights = _weights(decoder, decoder.layout, parameters)
+    if weights is None:
+        return ()
     if not weights.any():
-        name = "decoder" if decoder.layout.observation is None else decoder.layout.observation[0]
         return (InputWarning(name, f"{name}: no unit has a weight, so that counts do not change the decoded velocity"),)
     unread = np.flatnonzero(~weights.any(axis=0))
     if not len(unread):
@@ -28,6 +29,19 @@ def warnings(decoder: Decoder, parameters: Any) -> tuple[InputWarning, ...]:
     which = f"unit {unread[0]} has" if len(unread) == 1 else f"units {', '.join(map(str, unread))} have"
     message = f"decoder: {which} weight 0 (of {weights.shape[1]} units), as units that never fire or have no variance"
     return (InputWarning("decoder", message),)
+
+
+def _weights(decoder: Decoder, file: FileLayout, parameters: Any) -> tuple[str, Array | None]:
+    """The array that gives units their weight, and the weights (..., N); None where they cannot be read."""
+    if decoder.linear is not None:
+        step = decoder.linear(parameters, decoder.init(parameters, 1))
+        name = "decoder" if file.observation is None else file.observation[0]
+        return name, step.H @ step.K  # in the velocity; for a state without a layout in all its entries
+    beta = decoder.arrays(parameters).get("beta")  # of log-linear counts, whose step is not affine
+    where = None if beta is None else layout.known(beta.shape[1])
+    if beta is None or where is None:
+        return "decoder", None
+    return "beta", np.concatenate([beta[:, block].T for block in where.blocks])
 
 
 def _still(decoder: Decoder, parameters: Any) -> InputWarning | None:

@@ -8,6 +8,7 @@ from decoderd.decoders.contract import Calibration
 from decoderd.decoders.external import EXTERNAL
 from decoderd.decoders.kalman import KALMAN
 from decoderd.decoders.linear import LINEAR
+from decoderd.decoders.point_process import POINT_PROCESS
 from decoderd.decoders.steady_state import STEADY_STATE_KALMAN
 
 
@@ -43,6 +44,22 @@ def test_a_c_of_zero_for_velocity():
     ((field, message),) = warned(KALMAN, given)
     assert field == "C"
     assert "no unit has a weight" in message
+
+
+@pytest.mark.parametrize("position", [True, False])
+def test_a_point_process_filter(position):
+    given = arrays(position)
+    beta, Q = given.pop("C") / 10, given.pop("Q")
+    given["beta"] = beta
+    assert warned(POINT_PROCESS, given) == []
+    beta[2, :-1] = 0
+    ((field, message),) = warned(POINT_PROCESS, given)
+    assert (field, f"unit 2 has weight 0 (of {len(Q)} units)" in message) == ("decoder", True)
+    beta[:, :-1] = 0
+    ((field, message),) = warned(POINT_PROCESS, given)
+    assert (field, "no unit has a weight" in message) == ("beta", True)
+    ((field, message),) = warned(POINT_PROCESS, {**given, "W": 0 * given["W"]})
+    assert (field, "gives velocity no noise" in message) == ("W", True)
 
 
 def test_units_of_weight_zero_are_named_in_one_warning():

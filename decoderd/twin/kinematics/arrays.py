@@ -224,7 +224,9 @@ def _odd_units(counts: Array) -> list[InputWarning]:
     constant = (known == known[0]).all(axis=0)
     warnings = []
     if constant.any():
-        text = f"counts: units {_listed(np.flatnonzero(constant))} have the same count in every bin: their weight is 0"
+        units = np.flatnonzero(constant).tolist()
+        which = f"unit {units[0]} has" if len(units) == 1 else f"units {_listed(units)} have"
+        text = f"counts: {which} the same count in every bin, and weight 0"
         warnings.append(InputWarning("counts", text))
     same: dict[bytes, list[int]] = {}
     for unit in np.flatnonzero(~constant).tolist():
