@@ -68,10 +68,10 @@ def described(decoder: Decoder | None, arrays: Mapping[str, NDArray[Any]], bin_s
     return {**arrays, **{name: np.array(value) for name, value in facts.items()}}
 
 
-def packed(contents: Mapping[str, NDArray[Any]]) -> bytes:
+def packed(contents: Mapping[str, Any]) -> bytes:
     """Arrays as the bytes of an .npz file."""
     stream = BytesIO()
-    np.savez(stream, **contents)  # type: ignore[arg-type]
+    np.savez(stream, **contents)
     return stream.getvalue()
 
 

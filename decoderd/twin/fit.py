@@ -89,7 +89,7 @@ def fit(
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
     described = decoder_files.described(intrinsic_manifold.INTRINSIC_MANIFOLD, arrays, checked.bin_s)
-    population_file, decoder_file = output.npz(parameters._asdict()), output.npz(described)
+    population_file, decoder_file = decoder_files.packed(parameters._asdict()), decoder_files.packed(described)
     output.write(out, {"population.npz": population_file, "decoder.npz": decoder_file, "protocol.toml": text.encode()})
     return summary
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from decoderd.arrays import Array, load_npz
 from decoderd.decoders import bmi3d, influence, kalman, layout, plausibility
-from decoderd.decoders.files import described
+from decoderd.decoders.files import described, packed
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.matlab import load_mat
@@ -61,7 +61,7 @@ def from_bmi3d(
     given = load_mat(file) if file.suffix.lower() == ".mat" else load_npz(file)
     try:
         found = bmi3d.read(given, states, axes, length_unit, bin_s)
-        contents = {"decoder.npz": output.npz(described(kalman.KALMAN, found.arrays, found.bin_s))}
+        contents = {"decoder.npz": packed(described(kalman.KALMAN, found.arrays, found.bin_s))}
         doubts = [*found.warnings, *influence.warnings(kalman.KALMAN, kalman.load(found.arrays))]
         why = unsaid(found.arrays["C"], len(found.arrays["A"]))
         if why is None:
@@ -113,5 +113,5 @@ def _twin(name: str, found: bmi3d.Imported) -> dict[str, bytes]:
     states: States = "velocity" if where.position is None else "position"
     ticks = ticks_of(found.bin_s)
     text = protocol_text.protocol_text(name, "kalman", states, len(model.C), found.bin_s, ticks, how, ABOUT)
-    population = output.npz({"weights": weights(model.C, found.bin_s)})
+    population = packed({"weights": weights(model.C, found.bin_s)})
     return {"population.npz": population, "protocol.toml": text.encode()}

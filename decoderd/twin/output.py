@@ -1,15 +1,11 @@
-"""The files of a fit: their names and contents, and writing all of them or none."""
+"""The files of a fit: their names, and writing all of them or none."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from decoderd import files
 from decoderd.errors import ArrayError
@@ -18,13 +14,6 @@ from decoderd.errors import ArrayError
 def name(stem: str) -> str:
     """A protocol's name from the name of a file."""
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64].rstrip("-") or "twin"
-
-
-def npz(arrays: Mapping[str, Any]) -> bytes:
-    """The contents of an .npz file of these arrays."""
-    packed = BytesIO()
-    np.savez(packed, **arrays)
-    return packed.getvalue()
 
 
 def write(out: Path, contents: Mapping[str, bytes]) -> None:

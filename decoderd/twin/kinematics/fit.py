@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.decoders.files import described
+from decoderd.decoders.files import described, packed
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.twin import output
@@ -116,8 +116,8 @@ def fit(
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None
     contents = {
-        "population.npz": output.npz(population),
-        "decoder.npz": output.npz(described(kind, arrays, checked.bin_s)),
+        "population.npz": packed(population),
+        "decoder.npz": packed(described(kind, arrays, checked.bin_s)),
         "protocol.toml": text.encode(),
     }
     output.write(out, contents)
