@@ -38,6 +38,8 @@ KINEMATICS = ("cursor_velocity", "cursor_position")
 FEWEST_BINS = 100
 # Speeds, m/s, that the fastest hundredth of a recording's bins may have: a hand or a cursor that people look at.
 SLOWEST_M_S, FASTEST_M_S = 2e-3, 5.0
+# Cursors of interfaces and hands in reaches; most leave this range where the unit is wrong by a factor of 10.
+USUAL_M_S = (0.05, 2.0)
 # Velocities that are the differences of positions, smoothed or not, have a slope of about 1 on them.
 LARGEST_SLOPE = 2.0
 
@@ -89,7 +91,7 @@ def check(
         assert position is not None
         x, y = np.nanmedian(position, axis=0).tolist()
         recorded = recorded._replace(position=position - [x, y], centre_m=(x, y))
-    _check_speed(recorded, length_unit)
+    warnings += _speed(recorded, length_unit)
     return recorded, warnings + left_out(recorded) + _odd_units(counts)
 
 
@@ -196,7 +198,8 @@ def _contradiction(velocity: Array, moved: Array) -> list[InputWarning]:
     return [InputWarning("cursor_velocity", text)]
 
 
-def _check_speed(recorded: Kinematics, length_unit: str) -> None:
+def _speed(recorded: Kinematics, length_unit: str) -> list[InputWarning]:
+    """A warning of unusual speeds. Raises ArrayError for speeds that none has, or where too little is known."""
     used = usable(recorded)
     if used.sum() < FEWEST_BINS:
         raise ArrayError(
@@ -204,12 +207,14 @@ def _check_speed(recorded: Kinematics, length_unit: str) -> None:
             "counts",
         )
     fast = fast_speed(recorded.velocity[used])
+    found = f"cursor_velocity: the fastest bins have {fast:.3g} m/s"
+    asked = f"lengths are read in {length_unit}: is --length-unit right?"
     if not SLOWEST_M_S <= fast <= FASTEST_M_S:
-        raise ArrayError(
-            f"cursor_velocity: the fastest bins have {fast:.3g} m/s, expected {SLOWEST_M_S:g} to {FASTEST_M_S:g} m/s; "
-            f"lengths are read in {length_unit}: is --length-unit right?",
-            "cursor_velocity",
-        )
+        raise ArrayError(f"{found}, expected {SLOWEST_M_S:g} to {FASTEST_M_S:g} m/s; {asked}", "cursor_velocity")
+    low, high = USUAL_M_S
+    if low <= fast <= high:
+        return []
+    return [InputWarning("cursor_velocity", f"{found}, and {low:g} to {high:g} m/s are usual; {asked}")]
 
 
 def fast_speed(velocity: Array) -> float:

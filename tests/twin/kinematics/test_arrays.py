@@ -75,6 +75,13 @@ def test_a_wrong_unit_of_length_is_refused_with_the_speed(whole):
         arrays.check(whole, "velocity", "inch")
 
 
+def test_an_unusual_speed_is_doubted(whole):
+    for factor, doubted in ((0.1, True), (1.0, False), (20.0, True)):
+        given = {**whole, "cursor_velocity": factor * whole["cursor_velocity"]}
+        _, doubts = arrays.check(given, "velocity", "m")
+        assert ["0.05 to 2 m/s are usual" in one.message for one in doubts] == [True] * doubted
+
+
 def test_positions_in_another_unit_than_velocities_are_doubted(whole):
     position = 100 * np.cumsum(whole["cursor_velocity"], axis=0) * 0.05
     _, doubts = arrays.check({**whole, "cursor_position": position}, "velocity", "m")
