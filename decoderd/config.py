@@ -41,6 +41,7 @@ UnitIndices = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Fi
 _SUFFIXES = {
     "_n_m_s_rad": "newton metre seconds per radian",
     "_n_s_m": "newton seconds per metre",
+    "_s_m": "seconds per metre",
     "_kg_m2": "kilogram square metres",
     "_kg": "kilograms",
     "_rad_s": "radians per second",

@@ -273,6 +273,14 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             ),
             {30: [perturb("gain", "neural", factor=0.8)]},
         ),
+        "bursting": (
+            centre_out(
+                population={"kind": "bursting", "units": 12, "feedback": "tuning"},
+                decoder={"kind": "kalman", "channel": "events", "calibration": BRIEF},
+                schedule={"days": 2, "blocks": [{"trials": 2}]},
+            ),
+            {30: [perturb("rotation", "cursor", angle_rad=0.8)]},
+        ),
         "outside": (outside(), FROM_OUTSIDE),
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
@@ -337,6 +345,7 @@ KINDS = (
     "manifold",
     "replay",
     "refractory",
+    "bursting",
     "outside",
     "days",
     "perturbed",

@@ -34,7 +34,7 @@ class Renewal(NamedTuple):
     threshold: Array  # (B, N) integral of the hazard that is left until the next spike
 
 
-def hazard(rates: Array, refractory_s: float) -> Array:
+def hazard(rates: Array, refractory_s: float | Array) -> Array:
     """Hazard (B, N) in 1/s outside the refractory time at which units fire at `rates` (B, N) in Hz on average."""
     limited = np.minimum(rates, FASTEST / refractory_s)
     return limited / (1 - limited * refractory_s)

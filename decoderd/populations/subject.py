@@ -94,6 +94,11 @@ def init(plan: Plan, cursor: Array) -> State:
     return State(cursor, fill(np.zeros_like(cursor), max(1, plan.delay)))
 
 
+def prediction_error(plan: Plan, state: State, seen: Array) -> Array:
+    """The displayed less the predicted cursor (B, 4) that reaches the subject in this tick, after its visual delay."""
+    return state.errors[0] if plan.delay else seen - state.model
+
+
 def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Array) -> tuple[State, Array]:
     """The state, and the intended velocity (B, 2) in m/s, of this tick.
 

@@ -111,6 +111,11 @@ def load(
         if "shared" not in arrays:
             return Parameters(weights)
         return Correlated(weights, check_array("shared", arrays["shared"], (weights.shape[1], None)))
+    return draw(config, generator)
+
+
+def draw(config: TuningConfig, generator: np.random.Generator) -> Parameters:
+    """Draw the tuning of every unit."""
     n = config.units
     baseline = generator.uniform(*config.baseline_hz, n)
     depth = generator.uniform(*config.depth_hz, n) / config.reference_speed_m_s

@@ -177,6 +177,30 @@ class TestRegularRefractory(PopulationContract):
         return self.component.Config(units=12, refractory_s=0.004, regularity=3.0)
 
 
+class TestBursting(PopulationContract):
+    component = builtin("populations", "bursting")
+
+    def config(self):
+        return self.component.Config(units=12, feedback="tuning", drift={"preferred_rad": 0.1, "baseline": 0.1})
+
+
+class TestBurstingByChance(PopulationContract):
+    component = builtin("populations", "bursting")
+
+    def config(self):
+        return self.component.Config(units=12, refractory_s=0.002, chance_bursts=True, burst_spikes=(2, 5))
+
+
+class TestBurstingWithFeedbackOfAFile(PopulationContract):
+    component = builtin("populations", "bursting")
+
+    def config(self):
+        return self.component.Config(units=9, feedback="file", file=Path("decoder.npz"))
+
+    def example(self):
+        return {"M2": np.random.default_rng(15).normal(0, 0.02, (2, 9))}
+
+
 class TestManifold(PopulationContract):
     component = builtin("populations", "manifold")
 

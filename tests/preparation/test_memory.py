@@ -41,6 +41,11 @@ CASES = {
         "decoder": OUTSIDE,
         "tick_s": 0.1,
     },
+    "bursting": {
+        "population": {"kind": "bursting", "units": 4000, "feedback": "random", "burst_interval_s": [0.0005, 0.002]},
+        "decoder": OUTSIDE,
+        "tick_s": 0.016,
+    },
     "rnn": {"population": {"kind": "rnn", "units": 700}, "decoder": OUTSIDE},
     "rnn, single": {"population": {"kind": "rnn", "units": 700, "precision": "single"}, "decoder": OUTSIDE},
     "linear": {
