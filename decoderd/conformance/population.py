@@ -107,6 +107,18 @@ class PopulationContract(PlasticContract):
         assert type(one) is type(parameters)
         assert self.component.units(one) == self.component.units(parameters)
 
+    def test_a_population_that_knows_its_decoder_has_the_same_units(self) -> None:
+        if self.component.with_decoder is None:
+            pytest.skip("this kind does not use the decoder")
+        config, parameters = self.config(), self.loaded()
+        n = self.component.units(parameters)
+        weights = sample(9).normal(0, 0.01, (2, n))
+        one, other = (pure(self.component.with_decoder, config, parameters, weights) for _ in range(2))
+        same(one, other, where="parameters, with the decoder")
+        storable(one, "parameters", mappings=True)
+        assert type(one) is type(parameters)
+        assert self.component.units(one) == n
+
     # --- ticks --------------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("goal", [True, False])

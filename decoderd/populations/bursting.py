@@ -53,7 +53,7 @@ class BurstingConfig(TuningConfig):
     burst_spikes: tuple[_Spikes, _Spikes] = (2, 3)
     chance_bursts: bool = False
     burst_probability: Fraction = 0.2
-    feedback: Literal["off", "tuning", "random", "file"] = "off"
+    feedback: Literal["off", "decoder", "tuning", "random", "file"] = "off"
     feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
     file: Annotated[Path | None, Field(description="of a feedback matrix K, or of a linear decoder")] = None
 
@@ -90,7 +90,7 @@ class Parameters(NamedTuple):
     """Tuning of the event rates of an individual, and its feedback."""
 
     tuning: tuned.Parameters
-    K: Array  # (N, 2), zeros without feedback
+    K: Array  # (N, 2), zeros without feedback, and before the decoder is known
 
 
 class Plan(NamedTuple):
@@ -115,7 +115,7 @@ class State(NamedTuple):
 def load(config: BurstingConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
     """Draw the tuning of every unit, then the feedback; or read that: K (N, 2), or M2 (2, N). Raises ArrayError."""
     tuning = tuned.draw(config, generator)
-    if config.feedback == "off":
+    if config.feedback in ("off", "decoder"):
         return Parameters(tuning, np.zeros((config.units, 2)))
     if config.feedback == "random":
         return Parameters(tuning, scaled("K", generator.standard_normal((config.units, 2))))
@@ -129,6 +129,19 @@ def load(config: BurstingConfig, generator: np.random.Generator, arrays: Mapping
         f"K: is missing; a file of feedback has K ({config.units} x 2), or M2 (2 x {config.units}) of a linear decoder",
         "K",
     )
+
+
+def with_decoder(config: BurstingConfig, parameters: Parameters, weights: Array | None) -> Parameters:
+    """With feedback "decoder": K is the transpose of the decoder's weights (2, N). Raises ArrayError without any."""
+    if config.feedback != "decoder":
+        return parameters
+    if weights is None:
+        raise ArrayError(
+            "feedback = 'decoder': this decoder has no weight of each unit; take a linear decoder, a Kalman filter, or "
+            "feedback = 'tuning'",
+            "feedback",
+        )
+    return parameters._replace(K=scaled("decoder", weights.T))
 
 
 def scaled(name: str, K: Array) -> Array:
@@ -222,4 +235,5 @@ BURSTING = Population(
     overnight,
     channels=(COUNTS, EVENTS, BURSTS, TIME_AT_RISK),
     memory=memory,
+    with_decoder=with_decoder,
 )

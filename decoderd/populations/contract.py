@@ -56,6 +56,16 @@ class DrawSpikes(Protocol):
     def __call__(self, plan: Any, parameters: Any, state: Any, rates: Array, draws: Draws, /) -> tuple[Any, Spikes]: ...
 
 
+class WithDecoder(Protocol):
+    """Parameters of a population that knows the decoder with which its session begins.
+
+    `weights` (2, N) is the velocity in m/s that a count of each unit adds in a bin; None for a decoder that has no such
+    weights. Raises ArrayError where the population needs others.
+    """
+
+    def __call__(self, config: Any, parameters: Any, weights: Array | None, /) -> Any: ...
+
+
 class Backward(Protocol):
     """One tick of the adjoint: gradients by the state before tick t, and by the input (..., B, N) of each unit in it.
 
@@ -175,6 +185,8 @@ class Population(NamedTuple):
         or raises NumericalError. None: there is no limit
     memory(config, timing) -> bytes at most that the arrays of an individual take as it is drawn, trained, stepped and
         written to a checkpoint, which copies them four times. None: not known, and counted as nothing
+    with_decoder: called once, when the first decoder is known and before the first day. None: the population has no use
+        for it
     """
 
     Config: type[ComponentConfig]
@@ -195,3 +207,4 @@ class Population(NamedTuple):
     signed: bool = False
     limit: Callable[[Any, Timing], float | None] | None = None
     memory: Callable[[Any, Timing], int] | None = None
+    with_decoder: WithDecoder | None = None

@@ -15,7 +15,7 @@ from decoderd.decoders import files as decoder_files
 from decoderd.decoders.files import Loop
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Shortage
 from decoderd.populations.subject import SubjectConfig
-from decoderd.preparation import memory, memory_limit, pretraining
+from decoderd.preparation import feedback, memory, memory_limit, pretraining
 from decoderd.preparation.calibration import arbitrary_directions, calibrate
 from decoderd.preparation.memory_limit import MemoryLimit
 from decoderd.protocol import readouts
@@ -46,7 +46,7 @@ def prepare(
     estimate = needed(protocol)
     memory.check(estimate, limit)
     try:
-        return _prepared(protocol, on_progress, limit)
+        return feedback.known(protocol, _prepared(protocol, on_progress, limit))
     except MemoryError as error:
         raise Shortage(
             f"memory ran out as the session was prepared ({error}); its estimate is {memory.described(estimate)}: give "

@@ -254,6 +254,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged",
         "other units",
     ),
+    "loses a unit with the decoder": (
+        {"with_decoder": lambda config, given, weights: given._replace(weights=given.weights[:, 1:])},
+        "test_a_population_that_knows_its_decoder_has_the_same_units",
+        "",
+    ),
     "forgets on restore": (
         {"spikes": MEMORY, "rates": remembering_rates(MEMORY)},
         "test_a_restored_population_continues_with_the_same_bits",

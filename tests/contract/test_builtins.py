@@ -188,7 +188,7 @@ class TestBurstingByChance(PopulationContract):
     component = builtin("populations", "bursting")
 
     def config(self):
-        return self.component.Config(units=12, refractory_s=0.002, chance_bursts=True, burst_spikes=(2, 5))
+        return self.component.Config(units=12, feedback="decoder", refractory_s=0.002, chance_bursts=True)
 
 
 class TestBurstingWithFeedbackOfAFile(PopulationContract):
