@@ -8,6 +8,7 @@ dimensionality, shared_variance
                             participation ratio; shared variance by factor analysis
 manifolds, candidates, open_loop, strategies
                             intrinsic manifolds, perturbations of their readout, strategies of learning
+bursts                      event rate and burst fraction of spike trains
 stability                   whether a matrix that changes stays stable
 resampling, days            intervals and tests; change over days
 """
