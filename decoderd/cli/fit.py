@@ -12,9 +12,13 @@ from decoderd.cli import options, output
 from decoderd.errors import ProtocolError
 
 KINEMATICS = "velocity|position"
+# Options that mean something for one of the two kinds of fit.
+OF_TARGETS = ("factors", "direction")
+OF_KINEMATICS = ("decoder", "axes", "series", "noise_factors")
 
 
 def fit(
+    context: typer.Context,
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A recording, .npz or .nwb.")],
     out: Annotated[Path, typer.Option(help="Directory for the twin: population, decoder, protocol, report.html.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
@@ -47,6 +51,7 @@ def fit(
     json: options.Json = False,
 ) -> None:
     """Fit a population and a decoder to a recording, and write a protocol that uses them."""
+    _refuse_unused(context, kinematics)
     if kinematics is None:
         _to_targets(recording, out, factors, bin_s, bin_ticks, direction, length_unit, json)
     elif kinematics in KINEMATICS.split("|"):
@@ -65,6 +70,16 @@ def fit(
         )
     else:
         raise ProtocolError(f"--kinematics {kinematics}: must be {' or '.join(KINEMATICS.split('|'))}", "kinematics")
+
+
+def _refuse_unused(context: typer.Context, kinematics: str | None) -> None:
+    """Raise ProtocolError for an option that this kind of fit would ignore."""
+    for name in OF_KINEMATICS if kinematics is None else OF_TARGETS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            reason = "needs --kinematics" if kinematics is None else "is for a fit to targets, without --kinematics"
+            raise ProtocolError(f"{option} {reason}", name)
 
 
 def _to_targets(

@@ -74,7 +74,9 @@ def _tables(path: Path) -> Tables:
             if file.units is None or "spike_times" not in file.units.colnames:
                 raise ArrayError(f"{path}: has no units with spike_times", "units")
             if file.trials is None:
-                raise ArrayError(f"{path}: has no trials table", "trials")
+                raise ArrayError(
+                    f"{path}: has no trials table; where it has series of kinematics, use --kinematics", "trials"
+                )
             return Tables(
                 _of_units(file.units, "spike_times"),
                 {name: _of_trials(file.trials[name]) for name in file.trials.colnames},

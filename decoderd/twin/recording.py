@@ -104,6 +104,8 @@ def check(arrays: Mapping[str, NDArray[Any]], length_unit: str = "mm") -> Record
     Raises ArrayError naming the first array that is wrong, ProtocolError for an unknown length unit.
     """
     length_unit = length_unit_of(arrays, length_unit)
+    if "target" not in arrays and any(name in arrays for name in ("cursor_velocity", "cursor_position")):
+        raise ArrayError("target: the recording has none; to fit its kinematics, use --kinematics velocity", "target")
     require_arrays(arrays, ("counts", "target", "target_angle_deg", "bin_s"), "a recording")
     arrays = {name: _without_ones(name, value) for name, value in arrays.items()}
     bin_s = float(check_array("bin_s", arrays["bin_s"], ()))

@@ -48,3 +48,16 @@ def test_as_text(tmp_path, recording):
 def test_a_recording_that_is_none(tmp_path):
     assert "nowhere.npz: no such file" in failure(cli("fit", tmp_path / "nowhere.npz", "--out", tmp_path / "twin"))
     assert not (tmp_path / "twin").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--decoder", "linear"], "--decoder needs --kinematics"),
+        (["--noise-factors", "0"], "--noise-factors needs --kinematics"),
+        (["--kinematics", "velocity", "--factors", "5"], "--factors is for a fit to targets, without --kinematics"),
+    ],
+)
+def test_options_of_the_other_kind_of_fit_are_refused(tmp_path, recording, options, error):
+    assert error in failure(cli("fit", recording, "--out", tmp_path / "twin", *options))
+    assert not (tmp_path / "twin").exists()

@@ -145,3 +145,9 @@ def test_a_recording_may_name_the_unit_of_length_of_its_filter(whole: Arrays, tm
     )
     with pytest.raises(ProtocolError, match="length_unit = 'inch'"):
         fit.fit(saved(tmp_path, {**whole, "length_unit": np.array(["inch"])}), tmp_path / "c")
+
+
+def test_a_recording_of_kinematics_without_targets_is_pointed_to_its_own_fit():
+    given = {"counts": np.zeros((40, 3)), "bin_s": np.array(0.05), "cursor_velocity": np.zeros((40, 2))}
+    with pytest.raises(ArrayError, match="--kinematics velocity"):
+        check(given)
