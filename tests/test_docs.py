@@ -106,6 +106,12 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(there), f"{target}#{anchor}"
 
 
+def test_every_page_is_in_the_index():
+    links = re.findall(r"\]\(([^)#\s]*)", text_of(ROOT / "docs" / "index.md"))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("*/*.md")}
+    assert pages <= set(links)
+
+
 # --- fields -----------------------------------------------------------------------------------------------------
 
 ONE_OF = {
