@@ -47,6 +47,7 @@ def ticks_of(store):
 @pytest.mark.parametrize("chunk_ticks", [1, 7, 50, 10_000])
 def test_chunks_join_without_gaps_whatever_their_size(begun, monkeypatch, chunk_ticks):
     monkeypatch.setattr(recorder, "CHUNK_TICKS", chunk_ticks)
+    monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 10**15)
     session, state, store, encoder = begun(centre_out())
     sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
     state = loop.run(session, state, Unpaced(), sink)
@@ -69,12 +70,17 @@ def test_chunks_join_without_gaps_whatever_their_size(begun, monkeypatch, chunk_
 
 
 def test_commits_come_with_time(begun, monkeypatch):
-    monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 20_000_000)
+    now = [0]
+    monkeypatch.setattr(recorder, "now_ns", lambda: now[0])
     session, state, store, encoder = begun(lasting(1.0))
     sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
-    state = loop.run(session, state, Stepped(100), sink, ended=lambda state: time.sleep(0.002))
+
+    def ended(state):
+        now[0] += recorder.COMMIT_EVERY_NS // 10
+
+    state = loop.run(session, state, Stepped(100), sink, ended=ended)
     sink.close(state)
-    assert 4 <= len(list(store.chunks("tick"))) <= 20
+    assert [chunk.length for chunk in store.chunks("tick")] == [11] + [10] * 8 + [9]
 
 
 def test_only_paced_ticks_have_lateness(begun, monkeypatch):

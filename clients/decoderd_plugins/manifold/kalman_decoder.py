@@ -57,6 +57,7 @@ def fit(
     `calibration` is that of the session's decoder: it says how velocities are expected to vary. Raises DecoderdError
     for too few bins or units that never vary, and Unable for intentions that the population does not report.
     """
+    _check_varying(bins.counts)
     recorded = CalibrationData(bins.counts, None, _intended(bins, config), bin_s)
     analysed = principal_components(bins.counts, factors) if config.method == "pca" else None
     fitted = fitting.intrinsic_manifold(recorded, Calibration(**{**calibration, "factors": factors}), analysed)
@@ -67,6 +68,13 @@ def fit(
         lambda side, orders: mappings(found, side, orders),
         lambda side, order, blend: arrays(found, side, order, blend),
     )
+
+
+def _check_varying(counts: Array) -> None:
+    """Raise NumericalError for units that never vary: permutations would give them weights that mean nothing."""
+    constant = np.flatnonzero(counts.max(axis=0) == counts.min(axis=0))
+    if len(constant):
+        raise NumericalError(f"counts: unit {constant[0]} has the same count in every bin; leave it out", "counts")
 
 
 def _intended(bins: Bins, config: Config) -> Array:
@@ -84,13 +92,11 @@ def _intended(bins: Bins, config: Config) -> Array:
 def principal_components(counts: Array, factors: int) -> Arrays:
     """Principal components of z-scored counts as a factor analysis of one private variance (Tipping & Bishop 1999).
 
-    Raises ArrayError for fewer bins than units and NumericalError where activity fills fewer dimensions.
+    Every unit has to vary. Raises ArrayError for fewer bins than units and NumericalError where activity fills fewer
+    dimensions.
     """
     covariance = manifolds.covariance_of(counts)
     scale = np.sqrt(np.diag(covariance))
-    if not scale.all():
-        silent = int(np.flatnonzero(scale == 0)[0])
-        raise NumericalError(f"counts: unit {silent} has the same count in every bin; leave it out", "counts")
     correlation = covariance / np.outer(scale, scale)
     axes = manifolds.principal(correlation, factors)
     values = np.diag(axes @ correlation @ axes.T)
