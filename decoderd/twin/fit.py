@@ -22,7 +22,7 @@ from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.populations import manifold
 from decoderd.populations.subject import SubjectConfig
-from decoderd.twin import decoder, factor_model, output, protocol_text
+from decoderd.twin import decoder, factor_model, output, protocol_text, timing
 from decoderd.twin.recording import MOST_HARMONICS, Recording, check, read_arrays
 from decoderd.twin.tuning import Tuning, tuning
 
@@ -83,7 +83,7 @@ def fit(
         mapped = intrinsic_manifold.load(arrays)
         parameters = population(checked, arrays)
         subject = protocol_text.subject(checked, mapped)
-        ticks = protocol_text.ticks_of(checked.bin_s) if bin_ticks is None else bin_ticks
+        ticks = timing.ticks_of(checked.bin_s, bin_ticks)
         text = protocol_text.protocol_text(output.name(recording.stem), checked, subject, ticks)
         summary = _summary(out, checked, mapped, parameters, subject, (*doubts, *checked.warnings))
     except (ArrayError, NumericalError, ProtocolError) as error:

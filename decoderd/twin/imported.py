@@ -18,10 +18,9 @@ from decoderd.decoders.files import described, packed
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
 from decoderd.matlab import load_mat
-from decoderd.twin import output
+from decoderd.twin import output, timing
 from decoderd.twin.kinematics import protocol_text
 from decoderd.twin.kinematics.arrays import States
-from decoderd.twin.protocol_text import ticks_of
 
 ABOUT = (
     "Centre-out reaches through a decoder of another program, by the units that it assumes. Made by `decoderd import`."
@@ -111,7 +110,7 @@ def _twin(name: str, found: bmi3d.Imported) -> dict[str, bytes]:
     sd = plausibility.velocity_sd(model.A[v, v], model.W[v, v], max(1, round(plausibility.REACH_S / found.bin_s)))
     how = protocol_text.reaching(sd / plausibility.SD_OF_TOP_SPEED, "kalman", model, found.bin_s)
     states: States = "velocity" if where.position is None else "position"
-    ticks = ticks_of(found.bin_s)
+    ticks = timing.ticks_of(found.bin_s)
     text = protocol_text.protocol_text(name, "kalman", states, len(model.C), found.bin_s, ticks, how, ABOUT)
     population = packed({"weights": weights(model.C, found.bin_s)})
     return {"population.npz": population, "protocol.toml": text.encode()}

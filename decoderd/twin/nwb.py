@@ -25,12 +25,9 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
 from decoderd.input_warning import InputWarning
-from decoderd.twin import nwb_direction, nwb_observed
+from decoderd.twin import nwb_direction, nwb_file, nwb_observed
 from decoderd.twin.left_out import Mask, named
 from decoderd.twin.nwb_observed import SLACK_S
-
-# Times in ms last 1,000 times as long as in s; no recording lasts so much longer than its trials.
-MOST_TIMES_AS_LONG = 300.0
 
 
 class Tables(NamedTuple):
@@ -53,45 +50,23 @@ def read(
     """
     if not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
-    tables = _tables(path)
-    try:
-        return recording(tables, bin_s, direction)
-    except ArrayError as error:
-        raise ArrayError(f"{path}: {error}", error.field) from None
+    with nwb_file.opened(path) as file:
+        return recording(_tables(file), bin_s, direction)
 
 
-def _tables(path: Path) -> Tables:
-    """The tables of a file."""
-    try:
-        import pynwb
-    except ImportError:
-        raise ArrayError(f"{path}: reading .nwb files needs pynwb: pip install 'decoderd[nwb]'") from None
-    if not path.is_file():
-        raise ArrayError(f"{path}: no such file")
-    try:
-        with pynwb.NWBHDF5IO(str(path), "r") as io:
-            file = io.read()
-            if file.units is None or "spike_times" not in file.units.colnames:
-                raise ArrayError(f"{path}: has no units with spike_times", "units")
-            if file.trials is None:
-                raise ArrayError(
-                    f"{path}: has no trials table; where it has series of kinematics, use --kinematics", "trials"
-                )
-            return Tables(
-                _of_units(file.units, "spike_times"),
-                {name: _of_trials(file.trials[name]) for name in file.trials.colnames},
-                _of_units(file.units, "obs_intervals") if "obs_intervals" in file.units.colnames else [],
-                _invalid(file.invalid_times),
-            )
-    except ArrayError:
-        raise
-    except Exception as error:  # a corrupt file can make HDF5 and pynwb raise nearly anything
-        raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
-
-
-def _of_units(table: Any, name: str) -> list[NDArray[Any]]:
-    """A column of arrays, one for each unit."""
-    return [np.asarray(table[name][unit]) for unit in range(len(table))]
+def _tables(file: Any) -> Tables:
+    """The tables of an open file."""
+    spikes = nwb_file.of_units(file, "spike_times")
+    if not spikes:
+        raise ArrayError("has no units with spike_times", "units")
+    if file.trials is None:
+        raise ArrayError("has no trials table; where it has series of kinematics, use --kinematics", "trials")
+    return Tables(
+        spikes,
+        {name: _of_trials(file.trials[name]) for name in file.trials.colnames},
+        nwb_file.of_units(file, "obs_intervals"),
+        nwb_file.invalid_times(file),
+    )
 
 
 def _of_trials(column: Any) -> NDArray[Any]:
@@ -100,10 +75,6 @@ def _of_trials(column: Any) -> NDArray[Any]:
         return np.asarray(column[:])
     except Exception:  # no such column is used, and references to what is absent raise nearly anything
         return np.empty(0, dtype=object)
-
-
-def _invalid(table: Any) -> NDArray[Any]:
-    return np.empty((0, 2)) if table is None else np.column_stack([table["start_time"][:], table["stop_time"][:]])
 
 
 def recording(
@@ -123,9 +94,9 @@ def recording(
     labels = tables.trials.get("target")
     index, angles = _targets(None if labels is None else labels[used], angle[used])
     edges = [t + bin_s * np.arange(n + 1) for t, n in zip(start[used], bins[used], strict=True)]
-    spikes = [_spike_times(unit, times) for unit, times in enumerate(tables.spikes)]
-    counts = np.stack([np.concatenate([binned(times, e) for e in edges]) for times in spikes], axis=1)
-    _check_together(counts, np.concatenate(spikes), float(start[used].min()), float(stop[used].max()))
+    spikes = [nwb_file.spike_times(unit, times) for unit, times in enumerate(tables.spikes)]
+    counts = np.stack([np.concatenate([nwb_file.counted(times, e) for e in edges]) for times in spikes], axis=1)
+    nwb_file.check_together(counts, spikes, "trials", float(start[used].min()), float(stop[used].max()))
     begin, end = (np.concatenate([e[part] for e in edges]) for part in (slice(None, -1), slice(1, None)))
     missing, unobserved = nwb_observed.missing(begin, end, spikes, tables.observed, tables.invalid)
     arrays = {
@@ -142,22 +113,6 @@ def _times(name: str, value: NDArray[Any], trials: int) -> Array:
     times = np.asarray(value)
     given = np.isfinite(times) if times.dtype.kind == "f" else np.ones(times.shape, dtype=bool)
     return np.where(given, check_array(name, np.where(given, times, 0), (trials,)), np.nan)
-
-
-def _spike_times(unit: int, value: NDArray[Any]) -> Array:
-    """Times of a unit's spikes. Raises ArrayError unless they are ascending."""
-    if not value.size:
-        return np.empty(0)
-    times = check_array("spike_times", value, (None,))
-    back = np.flatnonzero(np.diff(times) < 0)
-    if len(back):
-        spike = back[0] + 1
-        raise ArrayError(
-            f"spike_times of unit {unit}: spike {spike} at {times[spike]:.6g} s comes after one at "
-            f"{times[spike - 1]:.6g} s; ascending times are expected. Are times of other units or blocks among them?",
-            "spike_times",
-        )
-    return times
 
 
 def _bins(start: Array, stop: Array, angle: Array, bin_s: float) -> tuple[NDArray[np.int64], tuple[InputWarning, ...]]:
@@ -191,27 +146,6 @@ def _check_apart(start: Array, stop: Array, used: Mask) -> None:
             f"{stop[other]:g} s; a trial is expected to end before the next begins",
             "stop_time",
         )
-
-
-def _check_together(counts: NDArray[np.int64], spikes: Array, first: float, last: float) -> None:
-    """Raise ArrayError unless spikes fall in the trials, which last from `first` to `last`, s, in the same unit."""
-    if not len(spikes):
-        raise ArrayError("spike_times: no unit has a spike", "spike_times")
-    lasting, trials = float(np.ptp(spikes)), last - first
-    longer = max(lasting, trials) > MOST_TIMES_AS_LONG * min(lasting, trials) and len(spikes) > 1
-    if longer or not counts.any():
-        what = "spike times" if lasting > trials else "the trials' times"
-        which = f"hardly any of the {len(spikes)} spikes falls" if counts.any() else "no spike falls"
-        raise ArrayError(
-            f"spike_times: {which} in any trial: spikes are from {spikes.min():g} to {spikes.max():g}, trials from "
-            f"{first:g} to {last:g}; are {what} in milliseconds or samples? Seconds since the same start are expected",
-            "spike_times",
-        )
-
-
-def binned(times: Array, edges: Array) -> NDArray[np.int64]:
-    """Number of spikes at ascending `times` in the bins [edges[k], edges[k + 1])."""
-    return np.diff(np.searchsorted(times, edges, side="left"))
 
 
 def _targets(labels: NDArray[Any] | None, angle: Array) -> tuple[NDArray[np.int64], Array]:

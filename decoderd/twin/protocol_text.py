@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
-
-import numpy as np
-
 from decoderd.decoders import intrinsic_manifold
-from decoderd.errors import NumericalError, ProtocolError
+from decoderd.errors import NumericalError
 from decoderd.populations.subject import SubjectConfig
-from decoderd.protocol import protocol
+from decoderd.twin import timing
 from decoderd.twin.decoder import settled_speed
 from decoderd.twin.recording import Recording
 
@@ -18,8 +13,6 @@ from decoderd.twin.recording import Recording
 DISTANCE_M = 0.125
 TIMEOUT_S = 7.5
 FASTEST_M_S = 5.0
-# Ticks in a bin, where a tick may be so long.
-BIN_TICKS = 5
 
 
 def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> SubjectConfig:
@@ -39,10 +32,8 @@ def subject(recording: Recording, mapped: intrinsic_manifold.Parameters) -> Subj
             f"{slowest:.2g} to {FASTEST_M_S:g} m/s; is the length unit right, and are the counts of this decoder?",
             "kf_C",
         )
-    keep = float(np.trace(mapped.mapping.M1)) / 2
-    lag = -recording.bin_s / math.log(keep) if 0 < keep < 1 else 0.0
     return SubjectConfig(
-        lag_s=_four_digits(min(max(lag, recording.bin_s), 1.0)),
+        lag_s=_four_digits(timing.lag(timing.smoothing(mapped.mapping.M1, recording.bin_s), recording.bin_s)),
         position_scale_m=recording.radius_m,
         speed_scale_m_s=_four_digits(speed),
         effort_scale_m_s=_four_digits(speed),
@@ -55,18 +46,11 @@ def _four_digits(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def ticks_of(bin_s: float) -> int:
-    """Number of ticks in a bin: BIN_TICKS, or as many as are no shorter than a session's shortest tick."""
-    return max((n for n in range(1, BIN_TICKS + 1) if bin_s / n >= protocol.SHORTEST_TICK_S), default=1)
-
-
 def protocol_text(name: str, recording: Recording, subject: SubjectConfig, bin_ticks: int) -> str:
     """A centre-out protocol in TOML that uses population.npz and decoder.npz in its folder.
 
     Raises ProtocolError for a tick that no session can have.
     """
-    if bin_ticks < 1:
-        raise ProtocolError(f"bin_ticks = {bin_ticks}: must be at least 1", "bin_ticks")
     text = f"""\
 # Centre-out reaches by the twin of a recording, through the recording's decoder. Made by `decoderd fit`.
 name = "{name}"
@@ -111,14 +95,5 @@ motor_noise_m_s = {subject.motor_noise_m_s!r}  # variability is in the populatio
 kind = "intrinsic_manifold"
 file = "decoder.npz"
 """
-    try:
-        protocol.parse(tomllib.loads(text))
-    except ProtocolError as error:
-        tick = f"{recording.bin_s:g} s / {bin_ticks}"
-        remedy = ""
-        if recording.bin_s < protocol.SHORTEST_TICK_S:
-            remedy = "; sum the counts of neighbouring bins"
-        elif recording.bin_s / bin_ticks > protocol.LONGEST_TICK_S:
-            remedy = "; is bin_s in milliseconds? Otherwise --bin-ticks makes shorter ticks"
-        raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick}{remedy})", error.field) from None
+    timing.check(text, recording.bin_s, bin_ticks)
     return text

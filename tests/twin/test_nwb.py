@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,11 +59,6 @@ def test_counts_are_those_of_a_plain_count(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["target"], np.repeat([1, 0, 2, 0], 20))
     np.testing.assert_array_equal(read["target_angle_deg"], [0, 90, 270])
     assert read["bin_s"] == BIN_S
-
-
-def test_a_spike_on_an_edge_belongs_to_the_bin_that_begins_there() -> None:
-    times = np.array([0.0, 0.25, 0.25, 0.75, 1.0])
-    np.testing.assert_array_equal(nwb.binned(times, np.array([0.25, 0.5, 0.75, 1.0])), [2, 0, 1])
 
 
 def test_a_trial_of_exactly_n_bins_has_n() -> None:
@@ -128,20 +122,6 @@ def test_a_file_that_lacks_something_is_refused(spikes: Any, columns: Any, messa
     with pytest.raises(ArrayError, match=message) as raised:
         nwb.read(path, BIN_S)
     assert str(path) in str(raised.value)
-
-
-def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("pynwb", reason="pynwb is not installed (the nwb extra)")
-    (tmp_path / "text.nwb").write_text("not HDF5")
-    for name, message in (("text.nwb", "not a readable .nwb"), ("gone.nwb", "no such file")):
-        with pytest.raises(ArrayError, match=message):
-            nwb.read(tmp_path / name, BIN_S)
-
-
-def test_without_pynwb_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynwb", None)
-    with pytest.raises(ArrayError, match=r"pip install 'decoderd\[nwb\]'"):
-        nwb.read(tmp_path / "r.nwb", BIN_S)
 
 
 def test_fit_reads_nwb(tmp_path: Path) -> None:

@@ -18,12 +18,11 @@ from decoderd.arrays import Array
 from decoderd.decoders.files import described, packed
 from decoderd.errors import ArrayError, NumericalError, ProtocolError
 from decoderd.input_warning import InputWarning
-from decoderd.twin import output
+from decoderd.twin import output, timing
 from decoderd.twin.kinematics import lag, nwb, protocol_text, tuning, validation
 from decoderd.twin.kinematics.arrays import Kinematics, States, check, fast_speed, usable
 from decoderd.twin.kinematics.lag import Lags
 from decoderd.twin.kinematics.validation import Choice
-from decoderd.twin.protocol_text import ticks_of
 from decoderd.twin.recording import is_nwb, read_arrays
 
 # (parts done, parts in all)
@@ -111,7 +110,7 @@ def fit(
         top_speed = fast_speed(checked.velocity[usable(checked)])
         how = protocol_text.reaching(top_speed, decoder, parameters, checked.bin_s)
         name, units = output.name(recording.stem), checked.counts.shape[1]
-        ticks = ticks_of(checked.bin_s) if bin_ticks is None else bin_ticks
+        ticks = timing.ticks_of(checked.bin_s, bin_ticks)
         text = protocol_text.protocol_text(name, decoder, kinematics, units, checked.bin_s, ticks, how)
     except (ArrayError, NumericalError, ProtocolError) as error:
         raise type(error)(f"{recording}: {error}", error.field) from None

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
 from decoderd.input_warning import InputWarning
-from decoderd.twin import nwb_observed
+from decoderd.twin import nwb_file, nwb_observed
 
 LENGTHS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
@@ -50,9 +50,9 @@ class Series(NamedTuple):
 class Content(NamedTuple):
     """What a file holds that is used: of kinematics one series each, or None."""
 
-    spikes: list[Array]  # s
-    observed: list[Array]  # (intervals, 2) s of each unit; empty: always
-    invalid: Array  # (intervals, 2) s
+    spikes: list[NDArray[Any]]  # s, of every unit
+    observed: list[NDArray[Any]]  # (k, 2) s, of every unit; empty where the file has none
+    invalid: NDArray[Any]  # (m, 2) s
     counts: Series | None  # binned counts, where there are no spike times
     position: Series | None
     velocity: Series | None
@@ -68,19 +68,8 @@ def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> tuple[dict[str,
     """
     if not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
-    try:
-        import pynwb
-    except ImportError:
-        raise ArrayError(f"{path}: reading .nwb files needs pynwb: pip install 'decoderd[nwb]'") from None
-    if not path.is_file():
-        raise ArrayError(f"{path}: no such file")
-    try:
-        with pynwb.NWBHDF5IO(str(path), "r") as io:
-            return binned(_content(io.read(), names), bin_s)
-    except ArrayError as error:
-        raise ArrayError(f"{path}: {error}", error.field) from None
-    except Exception as error:  # a corrupt file can make HDF5 and pynwb raise nearly anything
-        raise ArrayError(f"{path}: not a readable .nwb file ({error})") from None
+    with nwb_file.opened(path) as file:
+        return binned(_content(file, names), bin_s)
 
 
 def binned(content: Content, bin_s: float) -> tuple[dict[str, NDArray[Any]], Warnings]:
@@ -113,12 +102,11 @@ def step(series: Series) -> float:
 
 def _counts(content: Content, edges: Array) -> tuple[NDArray[np.float64], Warnings]:
     """Counts (bins, N), NaN where a unit was not observed."""
-    counts = np.empty((len(edges) - 1, len(content.spikes)))
-    for unit, times in enumerate(content.spikes):
-        counts[:, unit] = np.diff(np.searchsorted(np.sort(times), edges, side="left"))
-    missing, doubts = nwb_observed.missing(edges[:-1], edges[1:], content.spikes, content.observed, content.invalid)
-    counts[missing] = np.nan
-    return counts, doubts
+    spikes = [nwb_file.spike_times(unit, times) for unit, times in enumerate(content.spikes)]
+    counts = np.stack([nwb_file.counted(times, edges) for times in spikes], axis=1)
+    nwb_file.check_together(counts, spikes, "kinematics", edges[0], edges[-1])
+    missing, doubts = nwb_observed.missing(edges[:-1], edges[1:], spikes, content.observed, content.invalid)
+    return np.where(missing, np.nan, counts), doubts
 
 
 def _means(series: Series, begin: float, bin_s: float, bins: int) -> Array:
@@ -147,7 +135,7 @@ def _content(file: Any, names: Sequence[str]) -> Content:
     if unknown:
         there = ", ".join(sorted(item.name for item in series))
         raise ArrayError(f"has no series {unknown[0]!r}; there are: {there}", "series")
-    spikes, observed = _units(file)
+    spikes = nwb_file.of_units(file, "spike_times")
     binned = [item for item in series if _is_counts(item)]
     if not spikes and not binned:
         raise ArrayError("has neither units with spike_times nor a TimeSeries of binned counts", "units")
@@ -164,22 +152,8 @@ def _content(file: Any, names: Sequence[str]) -> Content:
     if position is None and velocity is None:
         there = ", ".join(f"{item.name} ({item.unit})" for item in kinematics) or "none of 2 or 3 columns"
         raise ArrayError(f"has no series of positions or velocities in m, cm or mm; there are: {there}", "series")
-    invalid = np.empty((0, 2))
-    if file.invalid_times is not None:
-        invalid = np.column_stack([file.invalid_times["start_time"][:], file.invalid_times["stop_time"][:]])
-    return Content(spikes, observed, invalid, counts, position, velocity)
-
-
-def _units(file: Any) -> tuple[list[Array], list[Array]]:
-    """Spike times of each unit, s, and the intervals (M, 2) in which it was observed; empty: always."""
-    if file.units is None or "spike_times" not in file.units.colnames:
-        return [], []
-    numbers, seen = range(len(file.units)), "obs_intervals" in file.units.colnames
-    spikes: list[Array] = [np.asarray(file.units["spike_times"][unit], dtype=np.float64) for unit in numbers]
-    observed: list[Array] = [
-        np.asarray(file.units["obs_intervals"][unit]).reshape(-1, 2) if seen else np.empty((0, 2)) for unit in numbers
-    ]
-    return spikes, observed
+    observed = nwb_file.of_units(file, "obs_intervals")
+    return Content(spikes, observed, nwb_file.invalid_times(file), counts, position, velocity)
 
 
 def _only(what: str, found: list[Any], names: Sequence[str]) -> Any:

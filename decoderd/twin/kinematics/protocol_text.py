@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from decoderd import registry
-from decoderd.errors import ProtocolError
 from decoderd.populations.subject import SubjectConfig
-from decoderd.protocol import protocol
+from decoderd.twin import timing
 from decoderd.twin.kinematics.arrays import States
 
 FITTED = "Centre-out reaches by the twin of a recording, through the decoder fitted to it. Made by `decoderd fit`."
@@ -26,6 +23,8 @@ SPEED_SCALE, EFFORT_SCALE, MOTOR_NOISE = (
     for value in (DEFAULT.speed_scale_m_s, DEFAULT.effort_scale_m_s, DEFAULT.motor_noise_m_s)
 )
 POSITION_SCALE = 0.8
+# Bins after which a decoder's gain is that of its steady state.
+SETTLING_BINS = 200
 # A reach may take so many times as long as it would at full speed.
 PATIENCE = 5
 
@@ -42,7 +41,7 @@ class Reaching(NamedTuple):
 
 def reaching(speed: float, kind: str, decoder: Any, bin_s: float) -> Reaching:
     """Reaches of a subject of this top speed, m/s, whose model of the decoder is right."""
-    lag = min(max(smoothing(kind, decoder, bin_s), bin_s), 1.0)
+    lag = timing.lag(smoothing(kind, decoder, bin_s), bin_s)
     distance = min(speed * REACH_S, 0.5)
     timeout = PATIENCE * (distance / speed + 2 * lag)
     return Reaching(*(_three_digits(x) for x in (speed, lag, distance, RADIUS * distance, timeout)))
@@ -56,12 +55,8 @@ def smoothing(kind: str, parameters: Any, bin_s: float) -> float:
     state = decoder.init(parameters, 1)
     for _ in range(SETTLING_BINS):
         state, _ = decoder.step(parameters, state, np.zeros((1, decoder.units(parameters))), np.zeros((1, 2)))
-    map_ = decoder.linear(parameters, state)
-    keep = float(np.trace(map_.H @ map_.F @ map_.H.T)) / 2
-    return -bin_s / math.log(keep) if 0 < keep < 1 else 0.0
-
-
-SETTLING_BINS = 200
+    settled = decoder.linear(parameters, state)
+    return timing.smoothing(settled.H @ settled.F @ settled.H.T, bin_s)
 
 
 def _three_digits(value: float) -> float:
@@ -75,8 +70,6 @@ def protocol_text(
 
     Raises ProtocolError for a tick that no session can have.
     """
-    if bin_ticks < 1:
-        raise ProtocolError(f"bin_ticks = {bin_ticks}: must be at least 1", "bin_ticks")
     text = f"""\
 # {about}
 name = "{name}"
@@ -121,11 +114,7 @@ motor_noise_m_s = {_three_digits(MOTOR_NOISE * how.speed_m_s)!r}  # as a part of
 kind = "{kind}"
 file = "decoder.npz"
 {_state(kind, states)}"""
-    try:
-        protocol.parse(tomllib.loads(text))
-    except ProtocolError as error:
-        tick = f"{bin_s:g} s / {bin_ticks}"
-        raise ProtocolError(f"{error}\n(tick_s is bin_s / bin_ticks, {tick})", error.field) from None
+    timing.check(text, bin_s, bin_ticks)
     return text
 
 

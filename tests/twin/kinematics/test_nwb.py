@@ -69,6 +69,20 @@ def test_values_are_converted_to_metres(tmp_path):
     np.testing.assert_allclose(read["cursor_velocity"], 1e-3 * moving["data"].reshape(40, 5, 2).mean(axis=1))
 
 
+@pytest.mark.parametrize("factor", [1000.0, 30000.0])
+def test_spike_times_in_other_units_are_refused(tmp_path, factor):
+    spikes = [factor * times for times in trains()]
+    with pytest.raises(ArrayError, match=r"falls in the kinematics.*are spike times in milliseconds or samples"):
+        nwb.read(written(tmp_path / "r.nwb", spikes, [("TimeSeries", velocity())]), BIN_S)
+
+
+def test_spike_times_that_are_not_ascending_are_refused(tmp_path):
+    spikes = trains()
+    spikes[1] = spikes[1][::-1]
+    with pytest.raises(ArrayError, match="spike_times of unit 1: spike 1 at"):
+        nwb.read(written(tmp_path / "r.nwb", spikes, [("TimeSeries", velocity())]), BIN_S)
+
+
 def test_what_was_not_observed_is_missing(tmp_path):
     observed = [[[0.0, 2.01]], [[0.0, 1.5], [2.5, 4.0]], [[0.0, 4.0]]]
     given = velocity()

@@ -45,5 +45,5 @@ def test_the_protocol_is_valid_and_has_the_decoders_states(states, state):
 def test_ticks_that_no_session_can_have():
     with pytest.raises(ProtocolError, match=r"tick_s is bin_s / bin_ticks, 0.05 s / 100"):
         protocol_text.protocol_text("one", "kalman", "velocity", 30, 0.05, 100, SLOW)
-    with pytest.raises(ProtocolError, match="bin_ticks = 0: must be at least 1"):
-        protocol_text.protocol_text("one", "kalman", "velocity", 30, 0.05, 0, SLOW)
+    with pytest.raises(ProtocolError, match="is bin_s in milliseconds"):
+        protocol_text.protocol_text("one", "kalman", "velocity", 30, 50.0, 5, SLOW)
