@@ -108,19 +108,12 @@ def _to_targets(
         )
         page = out / "report.html"
         report.write(report.of_targets(recording.name, found), page)
-    warnings = output.warnings(found.warnings)
-    if json:
-        plain = {name: _plain(value) for name, value in found._asdict().items() if name != "tuning"}
-        output.as_json({**plain, "report": str(page), "warnings": warnings})
-        return
     table = Table(title=f"{recording.name}: {found.bins} bins, {found.units} units, {found.latents} latents")
     for column in ("target", "progress recorded (mm a bin)", "progress of the twin"):
         table.add_column(column, justify="right")
     for target, (recorded, twin) in enumerate(zip(found.progress_m, found.twin_progress_m, strict=True)):
         table.add_row(str(target), f"{1e3 * recorded:.2f}", f"{1e3 * twin:.2f}")
-    output.out_console.print(table)
-    output.line(f"report: {page}")
-    output.line(f"run it with: decoderd run {found.protocol}")
+    _print(found, ("tuning",), table, page, json)
 
 
 def _to_kinematics(
@@ -157,11 +150,6 @@ def _to_kinematics(
         )
         page = out / "report.html"
         report.write(kinematics_report.html(recording.name, found), page)
-    warnings = output.warnings(found.warnings)
-    if json:
-        plain = {name: _plain(value) for name, value in found._asdict().items() if name != "fitted"}
-        output.as_json({**plain, "report": str(page), "warnings": warnings})
-        return
     regularised = f", {found.setting} {found.value:g}" if found.setting else ""
     table = Table(
         title=f"{recording.name}: {found.bins_used} of {found.bins} bins, {found.units} units, "
@@ -178,6 +166,16 @@ def _to_kinematics(
             )
         )
         table.add_row(name, r2, r)
+    _print(found, ("fitted",), table, page, json)
+
+
+def _print(found: Any, omitted: tuple[str, ...], table: Table, page: Path, json: bool) -> None:
+    """Print a summary: its warnings, and the table or a JSON object of all fields but those `omitted`."""
+    warnings = output.warnings(found.warnings)
+    if json:
+        plain = {name: _plain(value) for name, value in found._asdict().items() if name not in omitted}
+        output.as_json({**plain, "report": str(page), "warnings": warnings})
+        return
     output.out_console.print(table)
     output.line(f"report: {page}")
     output.line(f"run it with: decoderd run {found.protocol}")

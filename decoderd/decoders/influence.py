@@ -31,12 +31,22 @@ def warnings(decoder: Decoder, parameters: Any) -> tuple[InputWarning, ...]:
     return (InputWarning("decoder", message),)
 
 
+def of_counts(decoder: Decoder, parameters: Any) -> Array | None:
+    """(2, N) velocity that a count of each unit adds in the first bin; None where the step is not affine.
+
+    (n, N) for a state of n entries without a known velocity: what a count adds to each of them.
+    """
+    if decoder.linear is None:
+        return None
+    step = decoder.linear(parameters, decoder.init(parameters, 1))
+    found: Array = step.H @ step.K
+    return found
+
+
 def _weights(decoder: Decoder, file: FileLayout, parameters: Any) -> tuple[str, Array | None]:
     """The array that gives units their weight, and the weights (..., N); None where they cannot be read."""
-    if decoder.linear is not None:
-        step = decoder.linear(parameters, decoder.init(parameters, 1))
-        name = "decoder" if file.observation is None else file.observation[0]
-        return name, step.H @ step.K  # in the velocity; for a state without a layout in all its entries
+    if (affine := of_counts(decoder, parameters)) is not None:
+        return "decoder" if file.observation is None else file.observation[0], affine
     beta = decoder.arrays(parameters).get("beta")  # of log-linear counts, whose step is not affine
     where = None if beta is None else layout.known(beta.shape[1])
     if beta is None or where is None:

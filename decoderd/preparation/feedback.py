@@ -6,6 +6,7 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
+from decoderd.decoders import influence
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.protocol.protocol import Protocol
 from decoderd.state import Parameters
@@ -30,11 +31,8 @@ def velocity_weights(protocol: Protocol, parameters: Parameters, units: int) -> 
     None for a decoder whose step is not affine, or whose state has no known velocity.
     """
     decoder = registry.find("decoders", protocol.decoder.kind)
-    if decoder.linear is None:
-        return None
-    step = decoder.linear(parameters.decoder, decoder.init(parameters.decoder, 1))
-    read = step.H @ step.K
-    if len(read) != 2:
+    read = influence.of_counts(decoder, parameters.decoder)
+    if read is None or len(read) != 2:
         return None
     weights = np.zeros((2, units))
     weights[:, slice(None) if parameters.readouts is None else parameters.readouts] = read

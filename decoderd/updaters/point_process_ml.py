@@ -23,13 +23,13 @@ from decoderd.checkpoint import stored
 from decoderd.config import Seconds
 from decoderd.state import LogLinear
 from decoderd.updaters import Updater, recursive_ml, sums
-from decoderd.updaters.recursive_ml import Plan, RecursiveMLConfig
+from decoderd.updaters.recursive_ml import HalfLifeConfig, Plan
 
 
-class PointProcessMLConfig(RecursiveMLConfig):
+class PointProcessMLConfig(HalfLifeConfig):
     """The settings of `recursive_ml`, with a half-life of its own."""
 
-    kind: Literal["point_process_ml"] = "point_process_ml"  # type: ignore[assignment]
+    kind: Literal["point_process_ml"] = "point_process_ml"
     half_life_s: Seconds = 120.0
 
 

@@ -23,14 +23,19 @@ from decoderd.updaters.intention import IntentionConfig
 from decoderd.updaters.sums import Sums
 
 
-class RecursiveMLConfig(IntentionConfig):
+class HalfLifeConfig(IntentionConfig):
     """`speed_sd_m_s` and `position_sd_m` describe the movements to which the initial decoder is said to be fitted."""
 
-    kind: Literal["recursive_ml"] = "recursive_ml"
     batch_s: Seconds = 1.0
     half_life_s: Seconds = 60.0
     speed_sd_m_s: Annotated[Speed, Field(description="SD of each component of velocity")] = 0.044
     position_sd_m: Annotated[Metres, Field(description="SD of each coordinate, for decoders of position")] = 0.03
+
+
+class RecursiveMLConfig(HalfLifeConfig):
+    """The settings of a fit with a half-life."""
+
+    kind: Literal["recursive_ml"] = "recursive_ml"
 
 
 class Plan(NamedTuple):
@@ -50,7 +55,7 @@ class State(NamedTuple):
     batch: Sums
 
 
-def plan(config: RecursiveMLConfig, timing: Timing) -> Plan:
+def plan(config: HalfLifeConfig, timing: Timing) -> Plan:
     """The constants rho and bins, and the variances."""
     rho = 0.5 ** (config.batch_s / config.half_life_s)
     variances = (config.position_sd_m**2, config.speed_sd_m_s**2)

@@ -5,6 +5,7 @@ import pytest
 
 from decoderd.decoders import gaussian, state_subset
 from decoderd.errors import ArrayError
+from tests.decoders.theirs import as_there
 
 NAMES = ("px", "py", "pz", "vx", "vy", "vz", "1")
 PLANE = ("px", "pz", "vx", "vz", "1")
@@ -27,18 +28,6 @@ def three_dimensional(draw, observed=(3, 5), units=20):
     return {"A": A, "W": W, "C": C, "Q": mixed @ mixed.T + np.eye(units), "x0": x0, "P0": np.zeros((7, 7))}
 
 
-def decoded(arrays, counts):
-    """States (T, n) of the textbook recursion: gain P- C' (C P- C' + Q)^-1."""
-    A, W, C, Q, x, P = (arrays[name] for name in ("A", "W", "C", "Q", "x0", "P0"))
-    rows = []
-    for y in counts:
-        x, P = A @ x, A @ P @ A.T + W
-        K = P @ C.T @ np.linalg.inv(C @ P @ C.T + Q)
-        x, P = x + K @ (y - C @ x), P - K @ C @ P
-        rows.append(x)
-    return np.array(rows)
-
-
 def kept(arrays, keep=PLANE):
     return state_subset.subset(arrays, NAMES, keep, VELOCITIES)
 
@@ -51,7 +40,7 @@ def test_unseen_states_are_left_out_without_a_trace(keep):
     reduced, warnings = kept(whole, keep)
     assert warnings == []
     columns = [NAMES.index(name) for name in keep]
-    np.testing.assert_allclose(decoded(reduced, counts), decoded(whole, counts)[:, columns], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(as_there(reduced, counts), as_there(whole, counts)[:, columns], rtol=0, atol=1e-10)
 
 
 def test_states_that_stay_zero_are_left_out_though_units_observe_them():
@@ -62,7 +51,7 @@ def test_states_that_stay_zero_are_left_out_though_units_observe_them():
     reduced, warnings = kept(whole)
     assert warnings == []
     columns = [NAMES.index(name) for name in PLANE]
-    np.testing.assert_allclose(decoded(reduced, counts), decoded(whole, counts)[:, columns], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(as_there(reduced, counts), as_there(whole, counts)[:, columns], rtol=0, atol=1e-10)
 
 
 def test_rounding_errors_of_least_squares_are_no_dependence():
@@ -88,9 +77,9 @@ def test_a_velocity_that_units_observe_is_averaged_over():
     reduced, (warning,) = kept(whole)
     states, counts = simulated(whole, 6000, draw)
     columns = [NAMES.index(name) for name in PLANE]
-    velocity = {name: decoded(arrays, counts)[:, 2:4] for name, arrays in (("reduced", reduced),)}
-    velocity["whole"] = decoded(whole, counts)[:, [3, 5]]
-    velocity["ignoring"] = decoded(state_subset.Filter(*whole.values()).of(columns)._asdict(), counts)[:, 2:4]
+    velocity = {name: as_there(arrays, counts)[:, 2:4] for name, arrays in (("reduced", reduced),)}
+    velocity["whole"] = as_there(whole, counts)[:, [3, 5]]
+    velocity["ignoring"] = as_there(state_subset.Filter(*whole.values()).of(columns)._asdict(), counts)[:, 2:4]
     true = states[:, [3, 5]]
     error = {name: np.sqrt(((estimate - true) ** 2).mean()) for name, estimate in velocity.items()}
     assert error["whole"] < error["reduced"] < error["ignoring"]
@@ -108,7 +97,9 @@ def test_correlated_velocities_are_replaced_by_their_regression():
     whole["W"][3:5, 3:5] = 7.0 * np.array([[1.0, 2.0], [2.0, 4.0]])
     reduced, (warning,) = kept(whole)
     counts = draw.poisson(2.0, (300, 20))
-    np.testing.assert_allclose(decoded(reduced, counts), decoded(whole, counts)[:, [0, 2, 3, 5, 6]], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        as_there(reduced, counts), as_there(whole, counts)[:, [0, 2, 3, 5, 6]], rtol=0, atol=1e-9
+    )
     assert "by 0%" in warning.message
 
 

@@ -25,9 +25,9 @@ def saved(draw: np.random.Generator, observed: tuple[int, ...] = (3, 5), **more:
 
 
 def as_there(arrays: Arrays, counts: Any) -> Any:
-    """States (T, n) in the unit of the arrays: the textbook recursion from 0, with the last state 1."""
+    """States (T, n) in the unit of the arrays: the textbook recursion from x0 and P0, or 0 with the last state 1."""
     A, W, C, Q = (arrays[name] for name in "AWCQ")
-    x, P, rows = np.eye(len(A))[-1], np.zeros_like(A), []
+    x, P, rows = arrays.get("x0", np.eye(len(A))[-1]), arrays.get("P0", np.zeros_like(A)), []
     for y in counts:
         x, P = A @ x, A @ P @ A.T + W
         K = P @ C.T @ np.linalg.inv(C @ P @ C.T + Q)

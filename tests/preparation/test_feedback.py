@@ -26,7 +26,10 @@ def test_feedback_is_the_transpose_of_what_a_spike_of_each_unit_moves(kind):
     session, state = begun(decoder={"kind": kind, "calibration": calibration})
     decoder, parameters = session.decoder, state.parameters.decoder
     position, counts = np.zeros((1, 2)), np.full((1, 12), 2.0)
-    velocity = lambda y: decoder.step(parameters, decoder.init(parameters, 1), y, position)[1].velocity[0]  # noqa: E731
+
+    def velocity(y):
+        return decoder.step(parameters, decoder.init(parameters, 1), y, position)[1].velocity[0]
+
     plain = np.array([velocity(counts + one) - velocity(counts) for one in np.eye(12)])
     plain /= np.sqrt((plain**2).sum(axis=1).mean())
     np.testing.assert_allclose(state.parameters.population.K, plain, rtol=1e-9, atol=1e-12)

@@ -25,6 +25,8 @@ from decoderd.twin.kinematics.lag import Lags
 from decoderd.twin.kinematics.validation import Choice
 from decoderd.twin.recording import is_nwb, read_arrays
 
+# A fold takes as long as so many lags: measured with 256 units.
+LAGS_A_FOLD = 10
 # (parts done, parts in all)
 Progress = Callable[[int, int], None]
 
@@ -153,10 +155,6 @@ def fitted(
     choice = validation.chosen(decoder, aligned, states, fold, lambda: advance(LAGS_A_FOLD))
     twin = tuning.weights(validation.data(aligned, usable(aligned)))
     return Fitted(aligned, found, choice, twin, doubts + _doubtful_lag(found, recorded.bin_s))
-
-
-# A fold takes as long as so many lags: measured with 256 units.
-LAGS_A_FOLD = 10
 
 
 def _doubtful_lag(found: Lags, bin_s: float) -> list[InputWarning]:
