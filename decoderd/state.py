@@ -147,6 +147,8 @@ class Readout(NamedTuple):
 
     amounts: tuple[tuple[str, float], ...]
     parameters: Any
+    # Of all perturbations that turn movements, as the population knows them; None: it does not know this decoder yet.
+    known: tuple[tuple[str, float], ...] | None = None
 
 
 @stored("parameters")

@@ -114,6 +114,8 @@ def _check(protocol: Protocol) -> None:
             "cannot stop; use decoderd.experiments.manifold.static_network for many such networks",
             "population.kind",
         )
+    if population.follows is not None and population.follows(protocol.population):
+        raise ProtocolError("population: a batch of sessions has none that follows the present decoder", "population")
     if protocol.perturbations:
         raise ProtocolError("perturbations: a batch of sessions has none", "perturbations")
     per_update: int = protocol.plasticity.trials_per_update  # type: ignore[attr-defined]

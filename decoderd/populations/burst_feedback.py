@@ -28,12 +28,15 @@ from decoderd.errors import ArrayError
 from decoderd.populations import subject
 from decoderd.state import VELOCITY
 
+# Feedback by the transpose of a decoder: of the first one, and of the present one.
+OF_DECODER = ("decoder", "present")
+
 
 class FeedbackConfig(ComponentConfig):
     """Burst probability, and the feedback that changes it."""
 
     burst_probability: Fraction = 0.2
-    feedback: Literal["off", "decoder", "tuning", "random", "file"] = "off"
+    feedback: Literal["off", "decoder", "present", "tuning", "random", "file"] = "off"
     feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
     file: Annotated[Path | None, Field(description="of a feedback matrix K, or of a linear decoder")] = None
 
@@ -44,6 +47,11 @@ class FeedbackConfig(ComponentConfig):
         if self.feedback != "file" and self.file is not None:
             raise ValueError(f"file: is not read with feedback = {self.feedback!r}; set feedback = 'file'")
         return self
+
+
+def follows(config: FeedbackConfig) -> bool:
+    """Whether K follows the present decoder."""
+    return config.feedback == "present"
 
 
 class Drive(NamedTuple):
@@ -67,7 +75,7 @@ def matrix(
     K (N, 2), or M2 (2, N) of a linear decoder. Raises ArrayError, naming the array, where they do not fit.
     """
     shape = tuning.shape
-    if config.feedback in ("off", "decoder"):
+    if config.feedback == "off" or config.feedback in OF_DECODER:
         return np.zeros(shape)
     if config.feedback == "random":
         return scaled("K", generator.standard_normal(shape))
@@ -82,15 +90,20 @@ def matrix(
 
 
 def of_decoder(config: FeedbackConfig, K: Array, weights: Array | None) -> Array:
-    """With feedback "decoder" the transpose of the decoder's weights (2, N), else K. Raises ArrayError without any."""
-    if config.feedback != "decoder":
+    """With feedback of a decoder the transpose of its weights (2, N), else K. Raises ArrayError without any.
+
+    Where counts do not move the cursor at present, there is no feedback.
+    """
+    if config.feedback not in OF_DECODER:
         return K
     if weights is None:
         raise ArrayError(
-            "feedback = 'decoder': this decoder has no weight of each unit; take a linear decoder, a Kalman filter, or "
-            "feedback = 'tuning'",
+            f"feedback = {config.feedback!r}: this decoder has no weight of each unit; take a linear decoder, a "
+            "Kalman filter, or feedback = 'tuning'",
             "feedback",
         )
+    if config.feedback == "present" and not weights.any():
+        return np.zeros(K.shape)
     return scaled("decoder", weights.T)
 
 

@@ -131,4 +131,5 @@ BURSTING = Population(
     channels=CHANNELS,
     memory=memory,
     with_decoder=with_decoder,
+    follows=burst_feedback.follows,
 )

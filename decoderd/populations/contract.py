@@ -57,10 +57,11 @@ class DrawSpikes(Protocol):
 
 
 class WithDecoder(Protocol):
-    """Parameters of a population that knows the decoder with which its session begins.
+    """Parameters of a population that knows the decoder.
 
     `weights` (2, N) is the velocity in m/s that a count of each unit adds in a bin; None for a decoder that has no such
-    weights. Raises ArrayError where the population needs others.
+    weights. Raises ArrayError where the population needs others; not for a decoder that differs from the first one in
+    its numbers only.
     """
 
     def __call__(self, config: Any, parameters: Any, weights: Array | None, /) -> Any: ...
@@ -185,8 +186,9 @@ class Population(NamedTuple):
         or raises NumericalError. None: there is no limit
     memory(config, timing) -> bytes at most that the arrays of an individual take as it is drawn, trained, stepped and
         written to a checkpoint, which copies them four times. None: not known, and counted as nothing
-    with_decoder: called once, when the first decoder is known and before the first day. None: the population has no use
-        for it
+    with_decoder: called when the first decoder is known, before the first day. None: the population has no use for it
+    follows(config) -> whether with_decoder is called again whenever decoder or perturbations have changed what counts
+        do to the displayed cursor. None: it is not
     """
 
     Config: type[ComponentConfig]
@@ -208,3 +210,4 @@ class Population(NamedTuple):
     limit: Callable[[Any, Timing], float | None] | None = None
     memory: Callable[[Any, Timing], int] | None = None
     with_decoder: WithDecoder | None = None
+    follows: Callable[[Any], bool] | None = None

@@ -1,4 +1,4 @@
-"""The decoder as a population knows it when a session begins: the velocity that a spike of each unit adds."""
+"""The decoder as a population knows it: the velocity that a spike of each unit adds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.decoders import influence
+from decoderd.decoders import Decoder, influence
 from decoderd.errors import ArrayError, ProtocolError
 from decoderd.protocol.protocol import Protocol
 from decoderd.state import Parameters
@@ -17,7 +17,8 @@ def known(protocol: Protocol, parameters: Parameters) -> Parameters:
     kind = registry.find("populations", protocol.population.kind)
     if kind.with_decoder is None:
         return parameters
-    weights = velocity_weights(protocol, parameters, kind.units(parameters.population))
+    decoder = registry.find("decoders", protocol.decoder.kind)
+    weights = velocity_weights(decoder, parameters, kind.units(parameters.population))
     try:
         population = kind.with_decoder(protocol.population, parameters.population, weights)
     except ArrayError as error:
@@ -25,15 +26,16 @@ def known(protocol: Protocol, parameters: Parameters) -> Parameters:
     return parameters._replace(population=population)
 
 
-def velocity_weights(protocol: Protocol, parameters: Parameters, units: int) -> Array | None:
-    """(2, N) velocity that a count of each unit adds in the decoder's first bin, 0 for units that it does not read.
+def velocity_weights(decoder: Decoder, parameters: Parameters, units: int) -> Array | None:
+    """(2, N) velocity that a count of each unit adds in the decoder's first bin; 0 for units not read, or lost.
 
     None for a decoder whose step is not affine, or whose state has no known velocity.
     """
-    decoder = registry.find("decoders", protocol.decoder.kind)
     read = influence.of_counts(decoder, parameters.decoder)
     if read is None or len(read) != 2:
         return None
     weights = np.zeros((2, units))
     weights[:, slice(None) if parameters.readouts is None else parameters.readouts] = read
+    if parameters.lost is not None:
+        weights[:, parameters.lost] = 0
     return weights

@@ -55,6 +55,7 @@ class Session(NamedTuple):
     population: Population
     population_plan: Any
     population_streams: Mapping[str, Stream]
+    follows: bool  # whether the population follows the present decoder
     limit_hz: float  # above which spikes of a unit cannot be drawn
     decoder: Decoder
     channel: str  # the channel of the population that the decoder reads
@@ -122,6 +123,7 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
         population_streams=open_streams(
             seeds, "population", population.streams(population_plan, parameters.population)
         ),
+        follows=population.follows is not None and population.follows(protocol.population),
         limit_hz=HIGHEST_HZ if limit_hz is None else limit_hz,
         decoder=decoder,
         channel=channel,

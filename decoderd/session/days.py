@@ -82,7 +82,7 @@ def _end_day(session: Session, state: SessionState, messages: Messages) -> Sessi
     next_day = start_day(session, state.parameters, following, state.tick, state.log.trial)
     return next_day._replace(
         perturbations=perturbing.start_day(state.perturbations, session.info(state.parameters)),
-        readout=state.readout,
+        readout=state.readout._replace(known=None),  # units may be lost
         sequences=state.sequences,
         updater=updating.start_day(state.updater),
         clipped=state.clipped,

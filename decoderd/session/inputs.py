@@ -81,7 +81,7 @@ def _remove(state: SessionState, name: str) -> tuple[SessionState, Messages]:
 
 
 def _reset_readout(state: SessionState) -> SessionState:
-    """Have the readout computed again at the next bin: a name may now belong to another perturbation."""
+    """Have readout and mapping computed again at the next bin: a name may now belong to another perturbation."""
     return state._replace(readout=Readout((), state.parameters.decoder))
 
 

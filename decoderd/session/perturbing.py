@@ -103,4 +103,4 @@ def readout(held: Readout, active: tuple[ActivePerturbation, ...], decoder: Any,
     if amounts == held.amounts:
         return held
     perturbed, _ = passed("readout", active, parameters, decoder)
-    return Readout(amounts, perturbed)
+    return held._replace(amounts=amounts, parameters=perturbed)

@@ -27,7 +27,7 @@ from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.schedule import block_over
-from decoderd.session import clipping, days, learning, perturbing, trials, updating
+from decoderd.session import clipping, days, learning, mapping, perturbing, trials, updating
 from decoderd.session.assembly import Session
 from decoderd.session.clipping import Drive
 from decoderd.session.inputs import consume
@@ -67,15 +67,15 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
 
 def advance(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> tuple[SessionState, Messages]:
     """Compute one tick after its inputs, whose messages are `earlier`. Raises Refused if the session is over."""
-    progress = state.progress
+    progress, time = state.progress, time_index(state)
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {state.tick}")
-    time = time_index(state)
     messages: Messages = [*earlier] if state.tick else [day_message(session.protocol, progress, "block"), *earlier]
     rule = session.rule if session.protocol.schedule.blocks[progress.block].plasticity else None
 
     task, cue, before, cursor, decoder, command = show(session, state, time)
     perturbations, active = perturbing.switch(session, state, time, cue.trial, messages)
+    state = mapping.follow(session, state, time.bin_tick, active)
     trial = trials.ongoing(state)
     if cue.events or cue.trial != state.log.trial or active:
         trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)

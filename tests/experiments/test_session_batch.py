@@ -120,6 +120,10 @@ def test_weight_change_by_readouts_and_others():
         ({"overnight": {"lose": 1}}, "overnight.lose = 1: a batch of sessions loses no units"),
         ({"plasticity": {"kind": "none"}}, "needs a population that learns"),
         ({"population": {"kind": "linear"}, "pretraining": None}, "may refuse an update"),
+        (
+            {"population": {"kind": "bursting", "feedback": "present"}, "pretraining": None},
+            "follows the present decoder",
+        ),
         ({"schedule": {"blocks": [{"trials": 8}]}}, "population and decoder would change together"),
         ({"schedule": {"blocks": [{"trials": 6, "updating": False}]}}, "in whole updates of 4"),
         ({"schedule": {"blocks": [{"duration_s": 6.0, "updating": False}]}}, "must end after trials"),
