@@ -36,8 +36,9 @@ class FeedbackConfig(ComponentConfig):
     """Burst probability, and the feedback that changes it."""
 
     burst_probability: Fraction = 0.2
-    feedback: Literal["off", "decoder", "present", "tuning", "random", "file"] = "off"
+    feedback: Literal["off", "decoder", "present", "learnt", "tuning", "random", "file"] = "off"
     feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
+    feedback_memory_s: Annotated[float, Field(strict=True, ge=1, le=100_000)] = 300.0
     file: Annotated[Path | None, Field(description="of a feedback matrix K, or of a linear decoder")] = None
 
     @model_validator(mode="after")
@@ -69,13 +70,13 @@ def drive(config: FeedbackConfig) -> Drive:
 def matrix(
     config: FeedbackConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]], tuning: Array
 ) -> Array:
-    """K (N, 2): zeros without feedback and before the decoder is known; else drawn, `tuning`, or read.
+    """K (N, 2): zeros without feedback and before it is known or learnt; else drawn, `tuning`, or read.
 
     tuning (N, 2) is what a unit's event rate gains with the intended velocity. `arrays` of the config's file are
     K (N, 2), or M2 (2, N) of a linear decoder. Raises ArrayError, naming the array, where they do not fit.
     """
     shape = tuning.shape
-    if config.feedback == "off" or config.feedback in OF_DECODER:
+    if config.feedback in ("off", "learnt", *OF_DECODER):
         return np.zeros(shape)
     if config.feedback == "random":
         return scaled("K", generator.standard_normal(shape))
@@ -121,5 +122,6 @@ def seen_error(plan: subject.Plan, state: subject.State, seen: Array) -> Array:
 
 
 def burst_probability(drive: Drive, K: Array, error: Array) -> Array:
-    """Burst probabilities (B, N) at errors (B, 2) in m/s."""
-    return np.asarray(expit(drive.bias + drive.gain_s_m * error.dot(K.T)))
+    """Burst probabilities (B, N) at errors (B, 2) in m/s, with one K (N, 2) or one for each (B, N, 2)."""
+    fed_back = error.dot(K.T) if K.ndim == 2 else np.matmul(K, error[:, :, np.newaxis])[:, :, 0]
+    return np.asarray(expit(drive.bias + drive.gain_s_m * fed_back))

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.populations import Population, Spikes, burst_channels, burst_feedback, subject, tuned
+from decoderd.populations import Population, Spikes, burst_channels, burst_feedback, learnt_feedback, subject, tuned
 from decoderd.populations.burst_channels import CHANNELS, BurstsConfig
 from decoderd.populations.burst_feedback import Drive, FeedbackConfig
 from decoderd.populations.burst_process import Law, Units
+from decoderd.populations.learnt_feedback import Experience, Learning
 from decoderd.populations.tuned import Range, TuningConfig
 from decoderd.rng import Draws, Spec
-from decoderd.state import Cue, TimeIndex, Timing
+from decoderd.state import VELOCITY, Cue, TimeIndex, Timing
 
 
 class BurstingConfig(FeedbackConfig, BurstsConfig, TuningConfig):
@@ -36,7 +37,8 @@ class Parameters(NamedTuple):
     """Tuning of the event rates of an individual, and its feedback."""
 
     tuning: tuned.Parameters
-    K: Array  # (N, 2), zeros without feedback, and before the decoder is known
+    K: Array  # (N, 2), zeros without feedback, before the decoder is known, and where it is learnt
+    experience: Experience | None = None  # of earlier days, from which K is learnt
 
 
 class Plan(NamedTuple):
@@ -46,15 +48,18 @@ class Plan(NamedTuple):
     law: Law
     tick_s: float
     drive: Drive
+    learns: bool  # K from the loop
+    learning: Learning
 
 
 @stored("populations.bursting.state")
 class State(NamedTuple):
-    """The subject, the burst probabilities (B, N) of this tick, and the units."""
+    """The subject, the burst probabilities (B, N) of this tick, the units, and what they remember."""
 
     subject: subject.State
     probability: Array
     units: Units | None  # None before the first tick of a day
+    experience: Experience | None = None
 
 
 def load(config: BurstingConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -77,7 +82,8 @@ def plan(config: BurstingConfig, timing: Timing) -> Plan:
     """Constants of subject, feedback and spikes. Raises ProtocolError for a burst threshold below a tick."""
     burst_channels.check_threshold(config.burst_threshold_s, timing)
     as_tuned = tuned.Plan(subject.plan(config.subject, timing), np.array(timing.tick_s), clip=False)
-    return Plan(as_tuned, burst_channels.law(config), timing.tick_s, burst_feedback.drive(config))
+    learns, learning = config.feedback == "learnt", learnt_feedback.plan(config.feedback_memory_s, timing)
+    return Plan(as_tuned, burst_channels.law(config), timing.tick_s, burst_feedback.drive(config), learns, learning)
 
 
 def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
@@ -88,8 +94,9 @@ def streams(plan: Plan, parameters: Parameters) -> dict[str, Spec]:
 def init(plan: Plan, parameters: Parameters, cursor: Array) -> State:
     """The start of a day: no error, and no unit has fired yet."""
     inner = tuned.init(plan.tuned, parameters.tuning, cursor)
-    none = np.zeros((len(cursor), 2))
-    return State(inner, burst_feedback.burst_probability(plan.drive, parameters.K, none), None)
+    none, kept = np.zeros((len(cursor), 2)), parameters.experience
+    experience = learnt_feedback.begin(kept, len(cursor), units(parameters)) if plan.learns else None
+    return State(inner, burst_feedback.burst_probability(plan.drive, parameters.K, none), None, experience)
 
 
 def rates(
@@ -98,14 +105,29 @@ def rates(
     """Event rates (B, N) in Hz at the velocity (B, 2) that the subject intends, and that velocity."""
     error = burst_feedback.seen_error(plan.tuned.subject, state.subject, seen)
     inner, found, intent = tuned.rates(plan.tuned, parameters.tuning, state.subject, cue, seen, time, draws)
-    probability = burst_feedback.burst_probability(plan.drive, parameters.K, error)
-    return State(inner, probability, state.units), found, intent
+    K, experience = parameters.K, state.experience
+    if experience is not None:
+        experience = learnt_feedback.seen(plan.learning, experience, seen[:, VELOCITY])
+        K = learnt_feedback.matrix(experience)
+    probability = burst_feedback.burst_probability(plan.drive, K, error)
+    return State(inner, probability, state.units, experience), found, intent
 
 
 def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws: Draws) -> tuple[State, Spikes]:
     """All spikes, events, bursts and the time at risk in s of one tick, (B, N) each, from event rates (B, N) in Hz."""
     after, channels = burst_channels.spikes(plan.law, state.units, rates, state.probability, plan.tick_s, draws)
-    return state._replace(units=after), channels
+    state = state._replace(units=after)
+    if state.experience is None:
+        return state, channels
+    surplus = channels[burst_channels.EVENTS] - rates * plan.tick_s
+    return state._replace(experience=learnt_feedback.fired(plan.learning, state.experience, surplus)), channels
+
+
+def remember(parameters: Parameters, state: State) -> Parameters:
+    """The experience from which K is learnt, and K."""
+    if state.experience is None:
+        return parameters
+    return parameters._replace(K=learnt_feedback.matrix(state.experience)[0], experience=state.experience)
 
 
 def overnight(config: BurstingConfig, parameters: Parameters, generator: np.random.Generator) -> Parameters:
@@ -114,8 +136,9 @@ def overnight(config: BurstingConfig, parameters: Parameters, generator: np.rand
 
 
 def memory(config: BurstingConfig, timing: Timing) -> int:
-    """That of `tuned`, the feedback and the units."""
-    return tuned.memory(config, timing) + burst_channels.memory(burst_channels.law(config), timing, config.units)
+    """That of `tuned`, the feedback with what it is learnt from, and the units."""
+    of_spikes = burst_channels.memory(burst_channels.law(config), timing, config.units)
+    return tuned.memory(config, timing) + of_spikes + 8 * config.units * 9
 
 
 BURSTING = Population(
@@ -132,4 +155,5 @@ BURSTING = Population(
     memory=memory,
     with_decoder=with_decoder,
     follows=burst_feedback.follows,
+    remember=remember,
 )

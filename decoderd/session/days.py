@@ -93,7 +93,10 @@ def _overnight(session: Session, state: SessionState, day: int, messages: Messag
     """Change population, readouts and decoder after `day`, as the protocol says."""
     protocol, parameters = session.protocol, state.parameters
     draw = generator(protocol.seed, "population/overnight", day)
-    population = session.population.overnight(protocol.population, parameters.population, draw)
+    population, remember = parameters.population, session.population.remember
+    if remember is not None:
+        population = remember(population, state.population)
+    population = session.population.overnight(protocol.population, population, draw)
     parameters = parameters._replace(population=population)
     if not overnight.due(protocol.overnight, day):
         return state._replace(parameters=parameters)

@@ -191,6 +191,13 @@ class TestBurstingByChance(PopulationContract):
         return self.component.Config(units=12, feedback="decoder", refractory_s=0.002, chance_bursts=True)
 
 
+class TestBurstingWithLearntFeedback(PopulationContract):
+    component = builtin("populations", "bursting")
+
+    def config(self):
+        return self.component.Config(units=12, feedback="learnt", feedback_memory_s=20.0)
+
+
 class TestBurstingWithFeedbackOfAFile(PopulationContract):
     component = builtin("populations", "bursting")
 
