@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from decoderd.service.connection import Connection
 from decoderd.wire import envelope
+from decoderd.wire.codec import Buffer
 
 # Replies that are kept for requests that come a second time.
 REMEMBERED = 1024
@@ -68,7 +69,7 @@ class Changes:
         self._answered: deque[Change] = deque()
         self.remembered = 0  # bytes of replies
 
-    def take(self, id: str, frames: Sequence[bytes], sender: Sender) -> tuple[Change, bool]:
+    def take(self, id: str, frames: Sequence[Buffer], sender: Sender) -> tuple[Change, bool]:
         """The change that a request asks for, and whether it is new. The reply goes to the newest sender.
 
         Raises IdInUse if the client has used the id for a different request.
@@ -114,7 +115,7 @@ def _ends(connection: Connection) -> bool:
     return False
 
 
-def digest_of(frames: Sequence[bytes]) -> bytes:
+def digest_of(frames: Sequence[Buffer]) -> bytes:
     """A hash by which equal requests are known; where one frame ends and the next begins counts."""
     digest = hashlib.blake2b(digest_size=16)
     for frame in frames:

@@ -77,12 +77,11 @@ class RequestSocket:
 
     def _read(self, frames: Sequence[zmq.Frame], adapter: TypeAdapter[Any]) -> ReceivedRequest | None:
         role = self._role(frames[-1]) if self._role is not None else "controller"
-        parts = [frame.bytes for frame in frames]
-        delimited = len(parts) > 1 and not parts[1]
-        sender = self._sender(frames[-1], tuple(parts[: 1 + delimited]))
+        delimited = len(frames) > 1 and not len(frames[1])
+        sender = self._sender(frames[-1], tuple(frame.bytes for frame in frames[: 1 + delimited]))
         if sender.connection is not None:
-            self.arrivals.handed_on(sender.connection, sum(map(len, parts[1:])))
-        body = parts[1 + delimited :]
+            self.arrivals.handed_on(sender.connection, sum(map(len, frames[1:])))
+        body = [frame.buffer for frame in frames[1 + delimited :]]  # not copied: what is refused costs no more memory
         try:
             request = envelope.read(body, adapter)
         except envelope.RequestFault as fault:

@@ -13,6 +13,9 @@ from decoderd.wire.version import VERSION as VERSION
 TOPICS = topics.COMPUTED
 OBSERVED = topics.OBSERVED
 
+# The bytes of a frame, or a view of them where they were received.
+Buffer = bytes | memoryview
+
 _packer = msgpack.Packer()
 
 
@@ -37,7 +40,7 @@ def encode(payload: dict[str, Any]) -> bytes:
     return packed
 
 
-def decode(data: bytes) -> dict[str, Any]:
+def decode(data: Buffer) -> dict[str, Any]:
     """One payload from its bytes. Raises ValueError if they are not one msgpack map and nothing more."""
     payload = msgpack.unpackb(data, strict_map_key=True)
     if not isinstance(payload, dict):

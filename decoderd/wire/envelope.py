@@ -9,6 +9,7 @@ import msgpack
 from pydantic import TypeAdapter, ValidationError
 
 from decoderd.wire import codec
+from decoderd.wire.codec import Buffer
 from decoderd.wire.replies import Code
 from decoderd.wire.requests import NAME
 
@@ -35,7 +36,7 @@ class RequestFault(ValueError):
         self.code, self.field, self.id = code, field, id
 
 
-def read(frames: Sequence[bytes], adapter: TypeAdapter[Any]) -> Any:
+def read(frames: Sequence[Buffer], adapter: TypeAdapter[Any]) -> Any:
     """The request in some frames. Raises RequestFault, with the request's id as far as that could be read."""
     data = _map(frames)
     given = data.get("id")
@@ -84,7 +85,7 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
     return RequestFault("invalid", f"{field}: {why}" if field else why, field, id)
 
 
-def _map(frames: Sequence[bytes]) -> dict[str, Any]:
+def _map(frames: Sequence[Buffer]) -> dict[str, Any]:
     if not frames:
         raise RequestFault("malformed", "a request is at least one frame")
     if len(frames[0]) > MAP_BYTES:
@@ -126,7 +127,7 @@ class _Body:
     Frames may belong to several arrays, and a map has room for thousands of arrays.
     """
 
-    def __init__(self, frames: Sequence[bytes]) -> None:
+    def __init__(self, frames: Sequence[Buffer]) -> None:
         self._frames, self._left = frames, BODY_BYTES
 
     def with_arrays(self, data: Any, path: tuple[str, ...]) -> Any:
@@ -134,7 +135,7 @@ class _Body:
         {shape, data}. Raises RequestFault for frames that are not there, or for too many bytes."""
         if isinstance(data, dict):
             if data.keys() == {"shape", "frame"}:
-                return {"shape": data["shape"], "data": self._frames[self._place(data, path)]}
+                return {"shape": data["shape"], "data": bytes(self._frames[self._place(data, path)])}
             if data.keys() == {"shape", "frame", "frames"}:
                 return {"shape": data["shape"], "data": self._joined(data, path)}
             return {key: self.with_arrays(value, (*path, key)) for key, value in data.items()}

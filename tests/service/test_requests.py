@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import pytest
 import zmq
@@ -64,6 +65,22 @@ def test_no_request_leaves_anything_to_the_garbage_collector(wire):
             for received in asked(request_socket, wire, request(f"r{number}", "input", input=given)):
                 request_socket.fail(received, "refused", "no", "arrays")
     assert found == []
+
+
+@pytest.mark.parametrize("frames", [1, 128])
+def test_what_is_refused_is_not_copied(wire, frames):
+    request_socket = RequestSocket(wire)
+    body = [bytes(envelope.FRAME_BYTES)] * frames
+    wire.into.append([*request("large", "no-such-operation"), *body])
+    held = wire.into[0]  # the test's own bytes, as ZeroMQ would have them
+    tracemalloc.start()
+    try:
+        assert list(request_socket.receive(control.OF_SESSION)) == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert b"unknown_operation" in wire.sent[-1][0]
+    assert most < envelope.FRAME_BYTES <= sum(map(len, held))
 
 
 def test_frames_are_bounded_together(wire):
