@@ -87,6 +87,7 @@ def _pretraining() -> Any:
 @functools.cache
 def model() -> type[Protocol]:
     """The class `Protocol` whose fields of components allow the installed kinds only."""
+    _perturbation_model()  # now, since it takes as long as several ticks of a session that is perturbed later
     tuple_of_any: Any = GenericAlias(tuple, (_any_kind("perturbations"), ...))
     return create_model(
         "Protocol",

@@ -6,10 +6,11 @@ Real-time, accelerated and stepped runs differ in their clock only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from decoderd.clock import Clock, now_ns
-from decoderd.errors import Refused
+from decoderd.errors import DecoderdError, Refused
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
 from decoderd.session.messages import Message
@@ -56,8 +57,10 @@ def run(
 
     Returns the state reached. Raises StoreError if the sink can no longer record.
     """
-    clock.start(state.tick)
     paced = clock.paced
+    if paced and not state.progress.done:
+        _try_out(session, state)
+    clock.start(state.tick)
     while not state.progress.done:
         tick = state.tick
         late = clock.wait(tick)
@@ -75,6 +78,13 @@ def run(
         if ended is not None and ended(state):
             break
     return state
+
+
+def _try_out(session: Session, state: SessionState) -> None:
+    """Compute the first tick and discard it: what is done at its first use is done before the clock starts."""
+    with suppress(DecoderdError):  # it comes again with the tick itself
+        for _, payload in advance(session, state)[1]:
+            codec.encode(payload)
 
 
 def _consumed(session: Session, state: SessionState, source: Source, sink: Sink) -> tuple[SessionState, list[Message]]:

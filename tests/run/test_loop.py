@@ -6,6 +6,7 @@ import pytest
 
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
+from decoderd.rng import Stream
 from decoderd.run import loop
 from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.wire import codec, inputs
@@ -83,6 +84,27 @@ def test_only_paced_ticks_are_timed():
     loop.run(session, state, Stepped(20), unpaced)
     assert [call[0] for call in paced.calls] == ["put", "timed", "settle"] * 20
     assert ("timed",) not in unpaced.calls
+
+
+def test_what_a_first_tick_needs_is_there_before_the_clock_starts(monkeypatch):
+    session, state = begun()
+    drawn, draw = [], Stream._draw
+
+    def noted(stream, *place):
+        drawn.append(stream.name)
+        draw(stream, *place)
+
+    monkeypatch.setattr(Stream, "_draw", noted)
+
+    class Started(Paced):
+        def start(self, tick):
+            drawn.append("start")
+
+    sink = Sink()
+    loop.run(session, state, Started(5), sink)
+    assert drawn[-1] == "start"
+    assert "population/spikes" in drawn
+    assert sink.messages == protocols.turned(*begun(), ticks=5).messages
 
 
 def test_a_session_that_is_over_does_nothing():
