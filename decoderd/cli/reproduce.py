@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 reproduce = typer.Typer(no_args_is_help=True, add_completion=False, help="Make a published result again.")
 
-Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, 1 to N.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="How many seeds, 1 to N.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")]
 Out = Annotated[Path | None, typer.Option(help="Directory for the report, an HTML page.")]
 
@@ -27,7 +28,7 @@ Out = Annotated[Path | None, typer.Option(help="Directory for the report, an HTM
 def command(experiment: Experiment) -> Any:
     """The command of an experiment: a function whose signature has the experiment's options, as Typer reads it."""
 
-    def call(seeds: int, jobs: int | None, out: Path | None, json: bool, **own: Any) -> None:
+    def call(seeds: int | None, jobs: int | None, out: Path | None, json: bool, **own: Any) -> None:
         run(experiment, seeds, jobs, out, json, own)
 
     shared = {
@@ -50,11 +51,16 @@ def command(experiment: Experiment) -> Any:
 def _annotation(option: Option) -> Any:
     if isinstance(option.default, bool):
         return Annotated[bool, typer.Option(catalogue.flag(option), help=option.help)]
-    return Annotated[list[int], typer.Option(catalogue.flag(option), min=1, help=option.help)]
+    if isinstance(option.default, list):
+        return Annotated[list[int], typer.Option(catalogue.flag(option), min=1, help=option.help)]
+    if option.choices:
+        choice: Any = StrEnum("Choice", [(name, name) for name in option.choices])  # type: ignore[misc]
+        return Annotated[choice | None, typer.Option(catalogue.flag(option), help=option.help)]
+    return Annotated[Path | None, typer.Option(catalogue.flag(option), metavar="DIR", help=option.help)]
 
 
 def run(
-    experiment: Experiment, seeds: int, jobs: int | None, out: Path | None, json: bool, own: dict[str, Any]
+    experiment: Experiment, seeds: int | None, jobs: int | None, out: Path | None, json: bool, own: dict[str, Any]
 ) -> None:
     """Run an experiment, write its report into `out`, and print its bands. A directory is checked before anything."""
     from decoderd.experiments import pool, report

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from decoderd.experiments.bursts.parts import PARTS
 
 if TYPE_CHECKING:
     from decoderd.experiments.report import Outcome
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 class Settings(NamedTuple):
     """What every experiment is run with."""
 
-    seeds: int  # 1 to `seeds`
+    seeds: Any  # int, 1 to `seeds`; None where each part has its own number and none was asked for
     jobs: int  # processes
     on_progress: Callable[[int, int], None]  # called with the parts done, and of how many
 
@@ -24,8 +27,10 @@ class Option(NamedTuple):
     """An option of one experiment beside --seeds, --jobs, --out and --json."""
 
     name: str  # of the keyword of `Experiment.run`; the command line writes - for _
-    default: bool | list[int]  # a flag, or numbers of at least 1, the option given once for each
+    # A flag; numbers of at least 1, the option given once for each; or None: one of `choices`, without them a folder.
+    default: bool | list[int] | None
     help: str
+    choices: tuple[str, ...] = ()
 
 
 class Experiment(NamedTuple):
@@ -33,7 +38,7 @@ class Experiment(NamedTuple):
 
     name: str
     reproduces: str  # what it makes again, and whose work it is
-    seeds: int  # by default
+    seeds: int | None  # by default; None: each part has its own
     run: Callable[..., Outcome]  # run(settings, **options); imports what it needs when called
     options: tuple[Option, ...] = ()
 
@@ -67,6 +72,12 @@ def _bias(settings: Settings) -> Outcome:
     from decoderd.experiments.bias import experiment
 
     return experiment.biases(*settings)
+
+
+def _bursts(settings: Settings, part: str | None, full: Path | None) -> Outcome:
+    from decoderd.experiments.bursts import report
+
+    return report.bursts(*settings, part, full)
 
 
 def _recipe(full: bool) -> str:
@@ -114,6 +125,27 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         ),
     ),
     Experiment("bias", "Learning by biases alone (Williams et al. 2025).", 4, _bias),
+    Experiment(
+        "bursts",
+        "The burst code and burst-dependent plasticity, in parts (Payeur, Guerguiev, Zenke, Richards & Naud 2021; "
+        "Naud et al. 2022).",
+        None,
+        _bursts,
+        (
+            Option(
+                "part",
+                None,
+                "One part, by default all. " + " ".join(f"{part.name}: {part.reproduces}" for part in PARTS),
+                tuple(part.name for part in PARTS),
+            ),
+            Option(
+                "full",
+                None,
+                "Run parts that have a full form of hours in full, and keep their state in this folder: the same "
+                "command goes on where it stopped.",
+            ),
+        ),
+    ),
 )
 
 
@@ -122,7 +154,7 @@ def markdown() -> str:
     rows = ["| `decoderd reproduce` | What is reproduced | Seeds | Options |", "|---|---|---|---|"]
     for one in EXPERIMENTS:
         options = ", ".join(f"`{flag(option)}`" for option in one.options)
-        rows.append(f"| `{one.name}` | {one.reproduces} | {one.seeds} | {options} |")
+        rows.append(f"| `{one.name}` | {one.reproduces} | {one.seeds or 'of each part'} | {options} |")
     return "\n".join(rows) + "\n"
 
 

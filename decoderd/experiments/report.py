@@ -19,8 +19,18 @@ class ReportError(DecoderdError):
     code = "report"
 
 
+class Section(NamedTuple):
+    """A part of an experiment that has its own heading, values and figures."""
+
+    title: str
+    summary: str
+    bands: Sequence[Band]
+    figures: Sequence[Figure]
+    settings: Mapping[str, Any]
+
+
 class Report(NamedTuple):
-    """Contents of the page, in this order."""
+    """Contents of the page, in this order; the sections are between the figures and the settings."""
 
     title: str
     summary: str
@@ -28,6 +38,15 @@ class Report(NamedTuple):
     figures: Sequence[Figure]
     settings: Mapping[str, Any]
     wall_s: float
+    sections: Sequence[Section] = ()
+
+    @property
+    def all_bands(self) -> list[Band]:
+        """The bands of the report and of its sections, which have the section's title in front of their name."""
+        of_sections = [
+            band._replace(name=f"{section.title}: {band.name}") for section in self.sections for band in section.bands
+        ]
+        return [*self.bands, *of_sections]
 
 
 class Outcome(NamedTuple):
@@ -39,8 +58,8 @@ class Outcome(NamedTuple):
 
     @property
     def bands(self) -> list[Band]:
-        """The bands of the report."""
-        return list(self.report.bands)
+        """The bands of the report, those of sections included."""
+        return self.report.all_bands
 
 
 def ready(directory: Path) -> None:
@@ -71,20 +90,31 @@ def write(report: Report, path: Path) -> None:
 
 def html(report: Report) -> str:
     """The page as text."""
-    missed = [index for index, band in enumerate(report.bands) if not band.ok]
-    within = len(report.bands) - len(missed)
+    bands = report.all_bands
+    within = sum(band.ok for band in bands)
     parts = [
         html_page.paragraph(report.summary),
         html_page.paragraph(
-            f"{within} of {len(report.bands)} values lie within their bands. Wall time {report.wall_s:.1f} s."
+            f"{within} of {len(bands)} values lie within their bands. Wall time {report.wall_s:.1f} s."
         ),
         *map(html_page.figure, report.figures),
-        html_page.heading("Bands"),
-        html_page.table(("quantity", "value", "low", "high", ""), [_row(band) for band in report.bands], missed),
-        html_page.heading("Settings"),
-        html_page.table(("setting", "value"), [(name, str(value)) for name, value in report.settings.items()]),
     ]
+    for section in report.sections:
+        parts += [html_page.heading(section.title), html_page.paragraph(section.summary), _bands(section.bands)]
+        parts += [_settings(section.settings), *map(html_page.figure, section.figures)]
+    if report.bands:
+        parts += [html_page.heading("Bands"), _bands(report.bands)]
+    parts += [html_page.heading("Settings"), _settings(report.settings)]
     return html_page.page(report.title, parts)
+
+
+def _bands(bands: Sequence[Band]) -> str:
+    missed = [index for index, band in enumerate(bands) if not band.ok]
+    return html_page.table(("quantity", "value", "low", "high", ""), [_row(band) for band in bands], missed)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return html_page.table(("setting", "value"), [(name, str(value)) for name, value in settings.items()])
 
 
 def _row(band: Band) -> tuple[Any, ...]:

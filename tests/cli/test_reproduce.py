@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import typer
@@ -20,6 +21,18 @@ def test_help_names_every_experiment_and_what_it_reproduces():
         assert f"{experiment.name} {experiment.reproduces}" in shown
 
 
+def given_to(option):
+    """(arguments of the command line, what the experiment is to be given)"""
+    name = catalogue.flag(option)
+    if isinstance(option.default, bool):
+        return [name], True
+    if isinstance(option.default, list):
+        return [name, "3", name, "7"], [3, 7]
+    if option.choices:
+        return [name, option.choices[-1]], option.choices[-1]
+    return [name, "folder"], Path("folder")
+
+
 @pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS, ids=lambda one: one.name)
 def test_a_command_passes_its_options_on(experiment):
     given = {}
@@ -32,9 +45,8 @@ def test_a_command_passes_its_options_on(experiment):
     app.command()(command(experiment._replace(run=instead)))
     arguments, expected = ["--jobs", "2"], {"seeds": experiment.seeds, "jobs": 2}
     for option in experiment.options:
-        flag = isinstance(option.default, bool)
-        arguments += [catalogue.flag(option)] if flag else [catalogue.flag(option), "3", catalogue.flag(option), "7"]
-        expected[option.name] = True if flag else [3, 7]
+        values, expected[option.name] = given_to(option)
+        arguments += values
     assert isinstance(CliRunner().invoke(app, arguments).exception, KeyError)
     given.pop("on_progress")
     assert given == expected
@@ -43,6 +55,12 @@ def test_a_command_passes_its_options_on(experiment):
 def test_numbers_below_one_are_refused():
     assert cli("reproduce", "manifold", "--seeds", "0").returncode == 2
     assert cli("reproduce", "schedules", "--stop-day", "0").returncode == 2
+
+
+def test_a_part_that_does_not_exist_is_refused_with_those_that_do():
+    done = cli("reproduce", "bursts", "--part", "nowhere")
+    assert done.returncode == 2
+    assert "layers" in done.stderr
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_path):

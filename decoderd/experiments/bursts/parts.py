@@ -1,0 +1,79 @@
+"""The parts of `decoderd reproduce bursts`, in one table: --part, its help and the documentation come from it.
+
+`python -m decoderd.experiments.bursts.parts` prints the table of docs/index.md.
+
+To add a part: write a module of this folder with a function
+
+    run(seeds, jobs, on_progress) -> Findings
+
+that runs seeds 1 to `seeds` on `jobs` processes (`decoderd.experiments.pool`) and calls `on_progress(done, of)`. Names
+of bands need not begin with the part's. Add a function here that imports it when called, and a row to PARTS; then print
+the table into docs/index.md, and describe the part in docs/explanation/bursts.md.
+
+A part that takes hours in full has a short form beside it, the one that is run by default, and
+
+    full(seeds, jobs, on_progress, folder) -> Findings
+
+which keeps its state in `folder`. Called again with the same folder it goes on where it stopped, to the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from decoderd.experiments.bands import Band
+    from decoderd.html_page import Figure
+
+OnProgress = Callable[[int, int], None]
+
+
+class Findings(NamedTuple):
+    """Results of a part, for the report and for JSON."""
+
+    summary: str  # what was done, in a few sentences
+    bands: Sequence[Band]
+    figures: Sequence[Figure]
+    settings: Mapping[str, Any]  # as the report shows them
+    more: Mapping[str, Any]  # further numbers, as JSON takes them
+
+
+class Part(NamedTuple):
+    """A result that can be made again by itself."""
+
+    name: str
+    reproduces: str  # what it makes again, and whose work it is
+    seeds: int  # by default
+    run: Callable[[int, int, OnProgress], Findings]
+    full: Callable[[int, int, OnProgress, Path], Findings] | None = None  # the long form of a part that has two
+
+
+def _layers(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import layers
+
+    return layers.run(seeds, jobs, on_progress)
+
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        "layers",
+        "Feedforward networks of one and three hidden layers that learn digits by bursts, beside gradient descent "
+        "(Payeur, Guerguiev, Zenke, Richards & Naud 2021).",
+        5,
+        _layers,
+    ),
+)
+
+
+def markdown() -> str:
+    """The table as Markdown, as docs/index.md holds it."""
+    rows = ["| `--part` | What is reproduced | Seeds | In full |", "|---|---|---|---|"]
+    for one in PARTS:
+        rows.append(f"| `{one.name}` | {one.reproduces} | {one.seeds} | {'`--full DIR`' if one.full else ''} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
