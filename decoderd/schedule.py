@@ -122,6 +122,17 @@ def expected_ticks(schedule: Schedule, tick_s: float) -> int | None:
     return total
 
 
+def plastic_s(schedule: Schedule, day: int) -> float | None:
+    """Seconds at most that a day's blocks with plasticity last; None where one ends by its trials alone."""
+    total = 0.0
+    for block in schedule.blocks:
+        if block.plasticity and (block.days is None or day in block.days):
+            if block.duration_s is None:
+                return None
+            total += block.duration_s
+    return total
+
+
 def expected_trials(schedule: Schedule) -> int | None:
     """Trials of the session, None where a block ends by its duration alone."""
     total = 0

@@ -81,6 +81,23 @@ def reaching(kind: str = "exact", updates: int = 6, rule: dict[str, Any] | None 
     }
 
 
+def burst_layer(rule: dict[str, Any] | None = None, **fields: Any) -> Any:
+    """Plain data of a protocol whose layer of 12 bursting units learns from bursts, in reaches of 0.6 s."""
+    return {
+        "name": "bursts",
+        "seed": 6,
+        "tick_s": 0.01,
+        "bin_ticks": 5,
+        "schedule": {"days": 1, "blocks": [{"trials": 4}]},
+        "task": {"kind": "timed_reach", "targets": 4, "reach_s": 0.6, "inter_trial_s": 0.1},
+        "effector": {"kind": "cursor"},
+        "population": {"kind": "burst_layer", "units": 12, "feedback": "present"},
+        "decoder": {"kind": "linear", "channel": "events", "calibration": {"reaches": 16, "reach_s": 0.5}},
+        "plasticity": {"kind": "burst_dependent", "learning_rate": 0.05, "burn_in_s": 0.3, **(rule or {})},
+        **fields,
+    }
+
+
 def plain_loss(cursors: np.ndarray, decoded: np.ndarray, goal: np.ndarray, tick_s: float = 0.01) -> float:
     """The loss of `OBJECTIVE` written out: cursors (T + 1, 4), velocities as decoded (T, 2), goal (2,)."""
     terms = OBJECTIVE

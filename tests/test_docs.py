@@ -21,6 +21,7 @@ from decoderd.plasticity.adam import Adam
 from decoderd.plasticity.gradient_descent import Distance
 from decoderd.plasticity.objective import Objective
 from decoderd.populations.linear.individual import Patterns, Training
+from decoderd.populations.reacher import ReacherConfig
 from decoderd.populations.rnn.population import Law
 from decoderd.populations.subject import SubjectConfig
 from decoderd.populations.tuned import Drift
@@ -127,6 +128,7 @@ ONE_OF = {
 NESTED = {
     protocol.model(): "Every field",
     SubjectConfig: r"population\.subject",
+    ReacherConfig: r"population\.subject of burst_layer",
     Drift: r"population\.drift",
     Calibration: r"decoder\.calibration",
     envelope.Step: "Envelope `step`",

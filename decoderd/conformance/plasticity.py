@@ -11,7 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, restored, same, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.plasticity import PlasticityConfig, Progress, TrialBatch
+from decoderd.plasticity import Activity, PlasticityConfig, Progress, TrialBatch
 
 # Sums over trials in another order agree to this.
 SUMS = 1e-10
@@ -58,13 +58,28 @@ class PlasticityContract(ComponentContract):
         values = self.values(*lead)
         state = self.component.init(config, values, TARGETS, lead)
         for trial_batch in batches:
-            state, values = self.component.learn(config, state, values, trial_batch)
+            state, values = self.after(config, state, values, trial_batch)
+        return state, values
+
+    def after(self, config: Any, state: Any, values: dict[str, Array], trial_batch: TrialBatch) -> Any:
+        """State and values after these trials, and after the ticks of each for a rule that follows ticks."""
+        state, values = self.lived(config, state, values, trial_batch)
+        return self.component.learn(config, state, values, trial_batch)
+
+    def lived(self, config: Any, state: Any, values: dict[str, Array], trial_batch: TrialBatch) -> Any:
+        """State and values after the ticks of these trials, before the rule learns that they are over."""
+        if self.component.follow is None:
+            return state, values
+        for target in trial_batch.targets:
+            for activity in activities(values, int(target)):
+                state, values = pure(self.component.follow, config, state, values, activity)
         return state, values
 
     # --- the rule -----------------------------------------------------------------------------------------------
 
-    def test_learns_from_one_of_four(self) -> None:
-        assert self.component.learns_from in ("eligibility", "gradient", "expectation", None)
+    def test_learns_from_one_of_five(self) -> None:
+        assert self.component.learns_from in ("eligibility", "gradient", "expectation", "bursts", None)
+        assert (self.component.follow is not None) == (self.component.learns_from == "bursts")
         if self.component.learns_from is not None:
             assert isinstance(self.config(), PlasticityConfig), (
                 "the configuration of a rule that learns inherits PlasticityConfig"
@@ -74,6 +89,7 @@ class PlasticityContract(ComponentContract):
         config, values = self.few(), self.values()
         state = pure(self.component.init, config, values, TARGETS, ())
         for trial_batch in self.batches(3):
+            state, values = self.lived(config, state, values, trial_batch)
             state, values = pure(self.component.learn, config, state, values, trial_batch)
             pure(self.component.progress, state)
             finite(values)
@@ -84,8 +100,8 @@ class PlasticityContract(ComponentContract):
         storable(state, mappings=True)
         for trial_batch in self.batches(3):
             for single in one_by_one(trial_batch):
-                after = self.component.learn(config, restored(state), restored(values), single)
-                state, values = self.component.learn(config, state, values, single)
+                after = self.after(config, restored(state), restored(values), single)
+                state, values = self.after(config, state, values, single)
                 same((state, values), after, where="after a checkpoint")
                 storable(state, mappings=True)
 
@@ -97,6 +113,7 @@ class PlasticityContract(ComponentContract):
         config, values = self.few(), self.values()
         state: Any = self.component.init(config, values, TARGETS, ())
         for single in one_by_one(self.batches(1)[0])[:-1]:
+            state, values = self.lived(config, state, values, single)
             state, after = self.component.learn(config, state, values, single)
             assert all(after[name] is values[name] for name in values), "values must be the same arrays"
 
@@ -111,7 +128,7 @@ class PlasticityContract(ComponentContract):
         for number, trial_batch in enumerate(self.batches(3)):
             for single in one_by_one(trial_batch):
                 assert self.component.progress(state).updates == number
-                state, values = self.component.learn(config, state, values, single)
+                state, values = self.after(config, state, values, single)
             found = self.component.progress(state)
             assert found.updates == number + 1
             same(np.asarray(found.loss), np.asarray(trial_batch.losses.mean()), SUMS, "loss")
@@ -137,7 +154,7 @@ class PlasticityContract(ComponentContract):
         state, values = self.learned(config, batches[:2])
         same(values, self.values(), where="values")
         assert self.component.progress(state).updates == 2
-        _, values = self.component.learn(config, state, values, batches[2])
+        _, values = self.after(config, state, values, batches[2])
         assert any((values[name] != value).any() for name, value in self.values().items())
 
     def test_seeds_learn_apart(self) -> None:
@@ -149,11 +166,22 @@ class PlasticityContract(ComponentContract):
             values: Any = {name: value[seed] for name, value in self.values(seeds).items()}
             one: Any = self.component.init(self.few(), values, TARGETS, ())
             for trial_batch in batches:
-                one, values = self.component.learn(self.few(), one, values, of_seed(trial_batch, seed))
+                one, values = self.after(self.few(), one, values, of_seed(trial_batch, seed))
             same({name: value[seed] for name, value in together.items()}, values, SUMS, f"seed {seed}")
             found, expected = (np.asarray(self.component.progress(each).loss) for each in (state, one))
             if self.component.learns_from is not None:
                 same(found[seed : seed + 1], expected[np.newaxis], SUMS, "loss")
+
+
+def activities(values: Mapping[str, Array], seed: int, ticks: int = 6) -> list[Activity]:
+    """Made-up ticks for a rule that follows them, the same for all individuals."""
+    draw, n = sample(seed), next(iter(values.values())).shape[-2]
+    found = []
+    for _ in range(ticks):
+        inputs = {name: draw.uniform(0, 2, value.shape[-1:]) for name, value in values.items()}
+        events, bursts = draw.integers(0, 2, (2, n)).astype(np.float64)
+        found.append(Activity(inputs, events, bursts, 0.01))
+    return found
 
 
 def batch_of(losses: Array, targets: Any, credits: Mapping[str, Array]) -> TrialBatch:

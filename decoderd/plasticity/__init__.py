@@ -1,6 +1,8 @@
 """Rules of plasticity: how a population's parameters change after trials."""
 
 from decoderd.plasticity.contract import (
+    Activity,
+    Follow,
     Init,
     Learn,
     LearnsFrom,
@@ -14,6 +16,8 @@ from decoderd.plasticity.contract import (
 )
 
 __all__ = [
+    "Activity",
+    "Follow",
     "Init",
     "Learn",
     "LearnsFrom",

@@ -25,9 +25,10 @@ All functions work element by element on floats and arrays of any shape, and cha
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
@@ -53,12 +54,12 @@ class Averages(NamedTuple):
     bursts: Array  # Bbar
 
 
-def decayed(values: Array, duration_s: float, tau_s: float) -> Array:
+def decayed(values: Array, duration_s: float | Array, tau_s: float) -> Array:
     """Traces or averages after a time without events."""
     return np.asarray(values * np.exp(-duration_s / tau_s))
 
 
-def passed(averages: Averages, duration_s: float, tau_s: float) -> Averages:
+def passed(averages: Averages, duration_s: float | Array, tau_s: float) -> Averages:
     """Averages after a time without events and bursts. Pbar stays as it is."""
     keep = np.exp(-duration_s / tau_s)
     return Averages(averages.events * keep, averages.bursts * keep)
@@ -81,15 +82,15 @@ def excess(rule: Rule, averages: Averages) -> Array:
     return np.asarray(over / np.where(over > 0, averages.events, 1.0))
 
 
-def postsynaptic(rule: Rule, averages: Averages, events: Array, bursts: Array) -> tuple[Averages, Array]:
+def postsynaptic(rule: Rule, averages: Averages, events: NDArray[Any], bursts: NDArray[Any]) -> tuple[Averages, Array]:
     """Averages after the events and bursts of a step, and the signal by which the step multiplies traces.
 
     `events` and `bursts` are numbers of each unit, 0 or 1 in short steps. An event reads Pbar first and raises Ebar
     afterwards; a burst raises Bbar.
     """
-    signal = -events * (expected(averages) + excess(rule, averages))
+    weaker = events * (expected(averages) + excess(rule, averages))
     raised = Averages(averages.events + events / rule.tau_avg_s, averages.bursts + bursts / rule.tau_avg_s)
-    return raised, signal + bursts * (1.0 - excess(rule, raised))
+    return raised, bursts * (1.0 - excess(rule, raised)) - weaker
 
 
 def changed(rule: Rule, weights: Array, signal: Array, trace: Array) -> Array:

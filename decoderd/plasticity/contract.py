@@ -18,8 +18,8 @@ from decoderd.plasticity.objective import Objective
 Part = Literal["input", "recurrent", "bias"]
 
 # What a rule learns from: eligibilities (the noise that each parameter's unit received, Williams 1992), the gradient
-# of the loss, or the gradient of the expected loss.
-LearnsFrom = Literal["eligibility", "gradient", "expectation"]
+# of the loss, the gradient of the expected loss, or events and bursts on both sides of the synapses.
+LearnsFrom = Literal["eligibility", "gradient", "expectation", "bursts"]
 
 
 class PlasticityConfig(ComponentConfig):
@@ -38,7 +38,10 @@ class PlasticityConfig(ComponentConfig):
 
 
 class WeightedSum(Protocol):
-    """The sum over trials of weight times eligibility, or times gradient, as the rule's `learns_from` says."""
+    """The sum over trials of weight times eligibility, or times gradient, as the rule's `learns_from` says.
+
+    For a rule that learns from bursts it is {}.
+    """
 
     def __call__(self, weights: Array, /) -> dict[str, Array]:
         """{name of a plastic array: sum, of its shape} for weights (..., B), one for each trial."""
@@ -52,12 +55,22 @@ class TrialBatch(NamedTuple):
     weighted_sum: WeightedSum
 
 
+class Activity(NamedTuple):
+    """What happened in a tick, for a rule that learns from bursts. Axes in front may be any."""
+
+    inputs: Mapping[str, Array]  # {name of a plastic array: presynaptic events (..., M)}
+    events: Array  # (..., N) of the units
+    bursts: Array  # (..., N) of the units
+    tick_s: float
+
+
 @stored("plasticity.progress")
 class Progress(NamedTuple):
     """How many updates a rule has made on the current day, and the last loss."""
 
     updates: int  # of the day, idle ones included
     loss: Array  # (...,) mean over the trials of the last update, NaN before the first
+    since: Mapping[str, Array] | None = None  # plastic arrays after the last update, of a rule that follows ticks
 
 
 class Init(Protocol):
@@ -77,6 +90,15 @@ class Learn(Protocol):
         """(state, values) after these trials. `values` is the same object where nothing has changed."""
 
 
+class Follow(Protocol):
+    """Follow a tick, in blocks with plasticity, within trials and between them."""
+
+    def __call__(
+        self, config: Any, state: Any, values: dict[str, Array], activity: Activity, /
+    ) -> tuple[Any, dict[str, Array]]:
+        """(state, values) after the tick. `values` is the same object where nothing has changed."""
+
+
 class ProgressOf(Protocol):
     """Read a rule's progress from its state."""
 
@@ -88,6 +110,7 @@ class Plasticity(NamedTuple):
     """A rule of plasticity: its configuration, its functions, and what it learns from.
 
     copies: how many times the plastic arrays its state and an update take at most, for estimates of memory
+    follow: for a rule that learns from bursts, which needs every tick. None: it learns from finished trials alone
     """
 
     Config: type[ComponentConfig]
@@ -96,3 +119,4 @@ class Plasticity(NamedTuple):
     progress: ProgressOf
     learns_from: LearnsFrom | None  # None: it learns nothing
     copies: int = 0
+    follow: Follow | None = None

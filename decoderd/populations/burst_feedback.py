@@ -38,7 +38,6 @@ class FeedbackConfig(ComponentConfig):
     burst_probability: Fraction = 0.2
     feedback: Literal["off", "decoder", "present", "learnt", "tuning", "random", "file"] = "off"
     feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
-    feedback_memory_s: Annotated[float, Field(strict=True, ge=1, le=100_000)] = 300.0
     file: Annotated[Path | None, Field(description="of a feedback matrix K, or of a linear decoder")] = None
 
     @model_validator(mode="after")

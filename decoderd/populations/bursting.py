@@ -7,10 +7,11 @@ rates do not depend on burst probabilities (`burst_process`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
@@ -30,6 +31,7 @@ class BurstingConfig(FeedbackConfig, BurstsConfig, TuningConfig):
     kind: Literal["bursting"] = "bursting"
     baseline_hz: Range = (4.0, 12.0)
     depth_hz: Range = (4.0, 12.0)
+    feedback_memory_s: Annotated[float, Field(strict=True, ge=1, le=100_000)] = 300.0
 
 
 @stored("populations.bursting.parameters")

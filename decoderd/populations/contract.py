@@ -150,6 +150,8 @@ class Plastic(NamedTuple):
     rollout(plan, parameters, reaches, tables) -> the trials `reaches` with random rows {name: (T, ..., B, width)}, of
         streams `at_start` the first row only. None: `rates` and `spikes` are called for each tick
     memory(config) -> bytes at most that one tick of one trial takes, in a rollout with all gradients. None: not known
+    inputs(plan, state) -> {field: presynaptic events (B, M)} of a tick, drawn or expected, for the fields that are
+        weights (N, M) of synapses whose events can be followed. None: there are none
     """
 
     fields: dict[str, str]
@@ -164,6 +166,7 @@ class Plastic(NamedTuple):
     reject: Callable[[Any], str] | None = None
     rollout: Callable[[Any, Any, Reaches, Mapping[str, Array]], BatchRollout] | None = None
     memory: Callable[[Any], int] | None = None
+    inputs: Callable[[Any, Any], dict[str, Array]] | None = None
 
 
 class Population(NamedTuple):

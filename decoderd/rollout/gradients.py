@@ -42,7 +42,12 @@ def trial_batch(
         by_input = input_gradient(loop, parameters, trajectory, cursors, controls)
         return plastic.parameter_gradient(loop.population_plan, parameters, trajectory.trace, by_input, fields)
 
-    return TrialBatch(judged.losses, targets, eligibility if learns_from == "eligibility" else gradient)
+    sums = {"eligibility": eligibility, "gradient": gradient}
+    return TrialBatch(judged.losses, targets, sums.get(str(learns_from), _nothing))
+
+
+def _nothing(amounts: Array) -> dict[str, Array]:
+    return {}
 
 
 def _weighted(judged: Judged, amounts: Array) -> tuple[Array, Array | None]:

@@ -101,10 +101,9 @@ def assemble(protocol: Protocol, parameters: Parameters, name: str | None = None
     channel = decoded_channel(protocol)
     rule = learning_rule(
         registry.find("plasticity", protocol.plasticity.kind),
-        protocol.plasticity,
+        protocol,
         Loop(population, population_plan, effector, effector_plan, timing.tick_s, slice(None), channel),
         decoder,
-        getattr(protocol.task, "targets", 0),
     )
     limit_hz = None if population.limit is None else population.limit(protocol.population, timing)
     return Session(

@@ -1,12 +1,13 @@
 """Plasticity in a session: the trace of a trial's ticks, and the rule's change of the population when a trial ends.
 
 A trace holds references to the states of each tick, so that it costs almost no time. In the tick in which the trial
-ends, before the next one begins, it becomes a batch of one trial. Changed parameters hold from that tick on.
+ends, before the next one begins, it becomes a batch of one trial. Changed parameters hold from that tick on. A rule
+that learns from bursts follows every tick besides, and may change parameters in it, which hold from the next tick on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,13 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.decoders import AffineStep, Decoder
 from decoderd.errors import ProtocolError
-from decoderd.plasticity import Plasticity
-from decoderd.populations import COUNTS
+from decoderd.plasticity import Activity, Plasticity
+from decoderd.populations import COUNTS, Spikes
+from decoderd.populations.burst_channels import BURSTS, EVENTS
+from decoderd.protocol.protocol import Protocol
 from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives, Loop, Trajectory
 from decoderd.rollout.gradients import trial_batch
+from decoderd.schedule import Schedule, plastic_s
 from decoderd.session.messages import Messages, plasticity_message
 from decoderd.state import Command, Parameters, TrialLog
 
@@ -51,18 +55,23 @@ class LearningRule(NamedTuple):
     keep: Callable[[Any], Any]  # the part of the population's state that is stored for every tick
 
 
-def learning_rule(kind: Plasticity, config: Any, loop: Loop, decoder: Decoder, targets: int) -> LearningRule | None:
+def learning_rule(kind: Plasticity, protocol: Protocol, loop: Loop, decoder: Decoder) -> LearningRule | None:
     """The rule of a session; None for a kind that does not learn.
 
     Raises ProtocolError where population, effector or decoder do not provide what the rule needs.
     """
     if kind.learns_from is None:
         return None
+    config: Any = protocol.plasticity
+    targets = getattr(protocol.task, "targets", 0)
     plastic = loop.population.plastic
     if plastic is None:
         raise ProtocolError(
             "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
         )
+    _check_parts(config.plastic, plastic.fields)
+    if kind.learns_from == "bursts":
+        _check_followed(loop, config, protocol.schedule)
     if kind.learns_from in THROUGH_THE_LOOP:
         _check_gradient(loop, decoder)
     if kind.learns_from == "expectation":
@@ -79,6 +88,36 @@ def learning_rule(kind: Plasticity, config: Any, loop: Loop, decoder: Decoder, t
             )
     fields = tuple(plastic.fields[part] for part in config.plastic)
     return LearningRule(kind, config, loop, decoder, fields, targets, plastic.keep)
+
+
+def _check_followed(loop: Loop, config: Any, schedule: Schedule) -> None:
+    """Raise ProtocolError unless events and bursts can be followed, and the burn-in ends on every day of learning."""
+    plastic, channels = loop.population.plastic, set(loop.population.channels)
+    if plastic is None or plastic.inputs is None or not {EVENTS, BURSTS} <= channels:
+        raise ProtocolError(
+            "plasticity: this population has no synapses whose events and bursts could be followed; use "
+            "population.kind = 'burst_layer'",
+            "plasticity.kind",
+        )
+    burn_in_s: float = getattr(config, "burn_in_s", 0.0)
+    for day in range(1, min(schedule.days, 10_000) + 1):
+        lasts = plastic_s(schedule, day)
+        if lasts and lasts <= burn_in_s:
+            raise ProtocolError(
+                f"plasticity.burn_in_s = {burn_in_s:g}: must be shorter than the blocks with plasticity of every day; "
+                f"those of day {day} last {lasts:g} s",
+                "plasticity.burn_in_s",
+            )
+
+
+def _check_parts(parts: Iterable[str], fields: Mapping[str, str]) -> None:
+    """Raise ProtocolError for plastic parts that the population does not have."""
+    missing = [part for part in parts if part not in fields]
+    if missing:
+        raise ProtocolError(
+            f"plasticity.plastic: this population has no {missing[0]!r} that could learn; it has {', '.join(fields)}",
+            "plasticity.plastic",
+        )
 
 
 def _check_gradient(loop: Loop, decoder: Decoder) -> None:
@@ -121,6 +160,26 @@ def affine_step(rule: LearningRule, parameters: Parameters, readout: Any, state:
     return step._replace(K=step.K * np.isin(units, parameters.lost, invert=True))
 
 
+def follow(
+    rule: LearningRule, parameters: Parameters, state: Any, population: Any, counts: Spikes
+) -> tuple[Parameters, Any]:
+    """Parameters and the rule's state after a tick with these counts {channel: (1, N)}, for a rule that follows ticks.
+
+    `population` is the population's state after the tick.
+    """
+    plastic = rule.loop.population.plastic
+    if rule.kind.follow is None or state is None or plastic is None or plastic.inputs is None:
+        return parameters, state
+    given = plastic.inputs(rule.loop.population_plan, population)
+    inputs = {field: given[field][0] for field in rule.fields}
+    activity = Activity(inputs, counts[EVENTS][0], counts[BURSTS][0], rule.loop.tick_s)
+    before = values(rule, parameters.population)
+    state, after = rule.kind.follow(rule.config, state, before, activity)
+    if after is before:
+        return parameters, state
+    return parameters._replace(population=parameters.population._replace(**after)), state
+
+
 def end_trial(
     rule: LearningRule,
     parameters: Parameters,
@@ -158,7 +217,8 @@ def end_trial(
     if reason:
         messages.append(plasticity_message(done.updates, float(done.loss), 0.0, reason))
         return parameters, None
-    change = float(np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before)))
+    since = rule.kind.progress(state).since or before
+    change = float(np.sqrt(sum(np.sum((after[name] - since[name]) ** 2) for name in since)))
     messages.append(plasticity_message(done.updates, float(done.loss), change, ""))
     return parameters._replace(population=population), following
 

@@ -10,6 +10,7 @@ function (see `decoderd.run.loop`). `advance` reads as the table of contents of 
     population   rates, then spikes    perturbed: gain, silence, noise
     decoder      at the end of a bin   perturbed: rotation, permutation
     effector     command -> cursor     perturbed: rotation, gain, delay, assist
+    events and bursts -> plasticity that follows ticks
     end of trial -> plasticity; end of bin -> updater; end of block and day -> overnight changes
 """
 
@@ -84,13 +85,13 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
 
     seen, of_feedback = passed("feedback", active, cursor, context)
     population, rates, intent, counts, of_rates, clipped = fire(session, state, parameters, cue, seen, time, active)
+    trial = trials.learn(rule, trial, population, counts)
     readout, decoder, command, bin, read, affine = decode(
         session, state, parameters, rule, counts, decoder, command, cursor, active, messages
     )
     carried_out, of_cursor = passed("cursor", active, command, context)
     effector = session.effector.step(session.effector_plan, before, carried_out)
     moved = session.effector.cursor(session.effector_plan, effector).tolist()[0]
-
     if rule is not None and cue.goal is not None:
         slopes = perturbing.derivatives(active, rates, command, context, time)
         tick = TickTrace(rule.keep(population), before, effector, command, carried_out, affine, slopes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from decoderd.perturbations.sites import ActivePerturbation
+from decoderd.populations import Spikes
 from decoderd.session import learning
 from decoderd.session.learning import LearningRule, TickTrace
 from decoderd.session.messages import Messages, task_message, trial_message
@@ -59,6 +60,14 @@ def follow(
         if event.outcome is not None:
             trial = end(rule, trial, event.outcome, messages)
     return trial
+
+
+def learn(rule: LearningRule | None, trial: Ongoing, population: Any, counts: Spikes) -> Ongoing:
+    """After a tick with these counts, a rule that follows ticks learns; `population` is the population's state."""
+    if rule is None or rule.kind.follow is None:
+        return trial
+    parameters, plasticity = learning.follow(rule, trial.parameters, trial.plasticity, population, counts)
+    return trial._replace(parameters=parameters, plasticity=plasticity)
 
 
 def end(rule: LearningRule | None, trial: Ongoing, outcome: str, messages: Messages) -> Ongoing:

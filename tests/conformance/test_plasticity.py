@@ -166,8 +166,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "test_trials_one_by_one_are_the_trials_together",
         "loss",
     ),
-    "unknown credit": ({"learns_from": "surprise"}, "test_learns_from_one_of_four", ""),
-    "another configuration": ({"Config": NotOfARule}, "test_learns_from_one_of_four", "PlasticityConfig"),
+    "unknown credit": ({"learns_from": "surprise"}, "test_learns_from_one_of_five", ""),
+    "another configuration": ({"Config": NotOfARule}, "test_learns_from_one_of_five", "PlasticityConfig"),
 }
 
 

@@ -208,6 +208,23 @@ class TestBurstingWithFeedbackOfAFile(PopulationContract):
         return {"M2": np.random.default_rng(15).normal(0, 0.02, (2, 9))}
 
 
+class TestBurstLayer(PopulationContract):
+    component = builtin("populations", "burst_layer")
+
+    def config(self):
+        return self.component.Config(units=12, feedback="tuning", baseline_hz=(0.0, 8.0))
+
+
+class TestBurstLayerWithFeedbackOfAFile(PopulationContract):
+    component = builtin("populations", "burst_layer")
+
+    def config(self):
+        return self.component.Config(units=9, inputs=8, feedback="file", file=Path("decoder.npz"))
+
+    def example(self):
+        return {"K": np.random.default_rng(15).normal(0, 1.0, (9, 2))}
+
+
 class TestManifold(PopulationContract):
     component = builtin("populations", "manifold")
 
@@ -325,6 +342,20 @@ class TestBatch(PlasticityContract):
 
 class TestNodePerturbation(PlasticityContract):
     component = builtin("plasticity", "node_perturbation")
+
+
+class TestBurstDependent(PlasticityContract):
+    component = builtin("plasticity", "burst_dependent")
+
+    def config(self):
+        return self.component.Config(burn_in_s=0.0)
+
+
+class TestBurstDependentOnline(PlasticityContract):
+    component = builtin("plasticity", "burst_dependent")
+
+    def config(self):
+        return self.component.Config(burn_in_s=0.02, applied="online", e_min_hz=2.0, e_max_hz=5.0)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def test_a_step_goes_down_the_mean_gradient(rule):
     assert after is values
     state, after = rule.learn(config, state, values, trial_batch([5.0], [1], [[0.0, -6.0]]))
     np.testing.assert_allclose(after["W"], [1.0 - 0.1 * 2, 2.0 + 0.1 * 3], rtol=1e-14)
-    assert rule.progress(state) == (1, 4.0)
+    assert rule.progress(state) == (1, 4.0, None)
 
 
 def test_a_baseline_is_the_first_loss_and_then_a_running_mean():
