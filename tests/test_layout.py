@@ -32,6 +32,18 @@ TESTED_ELSEWHERE = {
         "tests/clients/plugins/compaction/test_runner.py",
         "written there",
     ),
+    "clients/decoderd_plugins/demultiplex/figure.py": (
+        "tests/clients/plugins/demultiplex/test_runner.py",
+        "drawn there",
+    ),
+    "clients/decoderd_plugins/demultiplex/output.py": (
+        "tests/clients/plugins/demultiplex/test_runner.py",
+        "written there",
+    ),
+    "clients/decoderd_plugins/demultiplex/series.py": (
+        "tests/clients/plugins/demultiplex/test_runner.py",
+        "the windows of a session",
+    ),
     "clients/decoderd_plugins/manifold/figure.py": ("tests/clients/plugins/manifold/test_runner.py", "drawn there"),
     "clients/decoderd_plugins/manifold/fitting.py": (
         "tests/clients/plugins/manifold/test_experiment.py",

@@ -21,15 +21,18 @@ def draw(path: Path, session: str, windows: Sequence[Window]) -> None:
     figure.suptitle(session)
     rate, fraction, error, right, *units = figure.subplots(2, 3).ravel().tolist()
     middle = np.array([(window.first + window.last) / 2 for window in windows])
-    rate.plot(middle, [window.pooled.event_rate_hz for window in windows], "C0-o")
-    rate.set(title="event rate of a unit (Hz)", xlabel="trial", ylim=(0, None))
+    _from_zero(rate, middle, [window.pooled.event_rate_hz for window in windows], "event rate of a unit (Hz)")
     _fraction(fraction, middle, windows)
-    error.plot(middle, [_size(window) for window in windows], "C3-o")
-    error.set(title="error seen (root mean square, m/s)", xlabel="trial", ylim=(0, None))
+    _from_zero(error, middle, [_size(window) for window in windows], "error seen (root mean square, m/s)")
     _correlations(right, middle, windows)
     _units(units[0], windows)
     _course(units[1], windows[-1])
     figure.savefig(path, dpi=120)
+
+
+def _from_zero(panel: Any, middle: Any, values: Sequence[Any], title: str) -> None:
+    panel.plot(middle, values, "C0-o")
+    panel.set(title=title, xlabel="trial", ylim=(0, 1.2 * max(values) or 1.0))
 
 
 def _size(window: Window) -> float:

@@ -51,7 +51,7 @@ def summary(window: Window) -> str:
 def table(session: str, series: Series) -> str:
     """CSV with a row for all units together and for each unit, of every window."""
     least = series.plan.config.least_events
-    rows = [["session", "day", "first_trial", "last_trial", "unit", *Codes._fields, "enough"]]
+    rows: list[list[Any]] = [["session", "day", "first_trial", "last_trial", "unit", *Codes._fields, "enough"]]
     for window in series.windows:
         place = [session, window.day, window.first, window.last]
         for unit, found in [(ALL, window.pooled), *enumerate(_each(window.units))]:
@@ -62,7 +62,7 @@ def table(session: str, series: Series) -> str:
 def bins(session: str, series: Series) -> str:
     """CSV with a row for each bin: codes of all units together, and errors seen and recovered."""
     errors = [f"{name}_{axis}" for name in ("seen", *RECOVERED) for axis in "xy"]
-    rows = [["session", "day", "trial", "tick", *Codes._fields, "enough", *errors]]
+    rows: list[list[Any]] = [["session", "day", "trial", "tick", *Codes._fields, "enough", *errors]]
     for window in series.windows:
         course = window.course
         columns = np.column_stack([course.seen, *(course.recovered[name] for name in RECOVERED)])

@@ -82,10 +82,8 @@ def _feedback(description: Mapping[str, Any], arrays: Arrays, config: Config) ->
         K = _transpose_of_decoder(description, arrays)
     else:
         K = _of_file(config.feedback, units)
-    if np.linalg.matrix_rank(K) < 2:
-        raise Unable(
-            f"feedback = {config.feedback}: K has rank {np.linalg.matrix_rank(K)}, but errors have 2 components"
-        )
+    if (rank := np.linalg.matrix_rank(K)) < 2:
+        raise Unable(f"feedback = {config.feedback}: K has rank {rank}, but errors have 2 components")
     return K
 
 

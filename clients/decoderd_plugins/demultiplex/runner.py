@@ -17,6 +17,7 @@ from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
 from decoderd.wire import topics
+from decoderd.wire.messages import AnyMessage
 from decoderd_client.control import Session
 from decoderd_client.plugins import Unable
 from decoderd_client.requests import ControlError, NoAnswer
@@ -79,13 +80,19 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
         description, arrays = _description(recorded)
         series = Series(make_plan(description, arrays, config), on_progress)
         output.prepare(config.out)
-        each = [(topics.read(topic, payload) for payload in recorded.payloads(topic)) for topic in TOPICS]
+        each = [_messages(recorded, topic) for topic in TOPICS]
         for message in heapq.merge(*each, key=lambda message: message.tick):
             for window in series.receive(message):
                 on_progress(output.summary(window))
         for window in series.conclude():
             on_progress(output.summary(window))
         _finish(series, recorded.name, on_progress)
+
+
+def _messages(recorded: RecordedSession, topic: str) -> Iterator[AnyMessage]:
+    """Messages of a topic, read one by one: those of all ticks at once may be more than the memory."""
+    for payload in recorded.payloads(topic):
+        yield topics.read(topic, payload)
 
 
 def _description(recorded: RecordedSession) -> tuple[dict[str, Any], Arrays]:

@@ -82,7 +82,7 @@ class Series:
 
 
 def correlations(windows: list[Window]) -> dict[str, float]:
-    """r of each recovered error, over all bins of several windows that have events enough, as means weighted by bins."""
+    """r of each recovered error as a mean over windows, weighted by their bins with events enough; NaN for none."""
     found = {}
     for name in measures.RECOVERED:
         values = np.array([window.correlations[name] for window in windows])

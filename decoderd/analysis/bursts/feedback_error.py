@@ -1,8 +1,8 @@
 """The error signal that feedback to dendrites carries, recovered from the bursts of many units.
 
 Where the burst probability of unit i is that without an error plus what K_i e adds, K (N, 2) the feedback matrix and e
-(2,) the error, bursts give e back: by projection on K where K is known, by regression on an error seen elsewhere where it
-is not. Both take the burst fraction, whatever the event rate is.
+(2,) the error, bursts give e back: by projection on K where K is known; where it is not, by regression on an error that
+was seen. Both take the burst fraction, whatever the event rate is.
 """
 
 from __future__ import annotations
