@@ -28,7 +28,7 @@ $(DEMO)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DEMO) plot
 
 $(TEST)/ready: pyproject.toml constraints.txt
-	$(PYTHON) tools/environment.py $(TEST) dev plot nwb
+	$(PYTHON) tools/environment.py $(TEST) dev plot nwb fast
 
 clean:
 	rm -rf .envs build

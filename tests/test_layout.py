@@ -82,6 +82,7 @@ TESTED_ELSEWHERE = {
         "tests/experiments/assistive/test_report.py",
         "its report is that of assistive",
     ),
+    "decoderd/experiments/bursts/loops.py": ("tests/experiments/bursts/test_network.py", "compared with arrays there"),
     "decoderd/experiments/manifold/expected.py": (
         "tests/experiments/manifold/test_experiment.py",
         "bands of the experiment",

@@ -23,15 +23,22 @@ class Source(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """Spikes of K sources in T steps: how many (T, K), and their neurons one after the other."""
+    """Spikes of K sources in T steps: how many (T, K), and their neurons, by step, then by source."""
 
     counts: NDArray[np.int64]
     neurons: NDArray[np.int64]
 
 
 def drawn(generator: np.random.Generator, sources: tuple[Source, ...], steps: int, dt_s: float) -> Arrivals:
-    """The spikes of all sources in some steps, in the order of steps, then of sources."""
+    """The spikes of all sources in some steps."""
     counts = generator.poisson([s.number * s.rate_hz * dt_s for s in sources], (steps, len(sources)))
-    which = np.repeat(np.tile(np.arange(len(sources)), steps), counts.ravel())
-    number, first = np.array([s.number for s in sources]), np.array([s.first for s in sources])
-    return Arrivals(counts, first[which] + generator.integers(0, number[which]))
+    words = generator.integers(0, 2**32, counts.sum(), dtype=np.uint32).astype(np.int64)
+    first, number = (np.tile([s[k] for s in sources], steps).repeat(counts.ravel()) for k in (1, 2))
+    return Arrivals(counts, first + (words * number >> 32))
+
+
+def joined(steps: int, parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Arrivals:
+    """The spikes of K sources, each given by the steps and neurons of its spikes, in any order."""
+    places = np.concatenate([step * len(parts) + k for k, (step, _) in enumerate(parts)])
+    counts = np.bincount(places, minlength=steps * len(parts)).reshape(steps, len(parts))
+    return Arrivals(counts, np.concatenate([neurons for _, neurons in parts])[np.argsort(places, kind="stable")])

@@ -51,9 +51,15 @@ def backward(synapses: Synapses, number: int) -> Backward:
     return Backward(first, sources(synapses)[places], places)
 
 
+def reached(synapses: Synapses, spiking: Indices) -> tuple[Indices, Indices]:
+    """The synapses of neurons that spike, one neuron after the other: which spike each is of, and its place (S,)."""
+    number = synapses.first[spiking + 1] - synapses.first[spiking]
+    spike = np.repeat(np.arange(len(spiking)), number)
+    within = np.arange(len(spike)) - np.repeat(np.cumsum(number) - number, number)
+    return spike, synapses.first[spiking][spike] + within
+
+
 def received(synapses: Synapses, spiking: Indices, weights: Array, number: int) -> Array:
     """Sum of weights (S,) that each of `number` neurons receives from the neurons whose indices `spiking` has."""
-    if not len(spiking):
-        return np.zeros(number)
-    places = np.concatenate([np.arange(synapses.first[j], synapses.first[j + 1]) for j in spiking])
+    _, places = reached(synapses, spiking)
     return np.bincount(synapses.targets[places], weights[places], minlength=number).astype(np.float64)

@@ -140,23 +140,40 @@ def faded(f: Factors, g: Conductances) -> Conductances:
     )
 
 
+def soma_after(f: Factors, m: Membranes, g: Conductances, plateau: Array, current_a: Array) -> Array:
+    """Voltage of the soma after a step, before spikes; `plateau` is the activation of the dendrite, 0 to 1."""
+    received = drive(m.soma, g.soma_excitation, g.soma_inhibition)
+    soma: Array = m.soma + f.soma * (REST_V - m.soma + received)
+    soma = soma + f.soma_coupling * plateau + f.adaptation * m.adaptation + f.soma_current * current_a
+    return soma
+
+
+def dendrite_after(f: Factors, m: Membranes, g: Conductances, plateau: Array, pulse: Array, current_a: Array) -> Array:
+    """Voltage of the dendrite after a step; `pulse` is 1 while an action potential travels back, else 0."""
+    received = drive(m.soma, g.dendrite_excitation, g.dendrite_inhibition)
+    dendrite: Array = m.dendrite + f.dendrite * (REST_V - m.dendrite + received)
+    dendrite = dendrite + f.dendrite_coupling * plateau + f.recovery * m.recovery + f.pulse * pulse
+    dendrite = dendrite + f.dendrite_current * current_a
+    return dendrite
+
+
+def recovery_after(f: Factors, recovery: Array, dendrite: Array) -> Array:
+    """Recovery variable of the dendrite after a step that leaves it at this voltage."""
+    return recovery + f.follow_recovery * (dendrite - REST_V - recovery)
+
+
+def threshold_after(f: Factors, threshold: Array) -> Array:
+    """Threshold after a step without a spike."""
+    return threshold + f.follow_threshold * (THRESHOLD_V - threshold)
+
+
 def integrated(
     f: Factors, m: Membranes, g: Conductances, plateau: Array, pulse: Array, soma_a: Array, dendrite_a: Array
 ) -> Membranes:
-    """Membranes after a step, before spikes, with `plateau` of the dendrite (0 to 1) and the pulse (0 or 1)."""
-    soma = m.soma + f.soma * (REST_V - m.soma + drive(m.soma, g.soma_excitation, g.soma_inhibition))
-    soma = soma + f.soma_coupling * plateau + f.adaptation * m.adaptation + f.soma_current * soma_a
-    received = drive(m.soma, g.dendrite_excitation, g.dendrite_inhibition)
-    dendrite = m.dendrite + f.dendrite * (REST_V - m.dendrite + received)
-    dendrite = dendrite + f.dendrite_coupling * plateau + f.recovery * m.recovery + f.pulse * pulse
-    dendrite = dendrite + f.dendrite_current * dendrite_a
-    return Membranes(
-        soma,
-        m.threshold + f.follow_threshold * (THRESHOLD_V - m.threshold),
-        m.adaptation * f.keep_adaptation,
-        dendrite,
-        m.recovery + f.follow_recovery * (dendrite - REST_V - m.recovery),
-    )
+    """Membranes after a step, before spikes."""
+    soma, dendrite = soma_after(f, m, g, plateau, soma_a), dendrite_after(f, m, g, plateau, pulse, dendrite_a)
+    adaptation, recovery = m.adaptation * f.keep_adaptation, recovery_after(f, m.recovery, dendrite)
+    return Membranes(soma, threshold_after(f, m.threshold), adaptation, dendrite, recovery)
 
 
 def plateau(dendrite: Array) -> Array:

@@ -56,7 +56,38 @@ def _layers(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     return layers.run(seeds, jobs, on_progress)
 
 
+def _rule(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import rule_demo
+
+    return rule_demo.run(seeds, jobs, on_progress)
+
+
+def _xor(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import xor_report
+
+    return xor_report.run(seeds, jobs, on_progress)
+
+
+def _xor_full(seeds: int, jobs: int, on_progress: OnProgress, folder: Path) -> Findings:
+    from decoderd.experiments.bursts import xor_report
+
+    return xor_report.full(seeds, jobs, on_progress, folder)
+
+
 PARTS: tuple[Part, ...] = (
+    Part(
+        "rule",
+        "Weights of two-compartment neurons follow changes of the burst probability (Payeur et al. 2021, Fig. 2).",
+        2,
+        _rule,
+    ),
+    Part(
+        "xor",
+        "Spiking neurons learn XOR from errors sent back as bursts (Payeur et al. 2021, Fig. 4).",
+        3,
+        _xor,
+        _xor_full,
+    ),
     Part(
         "layers",
         "Feedforward networks of one and three hidden layers that learn digits by bursts, beside gradient descent "
