@@ -50,6 +50,18 @@ class Part(NamedTuple):
     full: Callable[[int, int, OnProgress, Path], Findings] | None = None  # the long form of a part that has two
 
 
+def _pairing(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import pairing
+
+    return pairing.run(seeds, jobs, on_progress)
+
+
+def _closed_loop(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import closed_loop
+
+    return closed_loop.run(seeds, jobs, on_progress)
+
+
 def _layers(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     from decoderd.experiments.bursts import layers
 
@@ -76,6 +88,12 @@ def _xor_full(seeds: int, jobs: int, on_progress: OnProgress, folder: Path) -> F
 
 PARTS: tuple[Part, ...] = (
     Part(
+        "pairing",
+        "Pairing protocols of the burst-dependent rule (Payeur, Guerguiev, Zenke, Richards & Naud 2021).",
+        4,
+        _pairing,
+    ),
+    Part(
         "rule",
         "Weights of two-compartment neurons follow changes of the burst probability (Payeur et al. 2021, Fig. 2).",
         2,
@@ -94,6 +112,13 @@ PARTS: tuple[Part, ...] = (
         "(Payeur, Guerguiev, Zenke, Richards & Naud 2021).",
         5,
         _layers,
+    ),
+    Part(
+        "closed-loop",
+        "A layer of bursting units that learns in sessions to use a changed decoder: the error is fed back as bursts, "
+        "which steer plasticity.",
+        10,
+        _closed_loop,
     ),
 )
 
