@@ -86,6 +86,12 @@ def _xor_full(seeds: int, jobs: int, on_progress: OnProgress, folder: Path) -> F
     return xor_report.full(seeds, jobs, on_progress, folder)
 
 
+def _demultiplex(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import demultiplexing
+
+    return demultiplexing.run(seeds, jobs, on_progress)
+
+
 PARTS: tuple[Part, ...] = (
     Part(
         "pairing",
@@ -119,6 +125,13 @@ PARTS: tuple[Part, ...] = (
         "which steer plasticity.",
         10,
         _closed_loop,
+    ),
+    Part(
+        "demultiplex",
+        "Burst fractions without chance bursts, and the error that they carry, recovered with and without its feedback "
+        "matrix (Naud et al. 2022; Payeur et al. 2021).",
+        3,
+        _demultiplex,
     ),
 )
 
