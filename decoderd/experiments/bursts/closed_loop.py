@@ -37,7 +37,7 @@ FACTORS: dict[str, Any] = {
     "change": {"kind": "permutation", "of": "factors"},
 }
 GRADIENT: dict[str, Any] = {
-    "plasticity": {"kind": "batch", "plastic": ["input"], "trials_per_update": 1, "learning_rate": 0.1},
+    "plasticity": {"kind": "batch", "plastic": ["input"], "trials_per_update": 1, "learning_rate": 0.4},
     "feedback": "off",
     "channel": "counts",
 }
