@@ -41,6 +41,20 @@ PROTOCOLS = {
         "population",
         r"feedback = 'present': this decoder has no weight of each unit",
     ),
+    "a burn-in longer than the day": (
+        {
+            "population": {"kind": "burst_layer", "units": 12},
+            "plasticity": {"kind": "burst_dependent", "burn_in_s": 20.0},
+            "schedule": {"days": 2, "blocks": [{"name": "only", "duration_s": 10.0}]},
+        },
+        "plasticity.burn_in_s",
+        r"burn_in_s = 20: must be shorter than the blocks with plasticity of every day",
+    ),
+    "plasticity of a population that does not learn": (
+        {"population": BURSTING, "plasticity": {"kind": "burst_dependent"}},
+        "plasticity.kind",
+        "this population cannot learn",
+    ),
     "a gain of feedback in another unit": (
         {"population": {**BURSTING, "feedback_gain_s_m": 25_000.0}},
         "population.feedback_gain_s_m",
