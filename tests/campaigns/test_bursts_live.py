@@ -51,6 +51,7 @@ def live(folder, seconds):
     """The summary of a session in real time, and the last lines of its clients."""
     (folder / "plan.toml").write_text(PLAN)
     with served(folder, bursts(seconds), "--json") as (control, out, process):
+        wait_for(lambda: ticks_of(out) > 0, BESIDE_S)
         clients = {
             "perturb": client("perturb", control, "--config", folder / "plan.toml"),
             "demultiplex": client("demultiplex", control, "--out", folder / "demultiplexed"),
