@@ -63,3 +63,12 @@ def received(synapses: Synapses, spiking: Indices, weights: Array, number: int) 
     """Sum of weights (S,) that each of `number` neurons receives from the neurons whose indices `spiking` has."""
     _, places = reached(synapses, spiking)
     return np.bincount(synapses.targets[places], weights[places], minlength=number).astype(np.float64)
+
+
+def shared(synapses: Synapses, spiking: Indices, amounts: Array, number: int) -> Array:
+    """Sum that each of `number` neurons receives: all synapses of neuron spiking[k] pass on amounts[k]."""
+    if not len(spiking):
+        return np.zeros(number)
+    reached = [synapses.targets[synapses.first[j] : synapses.first[j + 1]] for j in spiking]
+    passed = np.repeat(amounts, [len(targets) for targets in reached])
+    return np.bincount(np.concatenate(reached), passed, minlength=number)

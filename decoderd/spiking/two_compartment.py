@@ -119,9 +119,9 @@ class Neurons(NamedTuple):
 
 def at_rest(soma_v: Array) -> Neurons:
     """Neurons at rest but for the voltages (N,) of their somata."""
-    zero = np.zeros(len(soma_v))
+    zero = np.zeros(np.shape(soma_v))
     membranes = Membranes(np.asarray(soma_v, dtype=np.float64), zero + THRESHOLD_V, zero, zero + REST_V, zero)
-    none = np.zeros(len(soma_v), dtype=np.int64)
+    none = np.zeros(np.shape(soma_v), dtype=np.int64)
     return Neurons(membranes, Conductances(zero, zero, zero, zero), none, none)
 
 

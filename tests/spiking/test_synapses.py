@@ -21,6 +21,16 @@ def test_neurons_receive_what_a_full_matrix_gives_them():
     assert not synapses.received(drawn, np.zeros(0, dtype=np.int64), weights, 20).any()
 
 
+def test_a_neuron_passes_the_same_amount_to_all_its_targets():
+    drawn = synapses.drawn(np.random.default_rng(4), 30, 20, 0.3)
+    spiking, amounts = np.array([2, 9, 29]), np.array([0.5, 2.0, 1.0])
+    weights = np.zeros(30)
+    weights[spiking] = amounts
+    expected = synapses.received(drawn, spiking, weights[synapses.sources(drawn)], 20)
+    np.testing.assert_allclose(synapses.shared(drawn, spiking, amounts, 20), expected)
+    assert not synapses.shared(drawn, spiking[:0], amounts[:0], 20).any()
+
+
 def test_the_backward_order_has_the_same_synapses():
     drawn = synapses.drawn(np.random.default_rng(3), 30, 20, 0.3)
     back = synapses.backward(drawn, 20)
