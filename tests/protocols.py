@@ -286,6 +286,14 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             learners.burst_layer(rule={"applied": "online", "e_min_hz": 2.0, "e_max_hz": 9.0}),
             {30: [perturb("rotation", "readout", angle_rad=0.8)]},
         ),
+        "two_compartment": (
+            lasting(
+                1.0,
+                population={"kind": "two_compartment", "units": 6, "feedback": "decoder", "substep_s": 0.0005},
+                decoder={**linear, "channel": "events"},
+            ),
+            {30: [perturb("rotation", "cursor", angle_rad=0.8)]},
+        ),
         "outside": (outside(), FROM_OUTSIDE),
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
@@ -353,6 +361,7 @@ KINDS = (
     "bursting",
     "burst_dependent",
     "burst_dependent_online",
+    "two_compartment",
     "outside",
     "days",
     "perturbed",

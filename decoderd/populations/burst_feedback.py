@@ -32,12 +32,10 @@ from decoderd.state import VELOCITY
 OF_DECODER = ("decoder", "present")
 
 
-class FeedbackConfig(ComponentConfig):
-    """Burst probability, and the feedback that changes it."""
+class MatrixConfig(ComponentConfig):
+    """Where the feedback matrix K comes from."""
 
-    burst_probability: Fraction = 0.2
     feedback: Literal["off", "decoder", "present", "learnt", "tuning", "random", "file"] = "off"
-    feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
     file: Annotated[Path | None, Field(description="of a feedback matrix K, or of a linear decoder")] = None
 
     @model_validator(mode="after")
@@ -49,7 +47,14 @@ class FeedbackConfig(ComponentConfig):
         return self
 
 
-def follows(config: FeedbackConfig) -> bool:
+class FeedbackConfig(MatrixConfig):
+    """Burst probability, and the feedback that changes it."""
+
+    burst_probability: Fraction = 0.2
+    feedback_gain_s_m: Annotated[float, Field(strict=True, ge=0, le=1000)] = 25.0
+
+
+def follows(config: MatrixConfig) -> bool:
     """Whether K follows the present decoder."""
     return config.feedback == "present"
 
@@ -67,7 +72,7 @@ def drive(config: FeedbackConfig) -> Drive:
 
 
 def matrix(
-    config: FeedbackConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]], tuning: Array
+    config: MatrixConfig, generator: np.random.Generator, arrays: Mapping[str, NDArray[Any]], tuning: Array
 ) -> Array:
     """K (N, 2): zeros without feedback and before it is known or learnt; else drawn, `tuning`, or read.
 
@@ -89,7 +94,7 @@ def matrix(
     raise ArrayError(f"K: is missing; a file of feedback has K ({n} x 2), or M2 (2 x {n}) of a linear decoder", "K")
 
 
-def of_decoder(config: FeedbackConfig, K: Array, weights: Array | None) -> Array:
+def of_decoder(config: MatrixConfig, K: Array, weights: Array | None) -> Array:
     """With feedback of a decoder the transpose of its weights (2, N), else K. Raises ArrayError without any.
 
     Where counts do not move the cursor at present, there is no feedback.

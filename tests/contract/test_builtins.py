@@ -225,6 +225,14 @@ class TestBurstLayerWithFeedbackOfAFile(PopulationContract):
         return {"K": np.random.default_rng(15).normal(0, 1.0, (9, 2))}
 
 
+class TestTwoCompartment(PopulationContract):
+    component = builtin("populations", "two_compartment")
+
+    def config(self):
+        drift = {"preferred_rad": 0.1, "baseline": 0.1}
+        return self.component.Config(units=7, feedback="tuning", drift=drift, substep_s=0.0005)
+
+
 class TestManifold(PopulationContract):
     component = builtin("populations", "manifold")
 
