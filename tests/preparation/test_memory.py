@@ -46,6 +46,11 @@ CASES = {
         "decoder": OUTSIDE,
         "tick_s": 0.016,
     },
+    "two compartments": {
+        "population": {"kind": "two_compartment", "units": 1000, "feedback": "random"},
+        "decoder": OUTSIDE,
+        "tick_s": 0.016,
+    },
     "rnn": {"population": {"kind": "rnn", "units": 700}, "decoder": OUTSIDE},
     "rnn, single": {"population": {"kind": "rnn", "units": 700, "precision": "single"}, "decoder": OUTSIDE},
     "linear": {

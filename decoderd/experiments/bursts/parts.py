@@ -92,6 +92,12 @@ def _demultiplex(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     return demultiplexing.run(seeds, jobs, on_progress)
 
 
+def _propagation(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    from decoderd.experiments.bursts import propagation
+
+    return propagation.run(seeds, jobs, on_progress)
+
+
 PARTS: tuple[Part, ...] = (
     Part(
         "pairing",
@@ -118,6 +124,13 @@ PARTS: tuple[Part, ...] = (
         "(Payeur, Guerguiev, Zenke, Richards & Naud 2021).",
         5,
         _layers,
+    ),
+    Part(
+        "propagation",
+        "Events that travel forward and bursts that travel back between two populations of spiking neurons "
+        "(Payeur et al. 2021).",
+        3,
+        _propagation,
     ),
     Part(
         "closed-loop",
