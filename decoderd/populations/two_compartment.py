@@ -206,7 +206,7 @@ def advanced(
     into_soma, into_dendrite = soma_a + plan.noise_a[0] * of_soma, dendrite_a + plan.noise_a[1] * of_dendrite
     before = units.membranes
     m = neuron.integrated(
-        f, before, UNCONNECTED, neuron.plateau(before.dendrite), units.pulse > 0, into_soma, into_dendrite
+        f, before, UNCONNECTED, neuron.plateau(before.dendrite), (units.pulse > 0) * 1.0, into_soma, into_dendrite
     )
     m = m._replace(soma=np.where(free, m.soma, neuron.REST_V))
     fired = m.soma > m.threshold
@@ -215,7 +215,7 @@ def advanced(
     events = fired & at_risk
     bursts = fired & ~at_risk & units.alone
     after = Units(
-        neuron.reset(m, fired),
+        neuron.reset(m, fired * 1.0),
         np.where(fired, f.pulse_steps, np.maximum(units.pulse - 1, 0)),
         of_soma,
         of_dendrite,

@@ -71,4 +71,4 @@ def shared(synapses: Synapses, spiking: Indices, amounts: Array, number: int) ->
         return np.zeros(number)
     reached = [synapses.targets[synapses.first[j] : synapses.first[j + 1]] for j in spiking]
     passed = np.repeat(amounts, [len(targets) for targets in reached])
-    return np.bincount(np.concatenate(reached), passed, minlength=number)
+    return np.bincount(np.concatenate(reached), passed, minlength=number).astype(np.float64)

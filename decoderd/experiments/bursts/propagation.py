@@ -125,13 +125,15 @@ def released(
     projections: list[tuple[Projection, Synapses]], resources: list[Resources | None], spiking: Indices, now_s: float
 ) -> tuple[list[Resources | None], Array]:
     """Resources after spikes of the neurons `spiking`, and what conductances (4, NEURONS) gain by them."""
-    gained, after = np.zeros((4, NEURONS)), list(resources)
+    after = list(resources)
+    gained: Array = np.zeros((4, NEURONS))
     for i, (projection, connected) in enumerate(projections):
         first, size = FIRST[projection.source], SIZE[projection.source]
         own = spiking[(spiking >= first) & (spiking < first + size)] - first
         if not len(own):
             continue
-        amounts, state = np.ones(len(own)), resources[i]
+        amounts: Array = np.ones(len(own))
+        state = resources[i]
         if projection.law is not None and state is not None:
             after[i], amounts = short_term.released(projection.law, state, own, now_s)
         place, number = FIRST[projection.target], SIZE[projection.target]
@@ -153,7 +155,7 @@ def simulate(seed: int, seconds: float = BURN_IN_S + LENGTH_S) -> Activity:
     sources = noise()
     weights = np.array([source.weight for source in sources])
     detector, keep = detection.fresh(ALL_PYRAMIDAL), float(np.exp(-DT_S / detection.BURST_S))
-    underway = deque([np.zeros((4, NEURONS))] * DELAY)
+    underway: deque[Array] = deque([np.zeros((4, NEURONS))] * DELAY)
     steps, in_bin = round(seconds / DT_S), round(BIN_S / DT_S)
     counts = np.zeros((3, 2, steps // in_bin))  # events, bursts, spikes of PV and SOM
     for step in range(steps):

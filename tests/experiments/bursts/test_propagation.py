@@ -39,9 +39,9 @@ def test_spikes_reach_the_targets_of_their_projections():
     wired = [
         (
             Projection("2", "1", propagation.DENDRITE_E, 0.5, FACILITATING),
-            synapses.of_pairs(*np.array([[1, 1], [3, 5]]), 4000),
+            synapses.of_pairs(np.array([1, 1]), np.array([3, 5]), 4000),
         ),
-        (Projection("PV", "2", propagation.SOMA_I, 0.2, None), synapses.of_pairs(*np.array([[0], [7]]), 1000)),
+        (Projection("PV", "2", propagation.SOMA_I, 0.2, None), synapses.of_pairs(np.array([0]), np.array([7]), 1000)),
     ]
     spiking = np.array([FIRST["2"] + 1, FIRST["PV"]])
     resources, gained = propagation.released(wired, [short_term.rested(FACILITATING, 4000), None], spiking, 0.0)
