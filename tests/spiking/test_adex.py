@@ -44,7 +44,7 @@ def test_spikes_are_those_of_one_neuron_in_plain_numbers(law, current_a):
 
 @pytest.mark.parametrize(("law", "rheobase_a"), [(PARVALBUMIN, 200e-12), (SOMATOSTATIN, 25e-12)])
 def test_neurons_go_on_firing_above_their_rheobase_and_not_below(law, rheobase_a):
-    """Without jumps of the adaptation. Just below it, a current that begins at once fires before the adaptation follows."""
+    """Without jumps of the adaptation. Just below it, currents that begin at once fire before that follows."""
     steady = law._replace(jump_v=0.0)
     assert len(spike_steps(steady, 0.8 * rheobase_a, 0.6)) == 0
     assert len(spike_steps(steady, 1.3 * rheobase_a, 0.6)) > 2

@@ -6,8 +6,8 @@ parvalbumin neurons (PV). Population 2 excites the dendrites of population 1 thr
 them by somatostatin neurons (SOM). Sines drive the somata of population 1 and the dendrites of population 2: the first
 must be seen in the event rate of population 2, the second in its burst probability and in that of population 1.
 
-One number is not the published one: a spike of a SOM neuron does not raise its adaptation. With the published 10 pA these
-neurons fall silent within a second, and all pyramidal neurons burst together (docs/decisions/0029).
+One number is not the published one: a spike of a SOM neuron does not raise its adaptation. With the published 10 pA
+these neurons fire less and less within a second, and all pyramidal neurons burst together (docs/decisions/0029).
 """
 
 from __future__ import annotations
