@@ -59,6 +59,18 @@ def learning(kind: str = "backprop", trials: int = 6, rule: dict[str, Any] | Non
     }
 
 
+def feedforward(rule: dict[str, Any] | None = None, **fields: Any) -> Any:
+    """Plain data of a protocol whose two layers of 10 and 12 units learn by burstprop, in reaches of 0.6 s."""
+    return {
+        **burst_layer(),
+        "name": "layers",
+        "population": {"kind": "feedforward", "units": 12, "hidden_units": 10, "feedback": "present"},
+        "decoder": {"kind": "kalman", "calibration": {"reaches": 16, "reach_s": 0.5}},
+        "plasticity": {"kind": "burstprop", "trials_per_update": 2, **(rule or {})},
+        **fields,
+    }
+
+
 # Ten units that reach for five targets: a tick is a reach.
 STATIC = {"kind": "linear", "units": 10, "targets": 5, "alpha": 0.8, "training": {"updates": 150, "rate": 0.05}}
 TICK_S, DISTANCE_M = 0.1, 0.07

@@ -281,6 +281,10 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             ),
             {30: [perturb("rotation", "cursor", angle_rad=0.8)]},
         ),
+        "burstprop": (
+            learners.feedforward(schedule={"days": 2, "blocks": [{"trials": 3}]}),
+            {30: [perturb("rotation", "readout", angle_rad=0.8)]},
+        ),
         "burst_dependent": (learners.burst_layer(schedule={"days": 2, "blocks": [{"trials": 2}]}), {}),
         "burst_dependent_online": (
             learners.burst_layer(rule={"applied": "online", "e_min_hz": 2.0, "e_max_hz": 9.0}),
@@ -360,6 +364,7 @@ KINDS = (
     "refractory",
     "bursting",
     "burst_dependent",
+    "burstprop",
     "burst_dependent_online",
     "two_compartment",
     "outside",

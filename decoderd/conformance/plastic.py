@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, same
 from decoderd.conformance.component import TIMING, ComponentContract, sample
+from decoderd.plasticity.contract import Part
 from decoderd.state import REACH, Cue, Reaches, TimeIndex
 
 # Ticks and trials of the examples; step of central differences, and relative errors allowed.
@@ -144,7 +145,7 @@ class PlasticContract(ComponentContract):
 
     def test_plastic_fields_are_fields_of_the_parameters(self) -> None:
         plastic, parameters = self.plastic(), self.loaded()
-        assert set(plastic.fields) <= {"input", "recurrent", "bias"}
+        assert set(plastic.fields) <= set(get_args(Part))
         assert plastic.fields
         assert set(plastic.fields.values()) <= set(parameters._fields)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from decoderd.arrays import Array
 from decoderd.conformance.checks import finite, pure, restored, same, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.plasticity import Activity, PlasticityConfig, Progress, TrialBatch
+from decoderd.plasticity import Activity, LearnsFrom, PlasticityConfig, Progress, TrialBatch
 
 # Sums over trials in another order agree to this.
 SUMS = 1e-10
@@ -78,7 +78,7 @@ class PlasticityContract(ComponentContract):
     # --- the rule -----------------------------------------------------------------------------------------------
 
     def test_learns_from_one_of_five(self) -> None:
-        assert self.component.learns_from in ("eligibility", "gradient", "expectation", "bursts", None)
+        assert self.component.learns_from in (*get_args(LearnsFrom), None)
         assert (self.component.follow is not None) == (self.component.learns_from == "bursts")
         if self.component.learns_from is not None:
             assert isinstance(self.config(), PlasticityConfig), (

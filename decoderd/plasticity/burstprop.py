@@ -71,10 +71,10 @@ def events(network: Network, inputs: Array) -> list[Array]:
     return rates
 
 
-def output_bursts(e: Array, error: Array) -> Bursts:
+def output_bursts(e: Array, error: Array, p0: float = P0) -> Bursts:
     """Bursts of output units with event rates e, taught by the error t - e, or by any other signal in its place."""
     nothing = np.zeros_like(e)
-    return Bursts(P0 * e, P0 * (1 + error * (1 - e)) * e, nothing, nothing)
+    return Bursts(p0 * e, p0 * (1 + error * (1 - e)) * e, nothing, nothing)
 
 
 def hidden_bursts(e: Array, B: Array, R: Array, above: Bursts) -> Bursts:
@@ -86,17 +86,17 @@ def hidden_bursts(e: Array, B: Array, R: Array, above: Bursts) -> Bursts:
     return Bursts(e * sigmoid(potential), e * sigmoid(taught * (1 - e) - cancelled), potential, recurrent)
 
 
-def bursts(network: Network, rates: Sequence[Array], error: Array) -> list[Bursts]:
+def bursts(network: Network, rates: Sequence[Array], error: Array, p0: float = P0) -> list[Bursts]:
     """Bursts of all layers, the lowest hidden one first, for event rates as `events` gives them."""
-    found = [output_bursts(rates[-1], error)]
+    found = [output_bursts(rates[-1], error, p0)]
     for e, B, R in zip(rates[-2:0:-1], network.B[::-1], network.R[::-1], strict=True):
         found.append(hidden_bursts(e, B, R, found[-1]))
     return found[::-1]
 
 
-def direction(network: Network, rates: Sequence[Array], error: Array) -> Network:
+def direction(network: Network, rates: Sequence[Array], error: Array, p0: float = P0) -> Network:
     """The direction in which bursts change the weights, summed over examples. B does not change."""
-    found = bursts(network, rates, error)
+    found = bursts(network, rates, error, p0)
     signals = [one.taught - one.before for one in found]
     return Network(
         tuple(signal.T @ below for signal, below in zip(signals, rates, strict=False)),

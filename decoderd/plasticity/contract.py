@@ -15,11 +15,12 @@ from decoderd.config import ComponentConfig, Count
 from decoderd.plasticity.objective import Objective
 
 # The parameters that may be plastic, as protocols name them. Populations map each to a field of their parameters.
-Part = Literal["input", "recurrent", "bias"]
+Part = Literal["input", "recurrent", "bias", "output"]
 
 # What a rule learns from: eligibilities (the noise that each parameter's unit received, Williams 1992), the gradient
-# of the loss, the gradient of the expected loss, or events and bursts on both sides of the synapses.
-LearnsFrom = Literal["eligibility", "gradient", "expectation", "bursts"]
+# of the loss, the gradient of the expected loss, events and bursts on both sides of the synapses, or what teaching adds
+# to the bursts of each layer.
+LearnsFrom = Literal["eligibility", "gradient", "expectation", "bursts", "teaching"]
 
 
 class PlasticityConfig(ComponentConfig):
@@ -38,7 +39,7 @@ class PlasticityConfig(ComponentConfig):
 
 
 class WeightedSum(Protocol):
-    """The sum over trials of weight times eligibility, or times gradient, as the rule's `learns_from` says.
+    """The sum over trials of weight times eligibility, gradient or direction, as the rule's `learns_from` says.
 
     For a rule that learns from bursts it is {}.
     """

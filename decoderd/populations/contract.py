@@ -136,6 +136,20 @@ class BatchRollout(Protocol):
         """What `Plastic.trace` makes of the states, after the last tick."""
 
 
+class Layered(NamedTuple):
+    """What a population of several layers adds, for a rule that learns from bursts in each of them.
+
+    weights(parameters) -> {"W", "c", "B", "R": arrays by layer}, as `plasticity.burstprop.Network` has them
+    fields(W, c, R) -> {field: array}, of arrays by layer
+    taught(plan, parameters, trace) -> event rates (..., T', B, n) of the inputs and of each layer, in the ticks that
+        were taught; what the output is to change by (..., T', B, N), between -1 and 1; burst probability without it
+    """
+
+    weights: Callable[[Any], dict[str, tuple[Array, ...]]]
+    fields: Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], dict[str, Array]]
+    taught: Callable[[Any, Any, Any], tuple[list[Array], Array, float]]
+
+
 class Plastic(NamedTuple):
     """What a population that learns adds to the contract.
 
@@ -152,6 +166,7 @@ class Plastic(NamedTuple):
     memory(config) -> bytes at most that one tick of one trial takes, in a rollout with all gradients. None: not known
     inputs(plan, state) -> {field: presynaptic events (B, M)} of a tick, drawn or expected, for the fields that are
         weights (N, M) of synapses whose events can be followed. None: there are none
+    layered: for a population of several layers that may be taught by bursts. None: it has none
     """
 
     fields: dict[str, str]
@@ -167,6 +182,7 @@ class Plastic(NamedTuple):
     rollout: Callable[[Any, Any, Reaches, Mapping[str, Array]], BatchRollout] | None = None
     memory: Callable[[Any], int] | None = None
     inputs: Callable[[Any, Any], dict[str, Array]] | None = None
+    layered: Layered | None = None
 
 
 class Population(NamedTuple):

@@ -11,6 +11,7 @@ from decoderd.plasticity import LearnsFrom, TrialBatch
 from decoderd.plasticity.objective import Judged, Objective, judge
 from decoderd.populations import WeightedSum
 from decoderd.rollout.adjoint import Loop, Trajectory, input_gradient
+from decoderd.rollout.teaching import taught_direction
 from decoderd.state import POSITION
 
 
@@ -42,7 +43,10 @@ def trial_batch(
         by_input = input_gradient(loop, parameters, trajectory, cursors, controls)
         return plastic.parameter_gradient(loop.population_plan, parameters, trajectory.trace, by_input, fields)
 
-    sums = {"eligibility": eligibility, "gradient": gradient}
+    def direction(amounts: Array) -> dict[str, Array]:
+        return taught_direction(loop, parameters, trajectory, amounts, fields)
+
+    sums = {"eligibility": eligibility, "gradient": gradient, "teaching": direction}
     return TrialBatch(judged.losses, targets, sums.get(str(learns_from), _nothing))
 
 

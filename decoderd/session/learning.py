@@ -69,6 +69,11 @@ def learning_rule(kind: Plasticity, protocol: Protocol, loop: Loop, decoder: Dec
         raise ProtocolError(
             "plasticity: this population cannot learn; use population.kind = 'rnn' or 'linear'", "plasticity.kind"
         )
+    if kind.learns_from == "teaching" and plastic.layered is None:
+        raise ProtocolError(
+            "plasticity: this population has no layers that bursts could teach; use population.kind = 'feedforward'",
+            "plasticity.kind",
+        )
     _check_parts(config.plastic, plastic.fields)
     if kind.learns_from == "bursts":
         _check_followed(loop, config, protocol.schedule)

@@ -352,6 +352,16 @@ class TestNodePerturbation(PlasticityContract):
     component = builtin("plasticity", "node_perturbation")
 
 
+class TestFeedforwardWithFeedbackOfAFile(PopulationContract):
+    component = builtin("populations", "feedforward")
+
+    def config(self):
+        return self.component.Config(units=9, hidden_units=4, feedback="file", file=Path("decoder.npz"))
+
+    def example(self):
+        return {"K": np.random.default_rng(15).normal(0, 1.0, (9, 2))}
+
+
 class TestBurstDependent(PlasticityContract):
     component = builtin("plasticity", "burst_dependent")
 
