@@ -126,7 +126,7 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
         }
         for name, courses in found.items()
     }
-    means = {name: f"{np.mean(of['recovered']):.2f}" for name, of in measured.items()}
+    means = {name: f"{recovered(*courses):.2f}" for name, courses in found.items()}
     return Findings(
         f"The decoder is rotated by 60 degrees, or its factors are permuted, for {CHANGED} trials. Recovered is 1 less "
         f"the error that is left in the last {LATE} trials, as a part of that in the first {EARLY}.",
@@ -144,9 +144,12 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     )
 
 
-def recovered(one: Course) -> float:
-    """The part of the error by the change that learning has removed."""
-    base, first, last = _levels(one)
+def recovered(*courses: Course) -> float:
+    """The part of the error by the change that learning has removed, of the mean errors of some courses.
+
+    Not the mean of their parts: a permutation of factors may be mild, and a part of a small error is anything.
+    """
+    base, first, last = np.mean([_levels(one) for one in courses], axis=0)
     return float(1 - (last - base) / (first - base))
 
 
@@ -193,7 +196,7 @@ def bands(found: Mapping[str, list[Course]]) -> list[Band]:
         Band("rotation, random: recovered, largest", float(by["random"].max()), -5.0, 0.3),
         Band("rotation, new: burst index in 8 trials, least", min(map(burst_index, new)), 1.4, 10.0),
         Band("rotation, new: trials from the rise of bursts to half of the change of weights, least", lead, 1, CHANGED),
-        Band("factors, new: recovered, mean", float(by["factors, new"].mean()), 0.4, 1.3),
+        Band("factors, new: recovered, of mean errors", recovered(*found["factors, new"]), 0.4, 1.3),
         Band(
             "rotation, new: error after it over error before it, mean",
             float(np.mean([*map(after_effect, new)])),

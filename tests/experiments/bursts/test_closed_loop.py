@@ -37,6 +37,12 @@ def made_up(left, rise=1.8, after=0):
 def test_measures_of_a_course():
     one = made_up(0.03, after=AFTER)
     assert closed_loop.recovered(one) == pytest.approx(0.75)
+    assert closed_loop.recovered(one, made_up(0.05)) == pytest.approx(0.5)
+    mild = one._replace(
+        errors=np.select([one.errors == 0.06, one.errors == 0.03], [0.0201, 0.0198], 0.02)
+    )  # a change that hardly matters
+    assert closed_loop.recovered(mild) > 2
+    assert closed_loop.recovered(one, mild) == pytest.approx(0.75, abs=0.01)
     assert closed_loop.burst_index(one) == pytest.approx(1.8)
     assert closed_loop.after_effect(one) == pytest.approx(2.5)
     assert closed_loop.halfway(one.weights[BEFORE : BEFORE + CHANGED]) == 32  # 31/60 is the first above 1/2
