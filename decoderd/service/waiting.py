@@ -49,7 +49,9 @@ class WaitingClock:
     def wait(self, tick: int) -> int | None:
         """Wait until the tick is due and allowed; returns how late it is (ns), or None if the session is to stop."""
         shared = self._shared
-        if self._control is not None and now_ns() - self._control_turned > TURN_EVERY_NS:
+        # A session that is about to stand still answers once it does: replies then give the state that follows.
+        stands = shared.paused or (self._lockstep is not None and self._lockstep.waits_for(shared.session_state))
+        if self._control is not None and not stands and now_ns() - self._control_turned > TURN_EVERY_NS:
             self._control.turn(0)
             self._control_turned = now_ns()
         if shared.paused and not shared.stopping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -112,6 +112,26 @@ def test_a_tick_waits_for_its_grants(shared):
     clock, _, lockstep = clock_of(shared, outlet, grants(3600.0, "stop", "a"))
     assert clock.wait(0) == 0
     assert (states, shared.process_state, outlet.sent) == (["waiting"], "running", [])
+
+
+def test_control_is_answered_in_the_state_that_a_session_is_going_to_stand_in(shared):
+    states: list[str] = []
+    lockstep = Lockstep(grants(3600.0, "stop", "a"))
+
+    class Control:
+        """In place of the control socket: grants the next tick in its first turn."""
+
+        def turn(self, timeout_ms):
+            states.append(shared.process_state)
+            lockstep.participants["a"].until = 1
+
+    outlet = Turns()
+    messages = StateMessages(outlet, KeptCalls(), shared, 1)
+    clock = WaitingClock(Unpaced(), shared, messages, outlet, Watchdog(), lockstep, cast(Any, Control()))
+    assert clock.wait(0) == 0
+    assert states == ["waiting"]
+    clock.wait(0)  # granted: it is answered between two ticks
+    assert states == ["waiting", "running"]
 
 
 def test_silence_stops(shared):
