@@ -46,6 +46,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     _synchronise(path.parent)
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Have a text, in UTF-8, take the place of a file. Raises OSError, with the old file in place."""
+    with replacing(path) as out:
+        out.write(text.encode())
+
+
 def _synchronise(folder: Path) -> None:
     """Have the names in a folder on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

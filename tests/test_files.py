@@ -20,6 +20,13 @@ def test_the_new_contents_take_the_place_of_the_old(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_a_text_takes_the_place_of_another_in_utf_8(tmp_path):
+    path = tmp_path / "a.csv"
+    for text in ("first\n", "grün\n"):
+        files.replace_text(path, text)
+        assert path.read_bytes().decode() == text
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
     path = tmp_path / "a.json"

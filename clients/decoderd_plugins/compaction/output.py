@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from decoderd.analysis import days
+from decoderd.files import replace_text
 from decoderd_plugins.compaction.measures import DayMeasures, Estimate, MeasurementPlan
 
 TABLE, DATA, FIGURE = "compaction.csv", "compaction.json", "compaction.png"
@@ -94,11 +95,5 @@ def _change(kept: Sequence[DayMeasures], name: str) -> dict[str, float | None]:
 def write(folder: Path, session: str, plan: MeasurementPlan, series: Sequence[DayMeasures]) -> None:
     """Write table and JSON, each replaced as a whole. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / TABLE, table(session, series))
-    _replace(folder / DATA, json.dumps(data(session, plan, series), indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    replace_text(folder / TABLE, table(session, series))
+    replace_text(folder / DATA, json.dumps(data(session, plan, series), indent=1) + "\n")

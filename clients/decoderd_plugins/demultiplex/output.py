@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from decoderd.files import replace_text
 from decoderd_plugins.demultiplex.measures import RECOVERED, Codes, Window
 from decoderd_plugins.demultiplex.series import Series, correlations
 
@@ -150,12 +151,6 @@ def prepare(folder: Path) -> None:
 
 def write(folder: Path, session: str, series: Series) -> None:
     """Write tables and JSON, each replaced as a whole. Raises OSError."""
-    _replace(folder / TABLE, table(session, series))
-    _replace(folder / BINS, bins(session, series))
-    _replace(folder / DATA, json.dumps(data(session, series), indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    replace_text(folder / TABLE, table(session, series))
+    replace_text(folder / BINS, bins(session, series))
+    replace_text(folder / DATA, json.dumps(data(session, series), indent=1) + "\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from decoderd.files import replace_text
 from decoderd_plugins.manifold.experiment import ManifoldExperiment
 from decoderd_plugins.manifold.measures import Numbers
 from decoderd_plugins.manifold.permutation_choice import SIDES, PermutationChoice
@@ -125,13 +126,7 @@ def prepare(folder: Path) -> None:
 
 def write(folder: Path, session: str, experiment: ManifoldExperiment) -> None:
     """Write tables and JSON, each replaced as a whole. Raises OSError."""
-    _replace(folder / TABLE, table(session, experiment))
-    _replace(folder / DATA, json.dumps(data(session, experiment), indent=1) + "\n")
+    replace_text(folder / TABLE, table(session, experiment))
+    replace_text(folder / DATA, json.dumps(data(session, experiment), indent=1) + "\n")
     if experiment.fit is not None:
-        _replace(folder / CANDIDATES, candidates(experiment.fit.choice))
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+        replace_text(folder / CANDIDATES, candidates(experiment.fit.choice))
