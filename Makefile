@@ -28,7 +28,7 @@ $(DEMO)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DEMO) plot
 
 $(TEST)/ready: pyproject.toml constraints.txt
-	$(PYTHON) tools/environment.py $(TEST) dev plot nwb fast
+	$(PYTHON) tools/environment.py $(TEST) dev plot nwb parquet dask gym lsl metrics fast
 
 clean:
 	rm -rf .envs build
