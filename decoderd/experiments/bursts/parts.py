@@ -8,7 +8,7 @@ To add a part: write a module of this folder with a function
 
 that runs seeds 1 to `seeds` on `jobs` processes (`decoderd.experiments.pool`) and calls `on_progress(done, of)`. Names
 of bands need not begin with the part's. Add a function here that imports it when called, and a row to PARTS; then print
-the table into docs/index.md, and describe the part in docs/explanation/bursts.md.
+the table into docs/index.md, and describe the part in docs/explanation/burst-learning.md.
 
 A part that takes hours in full has a short form beside it, the one that is run by default, and
 
