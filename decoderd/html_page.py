@@ -25,8 +25,6 @@ td.number { text-align: right; font-variant-numeric: tabular-nums } tr.marked { 
 figure { margin: 2rem 0 } img { max-width: 100% } figcaption { color: #444 }
 """
 
-INSTALL = "pip install 'decoderd[plot]'"
-
 
 class Figure(NamedTuple):
     """A figure with its title and caption."""

@@ -264,7 +264,7 @@ def test_the_examples_of_the_readme_run(recorded):
 
 def test_a_newcomer_reads_at_most_a_thousand_lines():
     path = ("README.md", "docs/glossary.md", "decoderd/session/step.py", "decoderd/decoders/kalman.py")
-    first_page = 200  # lines of protocols/wire/README.md
+    first_page = 200  # lines of decoderd/wire/specification/README.md
     assert sum(len(text_of(ROOT / page).splitlines()) for page in path) + first_page <= 1000
 
 

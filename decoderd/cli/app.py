@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, exchange, fit, output, reproduce, run, serve, streams
+from decoderd.cli import bench, check, ctl, decode, exchange, fit, output, reproduce, run, serve, streams, wire
 from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 
@@ -30,6 +30,7 @@ for command in (
     serve.keys,
     ctl.watch,
     bench.bench,
+    wire.wire,
 ):
     app.command()(command)
 app.command("export-decoder")(exchange.export_decoder)

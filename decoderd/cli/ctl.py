@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 ctl = typer.Typer(no_args_is_help=True, add_completion=False, help="Control the daemon and its sessions.")
 
-Control = Annotated[str, typer.Option("--control", help="Control endpoint of `decoderd serve`.")]
-Keys = Annotated[Path | None, typer.Option(help="This client's file of keys, see `decoderd keys`.")]
+Control = Annotated[
+    str, typer.Option("--control", envvar="DECODERD_CONTROL", help="Control endpoint of `decoderd serve`.")
+]
+Keys = Annotated[
+    Path | None, typer.Option(envvar="DECODERD_KEYS", help="This client's file of keys, see `decoderd keys`.")
+]
 Name = Annotated[
     str, typer.Argument(metavar="SESSION", help="Its name; or its control endpoint, where there is no daemon.")
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from decoderd import html_page
+from decoderd import extras, html_page
 from decoderd.errors import DecoderdError
 from decoderd.experiments.bands import Band
 from decoderd.html_page import Figure
@@ -75,7 +75,7 @@ def ready(directory: Path) -> None:
 
 def _need_matplotlib() -> None:
     if not html_page.can_draw():
-        raise ReportError(f"a report needs matplotlib: {html_page.INSTALL}, or leave out --out", "out")
+        raise ReportError(f"a report needs matplotlib: {extras.install('plot')}, or leave out --out", "out")
 
 
 def write(report: Report, path: Path) -> None:

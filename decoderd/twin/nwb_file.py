@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd import extras
 from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
 
@@ -21,12 +22,10 @@ MOST_TIMES_AS_LONG = 300.0
 def opened(path: Path) -> Iterator[Any]:
     """The content of a file while it is open, as `pynwb.NWBFile`.
 
-    Raises ArrayError, naming the file, for one that cannot be read, for errors within, and if pynwb is not installed.
+    Raises ArrayError, naming the file, for one that cannot be read and for errors within; MissingExtra without pynwb.
     """
-    try:
+    with extras.needed("nwb", f"{path}: reading .nwb files"):
         import pynwb
-    except ImportError:
-        raise ArrayError(f"{path}: reading .nwb files needs pynwb: pip install 'decoderd[nwb]'") from None
     if not path.is_file():
         raise ArrayError(f"{path}: no such file")
     try:

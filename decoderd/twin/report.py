@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decoderd import files, html_page
+from decoderd import extras, files, html_page
 from decoderd.errors import ArrayError
 from decoderd.html_page import Figure
 from decoderd.input_warning import InputWarning
@@ -75,7 +75,7 @@ def drawn(drawings: Sequence[Figure]) -> list[str]:
     if html_page.can_draw():
         return [html_page.figure(one) for one in drawings]
     names = ", ".join(one.title.lower() for one in drawings)
-    return [html_page.paragraph(f"Figures ({names}) need matplotlib: {html_page.INSTALL}, then fit again.")]
+    return [html_page.paragraph(f"Figures ({names}) need matplotlib: {extras.install('plot')}, then fit again.")]
 
 
 def units(tuning: Tuning) -> list[str]:

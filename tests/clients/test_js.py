@@ -37,7 +37,7 @@ def client(tmp_path_factory):
 
 
 def node(client, *arguments, **options):
-    environment = {**os.environ, "DECODERD_VECTORS": str(ROOT / "protocols" / "wire" / "vectors")}
+    environment = {**os.environ, "DECODERD_VECTORS": str(ROOT / "decoderd" / "wire" / "specification" / "vectors")}
     return subprocess.Popen(
         ["node", *arguments],
         cwd=client,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from decoderd.errors import ArrayError
+from decoderd.extras import MissingExtra
 from decoderd.twin import nwb, nwb_file
 from decoderd.twin.kinematics import nwb as kinematics_nwb
 
@@ -33,7 +34,7 @@ def test_a_file_that_is_none_is_refused(read, tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", READERS)
 def test_without_pynwb_the_error_says_what_to_install(read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynwb", None)
-    with pytest.raises(ArrayError, match=r"pip install 'decoderd\[nwb\]'"):
+    with pytest.raises(MissingExtra, match=r"needs pynwb, which is not installed: pip install 'decoderd\[nwb\]'"):
         read(tmp_path / "r.nwb", BIN_S)
 
 

@@ -1,4 +1,4 @@
-"""What tests of the specification in protocols/wire share: its vectors and its schemas."""
+"""What tests of the specification in decoderd/wire/specification share: its vectors and its schemas."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def without_delimiter(frames):
 
 @functools.cache
 def schema(file, op=None):
-    """The validator of a file of protocols/wire/schemas; with `op`, of the reply to that operation."""
+    """The validator of a file of decoderd/wire/specification/schemas; with `op`, of the reply to that operation."""
     whole = json.loads((FOLDER / "schemas" / file).read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(whole)
     return jsonschema.Draft202012Validator(whole if op is None else {"$defs": whole["$defs"], **whole["replies"][op]})

@@ -1,4 +1,4 @@
-"""A session does as the specification in protocols/wire says."""
+"""A session does as the specification in decoderd/wire/specification says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The specification in protocols/wire: up to date and complete."""
+"""The specification in decoderd/wire/specification: up to date and complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_nothing_is_stale():
 
 
 def test_check_names_what_is_stale(tmp_path, capsys):
-    folder = tmp_path / "protocols" / "wire"
+    folder = tmp_path / "decoderd" / "wire" / "specification"
     shutil.copytree(FOLDER, folder)
     assert files.main(["--check"], folder) == 0
     (folder / "schemas/topic.tick.json").write_text("{}\n")
@@ -38,9 +38,9 @@ def test_check_names_what_is_stale(tmp_path, capsys):
     readme.write_text(readme.read_text(encoding="utf-8").replace("| `q` |", "| `quite` |"), encoding="utf-8")
     assert files.main(["--check"], folder) == 1
     assert re.findall(r"stale: (\S+);", capsys.readouterr().out) == [
-        "protocols/wire/README.md",
-        "protocols/wire/schemas/topic.tick.json",
-        "protocols/wire/vectors/left_over.json",
+        "decoderd/wire/specification/README.md",
+        "decoderd/wire/specification/schemas/topic.tick.json",
+        "decoderd/wire/specification/vectors/left_over.json",
     ]
     assert files.main([], folder) == 0
     assert files.main(["--check"], folder) == 0

@@ -1,4 +1,4 @@
-"""The vectors in protocols/wire: what decoderd.wire, and a ROUTER socket of the service, make of their frames."""
+"""The test vectors: what decoderd.wire, and a ROUTER socket of the service, make of their frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of protocols/wire that are generated: written, or compared with what is there."""
+"""The files of decoderd/wire/specification that are generated: written, or compared with what is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.wire_spec.reference import with_reference
 from tools.wire_spec.schemas import schemas
 from tools.wire_spec.vectors import vectors
 
-FOLDER = Path(__file__).resolve().parents[2] / "protocols" / "wire"
+FOLDER = Path(__file__).resolve().parents[2] / "decoderd" / "wire" / "specification"
 USAGE = "usage: python -m tools.wire_spec [--check]"
 
 
@@ -55,7 +55,7 @@ def main(arguments: list[str], folder: Path = FOLDER) -> int:
         case ["--check"]:
             found = stale(folder)
             for path in found:
-                print(f"stale: {path.relative_to(folder.parents[1])}; run `python -m tools.wire_spec`")
+                print(f"stale: {path.relative_to(folder.parents[2])}; run `python -m tools.wire_spec`")
             return 1 if found else 0
     print(USAGE)
     return 2

@@ -123,7 +123,7 @@ STAMP = {
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """{file name: schema} of all files in protocols/wire/schemas."""
+    """{file name: schema} of all files in decoderd/wire/specification/schemas."""
     given: TypeAdapter[Any] = TypeAdapter(Annotated[inputs.AnyInput, Field(discriminator="op")])
     found = {
         **{f"topic.{topic}.json": _open(of_model(model)) for topic, model in topics.MODELS.items()},

@@ -1,4 +1,4 @@
-"""Test vectors: the cases of protocols/wire/cases, which are written by hand, with their bytes."""
+"""Test vectors: the cases of decoderd/wire/specification/cases, which are written by hand, with their bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELIMITER = ""  # the empty frame that a REQ socket puts before its message
 
 
 def cases(folder: Path, kind: str) -> list[dict[str, Json]]:
-    """The cases of one file. `folder` is that of protocols/wire."""
+    """The cases of one file. `folder` is that of decoderd/wire/specification."""
     read: list[dict[str, Json]] = json.loads((folder / "cases" / kind).read_text(encoding="utf-8"))
     return [_repeated(case) for case in read]
 

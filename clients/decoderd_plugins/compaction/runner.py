@@ -15,6 +15,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from decoderd import extras
 from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
 from decoderd.wire import codec
@@ -59,7 +60,7 @@ class Series:
                 f"no day was kept: a day needs {self.plan.config.per_target} reaches to each target, and 2 more"
             )
         elif find_spec("matplotlib") is None:
-            self._on_progress("no figure: matplotlib is not installed (pip install 'decoderd[plot]')")
+            self._on_progress(f"no figure: matplotlib is not installed ({extras.install('plot')})")
         else:
             from decoderd_plugins.compaction import figure
 

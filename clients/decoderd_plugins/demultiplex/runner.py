@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from decoderd import extras
 from decoderd.errors import DecoderdError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
@@ -118,7 +119,7 @@ def _finish(series: Series, session: str, on_progress: OnProgress) -> None:
     if series.left_out:
         on_progress(f"{series.left_out} trials were left out: they were too long, or had begun in one that was")
     if find_spec("matplotlib") is None:
-        on_progress("no figure: matplotlib is not installed (pip install 'decoderd[plot]')")
+        on_progress(f"no figure: matplotlib is not installed ({extras.install('plot')})")
     else:
         from decoderd_plugins.demultiplex import figure
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from decoderd import extras
 from decoderd.errors import DecoderdError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
@@ -173,7 +174,7 @@ def _conclude(experiment: ManifoldExperiment, session: str, on_progress: OnProgr
     experiment.conclude()
     output.write(folder, session, experiment)
     if find_spec("matplotlib") is None:
-        on_progress("no figure: matplotlib is not installed (pip install 'decoderd[plot]')")
+        on_progress(f"no figure: matplotlib is not installed ({extras.install('plot')})")
     else:
         from decoderd_plugins.manifold import figure
 

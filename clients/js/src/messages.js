@@ -75,7 +75,7 @@ const OWN = {
 
 /**
  * A message. Its fields have whole names, `message.trial` or `message.outcome`: see `NAMES`, and the tables of
- * protocols/wire/README.md.
+ * decoderd/wire/specification/README.md.
  *
  * `payload` is the map with its short keys, `body` its bytes. `incarnation` and `sent_ns` (a BigInt, the sender's
  * monotonic clock) are undefined for a message from the record, which has no stamp.

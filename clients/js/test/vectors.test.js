@@ -1,4 +1,4 @@
-// What protocols/wire/vectors says that frames mean.
+// What decoderd/wire/specification/vectors says that frames mean.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import test from "node:test";
 import { decodeMap, encode } from "../src/codec.js";
 import { NAMES, read } from "../src/messages.js";
 
-const folder = process.env.DECODERD_VECTORS ?? join(import.meta.dirname, "../../../protocols/wire/vectors");
+const folder = process.env.DECODERD_VECTORS ?? join(import.meta.dirname, "../../../decoderd/wire/specification/vectors");
 const schemas = join(folder, "../schemas");
 const vectors = (name) => JSON.parse(readFileSync(join(folder, name), "utf8"));
 const framesOf = (vector) => vector.frames.map((hex) => Buffer.from(hex, "hex"));
