@@ -2,8 +2,10 @@
 PYTHON ?= python3
 DEMO := .envs/demo
 TEST := .envs/test
+RELEASE := .envs/release
+CAMPAIGN ?= tests
 
-.PHONY: demo test campaign bench lint clean
+.PHONY: demo test campaign bench lint dist clean
 
 demo: $(DEMO)/ready
 	$(DEMO)/bin/python examples/demo.py
@@ -13,7 +15,7 @@ test: $(TEST)/ready lint
 	$(TEST)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 campaign: $(TEST)/ready
-	$(TEST)/bin/python -m pytest -m campaign
+	$(TEST)/bin/python -m pytest -m campaign $(CAMPAIGN)
 
 lint: $(TEST)/ready
 	$(TEST)/bin/ruff check decoderd clients tests examples tools
@@ -24,11 +26,24 @@ lint: $(TEST)/ready
 bench: $(TEST)/ready
 	$(TEST)/bin/python tools/benchmarks.py run $(BENCH)
 
+# Wheel and source archive as they are released, checked as the index checks them; containers and workflow, linted.
+dist: $(RELEASE)/ready
+	rm -rf dist
+	$(RELEASE)/bin/python -m build
+	$(RELEASE)/bin/twine check --strict dist/*
+	$(RELEASE)/bin/hadolint containers/Dockerfile
+	$(RELEASE)/bin/spython recipe --parser singularity containers/decoderd.def > /dev/null
+	$(RELEASE)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RELEASE)/bin/zizmor --offline --quiet .github/workflows
+
 $(DEMO)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DEMO) plot
 
 $(TEST)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(TEST) dev plot nwb parquet dask gym lsl metrics fast
 
+$(RELEASE)/ready: pyproject.toml constraints.txt
+	$(PYTHON) tools/environment.py $(RELEASE) release
+
 clean:
-	rm -rf .envs build
+	rm -rf .envs build dist
