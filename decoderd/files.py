@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,13 @@ def replace_text(path: Path, text: str) -> None:
     """Have a text, in UTF-8, take the place of a file. Raises OSError, with the old file in place."""
     with replacing(path) as out:
         out.write(text.encode())
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder where there is none, and check that files can be made in it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _synchronise(folder: Path) -> None:

@@ -89,3 +89,11 @@ def test_what_is_no_text_is_an_error_that_names_the_byte(tmp_path):
     path.write_bytes("name = 'ä'".encode("latin-1"))
     with pytest.raises(ValueError, match="is not text in UTF-8: byte 8 is 0xe4"):
         files.read_text(path)
+
+
+def test_a_folder_is_made_writable_or_refused(tmp_path):
+    files.make_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []  # what was tried is gone
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        files.make_writable(tmp_path / "file")

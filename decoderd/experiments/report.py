@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from decoderd import extras, html_page
 from decoderd.errors import DecoderdError
 from decoderd.experiments.bands import Band
+from decoderd.files import make_writable
 from decoderd.html_page import Figure
 
 
@@ -66,9 +66,7 @@ def ready(directory: Path) -> None:
     """Make the directory of a report before the experiment is run. Raises ReportError if it cannot be written to."""
     _need_matplotlib()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        make_writable(directory)
     except OSError as error:
         raise ReportError(f"{directory}: cannot be written to ({error.strerror})", "out") from None
 

@@ -141,14 +141,6 @@ def _csv(rows: list[list[Any]]) -> str:
     return text.getvalue()
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder and check that it can be written. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f"{DATA}.part"
-    probe.touch()
-    probe.unlink()
-
-
 def write(folder: Path, session: str, series: Series) -> None:
     """Write tables and JSON, each replaced as a whole. Raises OSError."""
     replace_text(folder / TABLE, table(session, series))

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from decoderd import extras
 from decoderd.errors import DecoderdError
+from decoderd.files import make_writable
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
@@ -47,7 +48,7 @@ def run_live(session: Session, config: Config, on_progress: OnProgress) -> None:
     with _errors_as_unable():
         description = session.describe()
         series = Series(make_plan(description, _decoder_arrays(session), config), on_progress)
-        output.prepare(config.out)
+        make_writable(config.out)
         name = description["session"]
         with session.subscribe(TOPICS, from_start=True) as messages:
             for message in messages:
@@ -80,7 +81,7 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
     with _errors_as_unable(), open_session(directory) as recorded:
         description, arrays = _description(recorded)
         series = Series(make_plan(description, arrays, config), on_progress)
-        output.prepare(config.out)
+        make_writable(config.out)
         each = [_messages(recorded, topic) for topic in TOPICS]
         for message in heapq.merge(*each, key=lambda message: message.tick):
             for window in series.receive(message):

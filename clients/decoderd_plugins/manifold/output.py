@@ -116,14 +116,6 @@ def _plain(numbers: Numbers) -> dict[str, float | None]:
     return {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder and check that it can be written, before anything is exchanged. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f"{DATA}.part"
-    probe.touch()
-    probe.unlink()
-
-
 def write(folder: Path, session: str, experiment: ManifoldExperiment) -> None:
     """Write tables and JSON, each replaced as a whole. Raises OSError."""
     replace_text(folder / TABLE, table(session, experiment))

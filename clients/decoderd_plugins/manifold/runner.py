@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from decoderd import extras
 from decoderd.errors import DecoderdError
+from decoderd.files import make_writable
 from decoderd.protocol import protocol as protocols
 from decoderd.recording import session_file
 from decoderd.recording.reader import RecordedSession, open_session
@@ -55,7 +56,7 @@ def run_live(session: Session, config: Config, on_progress: OnProgress) -> None:
         triggers = (config.inject_at, config.washout_at, config.until)
         progress = progress_of(session, [trigger for trigger in triggers if trigger is not None])
         experiment = ManifoldExperiment(description, _decoder_arrays(session), config, progress, on_progress)
-        output.prepare(config.out)
+        make_writable(config.out)
         over = True
         try:
             if mine is None:
@@ -131,7 +132,7 @@ def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> No
     with _errors_as_unable(), open_session(directory) as recorded:
         description, arrays = _description(recorded)
         experiment = ManifoldExperiment(description, arrays, config, SessionProgress(), on_progress)
-        output.prepare(config.out)
+        make_writable(config.out)
         decoders = map(Decoder.read, recorded.payloads("decoder"))
         exchanged = (decoder.tick for decoder in decoders if (decoder.source, decoder.event) == _BY_INPUT)
         messages = [message for topic in TOPICS for message in recorded.messages(topic)]

@@ -1,6 +1,6 @@
 """Burst-dependent plasticity in the closed loop: a decoder is changed, and a layer of bursting units learns to use it.
 
-Each session of the recipe `burst-rotation` is run as any other. Its decoder is rotated, or its factors are permuted
+Each session of the recipe `decoder-rotation` is run as any other. Its decoder is rotated, or its factors are permuted
 (a perturbation within the manifold), from trial 41 on. What is fed back to the dendrites differs between conditions:
 the error through the transpose of the new decoder, of the old one, through a random matrix, or nothing. Gradient
 descent, which is given the loss and the derivatives of the loop, is beside it.
@@ -62,7 +62,7 @@ class Course(NamedTuple):
 
 def condition(name: str, seed: int) -> Protocol:
     """The protocol of a condition."""
-    data: dict[str, Any] = pretrained.load_recipe("burst-rotation").model_dump(mode="json", exclude_unset=True)
+    data: dict[str, Any] = pretrained.load_recipe("decoder-rotation").model_dump(mode="json", exclude_unset=True)
     given = CONDITIONS[name]
     data["seed"] = seed
     data["schedule"]["blocks"][0]["trials"] = BEFORE + CHANGED + (AFTER if name == "new" else 0)
