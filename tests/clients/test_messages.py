@@ -8,7 +8,9 @@ from decoderd.wire import codec, topics
 from decoderd.wire.message import keys_of
 from decoderd.wire.messages import Trial
 from decoderd_client import messages
-from tests.wire.spec import each, frames_of
+from tests.wire.spec import each, frames_of, vectors
+from tools.wire_spec import dump
+from tools.wire_spec.files import FOLDER
 from tools.wire_spec.json_form import to_json
 
 
@@ -23,6 +25,16 @@ def test_every_vector_is_read_with_whole_names(vector):
     assert whole == {name: message.payload[key] for name, key in keys_of(type(message)).items()}
     recorded = messages.recorded(vector["topic"], frames[1])
     assert (recorded.payload, recorded.incarnation, recorded.sent_ns) == (message.payload, None, None)
+
+
+def test_the_canonical_dump_is_that_of_what_is_read():
+    lines = (FOLDER / "vectors" / "dump.txt").read_text(encoding="utf-8").splitlines()
+    expected = dict(zip(lines[::2], lines[1::2], strict=True))
+    for vector in vectors("messages.json"):
+        one = messages.read(frames_of(vector))
+        whole = {name: getattr(one, name) for name in type(one).model_fields}
+        dumped = dump.message(one.topic, whole, one.incarnation, one.sent_ns)
+        assert dumped == expected[f"# messages.json: {vector['name']}"]
 
 
 @each("messages.invalid.json")

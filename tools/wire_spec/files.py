@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tools.wire_spec import dump
 from tools.wire_spec.reference import with_reference
 from tools.wire_spec.schemas import schemas
 from tools.wire_spec.vectors import vectors
@@ -22,13 +23,14 @@ def files(folder: Path = FOLDER) -> dict[Path, str]:
     for name, several in vectors(folder).items():  # a line each, so that a change is a line
         lines = ",\n".join(json.dumps(one, ensure_ascii=False, allow_nan=False) for one in several)
         found[folder / "vectors" / name] = f"[\n{lines}\n]\n"
+    found |= {folder / "vectors" / name: text for name, text in dump.files(folder).items()}
     return found
 
 
 def stale(folder: Path = FOLDER) -> list[Path]:
     """Files whose text is not what it should be, or that should not be there."""
     wanted = files(folder)
-    there = {path for kind in ("schemas", "vectors") for path in (folder / kind).glob("*.json")}
+    there = {path for kind in ("schemas", "vectors") for path in (folder / kind).glob("*.*") if path.suffix != ".md"}
     differing = [
         path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]

@@ -1,0 +1,81 @@
+"""The C reader: the vectors, and bytes that are no message. It is built so that it stops where it reads too far."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from tests.clients import reading
+from tests.wire.spec import frames_of, vectors
+
+HEAD = "81a178"  # a map of one key, whose value follows
+ANNOUNCED = ("dd", "df", "c6", "c9", "db")  # array, map, bytes, extension and text of 32-bit lengths
+LENGTHS = (
+    "ffffffff",
+    "80000000",
+    "10000000",
+    "0aaaaaab",
+    "00010000",
+)  # some of which overflow where they are multiplied
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    return reading.c(tmp_path_factory.mktemp("c"), "dump")
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """Topic, payload and stamp of every message among the vectors."""
+    return [frames_of(vector) for vector in vectors("messages.json")]
+
+
+def found(reader, messages):
+    """What it finds in each."""
+    lines = ["message " + " ".join(frame.hex() or "-" for frame in frames) for frames in messages]
+    answers = reader.run(reader.dump, given="".join(f"{line}\n" for line in lines)).splitlines()
+    assert len(answers) == len(lines)
+    return answers
+
+
+def test_its_dump_of_the_vectors(reader):
+    given, expected = ((reading.VECTORS / name).read_text() for name in ("frames.txt", "dump.txt"))
+    assert reader.run(reader.dump, given=given) == expected
+
+
+def test_what_is_cut_off_is_malformed(reader, messages):
+    """Payload and stamp after every one of their bytes."""
+    cut = [(topic, payload[:end], stamp) for topic, payload, stamp in messages for end in range(len(payload))]
+    cut += [(topic, payload, stamp[:end]) for topic, payload, stamp in messages for end in range(len(stamp))]
+    assert set(found(reader, cut)) == {"passed over: malformed"}
+
+
+def test_what_announces_more_than_there_is_is_malformed(reader, messages):
+    topic, payload, stamp = messages[0]
+    values = [kind + length + "01" * 40 for kind in ANNOUNCED for length in LENGTHS]
+    values += ["91" * deep + "90" for deep in (32, 1000, 100_000)]
+    hostile = [bytes.fromhex(HEAD + value) for value in values]
+    several = [(topic, one, stamp) for one in hostile] + [(topic, payload, one) for one in hostile]
+    assert set(found(reader, several)) == {"passed over: malformed"}
+
+
+def test_changed_bytes_do_no_harm(reader, messages):
+    """It says of each what it finds, and neither reads too far nor keeps memory."""
+    draw = random.Random(1)
+    changed = []
+    for _ in range(5000):
+        frames = [bytearray(frame) for frame in draw.choice(messages)]
+        for _ in range(draw.randint(1, 4)):
+            frame = frames[draw.choice((1, 1, 1, 2))]
+            frame[draw.randrange(len(frame))] = draw.choice((draw.randrange(256), 0xC6, 0xDB, 0xDD, 0xDF, 0xFF))
+        changed.append(frames)
+    kinds = {re.match(r"message|passed over: \w+", answer).group() for answer in found(reader, changed)}
+    assert kinds == {"message", "passed over: malformed", "passed over: keys"}
+
+
+def test_the_program_of_the_readme_compiles(reader, tmp_path):
+    (program,) = re.findall(r"^```c\n(.*?)^```", (reader.folder / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "program.c").write_text(program)
+    reading.build(reader.folder, "cc", "-Wall", "-Werror", "-fsyntax-only", "-I.", str(tmp_path / "program.c"))
