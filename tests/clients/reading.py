@@ -60,7 +60,7 @@ def build(folder: Path, *command: str) -> None:
 
 
 def c(folder: Path, *programs: str) -> Reader:
-    """The C reader, built so that it ends with an error where it reads beyond what is there, or leaves memory behind."""
+    """The C reader, built so that it ends with an error where it reads too far, or leaves memory behind."""
     needs("C", "cc", "make", files=("zmq.h", "msgpack.h"))
     made = copied("c", folder)
     build(made, "make", *programs, "CFLAGS=-g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all")
