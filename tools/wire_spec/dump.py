@@ -44,7 +44,7 @@ def message(topic: str, fields: dict[str, Any], incarnation: int, sent_ns: int) 
 
 
 def files(folder: Path) -> dict[str, str]:
-    """{name: text} of the frames that a program reads, and of what it must print, in the folder of protocols/wire."""
+    """{name: text} of the frames that a program reads, and of what it must print."""
     frames, dumped = [], []
     for kind, several in vectors(folder).items():
         for one in several if kind in READ else ():

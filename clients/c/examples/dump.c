@@ -1,6 +1,6 @@
-/* Prints what it finds in the frames of decoderd/wire/specification/vectors/frames.txt, in the form of dump.txt beside it:
+/* Prints what it finds in the frames of the test vectors, which `decoderd wire --vectors vectors` writes:
  *
- *     ./dump < ../../decoderd/wire/specification/vectors/frames.txt | diff - ../../decoderd/wire/specification/vectors/dump.txt
+ *     ./dump < vectors/frames.txt | diff - vectors/dump.txt
  */
 #define _POSIX_C_SOURCE 200809L
 #include "decoderd.h"
