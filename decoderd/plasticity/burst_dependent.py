@@ -86,7 +86,7 @@ def follow(
     state = state._replace(ticks=state.ticks + burning_in, traces=traces, averages=averages)
     if burning_in or updates.idle(config, state.collected):
         return state, values
-    low = burst_rule.silence(constants, before)
+    low = burst_rule.silence(constants, before.events)
     if not signal.any() and not low.any():
         return state, values
     learnt = {}

@@ -10,12 +10,14 @@ postsynaptic events and bursts in Hz (+1/tau_avg each). Averages that start at 0
 run for several tau_avg before weights change. Homeostasis keeps event rates between e_min and e_max:
 
     -(Ebar_i - e_max)/Ebar_i      is added to the signal of every event and burst while Ebar_i > e_max
-    eta (e_min - Ebar_i)          is added to w_ij at every event of j while Ebar_i < e_min
+    eta (e_min - r_i)             is added to w_ij at every event of j while r_i < e_min
+
+r_i is an average rate of unit i: Ebar_i, or a slower one.
 
 A step in time is, in this order:
 
     trace, averages = decayed(trace, ...), passed(averages, ...)
-    w_ij = bounded(rule, w_ij + low_i) for events of j, with low = silence(rule, averages)
+    w_ij = bounded(rule, w_ij + low_i) for events of j, with low = silence(rule, r)
     trace = trace + events of j
     averages, signal = postsynaptic(rule, averages, events, bursts)
     w_ij = changed(rule, w_ij, signal_i, trace_j)
@@ -71,9 +73,9 @@ def expected(averages: Averages) -> Array:
     return np.where(known, np.minimum(averages.bursts / np.where(known, averages.events, 1.0), 1.0), 1.0)
 
 
-def silence(rule: Rule, averages: Averages) -> Array:
+def silence(rule: Rule, rate_hz: Array) -> Array:
     """Homeostasis of units below e_min: what each event of an input adds to its weight, 0 for other units."""
-    return np.asarray(rule.eta * np.maximum(rule.e_min_hz - averages.events, 0.0))
+    return np.asarray(rule.eta * np.maximum(rule.e_min_hz - rate_hz, 0.0))
 
 
 def excess(rule: Rule, averages: Averages) -> Array:

@@ -36,7 +36,7 @@ def by_arrays(rule, pre, events, bursts, w):
     for j, event, burst in zip(pre, events, bursts, strict=True):
         trace = burst_rule.decayed(trace, TICK_S, rule.tau_pre_s)
         averages = burst_rule.passed(averages, TICK_S, rule.tau_avg_s)
-        w = burst_rule.bounded(rule, w + burst_rule.silence(rule, averages)[:, np.newaxis] * j)
+        w = burst_rule.bounded(rule, w + burst_rule.silence(rule, averages.events)[:, np.newaxis] * j)
         trace = trace + j
         averages, signal = burst_rule.postsynaptic(rule, averages, event, burst)
         w = burst_rule.changed(rule, w, signal[:, np.newaxis], trace)
@@ -88,5 +88,5 @@ def test_averages_of_steady_trains_are_their_rates():
 def test_without_homeostasis_only_the_burst_probability_counts():
     rule = Rule(0.1, 0.05, 5.0)
     averages = Averages(np.array([0.1, 500.0]), np.array([0.05, 250.0]))
-    np.testing.assert_array_equal(burst_rule.silence(rule, averages), 0.0)
+    np.testing.assert_array_equal(burst_rule.silence(rule, averages.events), 0.0)
     np.testing.assert_array_equal(burst_rule.postsynaptic(rule, averages, np.ones(2), np.ones(2))[1], 0.5)

@@ -27,6 +27,7 @@ from decoderd.spiking.two_compartment import (
     threshold_after,
 )
 
+SLOW_S = 30.0  # of the average rate that keeps neurons from falling silent
 _NONE: Any = 0.0  # a field that the function does not read
 
 callable_in_loops(exponential.exponential, exponential.logistic)
@@ -150,7 +151,7 @@ def _presynaptic(rules: Any, state: Any, wiring: Any, spiking: Any, learning: bo
                 for s in range(plastic.first[j], plastic.first[j + 1]):
                     i = plastic.targets[s]
                     rule = rules[wiring.rule[i]]
-                    low = rule.e_min_hz - state.averages.events[i]
+                    low = rule.e_min_hz - state.rate_hz[i]
                     if low > 0.0:
                         weights[s] = bounded(rule, weights[s] + rule.eta * low)
 
@@ -177,6 +178,7 @@ def _postsynaptic(rules: Any, state: Any, wiring: Any, spiking: Any, learning: b
             _sent(wiring.feedback, i, wiring.feedback_weights, g.dendrite_excitation)
             _sent(wiring.feedback_inhibition, i, wiring.feedback_inhibition_weights, g.dendrite_inhibition)
         trace[i] += 1.0
+        state.rate_hz[i] += 1.0 / SLOW_S
         if event or burst:
             rule, before = rules[wiring.rule[i]], Averages(averages.events[i], averages.bursts[i])
             marks: Any = (1.0 if event else 0.0, 1.0 if burst else 0.0)
@@ -199,5 +201,6 @@ def steps(advance: Any, f: Any, rules: Any, keep: Any, state: Any, wiring: Any, 
         _postsynaptic(rules, state, wiring, spiking[:spikes], learning)
         _scale(state.detector.trace, keep.detector)
         _scale(state.trace, keep.trace)
+        _scale(state.rate_hz, keep.rate)
         _scale(state.averages.events, keep.averages)
         _scale(state.averages.bursts, keep.averages)

@@ -6,6 +6,9 @@ events, feedback to dendrites by bursts, at the second spike, without delay. A s
 
     neurons; noise; presynaptic events: weights are sent, homeostasis, traces +1; postsynaptic events and bursts: the
     other synapses send, the rule changes weights; all traces and averages decay
+
+The weights onto a neuron grow if its rate of all spikes, averaged over 30 s, is below e_min. An average of 2 s, as that of
+the rest of the rule, would lift a neuron that is silent for one pattern of inputs, and undo what it has learnt there.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from decoderd.spiking.synapses import Backward, Synapses
 from decoderd.spiking.two_compartment import Conductances, Factors, Neurons
 
 Noise = Callable[[np.random.Generator, int], Arrivals]  # of some steps
+FIRST_HZ = 0.1  # where the average rate of all spikes begins
 BLOCK = 200  # steps for which noise is drawn at a time; a neuron that draws its bursts begins one event at most
 
 
@@ -56,6 +60,7 @@ class State(NamedTuple):
     detector: Detector
     trace: Array  # (N,): of presynaptic events
     averages: Averages  # (N,)
+    rate_hz: Array  # (N,): of all spikes, averaged over `loops.SLOW_S`
     weights: Array  # (S,)
     events: NDArray[np.int64]  # (N,)
     bursts: NDArray[np.int64]  # (N,)
@@ -68,6 +73,7 @@ class Keep(NamedTuple):
     detector: float
     trace: float
     averages: float
+    rate: float
 
 
 class Inputs(NamedTuple):
@@ -93,7 +99,7 @@ class Network(NamedTuple):
 
 def decays(rule: Rule, dt_s: float) -> Keep:
     """What is left after a step of `dt_s`."""
-    taus = detection.BURST_S, rule.tau_pre_s, rule.tau_avg_s
+    taus = detection.BURST_S, rule.tau_pre_s, rule.tau_avg_s, loops.SLOW_S
     return Keep(*(float(np.exp(-dt_s / tau)) for tau in taus))
 
 
@@ -101,7 +107,8 @@ def initial(soma_v: Array, weights: Array) -> State:
     """A silent network of neurons at these voltages, with these plastic weights."""
     zero, none = np.zeros(len(soma_v)), np.zeros(len(soma_v), dtype=np.int64)
     neurons, detector = two_compartment.at_rest(soma_v), detection.fresh(len(soma_v))
-    return State(neurons, detector, zero, Averages(zero, zero), weights, none, none, 0)
+    rate = np.full(len(soma_v), FIRST_HZ)
+    return State(neurons, detector, zero, Averages(zero, zero), rate, weights, none, none, 0)
 
 
 def run(network: Network, state: State, steps: int, soma_a: Array, dendrite_a: Array, learning: bool) -> State:
@@ -163,7 +170,7 @@ def _plain_step(
     sent, weights, trace = np.flatnonzero(events), state.weights, state.trace.copy()
     _add(g[0], wiring.plastic, sent, weights)
     if learning:
-        weights = _raised(network, weights, sent, state.averages)
+        weights = _raised(network, weights, sent, state.rate_hz)
     trace[sent] += 1.0
     _add(g[1], wiring.inhibition, sent, wiring.inhibition_weights)
     _add(g[2], wiring.feedback, np.flatnonzero(bursts), wiring.feedback_weights)
@@ -177,6 +184,7 @@ def _plain_step(
         detector,
         trace * keep.trace,
         Averages(averages.events * keep.averages, averages.bursts * keep.averages),
+        (state.rate_hz + spikes / loops.SLOW_S) * keep.rate,
         weights,
         state.events + events,
         state.bursts + bursts,
@@ -191,11 +199,11 @@ def _add(conductance: Array, links: Synapses, sending: NDArray[np.int64], weight
         conductance[links.targets[mine]] += weights[mine]
 
 
-def _raised(network: Network, weights: Array, sent: NDArray[np.int64], averages: Averages) -> Array:
+def _raised(network: Network, weights: Array, sent: NDArray[np.int64], rate_hz: Array) -> Array:
     """Weights after the homeostasis of silent neurons, at each event of an input."""
     plastic, weights = network.wiring.plastic, weights.copy()
     for k, rule in enumerate(network.rules):
-        low = np.where(network.wiring.rule == k, burst_rule.silence(rule, averages), 0.0)
+        low = np.where(network.wiring.rule == k, burst_rule.silence(rule, rate_hz), 0.0)
         for j in sent:
             mine = slice(plastic.first[j], plastic.first[j + 1])
             weights[mine] = burst_rule.bounded(rule, weights[mine] + low[plastic.targets[mine]])
