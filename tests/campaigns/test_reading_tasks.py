@@ -14,7 +14,7 @@ from tests.service.serving import lockstep, served
 
 pytestmark = pytest.mark.campaign
 
-PYTHON = reading.Reader(reading.ROOT, [], [], [sys.executable, "examples/task_program.py"])
+PYTHON = reading.Reader(reading.ROOT, (sys.executable, "examples/{}_program.py"))
 DATA = outside(
     decoder={"kind": "kalman", "calibration": BRIEF},
     schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 20.0}]},
@@ -24,7 +24,7 @@ DATA = outside(
 def driven(folder, reader, name):
     """What the task program prints, and the ticks that are stored."""
     with served(folder, DATA, *lockstep("task"), name=name) as (control, out, process):
-        said = reader.run(reader.task, control)
+        said = reader.run("task", control)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     return said, stored(out), stored(out, "trial")

@@ -1,4 +1,4 @@
-"""What tests of the readers in other languages share: how they are built, and their three example programs."""
+"""The readers in other languages: how they are built, and how their example programs are run."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "decoderd" / "wire" / "specification" / "vectors"
+HEADERS = ("/usr/include", "/usr/local/include")
 TIMEOUT_S = 120
 
 
 class Reader(NamedTuple):
-    """A reader that is built: its folder, and the commands that run its examples."""
+    """A copy of a reader's folder. An example program is run by `command`, in which {} stands for its name."""
 
     folder: Path
-    dump: list[str]
-    record: list[str]
-    task: list[str]
+    command: tuple[str, ...]
 
-    def start(self, command: list[str], *arguments: str) -> subprocess.Popen[str]:
-        """A process of one of the examples."""
+    def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """A process of an example program."""
+        words = [word.format(program) for word in self.command]
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [*command, *arguments], cwd=self.folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            [*words, *arguments], cwd=self.folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
         )
 
-    def run(self, command: list[str], *arguments: str, given: str = "") -> str:
-        """What an example that has to succeed prints."""
-        process = self.start(command, *arguments)
+    def run(self, program: str, *arguments: str, given: str = "") -> str:
+        """What an example program that has to succeed prints."""
+        process = self.start(program, *arguments)
         out, err = process.communicate(given, timeout=TIMEOUT_S)
         assert process.returncode == 0, out[-2000:] + err
         return out
@@ -41,37 +41,49 @@ class Reader(NamedTuple):
 def needs(language: str, *programs: str, files: tuple[str, ...] = ()) -> None:
     """Skip the test where a program, or a header, of the language is not there."""
     missing = [one for one in programs if shutil.which(one) is None]
-    missing += [
-        one for one in files if not any(Path(top, one).exists() for top in ("/usr/include", "/usr/local/include"))
-    ]
+    missing += [one for one in files if not any(Path(top, one).exists() for top in HEADERS)]
     if missing:
         pytest.skip(f"the {language} reader is not tested: {', '.join(missing)} not installed; see CONTRIBUTING.md")
 
 
 def copied(name: str, folder: Path) -> Path:
-    """A copy of the reader's folder below `clients`, to build in."""
-    return Path(shutil.copytree(ROOT / "clients" / name, folder / name))
+    """A copy of a reader's folder below `clients`; an earlier one is kept."""
+    return Path(shutil.copytree(ROOT / "clients" / name, folder / name, dirs_exist_ok=True))
 
 
-def build(folder: Path, *command: str) -> None:
-    """Run a command that has to succeed without a word of warning on standard error."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+def make(folder: Path, *arguments: str) -> None:
+    """Run make, which has to succeed without a warning."""
+    done = subprocess.run(
+        ["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
 
 
 def c(folder: Path, *programs: str) -> Reader:
-    """The C reader, built so that it ends with an error where it reads too far, or leaves memory behind."""
+    """The C reader with some programs built: they end with an error where they read too far or leave memory behind."""
     needs("C", "cc", "make", files=("zmq.h", "msgpack.h"))
     made = copied("c", folder)
-    build(made, "make", *programs, "CFLAGS=-g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all")
-    return Reader(made, ["./dump"], ["./record"], ["./task"])
+    make(made, *programs, "CFLAGS=-g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all")
+    return Reader(made, ("./{}",))
+
+
+def csharp(folder: Path, *programs: str) -> Reader:
+    """The C# reader with some programs built, for Mono."""
+    needs("C#", "mcs", "mono", "make", files=("zmq.h",))
+    made = copied("csharp", folder)
+    make(made, *(f"{one}.exe" for one in programs), "MCSFLAGS=-langversion:7 -warn:4 -warnaserror")
+    return Reader(made, ("mono", "{}.exe"))
+
+
+# Every reader, as a function of a folder and the names of the programs to build in it.
+BUILT = (c, csharp)
 
 
 class Recording:
     """The example `record` of a reader, and what it has written so far."""
 
     def __init__(self, reader: Reader, control: str, *topics: str) -> None:
-        self.process, self.lines, self.begun = reader.start(reader.record, control, *topics), [], threading.Event()
+        self.process, self.lines, self.begun = reader.start("record", control, *topics), [], threading.Event()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
@@ -91,7 +103,3 @@ class Recording:
         for topic, digits in map(str.split, self.lines):
             found[topic] += bytes.fromhex(digits)
         return found
-
-
-# Every reader; each is built, as far as its programs are named, in a folder.
-BUILT = (c,)

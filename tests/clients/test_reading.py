@@ -1,29 +1,31 @@
-"""The C reader: the vectors, and bytes that are no message. It is built so that it stops where it reads too far."""
+"""The readers in other languages: the vectors, bytes that are no message, and the programs of their READMEs."""
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 
 import pytest
 
 from tests.clients import reading
+from tests.clients.fake import Fake
 from tests.wire.spec import frames_of, vectors
 
 HEAD = "81a178"  # a map of one key, whose value follows
 ANNOUNCED = ("dd", "df", "c6", "c9", "db")  # array, map, bytes, extension and text of 32-bit lengths
-LENGTHS = (
-    "ffffffff",
-    "80000000",
-    "10000000",
-    "0aaaaaab",
-    "00010000",
-)  # some of which overflow where they are multiplied
+LENGTHS = ("ffffffff", "80000000", "10000000", "0aaaaaab", "00010000")  # some overflow in a product
+
+
+@pytest.fixture(scope="module", params=reading.BUILT, ids=lambda build: build.__name__)
+def build(request, tmp_path_factory):
+    """Builds programs of a reader."""
+    return functools.partial(request.param, tmp_path_factory.mktemp("reader"))
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    return reading.c(tmp_path_factory.mktemp("c"), "dump")
+def reader(build):
+    return build("dump")
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,14 @@ def messages():
 def found(reader, messages):
     """What it finds in each."""
     lines = ["message " + " ".join(frame.hex() or "-" for frame in frames) for frames in messages]
-    answers = reader.run(reader.dump, given="".join(f"{line}\n" for line in lines)).splitlines()
+    answers = reader.run("dump", given="".join(f"{line}\n" for line in lines)).splitlines()
     assert len(answers) == len(lines)
     return answers
 
 
 def test_its_dump_of_the_vectors(reader):
     given, expected = ((reading.VECTORS / name).read_text() for name in ("frames.txt", "dump.txt"))
-    assert reader.run(reader.dump, given=given) == expected
+    assert reader.run("dump", given=given) == expected
 
 
 def test_what_is_cut_off_is_malformed(reader, messages):
@@ -75,7 +77,25 @@ def test_changed_bytes_do_no_harm(reader, messages):
     assert kinds == {"message", "passed over: malformed", "passed over: keys"}
 
 
-def test_the_program_of_the_readme_compiles(reader, tmp_path):
-    (program,) = re.findall(r"^```c\n(.*?)^```", (reader.folder / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    (tmp_path / "program.c").write_text(program)
-    reading.build(reader.folder, "cc", "-Wall", "-Werror", "-fsyntax-only", "-I.", str(tmp_path / "program.c"))
+def test_it_recovers_what_the_socket_dropped(build):
+    """From the session's start to its end, one of three messages lost on the way."""
+    reader = build("record")
+    with Fake() as fake:
+        for _ in range(20):
+            fake.send("metrics", lost=True)
+        recording = reading.Recording(reader, fake.control, "metrics")
+        assert recording.begun.wait(reading.TIMEOUT_S)
+        for number in range(200):
+            fake.send("metrics", lost=number % 3 == 0)
+        fake.send("session", x="paused", i=1, f=0, w="")
+        fake.end(lost=True)
+        assert recording.finished("metrics")["metrics"] == b"".join(fake.stored["metrics"])
+
+
+def test_the_program_of_the_readme_compiles(reader, build):
+    language, program = re.search(
+        r"^```(c|csharp)\n(.*?)^```", (reader.folder / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    ).groups()
+    name = {"c": "readme.c", "csharp": "readme.cs"}[language]
+    (reader.folder / "examples" / name).write_text(program)
+    build("readme")
