@@ -1,9 +1,10 @@
-"""Text files that people write, read as text; and files that replace others, whole or not at all."""
+"""Text files that people write, read as text; and files and folders that replace others, whole or not at all."""
 
 from __future__ import annotations
 
 import codecs
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,23 +29,40 @@ def read_text(path: Path) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A stream whose contents take the place of `path` when the context ends without an error.
+def replacing_path(path: Path) -> Iterator[Path]:
+    """A path at which a file or a folder is to be made, which takes the place of `path` when the context ends.
 
-    The contents are synchronised before the file gets its name, and the folder after: a power cut leaves the old file
-    or the new one, never an empty one. Raises OSError, with the old file in place.
+    What was made is synchronised before it gets its name, and the folder around it after: a power cut leaves the old
+    one or the new one, never an empty one. A folder that is replaced is away for a moment. After an error the old one
+    is in place, and nothing else. Raises OSError.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh, old = (path.with_name(f".{os.getpid()}{which}.{path.name}") for which in ("", ".old"))
+    _remove(fresh)
     try:
-        with fresh.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(fresh, path)
+        yield fresh
+        for made in sorted(fresh.rglob("*")) if fresh.is_dir() else ():
+            _synchronise(made)
+        _synchronise(fresh)
+        if path.is_dir():  # a folder takes the place of an empty one only
+            os.rename(path, old)
+        try:
+            os.replace(fresh, path)
+        except BaseException:
+            if old.exists():
+                os.rename(old, path)
+            raise
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        _remove(fresh)
         raise
+    _remove(old)
     _synchronise(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose contents take the place of `path` when the context ends without an error, see `replacing_path`."""
+    with replacing_path(path) as fresh, fresh.open("wb") as stream:
+        yield stream
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -60,10 +78,18 @@ def make_writable(folder: Path) -> None:
         pass
 
 
-def _synchronise(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _synchronise(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, exchange, fit, output, reproduce, run, serve, streams, wire
+from decoderd.cli import bench, check, ctl, decode, exchange, export, fit, output, reproduce, run, serve, streams, wire
 from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 
@@ -24,6 +24,7 @@ for command in (
     run.resume,
     run.replay,
     check.check,
+    export.export,
     decode.decode,
     fit.fit,
     serve.serve,

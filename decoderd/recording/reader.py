@@ -21,7 +21,7 @@ from decoderd.protocol.protocol import Protocol, parse
 from decoderd.recording.schema import TRIAL_COLUMNS, trial_row
 from decoderd.recording.store import Store, open_store
 from decoderd.wire import codec, topics
-from decoderd.wire.message import SEQUENCE, keys_of
+from decoderd.wire.message import SEQUENCE, TICK, keys_of
 from decoderd.wire.messages import AnyMessage, Counts, Tick
 
 _TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
@@ -141,6 +141,14 @@ class RecordedSession(Recorded):
         for chunk in self.store.chunks(topic, from_number):
             for payload in codec.decode_all(chunk.data):
                 if payload[SEQUENCE] >= from_number:
+                    yield payload
+
+    def payloads_between(self, topic: str, first_tick: int, end_tick: int) -> Iterator[dict[str, Any]]:
+        """Payloads of a topic of the ticks from `first_tick` on and before `end_tick`, in order."""
+        for chunk in self.store.chunks_between(topic, first_tick, end_tick):
+            whole = first_tick <= chunk.first_tick and chunk.last_tick < end_tick
+            for payload in codec.decode_all(chunk.data):
+                if whole or first_tick <= payload[TICK] < end_tick:
                     yield payload
 
     def journal(self) -> list[tuple[int, dict[str, Any]]]:

@@ -204,6 +204,15 @@ class Store:
         if (from_number if due is None else due) < end:
             raise self._missing(topic, from_number if due is None else due, end)
 
+    def chunks_between(self, topic: str, first_tick: int, end_tick: int) -> Iterator[MessageRun]:
+        """The runs of a topic with messages from `first_tick` on and before `end_tick`; they may hold others, too."""
+        query = "WHERE topic = ? AND last_tick >= ? ORDER BY first_number LIMIT 1"
+        for row in self._read("message", query, topic, first_tick):
+            for run in self.chunks(topic, row[1]):
+                if run.first_tick >= end_tick:
+                    return
+                yield run
+
     def _missing(self, topic: str, first: int, end: int) -> StoreError:
         return StoreError(f"{self.path}: the file is corrupt: messages {first} to {end - 1} of {topic!r} are missing")
 
@@ -232,9 +241,12 @@ class Store:
             return body
         raise StoreError(f"{self.path}: the file is corrupt (array {digest[:12]} is missing)")
 
-    def journal(self) -> Iterator[tuple[int, bytes]]:
-        """(tick, input) in the order in which inputs were consumed."""
-        for tick, _, body in self._read("journal", "ORDER BY tick, place"):
+    def journal(self, first_tick: int = 0, end_tick: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """(tick, input) in the order in which inputs were consumed, from `first_tick` on and before `end_tick`."""
+        before = 2**63 - 1 if end_tick is None else end_tick
+        for tick, _, body in self._read(
+            "journal", "WHERE tick >= ? AND tick < ? ORDER BY tick, place", first_tick, before
+        ):
             yield tick, body
 
     def trials(self) -> Iterator[tuple[Any, ...]]:
@@ -246,6 +258,14 @@ class Store:
         for _, number, *measured in self._read("timing", "ORDER BY first_tick"):
             lateness, busy = (np.frombuffer(_inflated(self.path, data), dtype="<i8") for data in measured)
             yield number, lateness, busy
+
+    def timing_between(self, first_tick: int, end_tick: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """(first tick, lateness, busy time) of runs of paced ticks that reach into these ticks, as in `timing`."""
+        begin = "(SELECT coalesce(max(first_tick), 0) FROM timing WHERE first_tick <= ?)"
+        where = f"WHERE first_tick >= {begin} AND first_tick < ? ORDER BY first_tick"
+        for first, _, *measured in self._read("timing", where, first_tick, end_tick):
+            lateness, busy = (np.frombuffer(_inflated(self.path, data), dtype="<i8") for data in measured)
+            yield first, lateness, busy
 
 
 def _inflated(path: Path, data: bytes) -> bytes:
