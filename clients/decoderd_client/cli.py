@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +18,9 @@ from decoderd_client.requests import ControlError, NoAnswer
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Programs beside a session."
 )
+
+
+Client = TypeVar("Client", Session, Supervisor)
 
 
 class Wrong(Exception):
@@ -75,19 +78,32 @@ def run(
         mine = ClientKeys.load(keys) if keys is not None else None
     except (OSError, ValueError) as error:
         raise Wrong(str(error)) from None
-    if sum(one is not None for one in (session, control, stored)) != 1:
+    which = sum(one is not None for one in (session, control, stored))
+    if which == 0 and chosen.supervised is not None:
+        with _client(Supervisor, supervisor, mine) as daemon:
+            chosen.supervised(daemon, given, _print_line)
+        return
+    if which != 1:
         raise Wrong("say which session: --session NAME, --control ENDPOINT, or --stored FOLDER")
     if stored is not None:
         if chosen.stored is None:
             raise Wrong(f"{plugin} works beside running sessions only: --session NAME, or --control ENDPOINT")
         chosen.stored(stored, given, _print_line)
         return
-    try:
-        found = Session(control, keys=mine) if control else Supervisor(supervisor, keys=mine).session(session or "")
-    except ValueError as error:
-        raise Wrong(str(error)) from None
+    if control is not None:
+        found = _client(Session, control, mine)
+    else:
+        with _client(Supervisor, supervisor, mine) as daemon:
+            found = daemon.session(session or "")
     with found:
         chosen.run(found, given, _print_line)
+
+
+def _client(kind: type[Client], endpoint: str, keys: ClientKeys | None) -> Client:
+    try:
+        return kind(endpoint, keys=keys)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
 
 
 def _print_line(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from decoderd_client.control import Session
+from decoderd_client.control import Session, Supervisor
 
 
 class Unable(Exception):
@@ -21,12 +21,14 @@ class Plugin(NamedTuple):
 
     `run(session, config, on_progress)` follows a running session and returns when it has nothing more to do;
     `on_progress(text)` is called with lines for the user. `stored(directory, config, on_progress)` does the same for a
-    session's file, if the plug-in can. Both raise Unable.
+    session's file, `supervised(supervisor, config, on_progress)` for all sessions of a daemon, if the plug-in can. All
+    raise Unable.
     """
 
     Config: type[BaseModel]
     run: Callable[[Session, Any, Callable[[str], None]], None]
     stored: Callable[[Path, Any, Callable[[str], None]], None] | None = None
+    supervised: Callable[[Supervisor, Any, Callable[[str], None]], None] | None = None
 
 
 def installed() -> dict[str, Plugin]:

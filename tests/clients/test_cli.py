@@ -14,12 +14,13 @@ from decoderd_plugins.compaction import Config
 given = []
 MEASURE = Plugin(Config, lambda *_: None, lambda directory, config, on_progress: given.append((directory, config)))
 BESIDE = Plugin(Config, lambda *_: None)
+ALL = Plugin(Config, lambda *_: None, supervised=lambda daemon, config, _: given.append((daemon.endpoint, config)))
 
 
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch):
     given.clear()
-    monkeypatch.setattr(cli, "installed", lambda: {"measure": MEASURE, "beside": BESIDE})
+    monkeypatch.setattr(cli, "installed", lambda: {"measure": MEASURE, "beside": BESIDE, "all": ALL})
 
 
 def run(*words):
@@ -50,7 +51,9 @@ def test_one_readout_and_a_flag_that_is_off():
         (["measure"], "say which session"),
         (["measure", "--stored", "x", "--control", "tcp://127.0.0.1:1"], "say which session"),
         (["beside", "--stored", "x"], "running sessions only"),
-        (["absent", "--stored", "x"], "no plug-in 'absent'; there are: measure, beside"),
+        (["absent", "--stored", "x"], "no plug-in 'absent'; there are: measure, beside, all"),
+        (["all", "--supervisor", "nowhere"], "'nowhere' is no endpoint"),
+        (["all", "--session", "a", "--control", "tcp://127.0.0.1:1"], "say which session"),
     ],
 )
 def test_what_cannot_be_run_is_reported(words, message):
@@ -58,6 +61,12 @@ def test_what_cannot_be_run_is_reported(words, message):
     assert isinstance(found.exception, cli.Wrong)
     assert re.search(message, str(found.exception).replace("\n", " "))
     assert not given
+
+
+def test_without_a_session_a_plug_in_may_work_beside_a_supervisor():
+    assert run("run", "all", "--supervisor", "tcp://127.0.0.1:1", "--seed", "3").exit_code == 0
+    ((endpoint, config),) = given
+    assert (endpoint, config.seed) == ("tcp://127.0.0.1:1", 3)
 
 
 def test_the_fields_of_a_plug_in_are_listed():

@@ -19,7 +19,8 @@ print(*sorted(loaded))
     [
         ("decoderd_client, decoderd_client.cli", ""),
         (
-            "decoderd_plugins.perturb, decoderd_plugins.compaction, decoderd_plugins.manifold",
+            "decoderd_plugins.perturb, decoderd_plugins.compaction, decoderd_plugins.manifold, "
+            "decoderd_plugins.lsl, decoderd_plugins.prometheus",
             "decoderd.config decoderd.errors decoderd.trigger",
         ),
     ],

@@ -1,0 +1,25 @@
+"""The LSL bridge with LabRecorder, with a decoder over LSL, at 1 kHz, and stopped: in a network namespace of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.plugins.lsl import network
+
+CAMPAIGNS = (
+    "labrecorder_has_every_tick",
+    "a_kalman_filter_over_lsl",
+    "a_thousand_units_at_1_khz",
+    "a_stopped_bridge",
+)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_in_a_namespace(tmp_path, capsys, name):
+    pytest.importorskip("pylsl")
+    said = network.run_tests(Path(__file__).with_name("lsl_streams.py"), tmp_path, "-k", name, timeout_s=900)
+    with capsys.disabled():
+        print(said)
