@@ -1,4 +1,4 @@
-"""The LSL bridge with LabRecorder, with a decoder over LSL, at 1 kHz, and stopped: in a network namespace of its own."""
+"""The LSL bridge with LabRecorder, with a decoder over LSL, at 1 kHz, and stopped: in a network namespace."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def test_sessions_come_and_go_and_are_unchanged(tmp_path):
         assert value(found, 'decoderd_tick_lateness_seconds_count{session="b"}') == ticks
         supervisor.stop("b")
         wait_for(lambda: 'session="' not in scrape(), TIMEOUT_S)
-        assert value(scrape(), 'decoderd_sessions{state="stopped"}') == 1
+        ended = {'decoderd_sessions{state="stopped"}', 'decoderd_sessions{state="done"}'}
+        wait_for(lambda: all(value(scrape(), one) == 1 for one in ended), TIMEOUT_S)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, err) == (0, "")
