@@ -151,8 +151,8 @@ def test_a_stopped_exporter_makes_no_tick_late(tmp_path, capsys):
                     exporting.send_signal(signal.SIGSTOP)
                     time.sleep(30)
                     exporting.send_signal(signal.SIGCONT)
-                    wait_for(lambda: session.health()["state"] == "done", 60 + BESIDE_S)  # noqa: B023
-            wait_for(lambda: session.health()["state"] == "done", 60 + BESIDE_S)  # noqa: B023
+                    wait_for(lambda: session.health()["state"] == "done", 60 + BESIDE_S)
+            wait_for(lambda: session.health()["state"] == "done", 60 + BESIDE_S)
             one.send_signal(signal.SIGTERM)
             found[name] = json.loads(one.stdout.readlines()[-1])
     with capsys.disabled():
