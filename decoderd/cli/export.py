@@ -9,7 +9,7 @@ import typer
 
 from decoderd.cli import options, output
 
-TO = "nwb|parquet|csv"
+TO = "nwb|parquet|csv|npz"
 
 
 def export(

@@ -22,7 +22,12 @@ def fit(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A recording, .npz or .nwb.")],
     out: Annotated[Path, typer.Option(help="Directory for the twin: population, decoder, protocol, report.html.")],
     factors: Annotated[int, typer.Option(help="Latents, where the recording has no factor analysis.")] = 10,
-    bin_s: Annotated[float, typer.Option(help="Bin for the spike times of an .nwb file, s.")] = 0.045,
+    bin_s: Annotated[
+        float | None,
+        typer.Option(
+            help="Bin for the spike times of an .nwb file, s; by default that of an export of ours, or 0.045."
+        ),
+    ] = None,
     bin_ticks: Annotated[
         int | None, typer.Option(help="Ticks in a bin; by default 5, or fewer where a tick would be below 1 ms.")
     ] = None,
@@ -86,7 +91,7 @@ def _to_targets(
     recording: Path,
     out: Path,
     factors: int,
-    bin_s: float,
+    bin_s: float | None,
     bin_ticks: int | None,
     direction: str | None,
     length_unit: str,
@@ -121,7 +126,7 @@ def _to_kinematics(
     out: Path,
     kinematics: Any,
     decoder: str,
-    bin_s: float,
+    bin_s: float | None,
     bin_ticks: int | None,
     length_unit: str,
     axes: str | None,

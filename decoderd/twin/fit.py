@@ -58,7 +58,7 @@ def fit(
     length_unit: str = "mm",
     factors: int = 10,
     bin_ticks: int | None = None,
-    bin_s: float = 0.045,
+    bin_s: float | None = None,
     direction: str | None = None,
 ) -> Summary:
     """Make a twin of a recording: write population.npz, decoder.npz and protocol.toml into the folder `out`.
@@ -71,7 +71,7 @@ def fit(
         length_unit: unit of length of the recording's filter: "mm", "cm" or "m".
         factors: number of factors, where a factor analysis has to be fitted.
         bin_ticks: ticks of the session in a decoder bin; by default 5, or fewer where a tick would be below 1 ms.
-        bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
+        bin_s: bin in which the spikes of an .nwb file are counted, s; None: its own decoder bins, or 0.045 s.
         direction: column of an .nwb file's trials with their direction or target, see `decoderd.twin.nwb_direction`.
 
     Raises ArrayError or NumericalError naming file and array, ProtocolError for arguments that no session can have.

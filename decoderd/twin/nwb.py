@@ -5,17 +5,22 @@ Tables that are read:
     units                    spike_times of every unit, s, ascending
         obs_intervals        optional: the intervals in which a unit was observed, s
     trials                   start_time, stop_time, s, the direction of the trial's target, see `nwb_direction`, and
-        target               optional: a label of the target, the same for all trials in one direction
+        go_cue_time          optional: when the subject was asked to reach, s
+        target               optional: a label of the target, the same for all trials in one direction; negative: none
     invalid_times            optional: start_time, stop_time, s, of what is to be left out
 
-Bins are counted from a trial's start_time, as many as end by its stop_time; a spike belongs to the bin that begins
-at or before it. Counts of time that was not recorded are NaN, see `nwb_observed`. During the whole trial the subject
-is assumed to intend the target's direction: where a trial begins with a rest, start_time must be the go cue. Trials
+A reach goes from a trial's go_cue_time, or start_time in a table without one, to its stop_time: the subject is assumed
+to intend the target's direction all that time. Bins are counted from its beginning, as many as end by its end; a spike
+belongs to the bin that begins at or before it. Counts of time that was not recorded are NaN, see `nwb_observed`. Trials
 without a direction, an end or a whole bin are left out.
+
+A file that `decoderd export` wrote has counts in decoder bins, see `nwb_bins`. Unless another bin is asked for these
+are read, with the target -1 in bins that do not lie within a reach.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +30,25 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array, check_array
 from decoderd.errors import ArrayError
 from decoderd.input_warning import InputWarning
-from decoderd.twin import nwb_direction, nwb_file, nwb_observed
+from decoderd.twin import nwb_bins, nwb_direction, nwb_file, nwb_observed
 from decoderd.twin.left_out import Mask, named
+from decoderd.twin.nwb_bins import Bins
 from decoderd.twin.nwb_observed import SLACK_S
+
+START, GO_CUE = "start_time", "go_cue_time"
+# The bin in which spikes are counted where none is asked for and the file has none.
+BIN_S = 0.045
+
+
+class Reaches(NamedTuple):
+    """The n trials that are used, and what is left out."""
+
+    start: Array  # (n,) s
+    stop: Array  # (n,) s
+    bins: NDArray[np.int64]  # (n,) whole bins in each
+    target: NDArray[np.int64]  # (n,) index
+    angles: Array  # (K,) degrees, direction of each target
+    warnings: tuple[InputWarning, ...]
 
 
 class Tables(NamedTuple):
@@ -40,18 +61,22 @@ class Tables(NamedTuple):
 
 
 def read(
-    path: Path, bin_s: float, direction: str | None = None
+    path: Path, bin_s: float | None = None, direction: str | None = None
 ) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
     """The arrays counts, target, target_angle_deg and bin_s of an .nwb file, see `recording`, and what is left out.
 
-    `direction` names the column or columns of trials that hold their direction or target, see `nwb_direction`.
+    `bin_s` is the bin in which spikes are counted, s; None: the file's own decoder bins, or BIN_S. `direction` names
+    the column or columns of trials that hold their direction or target, see `nwb_direction`.
 
     Raises ArrayError, naming the file and what is wrong, or if pynwb is not installed.
     """
-    if not bin_s > 0:
+    if bin_s is not None and not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
     with nwb_file.opened(path) as file:
-        return recording(_tables(file), bin_s, direction)
+        own = nwb_bins.of_file(file) if bin_s is None else None
+        if own is not None:
+            return in_own_bins(_tables(file), own, direction)
+        return recording(_tables(file), BIN_S if bin_s is None else bin_s, direction)
 
 
 def _tables(file: Any) -> Tables:
@@ -84,28 +109,59 @@ def recording(
 
     Raises ArrayError naming the column that is wrong.
     """
-    angle, warnings = nwb_direction.directions(tables.trials, direction)
-    start, stop = (_times(name, tables.trials[name], len(angle)) for name in ("start_time", "stop_time"))
-    bins, left_out = _bins(start, stop, angle, bin_s)
-    used = bins > 0
-    if not used.any():
-        raise ArrayError(f"trials: none is left: {'; '.join(w.message for w in left_out)}", left_out[0].field)
-    _check_apart(start, stop, used)
-    labels = tables.trials.get("target")
-    index, angles = _targets(None if labels is None else labels[used], angle[used])
-    edges = [t + bin_s * np.arange(n + 1) for t, n in zip(start[used], bins[used], strict=True)]
+    found = reaches(tables.trials, bin_s, direction)
+    edges = [t + bin_s * np.arange(n + 1) for t, n in zip(found.start, found.bins, strict=True)]
     spikes = [nwb_file.spike_times(unit, times) for unit, times in enumerate(tables.spikes)]
     counts = np.stack([np.concatenate([nwb_file.counted(times, e) for e in edges]) for times in spikes], axis=1)
-    nwb_file.check_together(counts, spikes, "trials", float(start[used].min()), float(stop[used].max()))
+    nwb_file.check_together(counts, spikes, "trials", float(found.start.min()), float(found.stop.max()))
     begin, end = (np.concatenate([e[part] for e in edges]) for part in (slice(None, -1), slice(1, None)))
     missing, unobserved = nwb_observed.missing(begin, end, spikes, tables.observed, tables.invalid)
     arrays = {
         "counts": np.where(missing, np.nan, counts) if missing.any() else counts,
-        "target": np.repeat(index, bins[used]),
-        "target_angle_deg": angles,
+        "target": np.repeat(found.target, found.bins),
+        "target_angle_deg": found.angles,
         "bin_s": np.array(bin_s),
     }
-    return arrays, (*warnings, *left_out, *unobserved)
+    return arrays, (*found.warnings, *unobserved)
+
+
+def in_own_bins(
+    tables: Tables, bins: Bins, direction: str | None = None
+) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
+    """Counts in the decoder bins of a file, and the targets. Raises ArrayError naming the column that is wrong."""
+    found = reaches(tables.trials, bins.bin_s, direction)
+    arrays = {
+        "counts": nwb_bins.known(bins, tables.invalid),
+        "target": nwb_bins.targets(bins.begin, bins.bin_s, found.start, found.stop, found.target),
+        "target_angle_deg": found.angles,
+        "bin_s": np.array(bins.bin_s),
+    }
+    return arrays, found.warnings
+
+
+def reaches(trials: Mapping[str, NDArray[Any]], bin_s: float, direction: str | None = None) -> Reaches:
+    """The trials, columns (n, ...), that have a direction and last for a bin.
+
+    Raises ArrayError naming the column that is wrong, or where no trial is left.
+    """
+    angle, warnings = nwb_direction.directions(trials, direction)
+    begin = GO_CUE if GO_CUE in trials else START
+    start, stop = (_times(name, trials[name], len(angle)) for name in (begin, "stop_time"))
+    bins, left_out = _bins(begin, start, stop, angle, bin_s)
+    used = bins > 0
+    if not used.any():
+        raise ArrayError(f"trials: none is left: {'; '.join(w.message for w in left_out)}", left_out[0].field)
+    _check_apart(start, stop, used)
+    index, angles = _targets(_labels(trials, used), angle[used])
+    return Reaches(start[used], stop[used], bins[used], index, angles, (*warnings, *left_out))
+
+
+def _labels(trials: Mapping[str, NDArray[Any]], used: Mask) -> NDArray[Any] | None:
+    """The labels of the targets of the trials that are `used`; None where some of them have none."""
+    labels = trials.get("target")
+    if labels is None or (labels.dtype.kind in "if" and (labels[used] < 0).any()):
+        return None
+    return labels[used]
 
 
 def _times(name: str, value: NDArray[Any], trials: int) -> Array:
@@ -115,16 +171,21 @@ def _times(name: str, value: NDArray[Any], trials: int) -> Array:
     return np.where(given, check_array(name, np.where(given, times, 0), (trials,)), np.nan)
 
 
-def _bins(start: Array, stop: Array, angle: Array, bin_s: float) -> tuple[NDArray[np.int64], tuple[InputWarning, ...]]:
-    """Number of bins (n,) in each trial, 0 for those that are left out, and why they are."""
+def _bins(
+    begin: str, start: Array, stop: Array, angle: Array, bin_s: float
+) -> tuple[NDArray[np.int64], tuple[InputWarning, ...]]:
+    """Number of bins (n,) in each trial, 0 for those that are left out, and why they are.
+
+    `begin` is the column of `start`.
+    """
     length = np.where(np.isfinite(start) & np.isfinite(stop), stop - start, np.nan)
     bins = np.floor(np.nan_to_num(length) / bin_s + 1e-6).astype(int)  # n bins are n, whatever rounding
     rest, warnings = np.ones(len(angle), dtype=bool), []
     for field, why, lacking in (
         ("target_angle_deg", "no direction", np.isnan(angle)),
-        ("start_time", "no start_time", np.isnan(start)),
+        (begin, f"no {begin}", np.isnan(start)),
         ("stop_time", "no stop_time", np.isnan(stop)),
-        ("stop_time", "stop_time is before start_time", length < 0),
+        ("stop_time", f"stop_time is before {begin}", length < 0),
         ("stop_time", f"shorter than a bin of {bin_s:g} s", bins < 1),
     ):
         found = rest & lacking

@@ -70,12 +70,13 @@ class Recording(NamedTuple):
 
 
 def read_arrays(
-    path: Path, bin_s: float, direction: str | None = None
+    path: Path, bin_s: float | None = None, direction: str | None = None
 ) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...]]:
     """Arrays of an .npz or .nwb file, unchecked, and what of an .nwb file was left out or is doubtful.
 
-    `bin_s` is the bin in which spikes of an .nwb file are counted, s, and `direction` the column of its trials that
-    holds their direction, see `decoderd.twin.nwb`. Raises ArrayError naming the file where it cannot be read.
+    `bin_s` is the bin in which spikes of an .nwb file are counted, s (None: its own decoder bins, or `nwb.BIN_S`), and
+    `direction` the column of its trials that holds their direction, see `decoderd.twin.nwb`. Raises ArrayError naming
+    the file where it cannot be read.
     """
     if is_nwb(path):
         return nwb.read(path, bin_s, direction)

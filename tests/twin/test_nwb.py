@@ -137,3 +137,24 @@ def test_fit_reads_nwb(tmp_path: Path) -> None:
     assert (summary.bins, summary.units, summary.latents) == (4 * 8 * 20, 30, 2)
     assert summary.tuning_correlation > 0.95
     assert (summary.progress_m > 0).all()
+
+
+def test_reaches_begin_with_the_go_cue_where_there_is_one() -> None:
+    """Trials 0.4 s before the go cue: the same counts as of trials that begin with it."""
+    spikes = spike_trains(3, 7.0, np.random.default_rng(6))
+    table = {name: np.array(values) for name, values in trials([90.0, 0.0, 270.0, 0.0]).items()}
+    early = {**table, "start_time": table["start_time"] - 0.1, "go_cue_time": table["start_time"]}
+    (found, _), (plain, _) = (nwb.recording(nwb.Tables(spikes, t, [], np.empty((0, 2))), BIN_S) for t in (early, table))
+    for name in plain:
+        np.testing.assert_array_equal(found[name], plain[name])
+    early["go_cue_time"] = np.where(np.arange(4) == 1, np.nan, early["go_cue_time"])
+    _, warnings = nwb.recording(nwb.Tables(spikes, early, [], np.empty((0, 2))), BIN_S)
+    assert [w.message for w in warnings] == ["left out 1 of 4 trials (1): no go_cue_time"]
+
+
+def test_negative_labels_of_targets_are_none() -> None:
+    table = {name: np.array(values) for name, values in trials([90.0, 0.0, 270.0, 0.0]).items()}
+    spikes = spike_trains(3, 7.0, np.random.default_rng(7))
+    table["target"] = np.full(4, -1)
+    read, _ = nwb.recording(nwb.Tables(spikes, table, [], np.empty((0, 2))), BIN_S)
+    np.testing.assert_array_equal(read["target_angle_deg"], [0, 90, 270])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from decoderd.recording.export import csv, nwb, parquet
+from decoderd.recording.export import csv, npz, nwb, parquet
 from decoderd.recording.export.reading import DayReader
 
 
@@ -36,4 +36,5 @@ FORMATS = {
     "nwb": Format(nwb.write, ".nwb", Needs("pynwb", "nwb")),
     "parquet": Format(parquet.write, "", Needs("pyarrow", "parquet")),
     "csv": Format(csv.write, ""),
+    "npz": Format(npz.write, ".npz"),
 }

@@ -12,6 +12,8 @@ from decoderd.recording.export.reading import DayReader
 
 # {column: (column of `trials`, what it is)}
 COLUMNS = {
+    "start_time": ("start_s", "when the trial began, s"),
+    "stop_time": ("stop_s", "when the trial ended, s"),
     "go_cue_time": ("go_s", "when the go cue came, s; NaN without one"),
     "trial": ("trial", trials.ABOUT["trial"]),
     "target": ("target", trials.ABOUT["target"]),
@@ -25,30 +27,30 @@ COLUMNS = {
 }
 
 
-def add(reader: DayReader, file: Any) -> None:
-    """Add the trials to a `pynwb.NWBFile`, unless there are fewer than two: NWB advises against tables of one row.
+def columns(reader: DayReader) -> dict[str, NDArray[Any]]:
+    """The columns of the table by name; empty with fewer than two trials: NWB advises against tables of one row."""
+    found = trials.whole(reader)
+    if len(found["trial"]) < 2:
+        return {}
+    angle = np.rad2deg(np.arctan2(found["target_y_m"], found["target_x_m"])) % 360
+    return {name: np.asarray({**found, "target_angle_deg": angle}[source]) for name, (source, _) in COLUMNS.items()}
 
-    Columns in which no trial has a number are left out.
-    """
+
+def add(reader: DayReader, file: Any) -> None:
+    """Add the trials to a `pynwb.NWBFile`. Columns in which no trial has a number are left out."""
     from hdmf.common import ElementIdentifiers, VectorData
     from pynwb.epoch import TimeIntervals
 
-    found = trials.whole(reader)
-    number = len(found["trial"])
-    if number < 2:
+    found = columns(reader)
+    if not found:
         return
-    angle = np.rad2deg(np.arctan2(found["target_y_m"], found["target_x_m"])) % 360
-    given = {**found, "target_angle_deg": angle}
-    columns = [
-        VectorData(name="start_time", description="when the trial began, s", data=found["start_s"]),
-        VectorData(name="stop_time", description="when the trial ended, s", data=found["stop_s"]),
+    made = [
+        VectorData(name=name, description=COLUMNS[name][1], data=_smallest(values))
+        for name, values in found.items()
+        if values.dtype.kind != "f" or not np.isnan(values).all()
     ]
-    for name, (source, about) in COLUMNS.items():
-        values = np.asarray(given[source])
-        if values.dtype.kind != "f" or not np.isnan(values).all():
-            columns.append(VectorData(name=name, description=about, data=_smallest(values)))
-    identifiers = ElementIdentifiers(name="id", data=np.arange(number))
-    file.trials = TimeIntervals(name="trials", description="Trials that ended.", id=identifiers, columns=columns)
+    identifiers = ElementIdentifiers(name="id", data=np.arange(len(found["trial"])))
+    file.trials = TimeIntervals(name="trials", description="Trials that ended.", id=identifiers, columns=made)
 
 
 def _smallest(values: NDArray[Any]) -> Any:

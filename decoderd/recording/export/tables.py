@@ -52,18 +52,14 @@ class Table(NamedTuple):
 
 def tables(reader: DayReader) -> list[Table]:
     """The tables of a day."""
-    return [
-        ticks(reader),
-        Table("trials", "Trials that ended.", trials.COLUMNS, lambda: trials.batches(reader)),
-        *(_counts(reader, channel, *form) for channel, form in reader.channels.items()),
-        _inputs(reader),
-        *messages(reader),
-    ]
+    return [*all_but_counts(reader), *(_counts(reader, channel, *form) for channel, form in reader.channels.items())]
 
 
-def messages(reader: DayReader) -> list[Table]:
-    """The tables of the topics that have a row a message and a column a field."""
-    return [_messages(reader, topic.model) for topic in topics.TABLE if topic.model not in OF_THEIR_OWN]
+def all_but_counts(reader: DayReader) -> list[Table]:
+    """The tables without those that have a column a unit."""
+    of_messages = [_messages(reader, topic.model) for topic in topics.TABLE if topic.model not in OF_THEIR_OWN]
+    of_trials = Table("trials", "Trials that ended.", trials.COLUMNS, lambda: trials.batches(reader))
+    return [ticks(reader), of_trials, _inputs(reader), *of_messages]
 
 
 def _times(reader: DayReader, ticks: Any) -> Batch:

@@ -74,7 +74,7 @@ def fit(
     series: Sequence[str] = (),
     noise_factors: int = 0,
     bin_ticks: int | None = None,
-    bin_s: float = 0.045,
+    bin_s: float | None = None,
     on_progress: Progress = lambda done, parts: None,
 ) -> Summary:
     """Fit a decoder and a twin to a recording: write population.npz, decoder.npz and protocol.toml into `out`.
@@ -91,7 +91,7 @@ def fit(
         series: names of the series of an .nwb file to use, where there are several.
         noise_factors: factors of the noise that the twin's units have in common; 0: they have none.
         bin_ticks: ticks of the session in a decoder bin; None: 5, or fewer where a tick would be below 1 ms.
-        bin_s: bin in which the spikes of an .nwb file are counted, s (an .npz file has counts).
+        bin_s: bin in which the spikes of an .nwb file are counted, s; None: its own decoder bins, or 0.045 s.
         on_progress: called with the number of parts done, and of all.
 
     Raises ArrayError or NumericalError naming file and array, ProtocolError for arguments that no session can have.
@@ -126,7 +126,7 @@ def fit(
 
 
 def read(
-    recording: Path, bin_s: float, length_unit: str, series: Sequence[str]
+    recording: Path, bin_s: float | None, length_unit: str, series: Sequence[str]
 ) -> tuple[dict[str, NDArray[Any]], tuple[InputWarning, ...], str]:
     """Arrays of an .npz or .nwb file, what is doubtful about them, and their unit of length. Raises ArrayError."""
     if is_nwb(recording):

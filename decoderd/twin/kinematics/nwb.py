@@ -3,7 +3,8 @@
 What is read:
 
     units, spike_times      spikes of every unit, s, counted in bins; obs_intervals, where a unit was observed
-    or a TimeSeries of binned counts, bins x units, whose name has "counts" or "spikes": then its bins are used
+    or a TimeSeries of binned counts, bins x units, whose name has "counts" or "spikes": then its bins are used, as are
+                            those of a file that `decoderd export` wrote, unless another bin is asked for
     SpatialSeries           positions, samples x 2 or 3
     TimeSeries              velocities, samples x 2 or 3, of a unit such as m/s
     invalid_times           optional: spikes then are missing
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
 from decoderd.input_warning import InputWarning
-from decoderd.twin import nwb_file, nwb_observed
+from decoderd.twin import nwb_bins, nwb_file, nwb_observed
+from decoderd.twin.nwb import BIN_S
+from decoderd.twin.nwb_bins import Bins
 
 LENGTHS = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
@@ -58,18 +61,20 @@ class Content(NamedTuple):
     velocity: Series | None
 
 
-def read(path: Path, bin_s: float, names: Sequence[str] = ()) -> tuple[dict[str, NDArray[Any]], Warnings]:
+def read(path: Path, bin_s: float | None = None, names: Sequence[str] = ()) -> tuple[dict[str, NDArray[Any]], Warnings]:
     """The arrays counts, bin_s, cursor_position and cursor_velocity in m, and what was not observed.
 
     Arrays are those of `decoderd.twin.kinematics.arrays`.
 
-    `names` are those of the series to use where there are several. Raises ArrayError, naming the file and what is
-    missing, or if pynwb is not installed.
+    `bin_s` is the bin in which spikes are counted; None: the decoder bins of a file that `decoderd export` wrote, else
+    `twin.nwb.BIN_S`. `names` are those of the series to use where there are several. Raises ArrayError, naming the file
+    and what is missing, or if pynwb is not installed.
     """
-    if not bin_s > 0:
+    if bin_s is not None and not bin_s > 0:
         raise ArrayError(f"bin_s = {bin_s}: must be above 0 (seconds)", "bin_s")
     with nwb_file.opened(path) as file:
-        return binned(_content(file, names), bin_s)
+        own = nwb_bins.of_file(file) if bin_s is None else None
+        return binned(_content(file, names, own), BIN_S if bin_s is None else bin_s)
 
 
 def binned(content: Content, bin_s: float) -> tuple[dict[str, NDArray[Any]], Warnings]:
@@ -128,8 +133,8 @@ def _means(series: Series, begin: float, bin_s: float, bins: int) -> Array:
     return means
 
 
-def _content(file: Any, names: Sequence[str]) -> Content:
-    """What of an open file is used."""
+def _content(file: Any, names: Sequence[str], own: Bins | None = None) -> Content:
+    """What of an open file is used; `own` are counts that are taken in place of its spikes."""
     series = [item for item in file.objects.values() if hasattr(item, "conversion") and hasattr(item, "rate")]
     unknown = sorted(set(names) - {item.name for item in series})
     if unknown:
@@ -139,8 +144,11 @@ def _content(file: Any, names: Sequence[str]) -> Content:
     binned = [item for item in series if _is_counts(item)]
     if not spikes and not binned:
         raise ArrayError("has neither units with spike_times nor a TimeSeries of binned counts", "units")
-    item = None if spikes else _only("counts", binned, names)
-    counts = None if item is None else Series(item.name, _times(item), np.asarray(item.data[:], dtype=np.float64))
+    if own is not None:
+        counts: Series | None = Series(nwb_bins.SERIES, own.begin, np.asarray(own.counts, dtype=np.float64))
+    else:
+        item = None if spikes else _only("counts", binned, names)
+        counts = None if item is None else Series(item.name, _times(item), np.asarray(item.data[:], dtype=np.float64))
     kinematics = [item for item in series if np.ndim(item.data) == 2 and item.data.shape[1] in (2, 3)]
     position, velocity = (
         _in_metres(item) if (item := _only(what, found, names)) is not None else None
@@ -157,8 +165,10 @@ def _content(file: Any, names: Sequence[str]) -> Content:
 
 
 def _only(what: str, found: list[Any], names: Sequence[str]) -> Any:
-    """The one series of a quantity, or the one that is named; None where there is none."""
+    """The one series of a quantity, or the one that is named; of several, that of the cursor. None if there is none."""
     chosen = [item for item in found if item.name in names] if names else found
+    if len(chosen) > 1 and not names:
+        chosen = [item for item in chosen if item.name == f"cursor_{what}"] or chosen
     if len(chosen) > 1:
         listed = ", ".join(sorted(item.name for item in chosen))
         raise ArrayError(f"has {len(chosen)} series of {what}: choose one with --series NAME: {listed}", "series")
