@@ -21,6 +21,7 @@ class Reader(NamedTuple):
 
     folder: Path
     command: tuple[str, ...]
+    every: int = 1  # where there are many cases: 1 all of them, 2 every second one
 
     def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         """A process of an example program."""
@@ -75,8 +76,17 @@ def csharp(folder: Path, *programs: str) -> Reader:
     return Reader(made, ("mono", "{}.exe"))
 
 
+def octave(folder: Path, *programs: str) -> Reader:
+    """The reader in MATLAB's language, for GNU Octave: nothing is built."""
+    needs("Octave", "octave-cli")
+    done = subprocess.run(("octave-cli", "-q", "--eval", "pkg load zeromq"), capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("the Octave reader is not tested: octave-zeromq not installed; see CONTRIBUTING.md")
+    return Reader(copied("matlab", folder), ("octave-cli", "-q", "examples/{}.m"), every=37)
+
+
 # Every reader, as a function of a folder and the names of the programs to build in it.
-BUILT = (c, csharp)
+BUILT = (c, csharp, octave)
 
 
 class Recording:

@@ -90,6 +90,12 @@ def test_its_own_tests(client):
     assert "# fail 0" in finished(node(client, "--test", "--test-reporter=tap", "test/"))
 
 
+def test_its_dump_of_the_vectors(client):
+    vectors = ROOT / "decoderd" / "wire" / "specification" / "vectors"
+    with (vectors / "frames.txt").open() as frames:
+        assert finished(node(client, "examples/dump.js", stdin=frames)) == (vectors / "dump.txt").read_text()
+
+
 def test_it_has_the_bytes_that_are_stored(tmp_path, client):
     """One follows from the start, one comes late, one is stopped for a while."""
     topics = ("tick", "counts", "trial")

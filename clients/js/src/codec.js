@@ -9,6 +9,13 @@ const KEYS = {
   },
 };
 
+/** The library reads text that is not UTF-8 as something else; so it is compared with its bytes, as `raw` has them. */
+function isAsSent(value, raw) {
+  if (typeof value === "string") return Buffer.from(value).equals(raw);
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return true;
+  return Object.keys(value).every((key) => isAsSent(value[key], raw[key]));
+}
+
 /** The bytes of a map. */
 export const encode = (map) => Buffer.from(pack(map));
 
@@ -21,5 +28,6 @@ export function decodeMap(bytes, options = {}) {
   if (map === null || typeof map !== "object" || Array.isArray(map) || ArrayBuffer.isView(map)) {
     throw new RangeError("not a map");
   }
+  if (!isAsSent(map, decode(bytes, { ...KEYS, rawStrings: true }))) throw new RangeError("text that is not UTF-8");
   return map;
 }
