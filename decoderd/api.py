@@ -92,7 +92,7 @@ class Simulation:
             raise ProtocolError(
                 f"name = {name!r}: expected letters, digits and _ . - (at most 64, no sign first)", "name"
             )
-        parsed = _validated(protocol, {} if seed is None else {"seed": seed}, set or {})
+        parsed = validated(protocol, {} if seed is None else {"seed": seed}, set or {})
         with realtime.repeatable():
             parameters = prepare(parsed)
             session = assemble(parsed, parameters)
@@ -218,8 +218,8 @@ class RecordedInMemory(Recorded):
         return list(self._journal)
 
 
-def _validated(source: ProtocolSource, *overrides: Mapping[str, Any]) -> Protocol:
-    """The protocol of a source, its fields overridden. Raises ProtocolError."""
+def validated(source: ProtocolSource, *overrides: Mapping[str, Any]) -> Protocol:
+    """The protocol of a source, its fields (key.path: value) overridden. Raises ProtocolError."""
     path = None
     if isinstance(source, Protocol):
         data = protocols.dump(source)

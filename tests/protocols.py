@@ -182,6 +182,13 @@ def perturb(kind: str, site: str, **fields: Any) -> dict[str, Any]:
 
 UNPERTURB = {"op": "unperturb", "name": "p"}
 
+# Intents of a subject from outside.
+INTENDED: dict[int, list[dict[str, Any]]] = {
+    12: [{"op": "intent", "velocity": [0.1, 0.0]}],
+    40: [{"op": "intent", "velocity": [-0.05, 0.08]}],
+    90: [{"op": "intent", "velocity": [0.0, 0.0]}],
+}
+
 # Reaches to the right and up, carried out by an outside decoder.
 FROM_OUTSIDE: dict[int, list[dict[str, Any]]] = {
     3: [{"op": "task", "event": "start", "target": [0.05, 0.0], "index": 2}],
@@ -299,6 +306,10 @@ def of_every_kind(folder: Path) -> dict[str, tuple[dict[str, Any], dict[int, lis
             {30: [perturb("rotation", "cursor", angle_rad=0.8)]},
         ),
         "outside": (outside(), FROM_OUTSIDE),
+        "intended": (
+            lasting(1.5, population={"kind": "tuned", "units": 12, "subject": {"intent": "external"}}),
+            INTENDED,
+        ),
         "days": (centre_out(schedule=days, population=drifting), {}),
         "perturbed": (centre_out(perturbations=perturbed), {}),
         "smooth_batch": (
@@ -368,6 +379,7 @@ KINDS = (
     "burst_dependent_online",
     "two_compartment",
     "outside",
+    "intended",
     "days",
     "perturbed",
     "smooth_batch",

@@ -71,6 +71,10 @@ class SessionOperations(_Operations):
         more = {} if position is None else {"position": position}
         return self.send_input({"op": "kinematics", "velocity": velocity, **more})
 
+    def intent(self, velocity: tuple[float, float]) -> Any:
+        """The velocity that the subject intends from now on (m/s), for a population with an `external` subject."""
+        return self.send_input({"op": "intent", "velocity": velocity})
+
     def set_decoder(self, arrays: Mapping[str, tuple[Iterable[int], bytes]]) -> Any:
         """Exchange the decoder's arrays: {name: (shape, float64 little-endian row by row)}."""
         packed = {name: {"shape": list(shape), "data": data} for name, (shape, data) in arrays.items()}

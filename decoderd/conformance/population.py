@@ -12,11 +12,12 @@ from decoderd.arrays import Array
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import TIMING, sample, valid_streams
 from decoderd.conformance.plastic import PlasticContract
-from decoderd.errors import ArrayError
+from decoderd.errors import ArrayError, Refused
 from decoderd.populations import COUNTS
 from decoderd.rng import Draws, generator, open_streams
 from decoderd.state import POSITION, Cue, TimeIndex
 from decoderd.tasks.trial import REACH
+from decoderd.wire.inputs import Intent
 
 TICKS = 4 * TIMING.bin_ticks
 
@@ -118,6 +119,29 @@ class PopulationContract(PlasticContract):
         storable(one, "parameters", mappings=True)
         assert type(one) is type(parameters)
         assert self.component.units(one) == n
+
+    def test_intents_from_outside_drive_a_population_whose_subject_is_external(self) -> None:
+        if self.component.take is None:
+            pytest.skip("this kind takes no intents")
+        config, parameters, given = self.config(), self.loaded(), Intent(velocity=(0.08, -0.06))
+        own = self.component.init(self.component.plan(config, TIMING), parameters, np.zeros((2, 4)))
+        with pytest.raises(Refused, match="external"):
+            self.component.take(own, given)
+        quiet = config.subject.model_copy(update={"intent": "external", "motor_noise_m_s": 0.0})
+        plan = self.component.plan(config.model_copy(update={"subject": quiet}), TIMING)
+        streams = open_streams((1, 2), "contract", self.component.streams(plan, parameters))
+        state, intents = self.component.init(plan, parameters, np.zeros((2, 4))), []
+        for tick in range(4):
+            if tick == 2:
+                state = pure(self.component.take, state, given)
+                storable(state)
+            time, draws = TimeIndex(tick, 1, tick, tick), Draws(streams, 1, tick)
+            state, rates, intent = self.component.rates(
+                plan, parameters, state, self.cue(2), np.zeros((2, 4)), time, draws
+            )
+            state, _ = self.component.spikes(plan, parameters, state, rates, draws)
+            intents.append(intent)
+        same(np.array(intents), np.array([[[0.0, 0.0]] * 2] * 2 + [[[0.08, -0.06]] * 2] * 2), ROUNDING, "intents")
 
     # --- ticks --------------------------------------------------------------------------------------------------
 

@@ -158,4 +158,5 @@ BURSTING = Population(
     with_decoder=with_decoder,
     follows=burst_feedback.follows,
     remember=remember,
+    take=subject.take,
 )

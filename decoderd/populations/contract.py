@@ -208,6 +208,8 @@ class Population(NamedTuple):
     with_decoder: called when the first decoder is known, before the first day. None: the population has no use for it
     follows(config) -> whether with_decoder is called again whenever decoder or perturbations have changed what counts
         do to the displayed cursor. None: it is not
+    take(state, intent) -> state with an intent from outside (wire.inputs.Intent). None: the kind takes no intents.
+        Raises Refused for a subject that intends by itself
     remember(parameters, state) -> parameters with what the last state of a day (B = 1) has learnt, before `overnight`.
         None: states learn nothing
     """
@@ -233,3 +235,4 @@ class Population(NamedTuple):
     with_decoder: WithDecoder | None = None
     follows: Callable[[Any], bool] | None = None
     remember: Callable[[Any, Any], Any] | None = None
+    take: Callable[[Any, Any], Any] | None = None

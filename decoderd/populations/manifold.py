@@ -160,4 +160,6 @@ def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.rand
     return parameters
 
 
-MANIFOLD = Population(ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit)
+MANIFOLD = Population(
+    ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit, take=subject.take
+)

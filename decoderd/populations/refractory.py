@@ -117,4 +117,5 @@ REFRACTORY = Population(
     tuned.overnight,
     channels=(COUNTS, TIME_AT_RISK),
     memory=memory,
+    take=subject.take,
 )

@@ -8,11 +8,13 @@ The infinite-horizon feedback u = -L [p - goal; v] minimises the sum over ticks 
 |v|^2 / speed_scale^2 + |u|^2 / effort_scale^2; L follows from the discrete algebraic Riccati equation. The subject sees
 the cursor after the visual delay, and corrects for the delay with its internal model, as a Smith predictor does. The
 intended velocity is limited in speed, and noisy.
+
+With `intent = "external"` intents come from outside instead of the regulator; the limit and the noise stay.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -22,12 +24,16 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Config, Metres, Speed, SpeedOrZero, ticks
 from decoderd.delayline import DelayLine, fill, push
+from decoderd.errors import Refused
 from decoderd.state import POSITION, Timing
 
 
 class SubjectConfig(Config):
-    """Visual delay, internal model, cost, limit and noise of the subject."""
+    """Who intends; visual delay, internal model, cost, limit and noise of the subject."""
 
+    intent: Annotated[
+        Literal["regulator", "external"], Field(description="where intents come from; in a calibration, the regulator")
+    ] = "regulator"
     visual_delay_s: Annotated[float, Field(strict=True, ge=0, le=0.5)] = 0.1
     lag_s: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.15
     position_scale_m: Metres = 0.01
@@ -49,6 +55,7 @@ class Plan(NamedTuple):
     delay: int  # ticks
     max_speed_m_s: Array  # ()
     noise_m_s: Array  # (), SD a tick
+    external: bool  # intents come from outside
 
 
 @stored("populations.subject.state")
@@ -57,6 +64,16 @@ class State(NamedTuple):
 
     model: Array  # (B, 4) the cursor as predicted from the intended velocities alone
     errors: DelayLine  # of (B, 4): displayed cursor minus model
+
+
+@stored("populations.subject.external")
+class External(NamedTuple):
+    """As `State`, for a subject whose intents come from outside."""
+
+    model: Array
+    errors: DelayLine
+    intent: Array  # (B, 2) m/s, the last one received; 0 before
+    seen: Array  # (B, 4) the cursor as displayed last
 
 
 def gain(config: SubjectConfig, tick_s: float) -> Array:
@@ -86,20 +103,45 @@ def plan(config: SubjectConfig, timing: Timing) -> Plan:
         ticks(config.visual_delay_s, timing.tick_s),
         np.array(config.max_speed_m_s),
         np.array(config.motor_noise_m_s * np.sqrt(0.1 / timing.tick_s)),
+        config.intent == "external",
     )
 
 
-def init(plan: Plan, cursor: Array) -> State:
+def init(plan: Plan, cursor: Array) -> State | External:
     """The state after the subject has seen `cursor` (B, 4) at rest for longer than its delay."""
-    return State(cursor, fill(np.zeros_like(cursor), max(1, plan.delay)))
+    errors = fill(np.zeros_like(cursor), max(1, plan.delay))
+    return External(cursor, errors, np.zeros((len(cursor), 2)), cursor) if plan.external else State(cursor, errors)
 
 
-def prediction_error(plan: Plan, state: State, seen: Array) -> Array:
+def of(population: Any) -> State | External:
+    """The subject's state in that of a population, which is it or has it as `subject`."""
+    while not isinstance(population, State | External):
+        population = population.subject
+    return population
+
+
+def take(population: Any, given: Any) -> Any:
+    """The state of a population whose subject holds another intent (wire.inputs.Intent), limited in speed as its own.
+
+    Raises Refused for a subject that intends by itself.
+    """
+    if isinstance(population, External):
+        return population._replace(intent=np.tile(np.array(given.velocity), (len(population.intent), 1)))
+    if isinstance(population, State):
+        raise Refused(
+            "the subject intends by itself and takes no intents; use population.subject.intent = 'external'", "op"
+        )
+    return population._replace(subject=take(population.subject, given))
+
+
+def prediction_error(plan: Plan, state: State | External, seen: Array) -> Array:
     """The displayed less the predicted cursor (B, 4) that reaches the subject in this tick, after its visual delay."""
     return state.errors[0] if plan.delay else seen - state.model
 
 
-def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Array) -> tuple[State, Array]:
+def intend(
+    plan: Plan, state: State | External, goal: Array | None, seen: Array, noise: Array
+) -> tuple[State | External, Array]:
     """The state, and the intended velocity (B, 2) in m/s, of this tick.
 
     goal (B, 2) in m, or None: the subject rests. seen (B, 4) is the cursor as displayed now, which reaches the subject
@@ -108,6 +150,10 @@ def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Arr
     model = state.model
     errors, error = push(state.errors, seen - model)
     u = noise * plan.noise_m_s
+    if isinstance(state, External):
+        speed = np.hypot(state.intent[:, :1], state.intent[:, 1:])
+        u += state.intent * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
+        return External(model.dot(plan.A) + u.dot(plan.B), errors, state.intent, seen), u
     if goal is not None:
         feedback = (model + error).dot(plan.L) if plan.delay else seen.dot(plan.L)
         feedback -= goal.dot(plan.L_position)

@@ -205,5 +205,16 @@ def memory(config: TuningConfig, timing: Timing) -> int:
 
 
 TUNED = Population(
-    TunedConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit, memory=memory
+    TunedConfig,
+    load,
+    units,
+    plan,
+    streams,
+    init,
+    rates,
+    spikes,
+    overnight,
+    limit=rate_limit,
+    memory=memory,
+    take=subject.take,
 )

@@ -254,4 +254,5 @@ TWO_COMPARTMENT = Population(
     memory=memory,
     with_decoder=with_decoder,
     follows=burst_feedback.follows,
+    take=subject.take,
 )

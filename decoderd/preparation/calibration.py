@@ -67,7 +67,7 @@ def calibrate(
         )
     if not kind.drawn:
         raise ArrayError("no file is given, and recorded counts cannot be calibrated on; name a decoder file", "file")
-    plan = kind.plan(protocol.population, timing)
+    plan = kind.plan(_intending(protocol.population), timing)
     streams = open_streams((protocol.seed,), "calibration", kind.streams(plan, parameters))
     bins = max(1, round(settings.reach_s / timing.bin_s))
     ticks = bins * timing.bin_ticks
@@ -91,6 +91,14 @@ def calibrate(
         (moved / timing.bin_s).reshape(-1, 2),
         timing.bin_s,
     )
+
+
+def _intending(config: Any) -> Any:
+    """The configuration of a population whose subject intends by itself, as it does in every calibration."""
+    subject = getattr(config, "subject", None)
+    if getattr(subject, "intent", "regulator") == "regulator":
+        return config
+    return config.model_copy(update={"subject": subject.model_copy(update={"intent": "regulator"})})
 
 
 def _following(rollout: TickByTick, ticks: int, channel: str, tick_s: float) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from decoderd import registry
 from decoderd.decoders import files
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
 from decoderd.preparation.parameters import loop
@@ -36,6 +37,14 @@ def consume(session: Session, state: SessionState, given: Any) -> tuple[SessionS
                 kind = protocol.decoder.kind
                 raise Refused(f"a decoder of kind {kind!r} takes no kinematics; use kind 'external'", "op")
             return state._replace(decoder=session.decoder.take(state.decoder, given)), []
+        case "intent":
+            if session.population.take is None:
+                kind = protocol.population.kind
+                raise Refused(
+                    f"a population of kind {kind!r} takes no intents; kinds whose subject may be external: {_driven()}",
+                    "op",
+                )
+            return state._replace(population=session.population.take(state.population, given)), []
         case "perturb":
             return _add(session, state, given.perturbation)
         case "unperturb":
@@ -45,6 +54,12 @@ def consume(session: Session, state: SessionState, given: Any) -> tuple[SessionS
         case "metrics":
             return state, [metrics_message(given.source, given.day or state.progress.day, given.values)]
     raise Refused(f"op {given.op!r} is unknown", "op")
+
+
+def _driven() -> str:
+    """The kinds of populations that take intents."""
+    populations = registry.family("populations")
+    return ", ".join(sorted(kind for kind, population in populations.items() if population.take is not None))
 
 
 def _add(session: Session, state: SessionState, fields: Mapping[str, Any]) -> tuple[SessionState, Messages]:

@@ -42,6 +42,13 @@ class Kinematics(Input):
     position: Annotated[tuple[Coordinate, Coordinate] | None, Field(description="m")] = None
 
 
+class Intent(Input):
+    """The velocity that the subject intends from now on; for a population with an `external` subject."""
+
+    op: Literal["intent"] = "intent"
+    velocity: Annotated[tuple[Velocity, Velocity], Field(description="m/s")]
+
+
 class Perturb(Input):
     """Add a perturbation; its fields are those of a protocol's [[perturbations]]."""
 
@@ -98,7 +105,7 @@ class Metrics(Input):
     day: Annotated[int | None, Field(strict=True, ge=1, le=2**53, description="the day they are about")] = None
 
 
-AnyInput = TaskEvent | Kinematics | Perturb | Unperturb | SetDecoder | Metrics
+AnyInput = TaskEvent | Kinematics | Intent | Perturb | Unperturb | SetDecoder | Metrics
 _ADAPTER: TypeAdapter[AnyInput] = TypeAdapter(Annotated[AnyInput, Field(discriminator="op")])
 
 

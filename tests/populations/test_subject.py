@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from decoderd.errors import Refused
 from decoderd.populations import subject
 from decoderd.populations.subject import SubjectConfig
 from decoderd.state import Timing
+from decoderd.wire.inputs import Intent
 
 TICK_S = 0.01
 QUIET = SubjectConfig(motor_noise_m_s=0.0)
@@ -131,3 +133,55 @@ def test_directions_are_treated_alike():
     turned, _ = reach(QUIET, 100, (0.07 * np.cos(angle), 0.07 * np.sin(angle)))
     R = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     np.testing.assert_allclose(along @ R, turned, rtol=0, atol=1e-13)
+
+
+# --- intents from outside ---------------------------------------------------------------------------------------
+
+EXTERNAL = SubjectConfig(intent="external", motor_noise_m_s=0.0)
+
+
+def driven(config=EXTERNAL, batch=1):
+    plan = subject.plan(config, Timing(TICK_S, 5))
+    return plan, subject.init(plan, np.zeros((batch, 4)))
+
+
+def test_an_external_subject_rests_until_an_intent_and_holds_it():
+    plan, state = driven(batch=2)
+    goal, seen, none = np.full((2, 2), 0.05), np.zeros((2, 4)), np.zeros((2, 2))
+    state, u = subject.intend(plan, state, goal, seen, none)
+    np.testing.assert_array_equal(u, none)
+    state = subject.take(state, Intent(velocity=(0.1, -0.05)))
+    for _ in range(3):
+        state, u = subject.intend(plan, state, None, seen, none)
+        np.testing.assert_array_equal(u, [[0.1, -0.05]] * 2)
+
+
+def test_an_intent_from_outside_is_limited_and_noisy_as_the_subjects_own():
+    plan, state = driven(SubjectConfig(intent="external", max_speed_m_s=0.2, motor_noise_m_s=0.01))
+    state = subject.take(state, Intent(velocity=(3.0, 4.0)))
+    _, u = subject.intend(plan, state, None, np.zeros((1, 4)), np.array([[1.0, -2.0]]))
+    sd = 0.01 * np.sqrt(0.1 / TICK_S)
+    np.testing.assert_allclose(u, [[0.2 * 0.6 + sd, 0.2 * 0.8 - 2 * sd]], rtol=1e-12)
+
+
+def test_an_external_subject_predicts_the_cursor_as_one_that_intends_the_same_by_itself():
+    config = SubjectConfig(motor_noise_m_s=0.0)
+    own = subject.plan(config, Timing(TICK_S, 5))
+    plan, state = driven()
+    regulated, goal, seen, none = subject.init(own, np.zeros((1, 4))), np.full((1, 2), 0.05), np.zeros((1, 4)), 0.0
+    for tick in range(30):
+        seen = seen + 0.001 * tick
+        regulated, wanted = subject.intend(own, regulated, goal, seen, none)
+        state, u = subject.intend(plan, subject.take(state, Intent(velocity=wanted[0].tolist())), None, seen, none)
+        np.testing.assert_allclose(u, wanted, rtol=1e-12)
+        np.testing.assert_allclose(state.model, regulated.model, rtol=1e-12)
+        np.testing.assert_array_equal(state.seen, seen)
+        np.testing.assert_allclose(
+            subject.prediction_error(plan, state, seen), subject.prediction_error(own, regulated, seen), rtol=1e-12
+        )
+
+
+def test_a_subject_that_intends_by_itself_refuses_intents():
+    plan = subject.plan(SubjectConfig(), Timing(TICK_S, 5))
+    with pytest.raises(Refused, match=r"use population\.subject\.intent = 'external'"):
+        subject.take(subject.init(plan, np.zeros((1, 4))), Intent(velocity=(0.1, 0.0)))

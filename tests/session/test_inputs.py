@@ -73,6 +73,11 @@ START, GO, END = ({"op": "task", "event": event} for event in ("start", "go", "e
             "op",
         ),
         (
+            [{"op": "intent", "velocity": [0, 0]}],
+            "the subject intends by itself and takes no intents; use population.subject.intent = 'external'",
+            "op",
+        ),
+        (
             [perturb("gain", "cursor", factor=3)],
             "the session has a perturbation 'p' already: remove it first",
             "perturbation.name",

@@ -26,6 +26,9 @@ some = {
             "outcome": st.from_regex(r"\A[a-z][a-z0-9_]{0,31}\Z"),
         },
     ),
+    "intent": st.fixed_dictionaries(
+        {"op": st.just("intent"), "velocity": st.tuples(st.floats(-100, 100), st.floats(-100, 100))}
+    ),
     "kinematics": st.fixed_dictionaries(
         {"op": st.just("kinematics"), "velocity": st.tuples(st.floats(-100, 100), st.floats(-100, 100))},
         optional={"position": pair},
