@@ -3,9 +3,10 @@ PYTHON ?= python3
 DEMO := .envs/demo
 TEST := .envs/test
 RELEASE := .envs/release
+DOCS := .envs/docs
 CAMPAIGN ?= tests
 
-.PHONY: demo test campaign bench lint dist clean
+.PHONY: demo test campaign bench lint docs dist clean
 
 demo: $(DEMO)/ready
 	$(DEMO)/bin/python examples/demo.py
@@ -26,6 +27,10 @@ lint: $(TEST)/ready
 bench: $(TEST)/ready
 	$(TEST)/bin/python tools/benchmarks.py run $(BENCH)
 
+# The documentation site in build/docs; a warning is an error.
+docs: $(DOCS)/ready
+	$(DOCS)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/docs
+
 # Wheel and source archive as they are released, checked as the index checks them; containers and workflow, linted.
 dist: $(RELEASE)/ready
 	rm -rf dist
@@ -41,6 +46,9 @@ $(DEMO)/ready: pyproject.toml constraints.txt
 
 $(TEST)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(TEST) dev plot nwb parquet dask gym lsl metrics fast
+
+$(DOCS)/ready: pyproject.toml constraints.txt
+	$(PYTHON) tools/environment.py $(DOCS) docs
 
 $(RELEASE)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(RELEASE) release
