@@ -22,7 +22,7 @@ def test_the_sidebar_has_every_page_once():
     entries = re.findall(r"^(?!:|```|$)(.*\.md)$", trees, re.M)
     assert len(entries) == len(set(entries))
     of_docs = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"index.md"}
-    tops = ("clients", "examples", "systemd", "decoderd")
+    tops = ("benchmarks", "clients", "examples", "systemd", "decoderd")
     readmes = [path for top in tops for path in (ROOT / top).rglob("README.md") if "node_modules" not in path.parts]
     others = {f"/{path.relative_to(ROOT)}" for path in [*ROOT.glob("C*.md"), ROOT / "README.md", *readmes]}
     assert set(entries) == of_docs | others

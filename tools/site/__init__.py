@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pygments.lexers.special import TextLexer
+from pygments.lexers.special import TextLexer  # type: ignore[import-untyped]
 
 from tools.site import api, command_line, contents, schemas
 
