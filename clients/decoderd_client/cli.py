@@ -31,7 +31,7 @@ def main() -> None:
     """Run the command line; deliberate errors become one message and exit status 1."""
     try:
         app()
-    except (Wrong, Unable, ControlError, NoAnswer) as error:
+    except (Wrong, Unable, ControlError, NoAnswer, ImportError) as error:  # a package that a plug-in needs is missing
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -77,3 +78,17 @@ def test_the_fields_of_a_plug_in_are_listed():
 
 def test_what_is_installed():
     assert {"perturb", "compaction"} <= set(plugins.installed())
+
+
+@pytest.mark.parametrize(
+    ("plugin", "package", "extra"), [("lsl", "pylsl", "lsl"), ("prometheus", "prometheus_client", "metrics")]
+)
+def test_a_package_that_is_missing_is_one_line(plugin, package, extra, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "installed", lambda: {plugin: plugins.installed()[plugin]})
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", ["decoderd-client", "run", plugin, "--control", "tcp://127.0.0.1:9"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    message = rf"error: .* needs {package}, which is not installed: pip install 'decoderd\[{extra}\]'\n"
+    assert re.fullmatch(message, capsys.readouterr().err)

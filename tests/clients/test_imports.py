@@ -21,7 +21,7 @@ print(*sorted(loaded))
         (
             "decoderd_plugins.perturb, decoderd_plugins.compaction, decoderd_plugins.manifold, "
             "decoderd_plugins.lsl, decoderd_plugins.prometheus",
-            "decoderd.config decoderd.errors decoderd.trigger",
+            "decoderd.config decoderd.errors decoderd.extras decoderd.trigger",
         ),
     ],
 )

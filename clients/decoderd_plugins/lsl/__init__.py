@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from decoderd import extras
 from decoderd_client.control import Session
 from decoderd_client.plugins import Plugin, Unable
 from decoderd_plugins.options import as_list
@@ -51,13 +52,12 @@ class Config(BaseModel):
 
 
 def run(session: Session, config: Config, on_progress: Callable[[str], None]) -> None:
-    """Bridge a running session until it ends. Raises Unable without pylsl, and as `bridge.run` does."""
+    """Bridge a running session until it ends. Raises MissingExtra without pylsl, Unable as `bridge.run` does."""
     try:
-        import pylsl  # noqa: F401
-    except (ImportError, RuntimeError) as error:  # the package is missing, or the library that it loads
-        raise Unable(
-            f"LSL needs the package pylsl, which cannot be imported ({error}): pip install 'decoderd[lsl]'"
-        ) from None
+        with extras.needed("lsl", "the Lab Streaming Layer"):
+            import pylsl  # noqa: F401
+    except RuntimeError as error:  # the library that it loads is missing
+        raise Unable(f"the package pylsl cannot be imported: {error}") from None
     from decoderd_plugins.lsl import bridge
 
     bridge.run(session, config, on_progress)

@@ -10,8 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from decoderd import extras
 from decoderd_client.control import Session, Supervisor
-from decoderd_client.plugins import Plugin, Unable
+from decoderd_client.plugins import Plugin
 
 
 def _is_address(value: str) -> str:
@@ -39,10 +40,8 @@ class Config(BaseModel):
 
 
 def _import() -> None:
-    try:
+    with extras.needed("metrics", "answering Prometheus"):
         import prometheus_client  # noqa: F401
-    except ImportError:
-        raise Unable("the package prometheus_client is not installed: pip install 'decoderd[metrics]'") from None
 
 
 def run(session: Session, config: Config, on_progress: Callable[[str], None]) -> None:
