@@ -35,6 +35,7 @@ docs: $(DOCS)/ready
 dist: $(RELEASE)/ready
 	rm -rf dist
 	$(RELEASE)/bin/python -m build
+	rm -rf decoderd.egg-info  # its entry points would be taken for those that are installed
 	$(RELEASE)/bin/twine check --strict dist/*
 	$(RELEASE)/bin/hadolint containers/Dockerfile
 	$(RELEASE)/bin/spython recipe --parser singularity containers/decoderd.def > /dev/null
@@ -54,4 +55,4 @@ $(RELEASE)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(RELEASE) release
 
 clean:
-	rm -rf .envs build dist
+	rm -rf .envs build dist decoderd.egg-info
