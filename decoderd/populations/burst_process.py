@@ -15,7 +15,9 @@ anywhere within a tick, so that any tick gives the same statistics.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import importlib
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.populations import renewal
+from decoderd.spiking.compilation import COMPILED
 
 
 class Law(NamedTuple):
@@ -64,7 +67,7 @@ class Tally(NamedTuple):
 
 def mean_duration_s(law: Law) -> float:
     """Mean time in s from the first spike of a burst to its last."""
-    return (float(np.mean(law.spikes)) - 1) * float(np.mean(law.interval_s))
+    return (sum(law.spikes) / 2 - 1) * (sum(law.interval_s) / 2)
 
 
 def most_spikes(law: Law, duration_s: float) -> int:
@@ -90,8 +93,36 @@ def advance(
     """Let time pass at constant event rates (B, N) in Hz and burst probabilities (B, N).
 
     Returns the units after it and what they did. A burst that has begun ends, whatever the rate is. Event rates are
-    limited as in `renewal.hazard`.
+    limited as in `renewal.hazard`. With numba a compiled loop does it, with the same bits.
     """
+    return (by_loop if COMPILED else by_arrays)(law, units, rates, probability, duration_s, uniform)
+
+
+def by_loop(
+    law: Law, units: Units, rates: Array, probability: Array, duration_s: float, uniform: Uniform
+) -> tuple[Units, Tally]:
+    """The same as `advance`, unit after unit; compiled at its first call, which takes a second or two."""
+    thresholds, shape = renewal.thresholds(uniform.threshold, 1.0), rates.shape
+    numbers = np.concatenate((units.wait_s, units.threshold, units.age_s, rates, probability)).reshape(5, *shape)
+    marks = np.concatenate((units.pending, units.alone), dtype=np.uint8).reshape(2, *shape)
+    drawn = np.concatenate((thresholds, uniform.burst, uniform.interval)).reshape(3, *thresholds.shape)
+    numbers_after, marks_after = np.empty((4, *shape)), np.empty((5, *shape), np.uint8)
+    _loop().advance(*law, mean_duration_s(law), duration_s, numbers, marks, drawn, numbers_after, marks_after)
+    wait, threshold, age, at_risk = numbers_after
+    pending, alone, counts, events, bursts = marks_after
+    return Units(wait, threshold, pending, age, alone.view(np.bool_)), Tally(counts, events, bursts, at_risk)
+
+
+@cache
+def _loop() -> Any:
+    """The module of the loop, imported when it is first used: numba takes a second."""
+    return importlib.import_module("decoderd.populations.burst_loop")
+
+
+def by_arrays(
+    law: Law, units: Units, rates: Array, probability: Array, duration_s: float, uniform: Uniform
+) -> tuple[Units, Tally]:
+    """The same as `advance`, all units at once."""
     wait, threshold, pending, age, alone = units
     hazard = renewal.hazard(rates, law.refractory_s + probability * mean_duration_s(law))
     remaining, at_risk = np.full(rates.shape, duration_s), np.zeros(rates.shape)
