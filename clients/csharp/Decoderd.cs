@@ -528,7 +528,11 @@ namespace Decoderd
             Set(CurveSecretKey, Encoding.ASCII.GetBytes(keys.SecretKey + "\0"));
         }
 
-        internal void Connect(string endpoint) { if (zmq_connect(handle, endpoint) != 0) throw Failure(endpoint); }
+        internal void Connect(string endpoint)
+        {
+            if (zmq_connect(handle, endpoint) != 0) throw new ArgumentException(endpoint + " is no endpoint: right is tcp://HOST:PORT");
+        }
+
         internal void Subscribe(string topic) => Set(Subscribed, Encoding.ASCII.GetBytes(topic));
         internal void Send(byte[] frame) => zmq_send(handle, frame, (UIntPtr)frame.Length, 0);
 

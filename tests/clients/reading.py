@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "decoderd" / "wire" / "specification" / "vectors"
 HEADERS = ("/usr/include", "/usr/local/include")
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 class Reader(NamedTuple):
@@ -49,7 +49,8 @@ def needs(language: str, *programs: str, files: tuple[str, ...] = ()) -> None:
 
 def copied(name: str, folder: Path) -> Path:
     """A copy of a reader's folder below `clients`; an earlier one is kept."""
-    return Path(shutil.copytree(ROOT / "clients" / name, folder / name, dirs_exist_ok=True))
+    ignored = shutil.ignore_patterns("node_modules")
+    return Path(shutil.copytree(ROOT / "clients" / name, folder / name, ignore=ignored, dirs_exist_ok=True))
 
 
 def make(folder: Path, *arguments: str) -> None:
@@ -85,7 +86,15 @@ def octave(folder: Path, *programs: str) -> Reader:
     return Reader(copied("matlab", folder), ("octave-cli", "-q", "examples/{}.m"), every=37)
 
 
-# Every reader, as a function of a folder and the names of the programs to build in it.
+def javascript(folder: Path, *programs: str) -> Reader:
+    """The JavaScript client with its packages, for Node.js; test_js.py has its other tests."""
+    needs("JavaScript", "node", "npm")
+    made = copied("js", folder)
+    subprocess.run(("npm", "ci", "--no-audit", "--no-fund"), cwd=made, check=True, capture_output=True)
+    return Reader(made, ("node", "examples/{}.js"))
+
+
+# Every reader but JavaScript's, as a function of a folder and the names of the programs to build in it.
 BUILT = (c, csharp, octave)
 
 

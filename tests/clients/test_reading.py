@@ -96,6 +96,18 @@ def test_it_recovers_what_the_socket_dropped(build):
         assert recording.finished("metrics")["metrics"] == b"".join(fake.stored["metrics"])
 
 
+def test_an_endpoint_or_a_topic_that_is_none_is_an_error_with_what_is_right(build):
+    reader = build("record")
+    for given, said in (
+        (("5571", "tick"), "5571 is no endpoint: right is tcp://HOST:PORT"),
+        (("tcp://127.0.0.1:9", "tack"), "there is no topic tack; there are tick, counts, task, "),
+    ):
+        process = reader.start("record", *given)
+        out, err = process.communicate(timeout=reading.TIMEOUT_S)
+        assert (process.returncode in (1, 2), out) == (True, "")
+        assert said in err
+
+
 def test_the_program_of_the_readme_runs(reader, build):
     """It sends an input and prints trials as they end."""
     language, program = re.search(

@@ -16,7 +16,10 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc && count < DECODERD_TOPICS; i++) {
         topics[count++] = decoderd_topic_of(argv[i], strlen(argv[i]));
         if (topics[count - 1] == DECODERD_TOPICS) {
-            fprintf(stderr, "there is no topic %s\n", argv[i]);
+            fprintf(stderr, "there is no topic %s; there are", argv[i]);
+            for (decoderd_topic topic = 0; topic < DECODERD_TOPICS; topic++)
+                fprintf(stderr, "%s %s", topic == 0 ? "" : ",", decoderd_topic_name(topic));
+            fprintf(stderr, "\n");
             return 2;
         }
     }

@@ -33,8 +33,10 @@ function socket = connected(type, endpoint, keys, subscriptions)
   for place = 1:numel(subscriptions)
     zmq_setsockopt(socket, ZMQ_SUBSCRIBE, subscriptions{place});
   end
-  if ~zmq_connect(socket, endpoint)
-    error('decoderd:endpoint', '%s: %s', endpoint, zmq_strerror(zmq_errno()));
+  try
+    zmq_connect(socket, endpoint);
+  catch
+    error('decoderd:endpoint', '%s is no endpoint: right is tcp://HOST:PORT', endpoint);
   end
 end
 
