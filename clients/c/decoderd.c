@@ -451,8 +451,13 @@ decoderd_control *decoderd_open(const char *endpoint, int timeout_ms, const deco
     msgpack_packer_init(&control->packer, &control->fields, msgpack_sbuffer_write);
     if (keys != NULL) {
         const char *given[] = {keys->server_key, keys->public_key, keys->secret_key};
-        for (int i = 0; i < 3; i++)
-            snprintf(control->key_text[i], sizeof control->key_text[i], "%s", given[i]);
+        for (int i = 0; i < 3; i++) {
+            if (strlen(given[i]) != 40) {
+                decoderd_close(control);
+                return NULL;
+            }
+            memcpy(control->key_text[i], given[i], 41);
+        }
         control->kept = (decoderd_keys){control->key_text[0], control->key_text[1], control->key_text[2]};
         control->keys = &control->kept;
     }

@@ -523,6 +523,7 @@ namespace Decoderd
             Set(ReceiveHighWaterMark, 100000);
             Set(LargestMessage, BitConverter.GetBytes(64L << 20));
             if (keys == null) return;
+            if (new[] {keys.ServerKey, keys.PublicKey, keys.SecretKey}.Any(key => key.Length != 40)) throw new ArgumentException("a key is text of 40 characters");
             Set(CurveServerKey, Encoding.ASCII.GetBytes(keys.ServerKey + "\0"));
             Set(CurvePublicKey, Encoding.ASCII.GetBytes(keys.PublicKey + "\0"));
             Set(CurveSecretKey, Encoding.ASCII.GetBytes(keys.SecretKey + "\0"));

@@ -17,7 +17,7 @@ typedef struct {
     decoderd_control *control;
     int64_t until; /* ticks granted since the session began */
     double cursor[2];
-    bool over;
+    bool over, failed;
 } session;
 
 static bool has_ended(decoderd_text state)
@@ -49,7 +49,8 @@ static void step(session *s, const msgpack_sbuffer *inputs, size_t count)
     decoderd_pack_text(request, "trial");
     if (decoderd_ask(s->control, &reply) != DECODERD_OK) {
         s->over = true;
-        if (strcmp(decoderd_error_code(s->control), "over") != 0)
+        s->failed = strcmp(decoderd_error_code(s->control), "over") != 0;
+        if (s->failed)
             fprintf(stderr, "%s\n", decoderd_error(s->control));
         decoderd_clear_reply(&reply);
         return;
@@ -144,5 +145,5 @@ int main(int argc, char **argv)
         run_trial(&s, trial, &inputs, &packer);
     msgpack_sbuffer_destroy(&inputs);
     decoderd_close(s.control);
-    return 0;
+    return s.failed ? 1 : 0;
 }

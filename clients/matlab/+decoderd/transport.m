@@ -26,6 +26,9 @@ end
 function socket = connected(type, endpoint, keys, subscriptions)
   socket = zmq_socket(type);
   if ~isempty(keys)
+    if any(structfun(@numel, keys) ~= 40)
+      error('decoderd:keys', 'a key is text of 40 characters');
+    end
     zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, keys.server_key);
     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys.public_key);
     zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secret_key);
