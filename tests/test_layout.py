@@ -75,10 +75,10 @@ TESTED_ELSEWHERE = {
     "decoderd/decoders/offline.py": ("tests/session/test_step.py", "it decodes what a session recorded"),
     "decoderd/errors.py": ("tests", "exceptions without code of their own"),
     "decoderd/experiments/assistive/experiment.py": (
-        "tests/experiments/test_session_batch.py",
+        "tests/studies/test_session_batch.py",
         "a batch of its sessions",
     ),
-    "decoderd/experiments/assistive/reward.py": ("tests/experiments/test_session_batch.py", "a batch of its sessions"),
+    "decoderd/experiments/assistive/reward.py": ("tests/studies/test_session_batch.py", "a batch of its sessions"),
     "decoderd/experiments/bias/experiment.py": (
         "tests/experiments/assistive/test_report.py",
         "its report is that of assistive",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, exchange, export, fit, output, reproduce, run, serve, streams, wire
+from decoderd.cli import bench, check, ctl, decode, exchange, export, fit, output, reproduce, run, serve, streams, study, wire
 from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 
@@ -32,6 +32,7 @@ for command in (
     ctl.watch,
     bench.bench,
     wire.wire,
+    study.study,
 ):
     app.command()(command)
 app.command("export-decoder")(exchange.export_decoder)

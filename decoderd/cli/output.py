@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from decoderd.cli.streams import OutputError
+from decoderd.clock import now_ns
 from decoderd.input_warning import InputWarning
 
 out_console, err_console = Console(), Console(stderr=True)
@@ -22,6 +23,8 @@ out_console, err_console = Console(), Console(stderr=True)
 # A bar for something shorter would only flicker.
 BAR_AFTER_S = 2.0
 BAR_EVERY_S = 0.25
+# Where there is no terminal, such as in the log of a batch job.
+LINE_EVERY_NS = 30 * 10**9
 
 
 def line(text: str) -> None:
@@ -124,6 +127,21 @@ def parts_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*_columns(), console=err_console, transient=True, disable=hidden) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def progress_lines(title: str, what: str) -> Callable[[int, int], None]:
+    """Prints a line on stderr every half minute: call it with how much is done, and of how much."""
+    began = last = now_ns()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        now = now_ns()
+        if done and (now - last > LINE_EVERY_NS or done == total):
+            left_s = (now - began) * 1e-9 / done * (total - done)
+            note(f"{title}: {done} of {total} {what}, about {left_s:.0f} s left")
+            last = now
+
+    return advance
 
 
 @contextmanager

@@ -63,12 +63,13 @@ def run(
     experiment: Experiment, seeds: int | None, jobs: int | None, out: Path | None, json: bool, own: dict[str, Any]
 ) -> None:
     """Run an experiment, write its report into `out`, and print its bands. A directory is checked before anything."""
-    from decoderd.experiments import pool, report
+    from decoderd.experiments import report
+    from decoderd.studies import processes
 
     if out is not None:
         report.ready(out)
     with output.parts_bar(experiment.name) as on_progress:
-        outcome = experiment.run(Settings(seeds, jobs or pool.cores(), on_progress), **own)
+        outcome = experiment.run(Settings(seeds, jobs or processes.cores(), on_progress), **own)
     page = None if out is None else out / f"{experiment.name}.html"
     if page is not None:
         report.write(outcome.report, page)

@@ -9,7 +9,5 @@ recipes        the protocols of the experiments, as TOML
 catalogue      the table of experiments that the command line offers
 bands          ranges in which published values are expected, and whether a value lies in them
 report         one self-contained HTML page about an experiment
-pool           parts of an experiment on several processes, with the same result for any number of them
 pretrained     pretrained individuals of a recipe, and experiments that are run with them
-session_batch  many sessions of one protocol computed together, as arrays
 """

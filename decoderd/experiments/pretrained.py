@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from decoderd import registry
 from decoderd.clock import now_ns
 from decoderd.errors import NumericalError
-from decoderd.experiments import pool
-from decoderd.experiments.pool import Part
 from decoderd.preparation import pretraining
 from decoderd.preparation.parameters import individual
 from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
 from decoderd.run import realtime
+from decoderd.studies import processes
+from decoderd.studies.processes import Part
 
 # Most seeds that are computed as one batch: larger batches cost less a seed, but report progress less often.
 MOST_SEEDS_IN_BATCH = 5
@@ -104,11 +104,11 @@ def run(
     began, groups = now_ns(), seed_groups(seeds, jobs)
     training = [Part(pretrain, (recipe, group)) for recipe in recipes.values() for group in groups]
     total = len(training) + len(parts(dict.fromkeys(recipes, groups)))
-    reached = pool.run(training, jobs, lambda done: on_progress(done, total)).results
+    reached = processes.run(training, jobs, lambda done: on_progress(done, total)).results
     by_name = {name: reached[i * len(groups) : (i + 1) * len(groups)] for i, name in enumerate(recipes)}
     trained = {name: seeds_that_learned(recipe, groups, by_name[name]) for name, recipe in recipes.items()}
     pretrained_at = now_ns()
-    done = pool.run(parts(trained), jobs, lambda number: on_progress(len(training) + number, total))
+    done = processes.run(parts(trained), jobs, lambda number: on_progress(len(training) + number, total))
     losses = {name: [loss for of_group in several for loss in of_group] for name, several in by_name.items()}
     times_s = (pretrained_at - began) * 1e-9, (now_ns() - pretrained_at) * 1e-9
     return ExperimentRun(losses, trained, done.results, *times_s)

@@ -171,16 +171,21 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Protocol:
 
 def parse_file(data: dict[str, Any], path: Path) -> Protocol:
     """Validate the fields of the protocol file `path`; relative paths start at its folder, and errors name it."""
-    for family in ("population", "decoder"):
-        component = data.get(family)
-        if isinstance(component, dict) and isinstance(component.get("file"), str):
-            component["file"] = os.path.abspath(path.parent / component["file"])
+    with_absolute_paths(data, path)
     try:
         return parse(data)
     except ProtocolError as error:
         raise ProtocolError(
             f"{path}:\n" + "\n".join(f"  {line}" for line in str(error).splitlines()), error.field
         ) from None
+
+
+def with_absolute_paths(data: dict[str, Any], path: Path) -> None:
+    """Make the paths of files absolute that start at the folder of the protocol file `path`."""
+    for family in ("population", "decoder"):
+        component = data.get(family)
+        if isinstance(component, dict) and isinstance(component.get("file"), str):
+            component["file"] = os.path.abspath(path.parent / component["file"])
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from decoderd import registry
 from decoderd.analysis import dimensionality
 from decoderd.arrays import Array
-from decoderd.experiments import session_batch
 from decoderd.experiments.assistive import reward
-from decoderd.experiments.session_batch import SessionBatch
 from decoderd.populations import Spikes
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
 from decoderd.rollout import gradients
 from decoderd.rollout.rollout import run
 from decoderd.run import realtime
+from decoderd.studies import session_batch
+from decoderd.studies.session_batch import SessionBatch
 
 # Bins of the counts whose dimensionality is measured (Rajeswaran et al. 2024).
 BIN_S = 0.1

@@ -13,9 +13,9 @@ from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment
 from decoderd.experiments.assistive.expected import EXPECTED, bands_of, n_c_change
 from decoderd.experiments.assistive.experiment import SessionResults
-from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Outcome, Report
 from decoderd.html_page import Figure
+from decoderd.studies.processes import Part
 
 
 def assistance(name: str, seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:

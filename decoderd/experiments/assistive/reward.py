@@ -11,11 +11,11 @@ import numpy as np
 
 from decoderd.analysis import neuron_adding
 from decoderd.arrays import Array
-from decoderd.experiments.session_batch import SessionBatch, decoder_steps
 from decoderd.plasticity.objective import judge
 from decoderd.rng import open_streams
 from decoderd.rollout.rollout import run
 from decoderd.state import Reaches
+from decoderd.studies.session_batch import SessionBatch, decoder_steps
 
 # Repeats of an evaluation; the reward is their median.
 REPEATS = 10

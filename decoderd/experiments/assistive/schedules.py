@@ -17,11 +17,11 @@ from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment
 from decoderd.experiments.assistive.experiment import SessionResults
 from decoderd.experiments.bands import Band
-from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Outcome, Report
 from decoderd.html_page import Figure
 from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
+from decoderd.studies.processes import Part
 
 FIXED, EVERY_DAY, SWAPS = "fixed", "every day", "every day, readouts swapped"
 # The highest of the published intensities, at which effects of adaptation are largest.

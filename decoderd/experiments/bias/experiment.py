@@ -15,9 +15,8 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.clock import now_ns
 from decoderd.effectors.cursor import Config as CursorConfig
-from decoderd.experiments import pool, pretrained
+from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
-from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Outcome, Report
 from decoderd.html_page import Figure
 from decoderd.populations.rnn.population import Law
@@ -25,6 +24,8 @@ from decoderd.preparation import pretraining
 from decoderd.preparation.parameters import individual
 from decoderd.protocol.protocol import Protocol
 from decoderd.run import realtime
+from decoderd.studies import processes
+from decoderd.studies.processes import Part
 
 NETWORKS = ("recurrent", "feedforward")
 
@@ -73,7 +74,7 @@ def biases(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Ou
     began = now_ns()
     groups = pretrained.seed_groups(seeds, jobs)
     parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
-    done = pool.run(parts, jobs, lambda number: on_progress(number, len(parts)))
+    done = processes.run(parts, jobs, lambda number: on_progress(number, len(parts)))
     cut = len(groups)
     found = {network: done.results[i * cut : (i + 1) * cut] for i, network in enumerate(NETWORKS)}
     losses = {network: np.concatenate([part.losses for part in several]) for network, several in found.items()}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.experiments import pool, pretrained
+from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.html_page import Figure
@@ -26,6 +26,7 @@ from decoderd.run import realtime
 from decoderd.session.assembly import assemble
 from decoderd.session.messages import Messages
 from decoderd.session.step import advance, initial
+from decoderd.studies import processes
 from decoderd.wire.messages import Counts
 
 BEFORE, CHANGED, AFTER = 40, 240, 40  # trials; those after it are run in the condition `new` alone
@@ -115,8 +116,8 @@ def _events_and_bursts(messages: Messages) -> Array:
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Run sessions of seeds 1 to `seeds` in every condition."""
     shown = [(name, seed) for seed in range(1, seeds + 1) for name in CONDITIONS]
-    parts = [pool.Part(course, each) for each in shown]
-    results = pool.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
+    parts = [processes.Part(course, each) for each in shown]
+    results = processes.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
     found = {name: [one for one, (its, _) in zip(results, shown, strict=True) if its == name] for name in CONDITIONS}
     measured: dict[str, dict[str, list[float]]] = {
         name: {

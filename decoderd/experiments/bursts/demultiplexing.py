@@ -17,7 +17,6 @@ from decoderd.analysis.bursts import feedback_error, fraction
 from decoderd.analysis.bursts.fraction import Sums
 from decoderd.api import Simulation
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.html_page import Figure
@@ -25,6 +24,7 @@ from decoderd.populations import burst_process
 from decoderd.populations.burst_channels import BURSTS, EVENTS, TIME_AT_RISK
 from decoderd.populations.burst_process import Law, Uniform
 from decoderd.rng import generator
+from decoderd.studies import processes
 
 # Trains whose events may follow one another closely: theta 16 ms, r 2 ms.
 LAW = Law(refractory_s=0.002, threshold_s=0.016, interval_s=(0.004, 0.012), spikes=(2, 3))
@@ -174,11 +174,11 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     cells = [(hazard, p) for p in PROBABILITIES for hazard in HAZARDS_HZ]
     every = range(1, seeds + 1)
     parts = [
-        *(pool.Part(measured, cell) for cell in cells),
-        *(pool.Part(followed, (seed,)) for seed in every),
-        *(pool.Part(recovered, (seed, learns)) for learns in (False, True) for seed in every),
+        *(processes.Part(measured, cell) for cell in cells),
+        *(processes.Part(followed, (seed,)) for seed in every),
+        *(processes.Part(recovered, (seed, learns)) for learns in (False, True) for seed in every),
     ]
-    done = pool.run(parts, jobs, lambda number: on_progress(number, len(parts))).results
+    done = processes.run(parts, jobs, lambda number: on_progress(number, len(parts))).results
     table = dict(zip(cells, done, strict=False))
     following = done[len(cells) : len(cells) + seeds]
     fixed, learning = done[len(cells) + seeds :][:seeds], done[len(cells) + 2 * seeds :]

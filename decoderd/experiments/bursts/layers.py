@@ -20,13 +20,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.plasticity import burstprop
 from decoderd.plasticity.burstprop import Network, Rates
 from decoderd.rng import generator
+from decoderd.studies import processes
 
 EPOCHS, BATCH, WIDTH, CLASSES = 20, 32, 128, 10
 TESTED, HELD_OUT = 400, 300
@@ -141,8 +141,8 @@ def learned(seed: int, depth: int, kind: str) -> tuple[Curves, Rates]:
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Train networks of seeds 1 to `seeds`, of each depth and kind."""
     shown = [(seed, depth, kind) for depth in DEPTHS for kind in KINDS for seed in range(1, seeds + 1)]
-    parts = [pool.Part(learned, each) for each in shown]
-    results = pool.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
+    parts = [processes.Part(learned, each) for each in shown]
+    results = processes.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
     found: dict[tuple[int, str], Curves] = {}
     tuned = {}
     for depth in DEPTHS:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.plasticity import burst_rule
 from decoderd.plasticity.burst_rule import Averages, Rule
 from decoderd.rng import generator
+from decoderd.studies import processes
 
 RULE = Rule(eta=0.1, tau_pre_s=0.05, tau_avg_s=15.0, w_max=np.inf, w_min=-np.inf)
 THRESHOLD_S = 0.016
@@ -166,8 +166,8 @@ def realised(seed: int) -> Pairing:
 
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Pair spikes periodically, and at random with seeds 1 to `seeds`."""
-    parts = [pool.Part(realised, (seed,)) for seed in range(1, seeds + 1)]
-    each = pool.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
+    parts = [processes.Part(realised, (seed,)) for seed in range(1, seeds + 1)]
+    each = processes.run(parts, jobs, lambda done: on_progress(done, len(parts))).results
     found = Pairing(
         {P: np.concatenate([one.poisson[P] for one in each], axis=1) for P in POISSON},
         {rate: np.concatenate([one.burst_poisson[rate] for one in each], axis=1) for rate in BURST_POISSON},

@@ -6,7 +6,7 @@ To add a part: write a module of this folder with a function
 
     run(seeds, jobs, on_progress) -> Findings
 
-that runs seeds 1 to `seeds` on `jobs` processes (`decoderd.experiments.pool`) and calls `on_progress(done, of)`. Names
+that runs seeds 1 to `seeds` on `jobs` processes (`decoderd.studies.processes`) and calls `on_progress(done, of)`. Names
 of bands need not begin with the part's. Add a function here that imports it when called, and a row to PARTS; then print
 the table into docs/index.md, and describe the part in docs/explanation/burst-learning.md.
 

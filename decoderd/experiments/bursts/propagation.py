@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.html_page import Figure
@@ -28,6 +27,7 @@ from decoderd.spiking.adex import PARVALBUMIN, SOMATOSTATIN
 from decoderd.spiking.arrivals import Source
 from decoderd.spiking.short_term import DEPRESSING, FACILITATING, Law, Resources
 from decoderd.spiking.synapses import Indices, Synapses
+from decoderd.studies import processes
 
 DT_S, BURN_IN_S, LENGTH_S, BIN_S = 1e-4, 1.0, 3.0, 0.05
 DELAY = 8  # steps from a spike to its targets
@@ -204,8 +204,8 @@ def measured(activity: Activity) -> dict[str, Modulation]:
 
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Simulate networks of seeds 1 to `seeds`."""
-    parts = [pool.Part(simulate, (seed,)) for seed in range(1, seeds + 1)]
-    found: list[Activity] = pool.run(parts, jobs, lambda n: on_progress(n, len(parts))).results
+    parts = [processes.Part(simulate, (seed,)) for seed in range(1, seeds + 1)]
+    found: list[Activity] = processes.run(parts, jobs, lambda n: on_progress(n, len(parts))).results
     each = [measured(activity) for activity in found]
     rest = round(BURN_IN_S / BIN_S)
     inhibitory = np.array([activity.inhibitory[:, rest:].mean(axis=1) for activity in found])

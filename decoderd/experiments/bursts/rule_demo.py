@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from decoderd import rng
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts import network
 from decoderd.experiments.bursts.network import Network, State, Wiring
@@ -24,6 +23,7 @@ from decoderd.plasticity.burst_rule import Rule
 from decoderd.spiking import arrivals, synapses, two_compartment
 from decoderd.spiking.arrivals import Arrivals, Source
 from decoderd.spiking.synapses import Synapses
+from decoderd.studies import processes
 
 DT_S, BURN_IN_S, STAGE_S = 1e-4, 20.0, 25.0
 STAGES = (1.0, 1.5, 1.0, 0.55, 1.0, 1.0)  # of noise into the dendrites of main neurons; the last is the control
@@ -145,8 +145,8 @@ def ratios(stages: list[Stage]) -> Array:
 
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Part `rule` of `decoderd reproduce bursts`."""
-    parts = [pool.Part(demonstrated, (seed,)) for seed in range(1, seeds + 1)]
-    stages = pool.run(parts, jobs, lambda done: on_progress(done, seeds)).results
+    parts = [processes.Part(demonstrated, (seed,)) for seed in range(1, seeds + 1)]
+    stages = processes.run(parts, jobs, lambda done: on_progress(done, seeds)).results
     shown = np.array([ratios(each) for each in stages])  # (seeds, 6)
     bands = [
         Band(f"weights, {name}: seed {seed}", float(value), low, high)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.experiments import pool
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts import xor, xor_learning
 from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.experiments.bursts.xor_learning import Record
 from decoderd.html_page import Figure
+from decoderd.studies import processes
 
 SHORT, FULL = 8, 2000  # examples
 RATES_HZ, WITHIN_HZ = (3.7, 4.6, 4.7, 5.0), 0.6  # of the output before learning, in the order of xor.EXAMPLES
@@ -62,16 +62,16 @@ def full_bands(record: Record, seed: int) -> list[Band]:
 
 def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     """Part `xor` of `decoderd reproduce bursts`: the first examples."""
-    parts = [pool.Part(xor_learning.learnt, (seed, SHORT)) for seed in range(1, seeds + 1)]
-    records = pool.run(parts, jobs, lambda done: on_progress(done, seeds)).results
+    parts = [processes.Part(xor_learning.learnt, (seed, SHORT)) for seed in range(1, seeds + 1)]
+    records = processes.run(parts, jobs, lambda done: on_progress(done, seeds)).results
     bands = [band for seed, record in enumerate(records, start=1) for band in short_bands(record, seed)]
     return _findings(records, bands, f"The first {SHORT} examples; `--full` learns from {FULL}.")
 
 
 def full(seeds: int, jobs: int, on_progress: OnProgress, folder: Path) -> Findings:
     """The same in full: 2,000 examples, gone on with from what `folder` has."""
-    parts = [pool.Part(xor_learning.learnt, (seed, FULL, folder)) for seed in range(1, seeds + 1)]
-    records = pool.run(parts, jobs, lambda done: on_progress(done, seeds)).results
+    parts = [processes.Part(xor_learning.learnt, (seed, FULL, folder)) for seed in range(1, seeds + 1)]
+    records = processes.run(parts, jobs, lambda done: on_progress(done, seeds)).results
     numbered = list(enumerate(records, start=1))
     bands = [band for seed, record in numbered for band in short_bands(first(record), seed)]
     bands += [band for seed, record in numbered for band in full_bands(record, seed)]

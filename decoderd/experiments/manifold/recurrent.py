@@ -18,12 +18,10 @@ import numpy as np
 from decoderd.analysis import candidates, manifolds, resampling
 from decoderd.arrays import Array
 from decoderd.errors import ArrayError
-from decoderd.experiments import pretrained, session_batch
+from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment
 from decoderd.experiments.bands import Band
-from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Outcome, Report
-from decoderd.experiments.session_batch import SessionBatch
 from decoderd.html_page import Figure
 from decoderd.plasticity.objective import judge
 from decoderd.populations.rnn.population import Law
@@ -34,6 +32,9 @@ from decoderd.rng import generator
 from decoderd.rollout.rollout import run
 from decoderd.run import realtime
 from decoderd.state import Parameters
+from decoderd.studies import session_batch
+from decoderd.studies.processes import Part
+from decoderd.studies.session_batch import SessionBatch
 
 RECIPE = "manifold-recurrent"
 REGIMES = {"lazy": 0.55, "rich": 1.0}  # recurrent weights are drawn with a standard deviation of N^-exponent

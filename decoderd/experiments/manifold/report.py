@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from decoderd.experiments import pool
 from decoderd.experiments.manifold import expected, experiment, figures
 from decoderd.experiments.manifold.experiment import BETWEEN, LAZY, RICH, SWEEP_RATES
-from decoderd.experiments.pool import Part
 from decoderd.experiments.report import Outcome, Report
+from decoderd.studies import processes
+from decoderd.studies.processes import Part
 
 # Seeds that are computed as one batch in a part: arrays of a few networks stay in the processor's cache. Parts must
 # not depend on the number of processes.
@@ -35,7 +35,7 @@ def manifolds(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) ->
         **{("regime", exponent): (experiment.learn, (exponent, experiment.REGIME_UPDATES)) for exponent in exponents},
     }
     parts = [Part(function, (group, *given)) for function, given in named.values() for group in groups]
-    done = pool.run(parts, jobs, lambda number: on_progress(number, len(parts)))
+    done = processes.run(parts, jobs, lambda number: on_progress(number, len(parts)))
     cut = len(groups)
     found: dict[Any, Any] = {
         name: experiment.concatenate(done.results[i * cut : (i + 1) * cut]) for i, name in enumerate(named)

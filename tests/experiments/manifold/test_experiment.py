@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from decoderd.analysis import candidates, manifolds
-from decoderd.experiments import pool
 from decoderd.experiments.manifold import expected, experiment
 from decoderd.experiments.manifold import static_network as networks
+from decoderd.studies import processes
 
 SEEDS = (1, 2)
 
@@ -130,9 +130,9 @@ def test_all_bands_have_a_name_and_a_range(learned):
 
 
 def test_results_do_not_depend_on_processes_or_batches():
-    single = [pool.Part(experiment.sweep_rate, ((seed,), experiment.LAZY, 1e-2, 60)) for seed in SEEDS]
-    both = pool.Part(experiment.sweep_rate, (SEEDS, experiment.LAZY, 1e-2, 60))
-    two = experiment.concatenate(pool.run(single, 2).results)
-    (one,) = pool.run([both], 1).results
+    single = [processes.Part(experiment.sweep_rate, ((seed,), experiment.LAZY, 1e-2, 60)) for seed in SEEDS]
+    both = processes.Part(experiment.sweep_rate, (SEEDS, experiment.LAZY, 1e-2, 60))
+    two = experiment.concatenate(processes.run(single, 2).results)
+    (one,) = processes.run([both], 1).results
     for apart, at_once in zip(two, one, strict=True):
         np.testing.assert_array_equal(apart, at_once)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from decoderd.errors import ProtocolError
-from decoderd.experiments import session_batch
 from decoderd.experiments.assistive import experiment, reward
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol import protocol
+from decoderd.studies import session_batch
 from tests import protocols
 from tests.experiments.small import DAYS, small
 
