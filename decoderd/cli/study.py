@@ -125,4 +125,4 @@ def _show_results(given: Study, results: Results, out: Path, json: bool) -> None
         output.note(f"failed: {one.values or ''} seed {one.seed}: {why}", style="red")
     if len(failed) > SHOWN:
         output.note(f"... and {len(failed) - SHOWN} more, in {out / 'sessions.csv'}")
-    output.line(f"tables: {out / 'sessions.csv'}")
+    output.line(f"report: {out / 'report.html'}; tables: {out / 'sessions.csv'}")

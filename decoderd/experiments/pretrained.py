@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
-from decoderd import registry
 from decoderd.clock import now_ns
 from decoderd.errors import NumericalError
-from decoderd.preparation import pretraining
-from decoderd.preparation.parameters import individual
 from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
-from decoderd.run import realtime
-from decoderd.studies import processes
+from decoderd.studies import processes, session_batch
 from decoderd.studies.processes import Part
 
 # Most seeds that are computed as one batch: larger batches cost less a seed, but report progress less often.
@@ -57,16 +53,6 @@ def seed_groups(seeds: int, jobs: int) -> SeedGroups:
     return [tuple(range(first, min(first + size, seeds + 1))) for first in range(1, seeds + 1, size)]
 
 
-def pretrain(recipe: Protocol, seeds: Sequence[int]) -> list[float]:
-    """Pretrain individuals of a recipe, or load them from the cache; returns the loss that each has reached."""
-    settings: Any = recipe.pretraining
-    drawn = [individual(recipe.model_copy(update={"seed": seed})) for seed in seeds]
-    kind = registry.find("populations", recipe.population.kind)
-    with realtime.repeatable():
-        found = pretraining.pretrained(settings, kind, recipe.population, drawn, recipe.timing, tuple(seeds))
-    return [pretraining.final_loss(one) for one in found]
-
-
 def seeds_that_learned(recipe: Protocol, groups: SeedGroups, losses: Sequence[Sequence[float]]) -> SeedGroups:
     """The seeds of each group whose loss is at most the recipe's `loss_at_most`; groups without one are left out.
 
@@ -102,7 +88,7 @@ def run(
     Raises NumericalError where no seed of a recipe learned to reach.
     """
     began, groups = now_ns(), seed_groups(seeds, jobs)
-    training = [Part(pretrain, (recipe, group)) for recipe in recipes.values() for group in groups]
+    training = [Part(session_batch.pretrain, (recipe, group)) for recipe in recipes.values() for group in groups]
     total = len(training) + len(parts(dict.fromkeys(recipes, groups)))
     reached = processes.run(training, jobs, lambda done: on_progress(done, total)).results
     by_name = {name: reached[i * len(groups) : (i + 1) * len(groups)] for i, name in enumerate(recipes)}

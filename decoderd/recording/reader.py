@@ -24,7 +24,8 @@ from decoderd.wire import codec, topics
 from decoderd.wire.message import SEQUENCE, TICK, keys_of
 from decoderd.wire.messages import AnyMessage, Counts, Tick
 
-_TRIAL_TYPES = ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2
+# Columns of the trial table, with their types.
+TRIAL_TYPES = list(zip(TRIAL_COLUMNS, ["i8"] * 4 + ["f8"] * 2 + ["i8"] * 3 + [object] * 2, strict=True))
 
 # Columns of `ticks`: whole numbers, and real ones with the field of the message and their width.
 _WHOLE = ("tick", "day", "block", "trial", "phase")
@@ -105,7 +106,7 @@ class Recorded(ABC):
         for row in map(trial_row, self.payloads("trial")):
             place = [np.nan if value is None else value for value in row[4:6]]
             rows.append((*row[:4], *place, *row[6:10], tuple(json.loads(row[10]))))
-        return np.array(rows, dtype=list(zip(TRIAL_COLUMNS, _TRIAL_TYPES, strict=True)))
+        return np.array(rows, dtype=TRIAL_TYPES)
 
 
 class RecordedSession(Recorded):

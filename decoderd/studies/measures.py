@@ -9,6 +9,7 @@ Numbers are values by name. A list is a curve: over something within the day, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
@@ -79,3 +80,65 @@ def plain(measures: Sequence[Asked]) -> list[dict[str, Any]]:
         version = f"{package.name} {package.version}" if package is not None else "unknown"
         found.append({**one.config.model_dump(mode="json"), "package": version})
     return found
+
+
+class DayNumbers(NamedTuple):
+    """Values and curves of one day, None for what is not finite."""
+
+    values: dict[str, float | None]
+    curves: dict[str, list[float | None]]
+
+
+def of_day(measures: Sequence[Asked], day: Day) -> DayNumbers:
+    """What the measures of days give for a day."""
+    found: dict[str, Any] = {}
+    for measure, config in measures:
+        if measure.of_day is not None:
+            found |= measure.of_day(config, day)
+    return _sorted(found)
+
+
+def gathered(days: Sequence[DayNumbers]) -> dict[str, Any]:
+    """Numbers of a session from those of its days: `by_day`, `curves` by day, and `numbers`.
+
+    A number of the session is the mean over its days; where there are several, `NAME_first` and `NAME_last` are those
+    of the first and the last day.
+    """
+    whole: dict[str, float | None] = {}
+    for name in days[0].values if days else ():
+        values = [day.values[name] for day in days]
+        known = [value for value in values if value is not None]
+        whole[name] = math.fsum(known) / len(known) if known else None
+        if len(values) > 1:
+            whole |= {f"{name}_first": values[0], f"{name}_last": values[-1]}
+    return {
+        "numbers": whole,
+        "by_day": [day.values for day in days],
+        "curves": [day.curves for day in days],
+        "session_curves": {},
+    }
+
+
+def with_session(gathered: Mapping[str, Any], measures: Sequence[Asked], recorded: Recorded) -> dict[str, Any]:
+    """The numbers of a session with what the measures of recordings give."""
+    found: dict[str, Any] = {}
+    for measure, config in measures:
+        if measure.of_session is not None:
+            found |= measure.of_session(config, recorded)
+    values, curves = _sorted(found)
+    return {**gathered, "numbers": {**gathered["numbers"], **values}, "session_curves": curves}
+
+
+def _sorted(found: Mapping[str, Any]) -> DayNumbers:
+    values = {name: _finite(value) for name, value in found.items() if not _is_curve(value)}
+    curves = {name: [_finite(point) for point in value] for name, value in found.items() if _is_curve(value)}
+    return DayNumbers(values, curves)
+
+
+def _is_curve(value: Any) -> bool:
+    return isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+
+
+def _finite(value: Any) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

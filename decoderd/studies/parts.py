@@ -6,9 +6,8 @@ there already is not done again: neither a result, nor the ticks of a session th
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +25,10 @@ from decoderd.session.assembly import assemble
 from decoderd.session.step import initial
 from decoderd.studies import folder, measures
 from decoderd.studies.days import days_of
-from decoderd.studies.measures import Asked, Day, Numbers
 from decoderd.studies.study import StudyError
 
 # Threads of one process share its BLAS threads, on whose number the last bits of a result depend.
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 
 class Task(NamedTuple):
@@ -50,7 +48,7 @@ def perform(task: Task) -> str | None:
     Raises StudyError where nothing can be written, and Interrupted where a signal stopped it: the same call goes on.
     """
     place = Path(task.folder)
-    with _ONE_AT_A_TIME, folder.locked(place, task.key):
+    with ONE_AT_A_TIME, folder.locked(place, task.key):
         if folder.done(place, task.key, task.recorded):
             return None
         try:
@@ -75,10 +73,8 @@ def _measured(task: Task, place: Path) -> dict[str, Any]:
     reached = _run(task, directory)
     with realtime.repeatable(), open_session(directory) as recorded:
         days = days_of(recorded, any(one.measure.counts for one in asked))
-        numbers = gathered(asked, days)
-        for measure, config in asked:
-            if measure.of_session is not None:
-                numbers = _with_session(numbers, measure.of_session(config, recorded))
+        numbers = measures.gathered([measures.of_day(asked, day) for day in days])
+        numbers = measures.with_session(numbers, asked, recorded)
     return {
         **{name: reached[name] for name in ("session", "days", "trials", "ticks", "digest")},
         **numbers,
@@ -127,51 +123,3 @@ def _begun(task: Task, directory: Path) -> Begun:
         session = assemble(parsed, parameters)
         state = initial(session, parameters)
     return Begun(*session_file.begin(directory, session, state), session, state)
-
-
-def gathered(asked: Sequence[Asked], days: Iterable[Day]) -> dict[str, Any]:
-    """Numbers of a session from those of its days: `by_day`, `curves` by day, and `numbers`.
-
-    A number of the session is the mean over its days; where there are several, `NAME_first` and `NAME_last` are those
-    of the first and the last day.
-    """
-    by_day: list[dict[str, float | None]] = []
-    curves: list[dict[str, list[float | None]]] = []
-    for day in days:
-        numbers: dict[str, Any] = {}
-        for measure, config in asked:
-            if measure.of_day is not None:
-                numbers |= measure.of_day(config, day)
-        by_day.append({name: _finite(value) for name, value in numbers.items() if not _is_curve(value)})
-        curves.append({name: _points(value) for name, value in numbers.items() if _is_curve(value)})
-    whole: dict[str, float | None] = {}
-    for name in by_day[0] if by_day else ():
-        values = [numbers[name] for numbers in by_day]
-        known = [value for value in values if value is not None]
-        whole[name] = math.fsum(known) / len(known) if known else None
-        if len(values) > 1:
-            whole |= {f"{name}_first": values[0], f"{name}_last": values[-1]}
-    return {"numbers": whole, "by_day": by_day, "curves": curves, "session_curves": {}}
-
-
-def _with_session(numbers: dict[str, Any], of_session: Numbers) -> dict[str, Any]:
-    values = {name: _finite(value) for name, value in of_session.items() if not _is_curve(value)}
-    curves = {name: _points(value) for name, value in of_session.items() if _is_curve(value)}
-    return {
-        **numbers,
-        "numbers": {**numbers["numbers"], **values},
-        "session_curves": {**numbers["session_curves"], **curves},
-    }
-
-
-def _points(values: Any) -> list[float | None]:
-    return [_finite(value) for value in values]
-
-
-def _is_curve(value: Any) -> bool:
-    return isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
-
-
-def _finite(value: Any) -> float | None:
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from decoderd.errors import Interrupted
-from decoderd.studies import folder, parts, tables
+from decoderd.studies import batch_parts, folder, parts, report, tables
+from decoderd.studies.batch_parts import BatchTask
 from decoderd.studies.parts import Task
 from decoderd.studies.processes import Done, Part
 from decoderd.studies.settings import Setting
@@ -45,10 +47,32 @@ def missing(place: Path, settings: Sequence[Setting], share: Shard | None, recor
     return [one for key, one in found.items() if not folder.done(place, key, recorded)]
 
 
-def tasks(given: Study, settings: Sequence[Setting], place: Path, recorded: bool) -> list[Part]:
-    """The calls that run these sessions."""
+class Call(NamedTuple):
+    """A part of a study, and the sessions that it runs."""
+
+    part: Part
+    sessions: Sequence[Setting]
+
+
+def calls(given: Study, settings: Sequence[Setting], place: Path, recorded: bool) -> list[Call]:
+    """The parts that run these sessions: each by itself, or seeds of one setting in batches."""
     where, measured = str(place.absolute()), given.measures
-    return [Part(parts.perform, (Task(where, one.key, one.protocol or {}, measured, recorded),)) for one in settings]
+    if given.batch is None:
+        return [
+            Call(Part(parts.perform, (Task(where, one.key, one.protocol or {}, measured, recorded),)), [one])
+            for one in settings
+        ]
+    found = []
+    for _, several in groupby(settings, lambda one: one.values):
+        for some in _batches(list(several), given.batch):
+            keys = {one.seed: one.key for one in some}
+            task = BatchTask(where, keys, some[0].protocol or {}, measured)
+            found.append(Call(Part(batch_parts.perform, (task,)), some))
+    return found
+
+
+def _batches(settings: Sequence[Setting], size: int) -> list[Sequence[Setting]]:
+    return [settings[first : first + size] for first in range(0, len(settings), size)]
 
 
 def run(
@@ -73,24 +97,29 @@ def run(
 
     Raises StudyError for the folder of another study, and where nothing can be written.
     """
+    if recorded and given.batch is not None:
+        raise StudyError("--keep recordings: sessions computed in batches have none; leave out batch", "keep")
     folder.begin(place, given)
     due = missing(place, settings, share, recorded)
-    todo = tasks(given, due, place, recorded)
-    on_progress(0, len(todo))
-    for number, done in enumerate(engine(todo), start=1):
+    todo, number = calls(given, due, place, recorded), 0
+    on_progress(0, len(due))
+    for done in engine([call.part for call in todo]):
         if isinstance(done.error, StudyError | Interrupted):
             raise done.error
-        if done.error is not None:
-            folder.write_failure(place, due[done.place].key, str(done.error) or repr(done.error))
-        on_progress(number, len(todo))
-    return tabulate(place, settings)
+        for one in todo[done.place].sessions:
+            if done.error is not None:
+                folder.write_failure(place, one.key, str(done.error) or repr(done.error))
+        number += len(todo[done.place].sessions)
+        on_progress(number, len(due))
+    return tabulate(given, settings, place)
 
 
-def tabulate(place: Path, settings: Sequence[Setting]) -> Results:
+def tabulate(given: Study, settings: Sequence[Setting], place: Path) -> Results:
     """Write tables and report of what is there. Shards that end at the same time do so one after the other."""
     with folder.locked(place, "tables"):
         results = tables.collect(place, settings)
         tables.write(place, results)
+        report.write(place, given, results)
     return results
 
 

@@ -17,12 +17,14 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.decoders import AffineStep, Decoder
 from decoderd.errors import ProtocolError
-from decoderd.preparation.parameters import refitted
+from decoderd.preparation import pretraining
+from decoderd.preparation.parameters import individual, refitted
 from decoderd.protocol import overnight
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import Loop, Trajectory
 from decoderd.rollout.rollout import rows_of_individuals
+from decoderd.run import realtime
 from decoderd.state import Parameters, Reaches
 from decoderd.tasks import timed_reach
 from decoderd.tasks.trial import REACH
@@ -53,7 +55,7 @@ def make_batch(protocol: Protocol, prepared: Mapping[int, Parameters], intensiti
 
     Raises ProtocolError for a protocol whose sessions cannot be run as a batch.
     """
-    _check(protocol)
+    check(protocol)
     kind: Any = registry.find("populations", protocol.population.kind)
     effector: Any = registry.find("effectors", protocol.effector.kind)
     task: Any = registry.find("tasks", protocol.task.kind)
@@ -78,7 +80,8 @@ def make_batch(protocol: Protocol, prepared: Mapping[int, Parameters], intensiti
     )
 
 
-def _check(protocol: Protocol) -> None:
+def check(protocol: Protocol) -> None:
+    """Raise ProtocolError for a protocol whose sessions cannot be run as a batch."""
     task: Any = protocol.task
     if task.kind != "timed_reach" or task.order != "in_turn":
         raise ProtocolError("task: a batch of sessions needs kind = 'timed_reach' with order = 'in_turn'", "task")
@@ -137,6 +140,16 @@ def _check(protocol: Protocol) -> None:
                 f"schedule.blocks: {block.name!r} must end after trials, in whole updates of {per_update}",
                 "schedule.blocks",
             )
+
+
+def pretrain(protocol: Protocol, seeds: Sequence[int]) -> list[float]:
+    """Pretrain individuals of a protocol, or load them from the cache; returns the loss that each has reached."""
+    settings: Any = protocol.pretraining
+    drawn = [individual(protocol.model_copy(update={"seed": seed})) for seed in seeds]
+    kind = registry.find("populations", protocol.population.kind)
+    with realtime.repeatable():
+        found = pretraining.pretrained(settings, kind, protocol.population, drawn, protocol.timing, tuple(seeds))
+    return [pretraining.final_loss(one) for one in found]
 
 
 def blocks_of_day(protocol: Protocol, day: int) -> list[Any]:

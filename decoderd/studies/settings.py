@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording.session_file import versions
-from decoderd.studies import measures, study
+from decoderd.studies import measures, session_batch, study
 from decoderd.studies.study import Study, StudyError
 
 # To be raised when the same session would have other results than before.
@@ -35,11 +35,16 @@ def settings(given: Study) -> list[Setting]:
 
     Raises StudyError for a measure that is not installed, a field that no setting has, and where no setting is valid.
     """
-    measured = measures.plain(measures.asked(given.measures))
+    asked = measures.asked(given.measures)
+    _check_batch(given, asked)
+    measured = measures.plain(asked)
     found, faults = [], []
     for values in study.combinations(given.vary):
         try:
-            resolved = protocols.dump(_resolved(given, values))
+            parsed = _resolved(given, values)
+            if given.batch is not None:
+                session_batch.check(parsed)
+            resolved = protocols.dump(parsed)
         except ProtocolError as error:
             faults.append(error)
             found += [_faulty(given, values, seed, str(error)) for seed in given.seeds]
@@ -52,6 +57,17 @@ def settings(given: Study) -> list[Setting]:
     if faults:
         _check_fields(given, [one.protocol for one in found if one.protocol is not None], faults)
     return found
+
+
+def _check_batch(given: Study, asked: Sequence[measures.Asked]) -> None:
+    """Raise StudyError for a measure that needs a recording, which a batch has not."""
+    for place, one in enumerate(asked):
+        if given.batch is not None and one.measure.of_day is None:
+            raise StudyError(
+                f"measures.{place}: {one.config.kind!r} reads recordings, which sessions computed in batches have not; "
+                "leave out batch",
+                f"measures.{place}",
+            )
 
 
 def _resolved(given: Study, values: Mapping[str, Any]) -> Any:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from decoderd.config import ComponentConfig
 from decoderd.studies import measures
+from decoderd.studies.measures import Asked, Measure
 from decoderd.studies.study import StudyError
 
 
@@ -28,3 +30,16 @@ def test_a_measure_that_does_not_fit_is_refused(one, field, words):
     with pytest.raises(StudyError, match=words) as refused:
         measures.asked([one])
     assert refused.value.field == field
+
+
+def test_numbers_of_several_days_have_a_mean_a_first_and_a_last():
+    one = Asked(Measure(ComponentConfig, lambda config, day: {"x": day, "c": [day]}), None)
+
+    def gathered(*days):
+        return measures.gathered([measures.of_day([one], day) for day in days])
+
+    found = gathered(1.0, float("nan"), 4.0)
+    assert found["numbers"] == {"x": 2.5, "x_first": 1.0, "x_last": 4.0}
+    assert found["by_day"] == [{"x": 1.0}, {"x": None}, {"x": 4.0}]
+    assert found["curves"] == [{"c": [1.0]}, {"c": [None]}, {"c": [4.0]}]
+    assert gathered(2.0)["numbers"] == {"x": 2.0}

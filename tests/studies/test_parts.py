@@ -119,15 +119,6 @@ def test_measures_of_the_recording_and_their_errors(tmp_path, monkeypatch):
     assert parts.perform(task._replace(key="other")) == "division by zero"
 
 
-def test_numbers_of_several_days_have_a_mean_a_first_and_a_last():
-    one = measures.Asked(Measure(None, lambda config, day: {"x": day, "c": [day]}), None)
-    found = parts.gathered([one], [1.0, float("nan"), 4.0])
-    assert found["numbers"] == {"x": 2.5, "x_first": 1.0, "x_last": 4.0}
-    assert found["by_day"] == [{"x": 1.0}, {"x": None}, {"x": 4.0}]
-    assert found["curves"] == [{"c": [1.0]}, {"c": [None]}, {"c": [4.0]}]
-    assert parts.gathered([one], [2.0])["numbers"] == {"x": 2.0}
-
-
 FULL = """
 import json, sys
 from decoderd.studies.parts import Task, perform

@@ -11,17 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import registry
 from decoderd.analysis import dimensionality
 from decoderd.arrays import Array
 from decoderd.experiments.assistive import reward
-from decoderd.populations import Spikes
 from decoderd.preparation.parameters import prepare
 from decoderd.protocol.protocol import Protocol
-from decoderd.rollout import gradients
-from decoderd.rollout.rollout import run
 from decoderd.run import realtime
-from decoderd.studies import session_batch
+from decoderd.studies import batch_days, session_batch
 from decoderd.studies.session_batch import SessionBatch
 
 # Bins of the counts whose dimensionality is measured (Rajeswaran et al. 2024).
@@ -69,42 +65,18 @@ def run_days(
 
     `on_progress` is called after every day and every curve.
     """
-    protocol, kind = batch.protocol, batch.loop.population
-    assert kind.plastic is not None  # see `session_batch.make_batch`
-    rule: Any = registry.find("plasticity", protocol.plasticity.kind)
-    config: Any = protocol.plasticity
-    fields = tuple(kind.plastic.fields[part] for part in config.plastic)
+    protocol = batch.protocol
     first, losses, curves, participation = batch.population, [], {}, []
+    counts: list[Array] = []
+
+    def observe(block: Any, given: Any, trajectory: Any, by_tick: Sequence[Array]) -> None:
+        if block.plasticity:
+            counts.append(_binned(by_tick, batch.readouts, batch.loop.tick_s))
+
     for day in range(1, protocol.schedule.days + 1):
-        values = {field: getattr(batch.population, field) for field in fields}
-        state = rule.init(config, values, batch.task_plan.targets, (len(batch.seed_index),))
-        begun, of_day, counts = 0, [], []
-        for block in session_batch.blocks_of_day(protocol, day):
-            steps, rest = session_batch.batched_decoder_steps(batch), session_batch.initial_decoder_states(batch)
-            at_once = config.trials_per_update if block.plasticity else block.trials
-            for _ in range(block.trials // at_once):
-                given = session_batch.draw_trials(batch, day, begun, at_once)
-                spikes: list[Spikes] = []
-                trajectory = run(batch.loop, batch.population, steps, rest, given.reaches, given.tables, spikes)
-                counts_by_tick = [tick[batch.loop.channel] for tick in spikes]
-                begun += at_once
-                if block.plasticity:
-                    trial_batch = gradients.trial_batch(
-                        batch.loop,
-                        batch.population,
-                        trajectory,
-                        config.objective,
-                        rule.learns_from,
-                        fields,
-                        given.targets,
-                    )
-                    state, values = rule.learn(config, state, values, trial_batch)
-                    batch = batch._replace(population=batch.population._replace(**values))
-                    of_day.append(trial_batch.losses.mean(axis=-1))
-                    counts.append(_binned(counts_by_tick, batch.readouts, batch.loop.tick_s))
-            if session_batch.updates_decoders(batch, block, day):
-                batch = session_batch.update_decoders(batch, given, trajectory, counts_by_tick)
-        losses.append(np.stack(of_day, axis=-1))
+        counts.clear()
+        batch, of_day = batch_days.run_day(batch, day, observe)
+        losses.append(of_day)
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         on_progress()
         if day in evaluated:

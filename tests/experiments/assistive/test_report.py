@@ -12,6 +12,7 @@ from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import report
 from decoderd.experiments.bias import experiment
 from decoderd.protocol import protocol
+from decoderd.studies import session_batch
 from tests.experiments.small import small
 
 
@@ -50,7 +51,7 @@ def test_assistive_prints_every_band_and_writes_a_page(small_recipes, tmp_path, 
 
 
 def test_seeds_that_did_not_learn_to_reach_are_left_out(small_recipes, monkeypatch):
-    losses = dict(zip((1, 2, 3), pretrained.pretrain(pretrained.load_recipe("small"), (1, 2, 3)), strict=True))
+    losses = dict(zip((1, 2, 3), session_batch.pretrain(pretrained.load_recipe("small"), (1, 2, 3)), strict=True))
     worst = max(losses, key=losses.get)
     most = float(np.mean(sorted(losses.values())[1:]))
     settings = small_recipes.model_copy(update={"loss_at_most": most})
