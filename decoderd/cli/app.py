@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from decoderd import __version__
-from decoderd.cli import bench, check, ctl, decode, exchange, export, fit, output, reproduce, run, serve, streams, study, wire
+from decoderd.cli import (
+    bench,
+    check,
+    ctl,
+    decode,
+    exchange,
+    export,
+    fit,
+    output,
+    reproduce,
+    run,
+    serve,
+    streams,
+    study,
+    wire,
+)
 from decoderd.cli.streams import OutputError
 from decoderd.errors import DecoderdError
 

@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from decoderd import extras
 from decoderd.errors import DecoderdError
-from decoderd.recording.reader import open_session
-from decoderd.wire import codec
+from decoderd.recording.reader import Recorded, open_session
 from decoderd.wire.messages import Counts
 from decoderd_client.control import Session
 from decoderd_client.plugins import Unable
@@ -138,20 +137,26 @@ def _publish(
 def run_recorded(directory: Path, config: Config, on_progress: OnProgress) -> None:
     """Measure the whole days of a recorded session. Raises Unable for a folder without a session or without counts."""
     with _errors_as_unable(), open_session(directory) as recorded:
-        protocol = recorded.protocol
-        assembler = DayAssembler(swaps(protocol.overnight.model_dump()))
-        for topic in ("day", "trial", "decoder"):  # no day is whole before its counts arrive
-            for message in recorded.messages(topic):
-                assembler.receive(message)
         series = None
-        for chunk in recorded.store.chunks("counts"):
-            for counts in map(Counts.read, codec.decode_all(chunk.data)):
-                if series is None:
-                    task = protocol.task.model_dump()
-                    plan = _plan(config, protocol.tick_s, counts.shape[1], task, recorded.readouts)
-                    series = Series(recorded.name, plan, on_progress)
-                for day in assembler.receive(counts):
-                    on_progress(output.summary(series.measure(day)))
+        for plan, days in days_of(recorded, config):
+            if series is None:
+                series = Series(recorded.name, plan, on_progress)
+            for day in days:
+                on_progress(output.summary(series.measure(day)))
         if series is None:
             raise Unable(f"{directory}: holds no counts")
         series.conclude()
+
+
+def days_of(recorded: Recorded, config: Config) -> Iterator[tuple[measures.MeasurementPlan, list[DayData]]]:
+    """The plan of a recorded session, and the days that are whole with each message of counts."""
+    protocol, plan = recorded.protocol, None
+    assembler = DayAssembler(swaps(protocol.overnight.model_dump()))
+    for topic in ("day", "trial", "decoder"):  # no day is whole before its counts arrive
+        for message in recorded.messages(topic):
+            assembler.receive(message)
+    for counts in map(Counts.read, recorded.payloads(Counts.topic)):
+        if plan is None:
+            task = protocol.task.model_dump()
+            plan = _plan(config, protocol.tick_s, counts.shape[1], task, recorded.readouts)
+        yield plan, assembler.receive(counts)
