@@ -12,17 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from decoderd import extras
 from decoderd.clock import now_ns
 from decoderd.recording.session_file import versions
 from decoderd.studies import folder
 from decoderd.studies.processes import Done, Part
 from decoderd.studies.study import StudyError
 
-INSTALL = "pip install 'decoderd[dask]'"
 # Parts that wait at the scheduler for each thread of a worker; the others wait here.
 AHEAD = 2
-# How often a part is begun whose worker dies.
-ATTEMPTS = 3
 # How often it is looked whether there are workers, s.
 LOOK_EVERY_S = 1.0
 
@@ -30,8 +28,8 @@ LOOK_EVERY_S = 1.0
 def completed(parts: Sequence[Part], address: str, wait_s: float, place: Path) -> Iterator[Done]:
     """Call every part on a worker of the scheduler at `address`, and give each as it is done.
 
-    Raises StudyError where there is no scheduler or, for `wait_s` seconds, no worker; for workers with other versions,
-    or that do not see the folder `place`; and where the scheduler goes away.
+    Raises MissingExtra without Dask; StudyError where there is no scheduler or, for `wait_s` seconds, no worker, for
+    workers that have other versions or do not see the folder `place`, and where the scheduler goes away.
     """
     distributed = _distributed()
     gone = (distributed.comm.CommClosedError, distributed.client.FutureCancelledError, OSError)
@@ -54,12 +52,10 @@ def completed(parts: Sequence[Part], address: str, wait_s: float, place: Path) -
 
 
 def _distributed() -> Any:
-    try:
+    with extras.needed("dask", "--scheduler"):
         import distributed
         import distributed.client
         import distributed.comm
-    except ModuleNotFoundError:
-        raise StudyError(f"--scheduler needs Dask: {INSTALL}", "scheduler") from None
     return distributed
 
 

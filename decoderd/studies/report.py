@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decoderd import files, html_page
+from decoderd import extras, files, html_page
 from decoderd.analysis import resampling
 from decoderd.html_page import Figure
 from decoderd.studies import folder, tables
@@ -49,7 +49,7 @@ def html(given: Study, results: Results) -> str:
     if html_page.can_draw():
         parts += [html_page.figure(one) for one in _curves(grouped(curves, given.varied))]
     else:
-        parts.append(html_page.paragraph(f"Figures need matplotlib: {html_page.INSTALL}."))
+        parts.append(html_page.paragraph(f"Figures need matplotlib: {extras.install('plot')}."))
     if failed:
         shown = [(_words(row, given.varied), row["seed"], row["error"]) for row in failed]
         parts += [html_page.heading("Sessions that failed"), html_page.table(("setting", "seed", "error"), shown)]
@@ -87,11 +87,11 @@ def known(rows: Sequence[Row], name: str) -> list[float]:
 
 def _said(given: Study, results: Results, good: Sequence[Row], failed: Sequence[Row]) -> str:
     settings = max(1, len(results.settings) // len(given.seeds))
-    hours = sum(row["wall_s"] for row in good) / 3600
+    minutes = sum(row["wall_s"] for row in good) / 60
     how = "tick by tick" if given.batch is None else f"in batches of {given.batch} seeds"
     return (
         f"{len(good)} of {len(results.settings)} sessions: {settings} settings of {len(given.seeds)} seeds, run {how}. "
-        f"{len(failed)} failed, {results.missing} are missing. Sessions took {hours:.2g} h of wall time together. "
+        f"{len(failed)} failed, {results.missing} are missing. Their times add up to {minutes:.3g} min. "
         f"Values are means over seeds with 95 % bootstrap intervals ({DRAWS} draws); sessions.csv, days.csv and "
         "curves.csv beside this page have every number."
     )
@@ -128,7 +128,8 @@ def _first_of(groups: Groups, most: int) -> str:
 
 def _curves(groups: Groups) -> list[Figure]:
     names = list(dict.fromkeys(row["curve"] for rows in groups.values() for row in rows))
-    return [_curve(name, groups) for name in names]
+    long = {row["curve"] for rows in groups.values() for row in rows if row["place"] > 1}
+    return [_curve(name, groups) for name in names if name in long]
 
 
 def _curve(name: str, groups: Groups) -> Figure:
@@ -162,7 +163,7 @@ def _dots(canvas: Any, groups: Groups, name: str) -> None:
     for place, (_, rows) in enumerate(shown):
         values = known(rows, name)
         mean, low, high = interval(values)
-        axes.plot(values, np.full(len(values), place), ".", color="#999", markersize=4)
+        axes.plot(values, np.full(len(values), place + 0.2), "o", color="#888", markersize=3, alpha=0.6)
         axes.plot([low, high], [place, place], color="C0", linewidth=2)
         axes.plot([mean], [place], "o", color="C0", markersize=5)
     axes.set_yticks(range(len(shown)), [setting for setting, _ in shown])

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from distributed import LocalCluster
 
+from decoderd.extras import MissingExtra
 from decoderd.studies import cluster, running
 from decoderd.studies.settings import settings
 from decoderd.studies.study import StudyError
@@ -59,5 +60,5 @@ def test_workers_that_do_not_see_the_folder_are_refused(tmp_path):
 
 def test_without_dask_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(StudyError, match=r"pip install 'decoderd\[dask\]'"):
+    with pytest.raises(MissingExtra, match=r"--scheduler needs distributed, .* pip install 'decoderd\[dask\]'"):
         list(cluster.completed([], "tcp://127.0.0.1:9", 0.5, tmp_path))
