@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests import protocols
-from tests.running import cli, end, failure, refusal, start, summary
+from tests.running import TIMEOUT_S, cli, end, failure, refusal, start, summary
 from tests.studies.small import written
 
 SLOW = protocols.lasting(2000.0, name="slow", population={"kind": "tuned", "units": 8})
@@ -44,11 +44,11 @@ def test_ctrl_c_ends_it_and_a_rerun_goes_on(tmp_path):
     process = start("study", path, "--out", tmp_path / "out", "--jobs", "2")
     try:
         recordings = tmp_path / "out" / "recordings"
-        for _ in range(1200):
-            if len(list(recordings.glob("*/session.sqlite"))) == 2:
-                break
+        begun = time.monotonic()
+        while len(list(recordings.glob("*/session.sqlite"))) < 2:
+            assert time.monotonic() < begun + TIMEOUT_S
             time.sleep(0.05)
-        time.sleep(0.5)
+        time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     finally:
