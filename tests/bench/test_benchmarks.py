@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from decoderd.bench import flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
+from decoderd.bench import export, flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
 
 BRIEF = {
     "kalman": lambda: kalman.measure(calls=2, rounds=1),
     "tick": lambda: tick.measure(ticks=40, rounds=1),
     "recorder": lambda: recorder.measure(ticks=50, units=10, rounds=1),
+    "export": lambda: export.measure(ticks=100, units=10, rounds=1),
     "learning": lambda: learning.measure(rounds=1, seeds=4),
     "lateness": lambda: lateness.measure(seconds=0.2, turns=1, units=10),
     "lockstep": lambda: lockstep.measure(steps=5, turns=1, units=10),
@@ -24,6 +25,7 @@ FIGURES = {
     },
     "tick": {"tick_us_100", "tick_us_1000"},
     "recorder": {"recorder_ticks_per_s", "recorder_hash_ratio"},
+    "export": {"export_parquet_ticks_per_s", "export_parquet_ratio"},
     "learning": {"reinforce_epoch_ms", "backprop_epoch_ms"},
     "lateness": {"lateness_p99_ratio", "lateness_p99_ratio_same_conditions", "busy_p999_of_tick"},
     "lockstep": {"lockstep_steps_per_s", "lockstep_round_trip_ratio"},

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from decoderd.bench import kalman, lateness, learning, load, lockstep, publish, recorder, tick
+from decoderd.bench import export, kalman, lateness, learning, load, lockstep, publish, recorder, tick
 from decoderd.cli.app import app
 
 
@@ -15,7 +15,7 @@ from decoderd.cli.app import app
 def asked(monkeypatch):
     """What each measurement was asked for."""
     found = {}
-    for number, module in enumerate((kalman, tick, recorder, learning, lateness, publish, lockstep, load)):
+    for number, module in enumerate((kalman, tick, recorder, export, learning, lateness, publish, lockstep, load)):
         name = module.__name__.rpartition(".")[2]
 
         def measure(name=name, number=number, **given):
@@ -29,13 +29,13 @@ def asked(monkeypatch):
 def test_as_json(asked):
     done = CliRunner().invoke(app, ["bench", "--seconds", "2", "--turns", "4", "--json"])
     found = json.loads(done.stdout)
-    assert len(found) == 16
-    assert found["load_us"] == 1.25 * 7
+    assert len(found) == 18
+    assert found["load_us"] == 1.25 * 8
     paced = {"seconds": 2.0, "turns": 4}
     assert asked["lateness"] == asked["publish"] == paced
     assert asked["lockstep"] == {"turns": 4}
     assert asked["load"] == {"seconds": 8.0, "turns": 4}  # shorter ones would show nothing
-    assert asked["kalman"] == asked["tick"] == asked["recorder"] == asked["learning"] == {}
+    assert all(asked[name] == {} for name in ("kalman", "tick", "recorder", "export", "learning"))
 
 
 def test_as_text(asked):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -137,10 +138,22 @@ def _write(targets: Sequence[Target], form: Format, on_progress: Callable[[int, 
         about = provenance(recorded, day, digests[store.path])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing_path(path) as fresh:
+            with files.replacing_path(path) as fresh, _uncollected():
                 form.write(DayReader(recorded, day, on_ticks), fresh, about)
         except (OSError, RuntimeError) as error:  # HDF5 reports failed writes as RuntimeError, too
             before = f"; {len(written)} of {len(targets)} days are written" if len(targets) > 1 else ""
             raise StoreError(f"{path}: cannot be written: {error}{before}") from None
         written.append(Written(path, about["session"], day.number, day.ticks))
     return written
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Context without the collector of cyclic garbage: payloads have no cycles, and a batch is much to search."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
