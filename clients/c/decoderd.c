@@ -151,8 +151,8 @@ decoderd_text decoderd_get_text(decoderd_any map, const char *key)
 
 /* --- messages ---------------------------------------------------------------------------------------------------- */
 
-static const char *const TOPICS[DECODERD_TOPICS] = {"tick",         "counts",  "task", "trial",  "plasticity", "decoder",
-                                                    "perturbation", "metrics", "day",  "health", "session"};
+static const char *const TOPICS[DECODERD_TOPICS] = {
+    "tick", "counts", "task", "trial", "plasticity", "decoder", "perturbation", "metrics", "day", "health", "session"};
 
 #define EVERY(key, name, kind) {DECODERD_TOPICS, key, #name, DECODERD_IS_##kind, offsetof(decoderd_message, name)}
 #define OWN(topic, of, key, name, kind) \
@@ -333,7 +333,9 @@ decoderd_found decoderd_read(const decoderd_bytes *frames, size_t count, decoder
     if (topic == DECODERD_TOPICS)
         return DECODERD_TOPIC;
     msgpack_unpacked stamp = {0};
-    decoderd_found found = decoderd_read_map(frames[2], &stamp) ? decoderd_recorded(topic, frames[1], message) : DECODERD_MALFORMED;
+    decoderd_found found = DECODERD_MALFORMED;
+    if (decoderd_read_map(frames[2], &stamp))
+        found = decoderd_recorded(topic, frames[1], message);
     if (found == DECODERD_MESSAGE) {
         decoderd_any run = decoderd_get(&stamp.data, "i"), sent = decoderd_get(&stamp.data, "t");
         bool whole = run != NULL && sent != NULL && is_count(run) && sent->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
@@ -410,7 +412,10 @@ const char *decoderd_error_code(const decoderd_control *control) { return contro
 const char *decoderd_error_field(const decoderd_control *control) { return control->field; }
 const char *decoderd_error(const decoderd_control *control) { return control->error; }
 
-static bool set(void *socket, int option, int value) { return zmq_setsockopt(socket, option, &value, sizeof value) == 0; }
+static bool set(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
 
 /* A socket that waits `timeout_ms` at most, and has introduced itself where there are keys. */
 static void *opened(const decoderd_control *control, int type, int timeout_ms)
@@ -482,7 +487,10 @@ void decoderd_close(decoderd_control *control)
     free(control);
 }
 
-void decoderd_pack_text(msgpack_packer *packer, const char *text) { msgpack_pack_str_with_body(packer, text, strlen(text)); }
+void decoderd_pack_text(msgpack_packer *packer, const char *text)
+{
+    msgpack_pack_str_with_body(packer, text, strlen(text));
+}
 
 msgpack_packer *decoderd_begin(decoderd_control *control, const char *op, size_t fields)
 {
@@ -538,7 +546,8 @@ void decoderd_clear_reply(decoderd_reply *reply)
 }
 
 /* Send a request of so many fields, which are packed already. */
-static bool send_request(decoderd_control *control, const char *id, const char *op, size_t count, const msgpack_sbuffer *fields)
+static bool send_request(decoderd_control *control, const char *id, const char *op, size_t count,
+                         const msgpack_sbuffer *fields)
 {
     msgpack_sbuffer head;
     msgpack_packer packer;
@@ -686,7 +695,8 @@ static bool connect_stream(decoderd_follower *f, decoderd_any description)
     return done && zmq_connect(f->socket, endpoint) == 0;
 }
 
-decoderd_follower *decoderd_follow(decoderd_control *control, const decoderd_topic *topics, size_t count, bool from_start)
+decoderd_follower *decoderd_follow(decoderd_control *control, const decoderd_topic *topics, size_t count,
+                                   bool from_start)
 {
     decoderd_reply description = {0};
     decoderd_follower *f = calloc(1, sizeof *f);
@@ -748,7 +758,8 @@ static bool take_fetched(decoderd_follower *f, decoderd_message *message)
 static bool take_arrived(decoderd_follower *f, decoderd_message *message)
 {
     f->waiting = false;
-    if (decoderd_read(f->arrived.frames, f->arrived.count, message) != DECODERD_MESSAGE || !f->subscribed[message->topic])
+    if (decoderd_read(f->arrived.frames, f->arrived.count, message) != DECODERD_MESSAGE ||
+        !f->subscribed[message->topic])
         return false;
     const decoderd_topic topic = message->topic;
     const bool one_run = topic == DECODERD_HEALTH || topic == DECODERD_SESSION;

@@ -55,7 +55,8 @@ namespace Decoderd
                 case 0xd1: return (long)(short)Big(bytes, ref at, 2);
                 case 0xd2: return (long)(int)Big(bytes, ref at, 4);
                 case 0xd3: return (long)Big(bytes, ref at, 8);
-                case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return Skip(bytes, ref at, (1ul << (first - 0xd4)) + 1);
+                case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8:
+                    return Skip(bytes, ref at, (1ul << (first - 0xd4)) + 1);
                 case 0xd9: case 0xda: case 0xdb: return Text(bytes, ref at, Big(bytes, ref at, 1 << (first - 0xd9)));
                 case 0xdc: case 0xdd: return List(bytes, ref at, Big(bytes, ref at, 2 << (first - 0xdc)), depth);
                 case 0xde: case 0xdf: return Map(bytes, ref at, Big(bytes, ref at, 2 << (first - 0xde)), depth);
@@ -142,7 +143,8 @@ namespace Decoderd
             else if (value is bool) to.WriteByte((bool)value ? (byte)0xc3 : (byte)0xc2);
             else if (value is string text) Bytes(to, 0xdb, Utf8.GetBytes(text));
             else if (value is byte[] bytes) Bytes(to, 0xc6, bytes);
-            else if (value is double || value is float) Bits(to, 0xcb, (ulong)BitConverter.DoubleToInt64Bits(Convert.ToDouble(value)), 8);
+            else if (value is double || value is float)
+                Bits(to, 0xcb, (ulong)BitConverter.DoubleToInt64Bits(Convert.ToDouble(value)), 8);
             else if (value is ulong) Bits(to, 0xcf, (ulong)value, 8);
             else if (value is IDictionary map)
             {
@@ -181,19 +183,19 @@ namespace Decoderd
         // By topic: the fields as key:name:type. Those of `every` all messages have.
         static readonly Dictionary<string, string> Fields = new Dictionary<string, string> {
             {"every", "s:session:text q:sequence:count k:tick:count"},
-            {"tick", "d:day:count b:block:count r:trial:count p:phase:count t:goal:point? c:cursor:four v:decoded_velocity:point " +
-                     "i:intended_velocity:point"},
+            {"tick", "d:day:count b:block:count r:trial:count p:phase:count t:goal:point? c:cursor:four " +
+                     "v:decoded_velocity:point i:intended_velocity:point"},
             {"counts", "c:channel:text n:shape:shape e:dtype:text y:data:bytes"},
             {"task", "r:trial:count p:phase:count g:target_index:integer t:goal:point?"},
-            {"trial", "d:day:integer b:block:integer r:trial:count g:target_index:integer t:target:point? a:start_tick:count " +
-                      "o:go_tick:integer x:outcome:text w:perturbations:texts"},
+            {"trial", "d:day:integer b:block:integer r:trial:count g:target_index:integer t:target:point? " +
+                      "a:start_tick:count o:go_tick:integer x:outcome:text w:perturbations:texts"},
             {"plasticity", "n:updates:count l:loss:number z:change_norm:number m:reason:text"},
             {"decoder", "w:source:text x:event:text m:reason:text f:shapes:integer_lists u:readouts:counts?"},
             {"perturbation", "w:name:text x:event:text f:config:map"},
             {"metrics", "w:source:text d:day:count f:values:number_map"},
             {"day", "d:day:integer b:block:integer x:event:text w:block_name:text n:trials:count u:successes:count"},
-            {"health", "n:ticks:count z:wall_s:number l:lateness_us:spread? u:duration_us:spread? m:missed_deadlines:count " +
-                       "c:clipped:count"},
+            {"health", "n:ticks:count z:wall_s:number l:lateness_us:spread? u:duration_us:spread? " +
+                       "m:missed_deadlines:count c:clipped:count"},
             {"session", "x:event:text i:run:count f:first_tick:count w:detail:text"}};
 
         static bool Integer(object value) => value is long;
@@ -201,7 +203,8 @@ namespace Decoderd
         static bool Number(object value) => value is long || value is ulong || value is double;
         static Func<object, bool> List(Func<object, bool> of, int size = -1) =>
             value => value is List<object> list && (size < 0 || list.Count == size) && list.All(of);
-        static Func<object, bool> Map(Func<object, bool> of) => value => value is Dictionary<string, object> map && map.Values.All(of);
+        static Func<object, bool> Map(Func<object, bool> of) =>
+            value => value is Dictionary<string, object> map && map.Values.All(of);
         static readonly Dictionary<string, Func<object, bool>> Types = new Dictionary<string, Func<object, bool>> {
             {"text", value => value is string}, {"bytes", value => value is byte[]}, {"integer", Integer}, {"count", Count},
             {"number", Number}, {"point", List(Number, 2)}, {"spread", List(Number, 3)}, {"four", List(Number, 4)},
@@ -210,9 +213,10 @@ namespace Decoderd
 
         struct Field { public string Key, Name, Type; public bool Nil; }
         static readonly Dictionary<string, Field[]> Tables =
-            Fields.Keys.Where(topic => topic != "every").ToDictionary(topic => topic, topic => Table(Fields["every"] + " " + Fields[topic]));
-        static Field[] Table(string text) => text.Split(' ').Select(one => one.Split(':')).Select(part => new Field {
-            Key = part[0], Name = part[1], Type = part[2].TrimEnd('?'), Nil = part[2].EndsWith("?", StringComparison.Ordinal) }).ToArray();
+            Fields.Keys.Where(topic => topic != "every").ToDictionary(topic => topic, Table);
+        static Field[] Table(string topic) =>
+            (Fields["every"] + " " + Fields[topic]).Split(' ').Select(one => one.Split(':')).Select(part => new Field {
+                Key = part[0], Name = part[1], Type = part[2].TrimEnd('?'), Nil = part[2].Contains("?") }).ToArray();
 
         public static IEnumerable<string> Topics => Tables.Keys;
         public static IEnumerable<string> Names(string topic) => Tables[topic].Select(field => field.Name);
@@ -258,15 +262,15 @@ namespace Decoderd
             passedOver = "frames";
             if (frames.Count != 3) return null;
             passedOver = "topic";
-            string topic = Tables.Keys.FirstOrDefault(name => frames[0].SequenceEqual(Encoding.ASCII.GetBytes(Prefix + name)));
+            string topic = Topics.FirstOrDefault(name => frames[0].SequenceEqual(Encoding.ASCII.GetBytes(Prefix + name)));
             if (topic == null) return null;
             try
             {
                 passedOver = "malformed";
                 Dictionary<string, object> stamp = MessagePack.ReadMap(frames[2]), payload = MessagePack.ReadMap(frames[1]);
                 passedOver = "keys";
-                if (!stamp.TryGetValue("i", out object run) || !stamp.TryGetValue("t", out object sent) || !Count(run)) return null;
-                if (!Count(sent) && !(sent is ulong)) return null;
+                if (!stamp.TryGetValue("i", out object run) || !Count(run)) return null;
+                if (!stamp.TryGetValue("t", out object sent) || !(Count(sent) || sent is ulong)) return null;
                 Message message = Checked(topic, payload, frames[1]);
                 if (message == null) return null;
                 message.Incarnation = Convert.ToUInt64(run);
@@ -279,21 +283,29 @@ namespace Decoderd
 
         /// <summary>A message of the record, which has no stamp. Throws FormatException for bytes that are none.</summary>
         public static Message Recorded(string topic, byte[] body) =>
-            Checked(topic, MessagePack.ReadMap(body), body) ?? throw new FormatException("a key is missing, or has a wrong type");
+            Checked(topic, MessagePack.ReadMap(body), body) ?? throw new FormatException("a key is missing, or wrong");
 
         static Message Checked(string topic, Dictionary<string, object> payload, byte[] body)
         {
             foreach (Field field in Tables[topic])
-                if (!payload.TryGetValue(field.Key, out object value) || !(field.Nil && value == null || Types[field.Type](value))) return null;
+            {
+                if (!payload.TryGetValue(field.Key, out object value)) return null;
+                if (!(field.Nil && value == null) && !Types[field.Type](value)) return null;
+            }
             return new Message { Topic = topic, Payload = payload, Body = body };
         }
     }
 
-    /// <summary>A request that was answered with an error; nothing was changed. `Field` is the path to the field at fault, or null.</summary>
+    /// <summary>A request that was answered with an error; nothing was changed. `Field` is the path to the field at
+    /// fault, or null.</summary>
     public sealed class ControlException : Exception
     {
         public readonly string Code, Field;
-        public ControlException(string code, string message, string field) : base(message) { Code = code; Field = field; }
+        public ControlException(string code, string message, string field) : base(message)
+        {
+            Code = code;
+            Field = field;
+        }
     }
 
     /// <summary>No answer came in time. Whether the request was carried out is not known.</summary>
@@ -319,7 +331,8 @@ namespace Decoderd
     /// <summary>Control of a session, or of the supervisor. For one thread only.</summary>
     public sealed class Control : IDisposable
     {
-        static readonly string[] AskedAgain = {"describe", "get_decoder", "missed", "join"}; // of a session that is being prepared
+        // A session that is being prepared is busy: it is asked again for these.
+        static readonly string[] AskedAgain = {"describe", "get_decoder", "missed", "join"};
         readonly string endpoint;
         readonly int timeoutMs, attempts;
         internal readonly Keys Keys;
@@ -343,15 +356,17 @@ namespace Decoderd
             for (DateTime until = DateTime.UtcNow.AddMilliseconds((double)attempts * timeoutMs); ;)
             {
                 try { return Exchange(op, fields ?? new Dictionary<string, object>()); }
-                catch (ControlException error) when (error.Code == "busy" && AskedAgain.Contains(op) && DateTime.UtcNow < until) { }
+                catch (ControlException error)
+                    when (error.Code == "busy" && AskedAgain.Contains(op) && DateTime.UtcNow < until) { }
             }
         }
 
         Reply Exchange(string op, IDictionary<string, object> fields)
         {
             string id = Guid.NewGuid().ToString("N");
-            byte[] request = Request(id, op, fields), health = Request("health", "health", new Dictionary<string, object>());
-            bool patient = op == "grant"; // its reply may come late: with it the session's health is asked for, and any reply counts
+            byte[] request = Request(id, op, fields);
+            byte[] health = Request("health", "health", new Dictionary<string, object>());
+            bool patient = op == "grant"; // its reply may come late: health is asked for with it, and any reply counts
             for (int left = attempts; left > 0; left--)
             {
                 if (patient && left < attempts) socket.Send(health);
@@ -373,7 +388,8 @@ namespace Decoderd
         static Reply Answer(Dictionary<string, object> reply, List<byte[]> frames)
         {
             if (!Equals(reply["v"], (long)Message.Version))
-                throw new ControlException("bad_version", "the service speaks another version of the protocol: use the client that comes with it", "v");
+                throw new ControlException("bad_version", "the service speaks another version of the protocol: " +
+                    "use the client that comes with it", "v");
             if (Equals(reply["ok"], true)) return new Reply { Map = reply, Frames = frames.GetRange(1, frames.Count - 1) };
             var error = (Dictionary<string, object>)reply["error"];
             throw new ControlException((string)error["code"], (string)error["message"], (string)error["field"]);
@@ -385,12 +401,13 @@ namespace Decoderd
         public void Dispose() => socket.Dispose();
     }
 
-    /// <summary>Following a stream: every message once and in the order of its topic, whatever the socket dropped. Enumerate it,
-    /// or take `Next` from a program that draws frames.</summary>
+    /// <summary>Following a stream: every message once and in the order of its topic, whatever the socket dropped.
+    /// Enumerate it, or take `Next` from a program that draws frames.</summary>
     public sealed class Follower : IEnumerable<Message>, IDisposable
     {
         const int SilenceMs = 1000, AgainMs = 100, PatienceMs = 30000, Many = 1000;
-        static readonly string[] OneRun = {"health", "session"}; // what was not stored before a crash is lost, its numbers used again
+        // Of these what was not stored before a crash is lost, and its numbers are used again.
+        static readonly string[] OneRun = {"health", "session"};
         static readonly string[] Ends = {"stopped", "done", "failed"};
         readonly Control control;
         readonly Socket socket;
@@ -407,12 +424,13 @@ namespace Decoderd
         internal Follower(Control control, bool fromStart, string[] topics)
         {
             foreach (string topic in topics)
-                if (!Message.Topics.Contains(topic)) throw new ArgumentException("there is no topic " + topic + "; there are " + string.Join(", ", Message.Topics));
+                if (!Message.Topics.Contains(topic))
+                    throw new ArgumentException("there is no topic " + topic + "; there are " + string.Join(", ", Message.Topics));
             this.control = control;
             wanted = new HashSet<string>(topics);
             Reply description = control.Ask("describe");
             socket = new Socket(Socket.Sub, control.Keys);
-            foreach (string topic in wanted.Concat(new[] {"session"}).Distinct()) // `session` says when the session has ended
+            foreach (string topic in wanted.Union(new[] {"session"})) // which says when the session has ended
             {
                 expected[topic] = fromStart ? 0 : Published(description, topic);
                 socket.Subscribe(Message.Prefix + topic);
@@ -425,7 +443,8 @@ namespace Decoderd
         static long Published(Reply description, string topic) =>
             ((Dictionary<string, object>)description["next"]).TryGetValue(topic, out object next) ? (long)next : 0;
 
-        /// <summary>The next message; null once the time is up, or the session is `Over`. Waits without end if `timeoutMs` is negative.</summary>
+        /// <summary>The next message; null once the time is up, or the session is `Over`. Waits without end if
+        /// `timeoutMs` is negative.</summary>
         public Message Next(int timeoutMs = -1)
         {
             DateTime until = timeoutMs < 0 ? DateTime.MaxValue : DateTime.UtcNow.AddMilliseconds(timeoutMs);
@@ -492,10 +511,12 @@ namespace Decoderd
             for (DateTime patient = DateTime.UtcNow.AddMilliseconds(PatienceMs); expected[topic] < until;)
             {
                 long missing = Math.Min(Many, until - expected[topic]);
-                Reply reply = control.Ask("missed", new Dictionary<string, object> {{"topic", topic}, {"first", expected[topic]}, {"count", missing}});
+                Reply reply = control.Ask("missed", new Dictionary<string, object> {
+                    {"topic", topic}, {"first", expected[topic]}, {"count", missing}});
                 foreach (byte[] body in reply.Frames) Deliver(Message.Recorded(topic, body));
                 if (reply.Frames.Count > 0) patient = DateTime.UtcNow.AddMilliseconds(PatienceMs);
-                else if (DateTime.UtcNow > patient) throw new ControlException("not_found", topic + " from number " + expected[topic] + " is lost", "first");
+                else if (DateTime.UtcNow > patient)
+                    throw new ControlException("not_found", topic + " from number " + expected[topic] + " is lost", "first");
                 else Thread.Sleep(AgainMs);
             }
         }
@@ -507,8 +528,8 @@ namespace Decoderd
     sealed class Socket : IDisposable
     {
         internal const int Sub = 2, Dealer = 5;
-        const int Subscribed = 6, Linger = 17, ReceiveHighWaterMark = 24, ReceiveTimeout = 27, SendTimeout = 28, LargestMessage = 22;
-        const int CurvePublicKey = 48, CurveSecretKey = 49, CurveServerKey = 50, Interrupted = 4;
+        const int Subscribed = 6, Linger = 17, LargestMessage = 22, ReceiveHighWaterMark = 24, ReceiveTimeout = 27;
+        const int SendTimeout = 28, CurvePublicKey = 48, CurveSecretKey = 49, CurveServerKey = 50, Interrupted = 4;
         const string Library = "libzmq";
         static readonly IntPtr Context = zmq_ctx_new();
         readonly IntPtr handle;
@@ -523,7 +544,8 @@ namespace Decoderd
             Set(ReceiveHighWaterMark, 100000);
             Set(LargestMessage, BitConverter.GetBytes(64L << 20));
             if (keys == null) return;
-            if (new[] {keys.ServerKey, keys.PublicKey, keys.SecretKey}.Any(key => key.Length != 40)) throw new ArgumentException("a key is text of 40 characters");
+            if (new[] {keys.ServerKey, keys.PublicKey, keys.SecretKey}.Any(key => key.Length != 40))
+                throw new ArgumentException("a key is text of 40 characters");
             Set(CurveServerKey, Encoding.ASCII.GetBytes(keys.ServerKey + "\0"));
             Set(CurvePublicKey, Encoding.ASCII.GetBytes(keys.PublicKey + "\0"));
             Set(CurveSecretKey, Encoding.ASCII.GetBytes(keys.SecretKey + "\0"));
@@ -531,7 +553,8 @@ namespace Decoderd
 
         internal void Connect(string endpoint)
         {
-            if (zmq_connect(handle, endpoint) != 0) throw new ArgumentException(endpoint + " is no endpoint: right is tcp://HOST:PORT");
+            if (zmq_connect(handle, endpoint) != 0)
+                throw new ArgumentException(endpoint + " is no endpoint: right is tcp://HOST:PORT");
         }
 
         internal void Subscribe(string topic) => Set(Subscribed, Encoding.ASCII.GetBytes(topic));
@@ -564,8 +587,13 @@ namespace Decoderd
         public void Dispose() => zmq_close(handle);
 
         void Set(int option, int value) => Set(option, BitConverter.GetBytes(value));
-        void Set(int option, byte[] value) { if (zmq_setsockopt(handle, option, value, (UIntPtr)value.Length) != 0) throw Failure("option " + option); }
-        static Exception Failure(string what) => new ArgumentException(what + ": " + Marshal.PtrToStringAnsi(zmq_strerror(zmq_errno())));
+        void Set(int option, byte[] value)
+        {
+            if (zmq_setsockopt(handle, option, value, (UIntPtr)value.Length) != 0) throw Failure("option " + option);
+        }
+
+        static Exception Failure(string what) =>
+            new ArgumentException(what + ": " + Marshal.PtrToStringAnsi(zmq_strerror(zmq_errno())));
 
         [DllImport(Library)] static extern IntPtr zmq_ctx_new();
         [DllImport(Library)] static extern IntPtr zmq_socket(IntPtr context, int type);

@@ -19,7 +19,8 @@ static class Dump
     {
         if (double.IsNaN(number)) return "nan";
         if (double.IsInfinity(number)) return number > 0 ? "inf" : "-inf";
-        if (Math.Floor(number) == number && Math.Abs(number) <= 9007199254740992) return ((long)number).ToString(CultureInfo.InvariantCulture);
+        if (Math.Floor(number) == number && Math.Abs(number) <= 9007199254740992)
+            return ((long)number).ToString(CultureInfo.InvariantCulture);
         return "0x" + BitConverter.DoubleToInt64Bits(number).ToString("x16");
     }
 
@@ -29,7 +30,8 @@ static class Dump
     static string Key(string text) => Hex(Encoding.UTF8.GetBytes(text));
 
     static string Map(IEnumerable<KeyValuePair<string, object>> pairs) =>
-        "{" + string.Join(", ", pairs.OrderBy(pair => Key(pair.Key), StringComparer.Ordinal).Select(pair => Text(pair.Key) + ": " + Any(pair.Value))) + "}";
+        "{" + string.Join(", ", pairs.OrderBy(pair => Key(pair.Key), StringComparer.Ordinal)
+            .Select(pair => Text(pair.Key) + ": " + Any(pair.Value))) + "}";
 
     static string Any(object value)
     {
@@ -59,8 +61,9 @@ static class Dump
         }
         Message message = Message.Read(frames, out string passedOver);
         if (message == null) return "passed over: " + passedOver;
-        string fields = Map(Message.Names(message.Topic).Select(name => new KeyValuePair<string, object>(name, message[name])));
-        return "message " + message.Topic + " " + fields + " incarnation " + message.Incarnation + " sent_ns " + message.SentNs;
+        var fields = Message.Names(message.Topic).Select(name => new KeyValuePair<string, object>(name, message[name]));
+        return "message " + message.Topic + " " + Map(fields) + " incarnation " + message.Incarnation + " sent_ns " +
+            message.SentNs;
     }
 
     static void Main()

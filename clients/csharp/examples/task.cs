@@ -35,7 +35,8 @@ sealed class TaskProgram
         Reply reply;
         try
         {
-            reply = control.Ask("grant", new Fields {{"participant", "task"}, {"until", until}, {"inputs", inputs}, {"want", new[] {"tick", "trial"}}});
+            reply = control.Ask("grant", new Fields {
+                {"participant", "task"}, {"until", until}, {"inputs", inputs}, {"want", new[] {"tick", "trial"}}});
         }
         catch (ControlException error) when (error.Code == "over")
         {
@@ -43,7 +44,8 @@ sealed class TaskProgram
             return;
         }
         foreach (Fields refused in (List<object>)reply["refused"]) Console.Error.WriteLine("refused: " + refused["message"]);
-        foreach (Message message in ((List<object>)reply["topics"]).Zip(reply.Frames, (topic, body) => Message.Recorded((string)topic, body)))
+        var topics = (List<object>)reply["topics"];
+        foreach (Message message in topics.Zip(reply.Frames, (topic, body) => Message.Recorded((string)topic, body)))
         {
             if (message.Topic == "tick") cursor = message.Numbers("cursor");
             else Console.WriteLine("trial " + message.Integer("trial") + ": " + message.Text("outcome"));
