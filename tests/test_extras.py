@@ -44,6 +44,13 @@ def test_all_is_every_extra_of_users():
     assert set(re.fullmatch(r"decoderd\[(.*)\]", every)[1].split(",")) == OF_USERS
 
 
+@pytest.mark.parametrize("extra", sorted(OF_USERS))
+def test_an_extra_has_code_that_imports_its_package(extra):
+    packages = [name.replace("-", "_") for one in OPTIONAL[extra] for name in re.findall(r"[a-z][\w-]*", one)]
+    imports = rf"^\s*(import|from) ({'|'.join(packages)})\b|import_module\(\"({'|'.join(packages)})\"\)"
+    assert re.search(imports, SOURCES, re.MULTILINE), extra
+
+
 def test_extras_that_are_named_exist():
     named = set(re.findall(r"extras\.(?:needed|install)\([\"'](\w+)[\"']", SOURCES))
     assert named

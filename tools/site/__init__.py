@@ -14,6 +14,8 @@ from pygments.lexers.special import TextLexer  # type: ignore[import-untyped]
 from tools.site import api, command_line, contents, schemas
 
 PLACE = re.compile(r"^<!-- site: (\w+) ?(.*?) -->$", re.MULTILINE)
+# Drawn by the viewer of the repository, by a script of another host on a site. The tables beside them say the same.
+DIAGRAM = re.compile(r"^```mermaid\n.*?^```\n", re.MULTILINE | re.DOTALL)
 GENERATED = {
     "commands": command_line.reference,
     "module": api.module,
@@ -26,7 +28,6 @@ GENERATED = {
 def setup(app: Any) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_lexer("hex", TextLexer)
-    app.add_lexer("mermaid", TextLexer)
     app.connect("source-read", _on_source)
     app.connect("autodoc-process-docstring", api.on_docstring)
     app.connect("autodoc-skip-member", api.on_member)
@@ -35,6 +36,7 @@ def setup(app: Any) -> dict[str, Any]:
 
 def _on_source(app: Any, page: str, source: list[str]) -> None:
     source[0] = PLACE.sub(lambda place: GENERATED[place[1]](place[2]), source[0])
+    source[0] = DIAGRAM.sub("", source[0])
     source[0] = schemas.LINK.sub(schemas.TO_PAGE, source[0])
     if page == app.config.root_doc:
         source[0] += contents.toctrees(source[0])
