@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from decoderd import extras
 from decoderd_client.control import Session, Supervisor
 from decoderd_client.plugins import Plugin
 
 
-def _is_address(value: str) -> str:
-    address_of(value)
-    return value
+def _address(value: object) -> str:
+    """A port alone is a number on the command line; what is no address is refused here."""
+    address_of(str(value))
+    return str(value)
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -35,7 +36,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: Annotated[
-        str, AfterValidator(_is_address), Field(description="address to listen on, HOST:PORT; port 0 is any free one")
+        str, BeforeValidator(_address), Field(description="address to listen on, HOST:PORT; port 0 is any free one")
     ] = "127.0.0.1:9570"
 
 

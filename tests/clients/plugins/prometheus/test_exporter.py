@@ -89,7 +89,7 @@ def test_addresses(listen, expected):
     assert address_of(listen) == expected
 
 
-@pytest.mark.parametrize("listen", ["9570", "127.0.0.1", ":9570", "127.0.0.1:x", "127.0.0.1:70000"])
+@pytest.mark.parametrize("listen", [9570, "9570", "127.0.0.1", ":9570", "127.0.0.1:x", "127.0.0.1:70000"])
 def test_wrong_addresses_are_refused(listen):
     with pytest.raises(ValidationError, match="write HOST:PORT"):
         Config(listen=listen)
