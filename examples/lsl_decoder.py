@@ -19,18 +19,20 @@ import numpy as np
 import pylsl
 
 CALIBRATION_S = 20.0
+LAG_S = 0.15  # with which the cursor follows the intention: subjects expect some smoothing
+# The velocities that the filter expects: what remains of them after a second, and their SD.
+KEEP_PER_S, SPEED_SD_M_S = 0.11, 0.044
 FINDING_S = 60.0
 SILENCE_S = 5.0
 
 
 class KalmanFilter:
-    """States are the velocity (m/s); counts are linear in it, with a constant."""
+    """The state is the velocity (m/s), which changes slowly; counts are linear in it, with a constant."""
 
-    def __init__(self, velocities: Any, counts: Any) -> None:
-        """Fit by least squares to velocities (bins, 2) and counts (bins, units)."""
-        before, after = velocities[:-1], velocities[1:]
-        self.A = np.linalg.lstsq(before, after, rcond=None)[0].T
-        self.W = np.cov((after - before @ self.A.T).T)
+    def __init__(self, velocities: Any, counts: Any, bin_s: float) -> None:
+        """Fit C and Q by least squares to velocities (bins, 2) and counts (bins, units)."""
+        keep = KEEP_PER_S**bin_s
+        self.A, self.W = keep * np.eye(2), (1 - keep**2) * SPEED_SD_M_S**2 * np.eye(2)
         states = np.column_stack([velocities, np.ones(len(velocities))])
         fitted = np.linalg.lstsq(states, counts, rcond=None)[0]
         self.C, self.constant = fitted[:2].T, fitted[2]
@@ -61,8 +63,9 @@ def main(session: str) -> None:
     info = pylsl.StreamInfo("NDS-Decoder", "Decoder", 2, 50.0, "float32", "DecodedBehavior")
     outlet = pylsl.StreamOutlet(info)
     counts_inlet, intent_inlet = inlet(f"decoderd.{session}.counts"), inlet(f"decoderd.{session}.intended_velocity")
-    bins = round(CALIBRATION_S * counts_inlet.info().nominal_srate())
-    intents, seen, intent = [], [], [0.0, 0.0]
+    bins_hz = counts_inlet.info().nominal_srate()
+    bins, smoothing = round(CALIBRATION_S * bins_hz), 1 / (LAG_S * bins_hz)
+    intents, seen, intent, velocity = [], [], [0.0, 0.0], np.zeros(2)
     decoder: KalmanFilter | None = None
     while True:
         counts, time_s = counts_inlet.pull_sample(timeout=SILENCE_S)
@@ -72,13 +75,13 @@ def main(session: str) -> None:
         if decoder is None:
             intents.append(intent)
             seen.append(counts)
-            velocity = intent
+            velocity = velocity + smoothing * (np.array(intent) - velocity)
             if len(seen) == bins:
-                decoder = KalmanFilter(np.array(intents), np.array(seen, dtype=float))
+                decoder = KalmanFilter(np.array(intents), np.array(seen, dtype=float), 1 / bins_hz)
                 print("calibrated", flush=True)
         else:
-            velocity = decoder.step(np.array(counts)).tolist()
-        outlet.push_sample(velocity, time_s)
+            velocity = decoder.step(np.array(counts))
+        outlet.push_sample(velocity.tolist(), time_s)
 
 
 if __name__ == "__main__":
