@@ -35,7 +35,7 @@ def session_families(sessions: Mapping[str, Figures]) -> Iterator[Metric]:
     )
     tick = GaugeMetricFamily("decoderd_tick", "The last tick that was stored.", labels=label)
     day = GaugeMetricFamily("decoderd_day", "The day under way, from 1.", labels=label)
-    days = GaugeMetricFamily("decoderd_days", "Days of the protocol.", labels=label)
+    days = GaugeMetricFamily("decoderd_last_day", "The protocol's last day.", labels=label)
     for name, figures in sessions.items():
         ticks.add_metric([name], figures.ticks)
         missed.add_metric([name], figures.missed_deadlines)

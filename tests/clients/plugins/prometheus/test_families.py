@@ -45,7 +45,7 @@ def test_metrics_of_a_session_have_its_name():
     for line in (
         'decoderd_tick{session="a"} 100.0',
         'decoderd_day{session="a"} 2.0',
-        'decoderd_days{session="a"} 5.0',
+        'decoderd_last_day{session="a"} 5.0',
         'decoderd_trials_total{outcome="success",session="a"} 1.0',
         'decoderd_ticks_total{session="b"} 0.0',
         'decoderd_missed_deadlines_total{session="b"} 0.0',
