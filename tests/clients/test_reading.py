@@ -108,6 +108,16 @@ def test_an_endpoint_or_a_topic_that_is_none_is_an_error_with_what_is_right(buil
         assert said in err
 
 
+def test_what_a_service_refuses_is_said(build):
+    reader = build("record")
+    with Fake() as fake:
+        del fake.answers["describe"]
+        process = reader.start("record", fake.control, "tick")
+        out, err = process.communicate(timeout=reading.TIMEOUT_S)
+    assert (process.returncode, out) == (1, "")
+    assert "a fake does not" in err
+
+
 def test_the_program_of_the_readme_runs(reader, build):
     """It sends an input and prints trials as they end."""
     language, program = re.search(
