@@ -20,9 +20,11 @@ from decoderd.arrays import Array
 
 Law = Literal["uniform", "normal"]
 
-# Numbers drawn at a time: so many that the cost of setting the generator is small, so few that the tick which draws
-# them is not late (40 us). Changing it changes every normal stream.
+# Numbers of a block: so many that the cost of setting the generator is small, so few that the tick which draws them is
+# not late (40 us). Changing it changes every stream.
 BLOCK: dict[Law, int] = {"uniform": 8192, "normal": 16384}
+# Of a block of uniform numbers so many are drawn at a time, since several streams may begin a block in the same tick.
+PIECE = 1024
 
 
 def key(seed: int, name: str, day: int) -> NDArray[np.uint64]:
@@ -78,7 +80,9 @@ class Stream:
         if spec.law == "normal":
             _means()  # before the first tick, since making the table takes as long as many ticks
         self._rows = max(1, BLOCK[spec.law] // max(1, spec.width))
-        # A cache: the block drawn last, and the generators of its day.
+        # The two parts of a normal number are half a block apart, so that its block is drawn as a whole.
+        self._piece = self._rows if spec.law == "normal" else max(1, PIECE // max(1, spec.width))
+        # A cache: the rows drawn last, and the generators of their day.
         self._day, self._first, self._last = -1, 0, -1
         self._block: Array = np.empty((len(seeds), 0, spec.width))
         self._generators: tuple[int, list[PositionedGenerator]] = (-1, [])
@@ -86,7 +90,7 @@ class Stream:
     def row(self, day: int, index: int) -> Array:
         """Row `index` of `day`, shape (seeds, width), read-only."""
         if day != self._day or not self._first <= index <= self._last:
-            self._draw(day, index // self._rows)
+            self._draw(day, index)
         return self._block[:, index - self._first]
 
     def rows(self, day: int, first: int, count: int) -> Array:
@@ -94,11 +98,11 @@ class Stream:
         out = np.empty((len(self.seeds), count, self.spec.width), self.spec.dtype)
         index = first
         while index < first + count:
-            block = index // self._rows
+            block, row = divmod(index, self._rows)
             until = min((block + 1) * self._rows, first + count)
             place = out[:, index - first : until - first]
-            if until - index == self._rows:
-                self._fill(day, block, place)
+            if self.spec.law == "uniform" or until - index == self._rows:
+                self._fill(day, block, row, place)
             else:
                 self.row(day, index)  # draws the block that has the row
                 place[...] = self._block[:, index - self._first : until - self._first]
@@ -107,7 +111,7 @@ class Stream:
 
     def scattered(self, day: int, indices: Sequence[int]) -> Array:
         """Single rows, shape (len(indices), seeds, width); of uniform streams without drawing the rows between."""
-        if self.spec.law == "normal":  # the two parts of a number are half a block apart
+        if self.spec.law == "normal":
             return np.stack([self.row(day, index) for index in indices])
         out = np.empty((len(indices), len(self.seeds), self.spec.width))
         for b, located in enumerate(self._of_day(day)):
@@ -117,17 +121,21 @@ class Stream:
                 located.generator.random(out=out[place, b])
         return out
 
-    def _draw(self, day: int, block: int) -> None:
-        out = np.empty((len(self.seeds), self._rows, self.spec.width), self.spec.dtype)
-        self._fill(day, block, out)
+    def _draw(self, day: int, index: int) -> None:
+        block, row = divmod(index, self._rows)
+        begin = row - row % self._piece
+        count = min(self._piece, self._rows - begin)
+        out = np.empty((len(self.seeds), count, self.spec.width), self.spec.dtype)
+        self._fill(day, block, begin, out)
         out.setflags(write=False)
-        self._day, self._first, self._last = day, block * self._rows, (block + 1) * self._rows - 1
+        self._day, self._first = day, block * self._rows + begin
+        self._last = self._first + count - 1
         self._block = out
 
-    def _fill(self, day: int, block: int, out: Array) -> None:
-        """Draw a whole block (seeds, rows, width) into `out`."""
+    def _fill(self, day: int, block: int, row: int, out: Array) -> None:
+        """Draw rows of a block from `row` on into `out` (seeds, rows, width); of normal numbers, a whole block."""
         for place, located in zip(out, self._of_day(day), strict=True):
-            located.go_to(block)
+            located.go_to(block, row * self.spec.width)
             if self.spec.law == "uniform":
                 located.generator.random(out=place)
             else:
