@@ -75,7 +75,7 @@ def test_the_search_finds_refit_and_the_page_opens(address):
 
 @pytest.mark.campaign
 def test_reference_pages_have_what_is_generated(address):
-    assert "decoderd ctl perturb" in document(f"{address}/docs/reference/command-line.html")
+    assert 'id="decoderd-ctl-perturb"' in document(f"{address}/docs/reference/command-line.html")
     assert 'id="decoderd.api.simulate"' in document(f"{address}/docs/reference/api.html")
     assert "topic.tick.json" in document(f"{address}/docs/reference/wire-schemas.html")
     assert "docs/index.html" in document(f"{address}/index.html")
