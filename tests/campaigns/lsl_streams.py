@@ -284,4 +284,5 @@ def test_a_stopped_bridge_makes_no_tick_late_and_has_all_afterwards(tmp_path, ca
         print(f"beside the stopped bridge {summary['lateness']}")
     assert summary["digest"] == alone["digest"]
     assert sent >= summary["ticks"] - first
-    assert summary["lateness"]["missed"] <= alone["lateness"]["missed"]
+    # What else the machine does makes ticks late in both, and differs: a thousandth of the ticks is left for it.
+    assert summary["lateness"]["missed"] <= alone["lateness"]["missed"] + summary["ticks"] / 1000

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 pytest.importorskip("prometheus_client")
 
+from decoderd.extras import MissingExtra
 from decoderd_client.plugins import Unable, installed
 from decoderd_plugins.prometheus import PROMETHEUS, Config, address_of, exporter
 from tests.protocols import lasting
@@ -79,6 +80,12 @@ def test_an_address_that_is_taken_is_reported():
         answering = exporter._answering(exporter.Figured(), Config(listen=listen), print)
         with pytest.raises(Unable, match=f"--listen {listen}: Address already in use: give another"), answering:
             pass
+
+
+def test_a_missing_extra_is_reported(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)  # an import of it fails
+    with pytest.raises(MissingExtra, match=r"pip install 'decoderd\[metrics\]'"):
+        PROMETHEUS.supervised(None, Config(), print)
 
 
 @pytest.mark.parametrize(
