@@ -334,3 +334,9 @@ def test_the_session_driven_from_outside_runs(tmp_path):
     x = float(run(tmp_path, "-c", f"{before}{program}print(tick.cursor[0])"))
     # 2 s at 0.05 m/s, but for the bin whose counts are decoded and the one at whose end that is carried out
     assert x == pytest.approx(0.05 * (2.0 - 0.09))
+
+
+def test_the_agent_plays_its_session(tmp_path):
+    (program,) = blocks(HOW_TO / "train-an-agent.md", "python runnable")
+    successes, _, trials, digest = run(tmp_path, "-c", program).split()
+    assert (int(successes), int(trials), len(digest)) == (0, 2, 64)

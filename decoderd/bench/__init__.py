@@ -8,4 +8,5 @@ learning   time of an update by REINFORCE and by backpropagation, for one indivi
 publish    latency of a message from a session to a subscriber, against bare pyzmq
 lockstep   ticks a second when a participant grants each one, against bare round trips
 load       lateness of ticks with stopped, late and many subscribers and with other sessions, against none
+agent      steps a second of the environment in which an agent decodes, against the same session without one
 """

@@ -29,6 +29,7 @@ def bench(
         lambda: publish.measure(seconds=seconds, turns=turns),
         lambda: lockstep.measure(turns=turns),
         lambda: load.measure(seconds=max(seconds, 8.0), turns=turns),
+        _agent,
     )
     found: dict[str, object] = {}
     with output.progress_bar("measuring", len(parts)) as advance:
@@ -46,3 +47,12 @@ def bench(
             table.add_row(name, f"{value:.3g}")
     output.out_console.print(table)
     output.out_console.print_json(data={name: value for name, value in found.items() if isinstance(value, dict)})
+
+
+def _agent() -> dict[str, Any]:
+    """Figures of the environments of agents; none without their extra."""
+    try:
+        from decoderd.bench import agent
+    except ImportError:
+        return {}
+    return agent.measure()

@@ -18,13 +18,13 @@ from decoderd.decoders import Observing
 from decoderd.errors import ArrayError, NumericalError, ProtocolError, Refused
 from decoderd.gym.decoder import MOST_SPIKES
 from decoderd.gym.environment import SessionEnv, cursors, within
-from decoderd.gym.running import RunningSession
+from decoderd.gym.running import RunningSession, bin_counts
 from decoderd.session.messages import Messages
 from decoderd.state import POSITION, SessionState
 from decoderd.updaters import DecodedBin, batch, intention
 from decoderd.wire.inputs import AnyInput, PackedArray, SetDecoder
 from decoderd.wire.message import keys_of
-from decoderd.wire.messages import Counts, Tick, Trial
+from decoderd.wire.messages import Tick, Trial
 
 # Larger entries of a model are cut off.
 LARGEST = 1e6
@@ -67,7 +67,7 @@ class AdaptationEnv(SessionEnv):
         self._counts = Box(-most if session.population.signed else np.zeros_like(most), most, dtype=np.float32)
         high = np.tile(cursors(session.protocol).high, (self.bins, 1))
         self._kinematics = Box(-high, high, dtype=np.float32)
-        self._arrays = {
+        self._arrays: dict[str, Space[Any]] = {
             name: Box(-LARGEST, LARGEST, array.shape, np.float32) for name, array in self.model(running).items()
         }
         observed = {"counts": self._counts, "kinematics": self._kinematics, "bins": Discrete(self.bins + 1)}
@@ -94,10 +94,11 @@ class AdaptationEnv(SessionEnv):
         model = self.observing(running).model(running.state.parameters.decoder)
         return {name: array for name, array in model._asdict().items() if isinstance(array, np.ndarray)}
 
-    def begin(self) -> None:
+    def begin(self, running: RunningSession) -> bool:
         """An empty batch."""
         self._rows: list[tuple[Array, Array]] = []
-        self._day = 1
+        self._session = running.session
+        return False
 
     def inputs(self, action: Any) -> list[AnyInput]:
         """A decoder with this observation model."""
@@ -105,37 +106,31 @@ class AdaptationEnv(SessionEnv):
         if not all(np.isfinite(array).all() for array in given.values()):
             raise ValueError("action: arrays of finite numbers are expected")
         assert self.running is not None  # `step` has checked it
-        self._rows, self._day = [], self.running.state.progress.day
+        self._rows = []
         decoder, parameters = self.running.session.decoder, self.running.state.parameters.decoder
         observing = self.observing(self.running)
         try:
-            replaced = observing.replace(parameters, observing.model(parameters)._replace(**given))
+            model: Any = observing.model(parameters)
+            replaced = observing.replace(parameters, model._replace(**given))
         except (ArrayError, NumericalError) as error:
             raise Refused(str(error), error.field) from None
         return [SetDecoder(arrays={name: packed(array) for name, array in decoder.arrays(replaced).items()})]
 
-    def ready(self, state: SessionState) -> bool:
-        """When the batch is full, or its day is over."""
-        return len(self._rows) == self.bins or state.progress.day != self._day
-
-    def follow(self, running: RunningSession, before: SessionState, messages: Messages) -> None:
-        """Gather a bin that has ended in this tick with a goal."""
+    def follow(self, before: SessionState, after: SessionState, messages: Messages) -> bool:
+        """Gather a bin that ended with a goal; a batch is full, or ends with its day."""
         tick = messages[0][1]
-        if tick[_GOAL] is None or len(before.bin.ticks) < running.session.timing.bin_ticks - 1:
-            return
-        channel, readouts = running.session.channel, before.parameters.readouts
-        (counts,) = (
-            message
-            for topic, payload in messages
-            if topic == Counts.topic and (message := Counts.read(payload)).channel == channel
-        )
-        total = np.frombuffer(counts.data, dtype=counts.dtype).reshape(counts.shape).sum(axis=0)
-        cursor = running.session.effector.cursor(running.session.effector_plan, before.effector)
+        if tick[_GOAL] is not None and len(before.bin.ticks) == self._session.timing.bin_ticks - 1:
+            self._rows.append(self._row(before, tick, messages))
+        return len(self._rows) == self.bins or after.progress.day != before.progress.day
+
+    def _row(self, before: SessionState, tick: Mapping[str, Any], messages: Messages) -> tuple[Array, Array]:
+        """Counts (N,) of a bin and kinematics (4,) at the beginning of its last tick."""
+        counts = bin_counts(messages, self._session.channel, before.parameters.readouts)
+        cursor = self._session.effector.cursor(self._session.effector_plan, before.effector)
         bin = DecodedBin(np.array([tick[_DECODED]]), cursor[:, POSITION], np.array([tick[_GOAL]]), 0.0, tick[_PHASE])
         intended = intention.reaimed(bin, None)
         assert intended is not None  # there is a goal
-        kinematics = np.concatenate([cursor[0, POSITION], intended[0]])
-        self._rows.append((total if readouts is None else total[readouts], kinematics))
+        return counts, np.concatenate([cursor[0, POSITION], intended[0]])
 
     def observe(self, running: RunningSession) -> Any:
         """The batch."""

@@ -52,8 +52,8 @@ class Kalman:
 
     def decode(self, observation: Any) -> Any:
         """(2,) m/s for the counts of a bin, in double precision."""
-        counts, position = (np.float64(observation[name])[np.newaxis] for name in ("counts", "cursor"))
-        self._state, command = KALMAN.step(self._parameters, self._state, counts, position[:, :2])
+        counts, cursor = (np.array(observation[name], np.float64)[np.newaxis] for name in ("counts", "cursor"))
+        self._state, command = KALMAN.step(self._parameters, self._state, counts, cursor[:, :2])
         return command.velocity[0]
 
     def act(self, observation: Any) -> Any:
@@ -93,7 +93,7 @@ class RecursiveML:
     def act(self, observation: Any) -> Any:
         """The model after this batch; the former one where the batch determines none."""
         filled = slice(observation["bins"])
-        counts, kinematics = (np.float64(observation[name][filled]) for name in ("counts", "kinematics"))
+        counts, kinematics = (np.array(observation[name][filled], np.float64) for name in ("counts", "kinematics"))
         x, y = self._observing.rows(self._parameters, counts, kinematics[:, :2], kinematics[:, 2:])
         state, model = self._updater.observe(self._plan, self._state, x, y), self._observing.model(self._parameters)
         try:

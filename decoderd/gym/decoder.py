@@ -26,7 +26,6 @@ from decoderd.preparation.calibration import calibrate
 from decoderd.session.messages import Messages
 from decoderd.state import SessionState
 from decoderd.wire.inputs import AnyInput, Kinematics
-from decoderd.wire.messages import Counts
 
 # Of a unit in a tick; no population that draws spikes has more.
 MOST_SPIKES = 700
@@ -51,29 +50,30 @@ class DecoderEnv(SessionEnv):
     ) -> None:
         self.max_speed_m_s = max_speed_m_s
         super().__init__(protocol, set=set)
-        self._channel = getattr(self.protocol.decoder, "channel", COUNTS)
 
     def spaces(self, running: RunningSession) -> tuple[Space[Any], Space[Any]]:
         """Counts of the units that the decoder reads, the cursor; a velocity."""
         session, readouts = running.session, running.state.parameters.readouts
+        self._last, self._channel = session.timing.bin_ticks - 1, getattr(self.protocol.decoder, "channel", COUNTS)
         units = session.units if readouts is None else len(readouts)
         most = np.full(units, MOST_SPIKES * session.timing.bin_ticks, dtype=np.float32)
         counts = Box(-most if session.population.signed else np.zeros_like(most), most, dtype=np.float32)
         self._counts, self._cursors = counts, cursors(session.protocol)
         return Dict({"counts": counts, "cursor": self._cursors}), box(self.max_speed_m_s, self.max_speed_m_s)
 
-    def begin(self) -> None:
+    def begin(self, running: RunningSession) -> bool:
         """No way has been covered."""
         self._approach = Approach()
+        return self._last == 0
 
     def inputs(self, action: Any) -> list[AnyInput]:
         """Decoded kinematics."""
         space: Any = self.action_space
         return [Kinematics(velocity=vector(space, action))]
 
-    def ready(self, state: SessionState) -> bool:
-        """In the last tick of a bin."""
-        return len(state.bin.ticks) == self.protocol.bin_ticks - 1
+    def follow(self, before: SessionState, after: SessionState, messages: Messages) -> bool:
+        """The agent acts in the last tick of a bin."""
+        return len(after.bin.ticks) == self._last
 
     def observe(self, running: RunningSession) -> Any:
         """The counts that the bin will have at the end of the next tick, and the cursor at its beginning."""
@@ -83,13 +83,11 @@ class DecoderEnv(SessionEnv):
 
     def counts(self, running: RunningSession) -> Array:
         """(N,) counts of the bin that ends with the next tick, of the units that the decoder reads."""
-        _, messages = running.ahead()
-        for topic, payload in messages:
-            if topic == Counts.topic and (message := Counts.read(payload)).channel == self._channel:
-                total = np.frombuffer(message.data, dtype=message.dtype).reshape(message.shape).sum(axis=0)
-                readouts = running.state.parameters.readouts
-                return np.asarray(total if readouts is None else total[readouts], dtype=np.float64)
-        raise AssertionError("a bin ends without counts")
+        driven = running.ahead()
+        total, readouts = driven.counts[self._channel][0].astype(np.float64), driven.trial.parameters.readouts
+        for tick in driven.state.bin.ticks:
+            total += tick[self._channel][0]
+        return np.asarray(total if readouts is None else total[readouts])
 
     def gain(self, passed: Sequence[Messages]) -> float:
         """See `decoderd.gym.approach`."""

@@ -7,6 +7,7 @@ Between two observations an action is consumed by one tick, as an input, and tic
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ class SessionEnv(gymnasium.Env[Any, Any]):
     running   the present session: its state and its digest. None before the first `reset`
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012
     # The agent's part of the protocol (key.path: value).
     agent: ClassVar[Mapping[str, Any]]
     # The task of the benchmark whose protocol is the default.
@@ -73,8 +74,12 @@ class SessionEnv(gymnasium.Env[Any, Any]):
         """
 
     @abstractmethod
-    def ready(self, state: SessionState) -> bool:
-        """Whether the agent is to act in the next tick."""
+    def begin(self, running: RunningSession) -> bool:
+        """Make ready for a session that begins; whether the agent is to act in its first tick."""
+
+    @abstractmethod
+    def follow(self, before: SessionState, after: SessionState, messages: Messages) -> bool:
+        """Take note of a tick that has been carried out; whether the agent is to act in the next one."""
 
     @abstractmethod
     def observe(self, running: RunningSession) -> Any:
@@ -84,12 +89,6 @@ class SessionEnv(gymnasium.Env[Any, Any]):
     def gain(self, passed: Sequence[Messages]) -> float:
         """The reward for ticks with these messages."""
 
-    def begin(self) -> None:
-        """Make ready for a session that begins."""
-
-    def follow(self, running: RunningSession, before: SessionState, messages: Messages) -> None:
-        """Take note of a tick that has been carried out."""
-
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin the session of a seed, or go on; see the module. There are no options."""
         super().reset(seed=seed)
@@ -97,9 +96,9 @@ class SessionEnv(gymnasium.Env[Any, Any]):
             raise ValueError(f"options = {options!r}: reset takes none; settings are given to gymnasium.make")
         if seed is not None or self.running is None or self.running.done:
             self.running = RunningSession(self._protocol(int(self.np_random.integers(2**31)) if seed is None else seed))
-            self.begin()
-            with self.running.repeatable():
-                self._until_ready(self.running)
+            if not self.begin(self.running):
+                with self.running.repeatable():
+                    self.running.run(self.follow)
         with self.running.repeatable():
             return self.observe(self.running), self._info(self.running)
 
@@ -116,11 +115,10 @@ class SessionEnv(gymnasium.Env[Any, Any]):
         said: dict[str, Any] = {}
         with running.repeatable():
             try:
-                passed = [self._tick(running, self.inputs(action))]
+                passed = running.run(self.follow, self.inputs(action))
             except Refused as reason:
                 said["refused"] = str(reason)
-                passed = [self._tick(running)]
-            passed += self._until_ready(running)
+                passed = running.run(self.follow)
             observation = self.observe(running)
         outcomes = [payload[_OUTCOME] for messages in passed for topic, payload in messages if topic == Trial.topic]
         terminated = any(outcome != "day_end" for outcome in outcomes) or (bool(outcomes) and not running.done)
@@ -143,19 +141,6 @@ class SessionEnv(gymnasium.Env[Any, Any]):
         for field, value in {**self.agent, "seed": seed}.items():
             protocols.set_field(data, field, value, f"{type(self).__name__} sets {field}")
         return protocols.parse(data)
-
-    def _tick(self, running: RunningSession, given: Sequence[AnyInput] = ()) -> Messages:
-        before = running.state
-        messages = running.tick(given)
-        self.follow(running, before, messages)
-        return messages
-
-    def _until_ready(self, running: RunningSession) -> list[Messages]:
-        """Carry out ticks until the agent is to act, or the session is over; returns their messages."""
-        passed = []
-        while not (running.done or self.ready(running.state)):
-            passed.append(self._tick(running))
-        return passed
 
     def _info(self, running: RunningSession) -> dict[str, Any]:
         progress = running.state.progress
@@ -183,13 +168,13 @@ def cursors(protocol: Protocol) -> Box:
 
 def within(space: Box, value: Array) -> Any:
     """The value in the type of a space, cut off at its bounds."""
-    return np.clip(value, space.low, space.high).astype(space.dtype)
+    return np.minimum(np.maximum(value.astype(space.dtype), space.low), space.high)
 
 
 def vector(space: Box, action: Any) -> tuple[float, float]:
     """An action of two numbers, cut off at the bounds of its space. Raises ValueError unless they are finite."""
-    value = np.asarray(action, dtype=np.float64)
-    if value.shape != (2,) or not np.isfinite(value).all():
+    numbers = np.asarray(action, dtype=np.float64).tolist()
+    if not isinstance(numbers, list) or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
         raise ValueError(f"action = {action!r}: two finite numbers are expected")
-    x, y = np.clip(value, space.low, space.high).tolist()
+    x, y = (min(max(number, -most), most) for number, most in zip(numbers, space.high.tolist(), strict=True))
     return x, y

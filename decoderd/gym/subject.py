@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from gymnasium.spaces import Box, Dict, Space
 
+from decoderd.arrays import Array
 from decoderd.gym.approach import Approach, followed
 from decoderd.gym.environment import FARTHEST_M, SessionEnv, box, cursors, vector, within
 from decoderd.gym.running import RunningSession
@@ -19,10 +20,6 @@ from decoderd.populations import subject
 from decoderd.session.messages import Messages
 from decoderd.state import SessionState
 from decoderd.wire.inputs import AnyInput, Intent
-from decoderd.wire.message import keys_of
-from decoderd.wire.messages import Tick
-
-_GOAL = keys_of(Tick)["goal"]
 
 
 class SubjectEnv(SessionEnv):
@@ -43,27 +40,28 @@ class SubjectEnv(SessionEnv):
         shown = Box(0.0, 1.0, (1,), np.float32)
         return Dict({"cursor": self._cursors, "goal": self._goals, "shown": shown}), box(fastest, fastest)
 
-    def begin(self) -> None:
+    def begin(self, running: RunningSession) -> bool:
         """No way has been covered."""
         self._approach = Approach()
+        return True
 
     def inputs(self, action: Any) -> list[AnyInput]:
         """An intent."""
         space: Any = self.action_space
         return [Intent(velocity=vector(space, action))]
 
-    def ready(self, state: SessionState) -> bool:
-        """In the first tick of a bin."""
-        return not state.bin.ticks
+    def follow(self, before: SessionState, after: SessionState, messages: Messages) -> bool:
+        """The agent acts in the first tick of a bin."""
+        return not after.bin.ticks
 
     def observe(self, running: RunningSession) -> Any:
         """What will be displayed in the next tick."""
         if running.done:
-            cursor, goal = subject.of(running.state.population).seen[0], None
+            cursor, goal = _seen(running.state.population), None
         else:
-            following, messages = running.ahead()
-            cursor, goal = subject.of(following.population).seen[0], messages[0][1][_GOAL]
-        place = cursor[:2] if goal is None else np.array(goal)
+            driven = running.ahead()
+            cursor, goal = _seen(driven.population), driven.cue.goal
+        place = cursor[:2] if goal is None else goal[0]
         shown = np.array([goal is not None], dtype=np.float32)
         return {"cursor": within(self._cursors, cursor), "goal": within(self._goals, place), "shown": shown}
 
@@ -71,3 +69,10 @@ class SubjectEnv(SessionEnv):
         """See `decoderd.gym.approach`."""
         self._approach, reward = followed(self._approach, passed)
         return reward
+
+
+def _seen(population: Any) -> Array:
+    """(4,) the cursor as the subject of a population has seen it last."""
+    found = subject.of(population)
+    assert isinstance(found, subject.External)  # as the environment's protocol says
+    return np.asarray(found.seen[0])

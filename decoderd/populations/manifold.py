@@ -64,7 +64,7 @@ class Plan(NamedTuple):
 class State(NamedTuple):
     """State of the subject, and the rates of this bin."""
 
-    subject: subject.State
+    subject: subject.State | subject.External
     rates: Array  # (B, N) Hz
 
 

@@ -89,7 +89,7 @@ class Correlated(NamedTuple):
 class Together(NamedTuple):
     """State of the subject, and what this bin adds to the rates of correlated units."""
 
-    subject: subject.State
+    subject: subject.State | subject.External
     deviation: Array  # (B, N) Hz
 
 

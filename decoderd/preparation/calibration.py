@@ -96,7 +96,7 @@ def calibrate(
 def _intending(config: Any) -> Any:
     """The configuration of a population whose subject intends by itself, as it does in every calibration."""
     subject = getattr(config, "subject", None)
-    if getattr(subject, "intent", "regulator") == "regulator":
+    if subject is None or getattr(subject, "intent", "regulator") == "regulator":
         return config
     return config.model_copy(update={"subject": subject.model_copy(update={"intent": "regulator"})})
 

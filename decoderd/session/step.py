@@ -2,7 +2,7 @@
 
 `step` is pure. It reads no clock, opens no socket or file, and writes nothing in place. Random numbers are rows of
 named streams, looked up by day and tick. Real time, faster than real time, replay and resume are loops that call this
-function (see `decoderd.run.loop`). `advance` reads as the table of contents of a tick:
+function (see `decoderd.run.loop`). `drive` and `move` read as the table of contents of a tick:
 
     inputs due at this tick            `inputs.consume`, in their order
     task         cursor -> cue         perturbations turn on and off; trials begin and end
@@ -17,7 +17,7 @@ function (see `decoderd.run.loop`). `advance` reads as the table of contents of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,7 @@ from decoderd.state import (
     Command,
     Cue,
     Parameters,
+    Perturbing,
     Readout,
     SessionState,
     TimeIndex,
@@ -66,25 +67,69 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     return advance(session, state, earlier)
 
 
+class Driven(NamedTuple):
+    """A tick up to its spikes: what task, subject and population did in it, before decoder and effector."""
+
+    state: SessionState  # before the tick, with the mapping that the population follows
+    time: TimeIndex
+    messages: Messages
+    rule: learning.LearningRule | None  # None in blocks without plasticity
+    task: Any
+    cue: Cue
+    effector: Any
+    cursor: Array  # (1, 4)
+    decoder: Any
+    command: Command  # of the last bin
+    perturbations: tuple[Perturbing, ...]
+    active: tuple[ActivePerturbation, ...]
+    context: PerturbationContext | None
+    trial: trials.Ongoing
+    population: Any
+    rates: Array  # (1, N) Hz, before perturbation
+    intent: Array  # (1, 2) m/s
+    counts: Spikes  # (1, N) by channel
+    memories: tuple[dict[str, Any], dict[str, Any]]  # of the perturbations of the feedback and of rates
+    clipped: Clipped
+
+
 def advance(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> tuple[SessionState, Messages]:
     """Compute one tick after its inputs, whose messages are `earlier`. Raises Refused if the session is over."""
+    return move(session, drive(session, state, earlier))
+
+
+def drive(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Driven:
+    """Compute the first half of a tick: task, subject and population. Raises Refused if the session is over."""
     progress, time = state.progress, time_index(state)
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {state.tick}")
     messages: Messages = [*earlier] if state.tick else [day_message(session.protocol, progress, "block"), *earlier]
     rule = session.rule if session.protocol.schedule.blocks[progress.block].plasticity else None
 
-    task, cue, before, cursor, decoder, command = show(session, state, time)
+    task, cue, effector, cursor, decoder, command = show(session, state, time)
     perturbations, active = perturbing.switch(session, state, time, cue.trial, messages)
     state = mapping.follow(session, state, time.bin_tick, active)
     trial = trials.ongoing(state)
     if cue.events or cue.trial != state.log.trial or active:
         trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)
-    parameters = trial.parameters
     context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
 
     seen, of_feedback = passed("feedback", active, cursor, context)
-    population, rates, intent, counts, of_rates, clipped = fire(session, state, parameters, cue, seen, time, active)
+    population, rates, intent, counts, of_rates, clipped = fire(
+        session, state, trial.parameters, cue, seen, time, active
+    )
+    return Driven(
+        state, time, messages, rule, task, cue, effector, cursor, decoder, command, perturbations, active, context,
+        trial, population, rates, intent, counts, (of_feedback, of_rates), clipped,
+    )  # fmt: skip
+
+
+def move(session: Session, driven: Driven) -> tuple[SessionState, Messages]:
+    """Compute the second half of a tick, from its first: decoder and effector, ends of bin, trial, block and day."""
+    (
+        state, time, messages, rule, task, cue, before, cursor, decoder, command, perturbations, active, context,
+        trial, population, rates, intent, counts, (of_feedback, of_rates), clipped,
+    ) = driven  # fmt: skip
+    parameters, messages = trial.parameters, [*messages]
     trial = trials.learn(rule, trial, population, counts)
     readout, decoder, command, bin, read, affine = decode(
         session, state, parameters, rule, counts, decoder, command, cursor, active, messages
@@ -120,7 +165,7 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     if read is not None and session.updates is not None:
         observed = DecodedBin(command.velocity, cursor[:, POSITION], cue.goal, cue.radius_m, cue.phase)
         following = updating.observe(session, following, read, observed, messages)
-    if block_over(session.blocks[progress.block], trial.progress, following.tick):
+    if block_over(session.blocks[state.progress.block], trial.progress, following.tick):
         following = days.end_block(session, following, messages)
     if messages:
         sequences, messages = numbered(session.name, state.sequences, messages, time.tick)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from decoderd.bench import export, flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
+from decoderd.bench import agent, export, flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
 
 BRIEF = {
     "kalman": lambda: kalman.measure(calls=2, rounds=1),
@@ -14,6 +14,7 @@ BRIEF = {
     "export": lambda: export.measure(ticks=100, units=10, rounds=1),
     "learning": lambda: learning.measure(rounds=1, seeds=4),
     "lateness": lambda: lateness.measure(seconds=0.2, turns=1, units=10),
+    "agent": lambda: agent.measure(steps=5, rounds=1, units=10),
     "lockstep": lambda: lockstep.measure(steps=5, turns=1, units=10),
 }
 FIGURES = {
@@ -28,6 +29,7 @@ FIGURES = {
     "export": {"export_parquet_ticks_per_s", "export_parquet_ratio"},
     "learning": {"reinforce_epoch_ms", "backprop_epoch_ms"},
     "lateness": {"lateness_p99_ratio", "lateness_p99_ratio_same_conditions", "busy_p999_of_tick"},
+    "agent": {"agent_steps_per_s", "agent_session_ratio", "agent_bare_ratio"},
     "lockstep": {"lockstep_steps_per_s", "lockstep_round_trip_ratio"},
 }
 

@@ -75,7 +75,7 @@ def test_actions_are_cut_off_at_the_fastest_velocity():
 def test_the_reward_of_a_step_is_the_way_covered_to_the_goal():
     env = made(centre_out(**TWO))
     env.reset(seed=2)
-    velocities = np.float32(np.random.default_rng(1).uniform(-0.3, 0.3, (40, 2)))
+    velocities = np.random.default_rng(1).uniform(-0.3, 0.3, (40, 2)).astype(np.float32)
     rewards = [env.step(velocity)[1] for velocity in velocities]
     simulation = Simulation(env.unwrapped.running.session.protocol)
     simulation.step(4)

@@ -11,7 +11,6 @@ from decoderd.api import Simulation
 from decoderd.errors import ProtocolError
 from decoderd.populations import subject
 from decoderd.state import Timing
-from decoderd.wire.messages import Tick
 from tests.protocols import centre_out, lasting, outside, perturbation
 from tests.recorded import digest
 
@@ -27,13 +26,12 @@ def test_an_agent_that_intends_as_the_regulator_does_makes_the_same_session(turn
     simulation = Simulation(data, seed=4)
     simulation.run()
     env = made(data)
-    plan = subject.plan(simulation.protocol.population.subject, Timing(0.01, 1))
+    plan = subject.plan(subject.SubjectConfig(**blind), Timing(0.01, 1))
     observation, info = env.reset(seed=4)
     over, inner = False, env.unwrapped
     while not over:
-        following, messages = inner.running.ahead()  # what is observed, in double precision
-        seen, shown = subject.of(following.population).seen, Tick.read(messages[0][1]).goal
-        goal = None if shown is None else np.array([shown])
+        driven = inner.running.ahead()  # what is observed, in double precision
+        seen, goal = subject.of(driven.population).seen, driven.cue.goal
         np.testing.assert_allclose(observation["goal"], seen[0, :2] if goal is None else goal[0], atol=1e-7)
         _, intent = subject.intend(plan, subject.init(plan, np.zeros((1, 4))), goal, seen, np.zeros((1, 2)))
         observation, _, _, over, info = env.step(intent[0])
