@@ -113,6 +113,7 @@ TESTED_ELSEWHERE = {
     "decoderd/recording/export/formats.py": ("tests/recording/export/test_exporting.py", "the table of formats"),
     "decoderd/recording/export/nwb_dataset.py": ("tests/recording/export/test_nwb.py", "datasets of its files"),
     "decoderd/recording/export/nwb_events.py": ("tests/recording/export/test_nwb.py", "part of its files"),
+    "decoderd/recording/export/nwb_io.py": ("tests/recording/export/test_nwb.py", "how its files are written"),
     "decoderd/recording/export/nwb_metadata.py": ("tests/recording/export/test_nwb.py", "part of its files"),
     "decoderd/recording/export/nwb_trials.py": ("tests/recording/export/test_nwb.py", "part of its files"),
     "decoderd/recording/export/nwb_units.py": ("tests/recording/export/test_nwb.py", "part of its files"),

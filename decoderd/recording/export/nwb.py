@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decoderd.recording.export import nwb_events, nwb_metadata, nwb_trials, nwb_units, tables
+from decoderd.recording.export import nwb_events, nwb_io, nwb_metadata, nwb_trials, nwb_units, tables
 from decoderd.recording.export.nwb_dataset import Fill, empty
 from decoderd.recording.export.reading import DayReader
 
@@ -60,8 +60,6 @@ TIMING = (
 
 def write(reader: DayReader, path: Path, about: Mapping[str, Any]) -> None:
     """Write a day into a new file; `about` is its provenance. Raises ImportError without pynwb."""
-    import pynwb
-
     file = nwb_metadata.nwb_file(reader, about)
     behavior = file.create_processing_module("behavior", "Movements of the cursor, tick by tick.")
     misc = file.create_processing_module("misc", "How the session ran: punctuality, messages and inputs.")
@@ -69,10 +67,10 @@ def write(reader: DayReader, path: Path, about: Mapping[str, Any]) -> None:
     nwb_trials.add(reader, file)
     if not misc.data_interfaces:
         file.processing.pop("misc")
-    with pynwb.NWBHDF5IO(str(path), "w") as io:
-        io.write(file)
+    with nwb_io.created(path, file) as out:
         for fill in fills:
             fill()
+            out.check()
 
 
 def _samples(reader: DayReader, behavior: Any, misc: Any) -> Fill:

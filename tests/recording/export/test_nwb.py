@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -136,3 +137,16 @@ def test_channels_beside_counts(tmp_path):
             expected = recorded.counts(per_bin=True, channel=channel)
             begin = sum(1 for m in recorded.messages("counts") if m.channel == channel and m.tick < first)
             np.testing.assert_array_equal(file.processing["ecephys"][channel].data[:], expected[begin:])
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(reader, tmp_path):
+    """HDF5 itself would crash when the process ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            written(reader, tmp_path / "day.nwb")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file, _ = written(reader, tmp_path / "again.nwb")
+    assert len(file.units) == 12
