@@ -1,4 +1,4 @@
-"""Exported files, seen by software that is not ours: nwbinspector, pynapple, and memory over a million ticks.
+"""Exported files, seen by nwbinspector, pynapple and ephys-mcp, software that is not ours; and memory over 10^6 ticks.
 
 nwbinspector and pynapple get an environment of their own where the one of the tests has them not.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -140,3 +141,28 @@ def test_memory_does_not_grow_with_the_ticks(to, short_and_long):
     ]
     print(f"{to}: {peaks[0]:.0f} MB for 100,000 ticks, {peaks[1]:.0f} MB for 1,000,000")
     assert peaks[1] < peaks[0] + 60
+
+
+# A reader that nobody of this project wrote, which needs Python 3.12.
+DECODE = """
+import json, sys
+from ephys_mcp import server
+session = server.open_session("nwb", {"path": sys.argv[1]})["session_id"]
+fit = server.fit_decoder(session, kind="kalman", target="cursor_velocity", bin_s=0.05)
+print(json.dumps(fit["test_r2_per_dim"]))
+"""
+
+
+def test_a_decoder_of_others_reads_the_velocity_of_the_cursor(tmp_path):
+    newer = shutil.which("python3.12") or shutil.which("python3.13")
+    if newer is None:
+        pytest.skip("ephys-mcp needs Python 3.12 or newer, python3.12 is not on the path")
+    subprocess.run([newer, "-m", "venv", tmp_path / "env"], check=True)
+    subprocess.run([tmp_path / "env" / "bin" / "pip", "install", "--quiet", "ephys-mcp==0.5.1"], check=True)
+    running.record(tmp_path / "run", protocols.lasting(100.0, population=UNITS, decoder={"kind": "kalman"}))
+    cli("export", tmp_path / "run", "--to", "nwb", "--out", tmp_path / "day.nwb")
+    python = tmp_path / "env" / "bin" / "python"
+    done = subprocess.run([python, "-c", DECODE, tmp_path / "day.nwb"], capture_output=True, text=True, check=True)
+    r2 = json.loads(done.stdout.splitlines()[-1])
+    print(f"R2 of the cursor's velocity: {r2}")
+    assert min(r2) >= 0.9
