@@ -143,6 +143,7 @@ typedef struct {
 /* Control of a session or of the supervisor. A request is sent three times, under one id, and waits `timeout_ms` each
  * time. `keys` may be NULL. NULL if there is no memory, or for an endpoint or keys that are none. */
 decoderd_control *decoderd_open(const char *endpoint, int timeout_ms, const decoderd_keys *keys);
+/* After decoderd_unfollow of all that follow with it. */
 void decoderd_close(decoderd_control *control);
 /* Begin a request of so many fields, which are then packed: a text as key, and a value, each. */
 msgpack_packer *decoderd_begin(decoderd_control *control, const char *op, size_t fields);

@@ -335,7 +335,9 @@ namespace Decoderd
         static readonly string[] AskedAgain = {"describe", "get_decoder", "missed", "join"};
         readonly string endpoint;
         readonly int timeoutMs, attempts;
-        internal readonly Keys Keys;
+        readonly Keys keys;
+        readonly IntPtr context = Socket.NewContext();
+        readonly List<Socket> opened = new List<Socket>(); // libzmq ends only once all are closed
         readonly Socket socket;
 
         /// <summary>A request is sent `attempts` times, under one id, and waits `timeoutMs` each time.</summary>
@@ -344,9 +346,23 @@ namespace Decoderd
             this.endpoint = endpoint;
             this.timeoutMs = timeoutMs;
             this.attempts = attempts;
-            Keys = keys;
-            socket = new Socket(Socket.Dealer, keys);
-            socket.Connect(endpoint);
+            this.keys = keys;
+            try
+            {
+                socket = Opened(Socket.Dealer);
+                socket.Connect(endpoint);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
+        }
+
+        internal Socket Opened(int type)
+        {
+            opened.Add(new Socket(context, type, keys));
+            return opened[opened.Count - 1];
         }
 
         /// <summary>Ask for an operation. A grant is waited for as long as the session answers at all. Throws
@@ -398,7 +414,12 @@ namespace Decoderd
         /// <summary>The messages of topics from now on, or from the session's start.</summary>
         public Follower Follow(bool fromStart, params string[] topics) => new Follower(this, fromStart, topics);
 
-        public void Dispose() => socket.Dispose();
+        /// <summary>Close it, and all that follow with it.</summary>
+        public void Dispose()
+        {
+            opened.ForEach(one => one.Dispose());
+            Socket.EndContext(context);
+        }
     }
 
     /// <summary>Following a stream: every message once and in the order of its topic, whatever the socket dropped.
@@ -417,6 +438,7 @@ namespace Decoderd
         readonly Queue<Message> ready = new Queue<Message>();
         long incarnation;
         DateTime quietSince = DateTime.UtcNow;
+        bool ended; // the session has; what is left is fetched
 
         /// <summary>Whether the session has ended, and all was delivered.</summary>
         public bool Over { get; private set; }
@@ -429,7 +451,7 @@ namespace Decoderd
             this.control = control;
             wanted = new HashSet<string>(topics);
             Reply description = control.Ask("describe");
-            socket = new Socket(Socket.Sub, control.Keys);
+            socket = control.Opened(Socket.Sub);
             foreach (string topic in wanted.Union(new[] {"session"})) // which says when the session has ended
             {
                 expected[topic] = fromStart ? 0 : Published(description, topic);
@@ -450,6 +472,12 @@ namespace Decoderd
             DateTime until = timeoutMs < 0 ? DateTime.MaxValue : DateTime.UtcNow.AddMilliseconds(timeoutMs);
             while (ready.Count == 0 && !Over)
             {
+                if (ended)
+                {
+                    CatchUp();
+                    Over = ended && ready.Count == 0;
+                    continue;
+                }
                 double leftMs = Math.Max(0, Math.Min(SilenceMs, (until - DateTime.UtcNow).TotalMilliseconds));
                 List<byte[]> frames = socket.Receive((int)Math.Ceiling(leftMs));
                 if (frames != null)
@@ -488,10 +516,8 @@ namespace Decoderd
             expected[message.Topic]++;
             if (wanted.Contains(message.Topic)) ready.Enqueue(message);
             if (message.Topic != "session") return;
-            incarnation = Math.Max(incarnation, message.Integer("run")); // an end from before a resume ends nothing
-            if (!Ends.Contains(message.Text("event")) || message.Integer("run") != incarnation) return;
-            CatchUp();
-            Over = true;
+            incarnation = Math.Max(incarnation, message.Integer("run"));
+            ended = Ends.Contains(message.Text("event")) && message.Integer("run") == incarnation; // not from before a resume
         }
 
         void CatchUp(Reply description = null)
@@ -531,13 +557,15 @@ namespace Decoderd
         const int Subscribed = 6, Linger = 17, LargestMessage = 22, ReceiveHighWaterMark = 24, ReceiveTimeout = 27;
         const int SendTimeout = 28, CurvePublicKey = 48, CurveSecretKey = 49, CurveServerKey = 50, Interrupted = 4;
         const string Library = "libzmq";
-        static readonly IntPtr Context = zmq_ctx_new();
-        readonly IntPtr handle;
+        IntPtr handle;
         int waits = -1;
 
-        internal Socket(int type, Keys keys)
+        internal static IntPtr NewContext() => zmq_ctx_new();
+        internal static void EndContext(IntPtr context) => zmq_ctx_term(context);
+
+        internal Socket(IntPtr context, int type, Keys keys)
         {
-            handle = zmq_socket(Context, type);
+            handle = zmq_socket(context, type);
             if (handle == IntPtr.Zero) throw Failure("a socket");
             Set(Linger, 0);
             Set(SendTimeout, 5000);
@@ -584,7 +612,11 @@ namespace Decoderd
             finally { Marshal.FreeHGlobal(part); }
         }
 
-        public void Dispose() => zmq_close(handle);
+        public void Dispose()
+        {
+            if (handle != IntPtr.Zero) zmq_close(handle);
+            handle = IntPtr.Zero;
+        }
 
         void Set(int option, int value) => Set(option, BitConverter.GetBytes(value));
         void Set(int option, byte[] value)
@@ -596,6 +628,7 @@ namespace Decoderd
             new ArgumentException(what + ": " + Marshal.PtrToStringAnsi(zmq_strerror(zmq_errno())));
 
         [DllImport(Library)] static extern IntPtr zmq_ctx_new();
+        [DllImport(Library)] static extern int zmq_ctx_term(IntPtr context);
         [DllImport(Library)] static extern IntPtr zmq_socket(IntPtr context, int type);
         [DllImport(Library)] static extern int zmq_close(IntPtr socket);
         [DllImport(Library)] static extern int zmq_connect(IntPtr socket, [MarshalAs(UnmanagedType.LPStr)] string endpoint);
