@@ -78,4 +78,8 @@ def test_reference_pages_have_what_is_generated(address):
     assert 'id="decoderd-ctl-perturb"' in document(f"{address}/docs/reference/command-line.html")
     assert 'id="decoderd.api.simulate"' in document(f"{address}/docs/reference/api.html")
     assert "topic.tick.json" in document(f"{address}/docs/reference/wire-schemas.html")
-    assert "docs/index.html" in document(f"{address}/index.html")
+
+
+@pytest.mark.campaign
+def test_the_root_leads_to_the_index(address):
+    assert "<h1>Documentation" in document(f"{address}/")
