@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from decoderd import extras, files, html_page
-from decoderd.analysis import resampling
 from decoderd.html_page import Figure
 from decoderd.studies import folder, tables
 from decoderd.studies.study import Study
@@ -74,6 +73,8 @@ def measured(rows: Sequence[Row], varied: Sequence[str]) -> list[str]:
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean of the seeds and the ends of its interval; all NaN without a value."""
+    from decoderd.analysis import resampling  # scipy.stats, which takes a second
+
     array = np.array(values, dtype=np.float64)
     if not len(array):
         return float("nan"), float("nan"), float("nan")

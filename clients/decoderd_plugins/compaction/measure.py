@@ -10,7 +10,7 @@ from pydantic import Field
 from decoderd.config import ComponentConfig, Count
 from decoderd.recording.reader import Recorded
 from decoderd.studies.measures import Measure
-from decoderd_plugins.compaction import Config, measures, runner
+from decoderd_plugins.compaction import Config
 
 
 class CompactionConfig(ComponentConfig):
@@ -30,6 +30,8 @@ def of_session(config: CompactionConfig, recorded: Recorded) -> dict[str, float 
 
     Raises Unable for a task that does not say how many targets it has.
     """
+    from decoderd_plugins.compaction import measures, runner  # scikit-learn, which takes a second
+
     fields = config.model_dump(exclude={"kind"})
     options = Config(**fields, bootstrap=1, factor_bootstrap=1, permutations=1)
     kept = []
