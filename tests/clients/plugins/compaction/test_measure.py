@@ -8,11 +8,11 @@ from decoderd_plugins.compaction import Config, runner
 from tests.protocols import centre_out
 from tests.running import record
 
-BRIEF = {"per_target": 5, "repeats": 2, "factors": 2}
+BRIEF = {"per_target": 3, "repeats": 1, "factors": 1, "modes": False}
 
 
 def test_numbers_are_those_that_the_plugin_writes(tmp_path):
-    record(tmp_path / "session", centre_out(schedule={"days": 2, "blocks": [{"trials": 32}]}))
+    record(tmp_path / "session", centre_out(schedule={"days": 2, "blocks": [{"trials": 24}]}))
     options = Config(out=tmp_path / "out", bootstrap=2, factor_bootstrap=2, permutations=2, **BRIEF)
     runner.run_recorded(tmp_path / "session", options, lambda line: None)
     (asked,) = measures.asked([{"kind": "compaction", **BRIEF}])
