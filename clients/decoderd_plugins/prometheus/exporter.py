@@ -53,8 +53,8 @@ def export_session(session: Session, config: Config, on_progress: OnProgress) ->
 
 def export_daemon(supervisor: Supervisor, config: Config, on_progress: OnProgress) -> None:
     """Answer with the figures of all sessions until interrupted. Raises Unable if the address cannot be used."""
-    supervisor.health()  # raises NoAnswer if there is no daemon
-    figured = Figured()
+    health, figured = supervisor.health(), Figured()
+    figured.daemon = Daemon(True, health["sessions"], health["restarts"])
     with _answering(figured, config, on_progress):
         asking = AsyncSupervisor(supervisor.endpoint, timeout_s=PATIENCE_S, attempts=1, keys=supervisor.keys)
         _run(_watch(figured, asking), on_progress)
