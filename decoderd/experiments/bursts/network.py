@@ -7,8 +7,9 @@ events, feedback to dendrites by bursts, at the second spike, without delay. A s
     neurons; noise; presynaptic events: weights are sent, homeostasis, traces +1; postsynaptic events and bursts: the
     other synapses send, the rule changes weights; all traces and averages decay
 
-The weights onto a neuron grow if its rate of all spikes, averaged over 30 s, is below e_min. An average of 2 s, as that of
-the rest of the rule, would lift a neuron that is silent for one pattern of inputs, and undo what it has learnt there.
+The weights onto a neuron grow if its rate of all spikes, averaged over 30 s, is below e_min. An average of 2 s, as
+that of the rest of the rule, would lift a neuron that is silent for one pattern of inputs, and undo what it has learnt
+there.
 """
 
 from __future__ import annotations
