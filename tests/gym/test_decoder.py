@@ -11,7 +11,7 @@ from decoderd.api import Simulation
 from decoderd.decoders import Calibration
 from decoderd.decoders.kalman import KALMAN, KalmanConfig
 from decoderd.preparation.parameters import prepare
-from tests.protocols import centre_out, perturbation
+from tests.protocols import BRIEF, centre_out, perturbation
 from tests.recorded import digest
 
 TWO = {"schedule": {"blocks": [{"trials": 2}]}}
@@ -29,7 +29,10 @@ def made(data, **options):
         {"readouts": {"units": [7, 2, 4]}},
         {"schedule": {"days": 2, "blocks": [{"duration_s": 1.23}]}, "population": {"kind": "tuned", "units": 12}},
         {"perturbations": [perturbation("rotation", "cursor", angle_rad=0.5)]},
-        {"population": {"kind": "bursting", "units": 12}, "decoder": {"kind": "kalman", "channel": "events"}},
+        {
+            "population": {"kind": "bursting", "units": 12},
+            "decoder": {"kind": "kalman", "channel": "events", "calibration": BRIEF},
+        },
     ],
 )
 def test_an_agent_that_computes_what_the_decoder_does_makes_the_same_session(fields):
