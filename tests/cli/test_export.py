@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from decoderd.cli import export
+from decoderd.recording.export.formats import FORMATS
 from tests import protocols, running
 from tests.running import cli, contents, failure, refusal, summary
 
@@ -42,3 +44,7 @@ def test_without_json_a_line_a_day(run, tmp_path):
     done = cli("export", run, "--to", "csv", "--out", tmp_path)
     assert done.stdout == f"small-3, day 1: 50 ticks: {tmp_path / 'small'}\n"
     assert "--overwrite replaces it" in failure(cli("export", run, "--to", "csv", "--out", tmp_path))
+
+
+def test_the_formats_of_the_help_are_those_of_the_table():
+    assert export.TO.split("|") == list(FORMATS)
