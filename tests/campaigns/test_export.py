@@ -140,7 +140,7 @@ def test_memory_does_not_grow_with_the_ticks(to, short_and_long):
         for name in ("short", "long")
     ]
     print(f"{to}: {peaks[0]:.0f} MB for 100,000 ticks, {peaks[1]:.0f} MB for 1,000,000")
-    assert peaks[1] < peaks[0] + 60
+    assert peaks[1] < peaks[0] + 100  # ten times the ticks; a copy of the counts alone would be 200 MB more
 
 
 # A reader that nobody of this project wrote, which needs Python 3.12.
