@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def completed(parts: Sequence[Part], address: str, wait_s: float, place: Path) -
     workers that have other versions or do not see the folder `place`, and where the scheduler goes away.
     """
     distributed = _distributed()
-    gone = (distributed.comm.CommClosedError, distributed.client.FutureCancelledError, OSError)
+    gone = (distributed.comm.CommClosedError, CancelledError, OSError)
     try:
         client = distributed.Client(address, timeout=wait_s)
     except (OSError, ValueError) as error:
@@ -54,7 +55,6 @@ def completed(parts: Sequence[Part], address: str, wait_s: float, place: Path) -
 def _distributed() -> Any:
     with extras.needed("dask", "--scheduler"):
         import distributed
-        import distributed.client
         import distributed.comm
     return distributed
 
