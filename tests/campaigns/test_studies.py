@@ -167,7 +167,8 @@ def test_dask_with_a_worker_and_then_the_scheduler_killed(tmp_path, expected):
         _, stderr = process.communicate(timeout=WAIT_S)
         assert process.returncode == 1
         last = stderr.splitlines()[-1]  # after what Dask itself logs
-        assert last.startswith("error: the scheduler at") and "is gone" in last
+        assert last.startswith("error: the scheduler at")
+        assert "is gone" in last
     there = results(out)
     assert len(there) < TOTAL
     with cluster(tmp_path) as dask:
