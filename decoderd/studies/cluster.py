@@ -44,8 +44,8 @@ def completed(parts: Sequence[Part], address: str, wait_s: float, place: Path) -
         yield from _run(distributed, client, parts, address, wait_s)
     except gone as error:
         raise StudyError(
-            f"the scheduler at {address} is gone ({type(error).__name__}); what was done is stored: the same command with another "
-            "scheduler goes on",
+            f"the scheduler at {address} is gone ({type(error).__name__}); what was done is stored: the same command "
+            "with another scheduler goes on",
             "scheduler",
         ) from None
     finally:
