@@ -1,9 +1,14 @@
 """What all tests share."""
 
 import os
+import signal
 
 # One thread: the matrices are small, and sums then have one order.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell has what it starts in the background ignore SIGINT, and so would every process that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import HealthCheck, settings

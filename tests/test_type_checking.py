@@ -17,6 +17,7 @@ EXCEPTIONS = {
     "warn_return_any": "no-any-return",
     "disallow_any_generics": "type-arg",
 }
+pytestmark = pytest.mark.campaign  # a whole run of mypy
 TESTS = ("tests", "examples", "tools", "test_ole")
 
 

@@ -5,22 +5,32 @@ import signal
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from decoderd.cli import app
 from tests import protocols
-from tests.running import TIMEOUT_S, cli, end, failure, refusal, start, summary
+from tests.running import TIMEOUT_S, cli, end, refusal, start
 from tests.studies.small import written
+
+
+def called(*arguments):
+    """The command, called in this process."""
+    return CliRunner().invoke(app.app, [str(one) for one in arguments])
+
 
 SLOW = protocols.lasting(2000.0, name="slow", population={"kind": "tuned", "units": 8})
 
 
 def test_a_bad_setting_is_one_row_and_status_1(tmp_path):
     path = written(tmp_path, vary=[{"population": {"units": [8, 0]}}], seeds=1)
-    plan = summary(cli("study", path, "--out", tmp_path / "out", "--dry-run", "--json"))
+    plan = json.loads(called("study", path, "--out", tmp_path / "out", "--dry-run", "--json").stdout)
     assert (plan["sessions"], plan["missing"], len(plan["invalid"])) == (2, 1, 1)
+    assert "2 sessions" in called("study", path, "--out", tmp_path / "out", "--dry-run").stdout
     assert not (tmp_path / "out").exists()
-    done = cli("study", path, "--out", tmp_path / "out", "--jobs", "1")
+    done = called("study", path, "--out", tmp_path / "out", "--jobs", "1")
+    assert done.exit_code == 1
     assert "1 of 2 sessions done, 1 failed, 0 missing" in done.stdout
-    assert "population.units" in failure(done)
+    assert "population.units" in done.output
     assert len((tmp_path / "out" / "sessions.csv").read_text().splitlines()) == 3
 
 

@@ -14,6 +14,7 @@ import pylsl
 import pytest
 from pylsl.util import LostError
 
+from decoderd.recording.store import open_store
 from decoderd.service import process_file
 from decoderd.wire import codec, topics
 from decoderd_client import Session
@@ -22,6 +23,9 @@ from decoderd_plugins.lsl import LSL, Config, bridge, streams
 from tests.protocols import lasting, outside
 from tests.running import TIMEOUT_S, record, stored
 from tests.service.serving import asking, daemon, served, wait_for
+
+# Ticks that may have been published and not stored when a process dies, at ten times real time.
+AT_RISK = 500
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +115,13 @@ def test_every_tick_comes_once_although_the_session_is_paused_and_killed(tmp_pat
     expected = np.array([table["kinematics"].sample(tick) for tick in ticks[first:]], dtype=np.float32)
     np.testing.assert_array_equal(np.array(got["decoderd.a.kinematics"][0], dtype=np.float32), expected)
     np.testing.assert_array_equal(np.array(got["NDS-Behavior"][0], dtype=np.float32), expected[:, 2:4])
-    late = [abs(times[tick - first] - time_s) for tick, time_s in stamps.items()]
-    assert len(late) > 500
+    # Ticks that were published and not stored when the process was killed come again, with a stamp of their own:
+    # bridge and follower may have had them at different times.
+    with open_store(folder) as store:
+        again = store.incarnations()[-1]["from_tick"]
+    once = {tick: time_s for tick, time_s in stamps.items() if not again <= tick < again + AT_RISK}
+    late = [abs(times[tick - first] - time_s) for tick, time_s in once.items()]
+    assert len(late) > 300
     assert max(late) < 1e-6
     assert np.all(np.diff(times) >= 0)
 
