@@ -86,7 +86,7 @@ typedef struct {
     msgpack_unpacked memory; /* of all the above but `body` */
 } decoderd_message;
 
-/* What frames are: a message, or why they are to be passed over. */
+/* What frames are: a message, or why they are to be ignored. */
 typedef enum {
     DECODERD_MESSAGE,
     DECODERD_FRAMES,    /* not three */

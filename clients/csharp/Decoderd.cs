@@ -255,7 +255,7 @@ namespace Decoderd
             return entries;
         }
 
-        /// <summary>A message of three frames. Null for one that is to be passed over, because of its `frames`, its
+        /// <summary>A message of three frames. Null for one that is to be ignored, because of its `frames`, its
         /// `topic`, as `malformed`, or because of its `keys`: then `passedOver` says so.</summary>
         public static Message Read(IList<byte[]> frames, out string passedOver)
         {

@@ -15,7 +15,7 @@ TYPES = [("trial", "i8"), ("target", "i8"), ("go_tick", "i8"), ("end_tick", "i8"
 
 
 def day_of(outcome="success"):
-    """80 reaches of 1.5 s to two targets, which the first of five units tells apart and the second nearly so."""
+    """80 reaches of 1.5 s to two targets, which the first of five units distinguishes, and the second nearly."""
     draw = np.random.default_rng(4)
     targets = np.arange(80) % 2
     rates = np.full((80, 5), 0.2)

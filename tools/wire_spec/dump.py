@@ -58,7 +58,7 @@ def files(folder: Path) -> dict[str, str]:
 def _line(vector: dict[str, Json]) -> str:
     match vector:
         case {"found": str(found)}:
-            return f"passed over: {found}"
+            return f"ignored: {found}"
         case {"topic": str(topic), "payload": payload, "stamp": stamp}:
             keys, values = keys_of(topics.MODELS[topic]), from_json(payload)
             fields = {name: values[key] for name, key in keys.items()}

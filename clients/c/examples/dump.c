@@ -152,7 +152,7 @@ static void print_line(const char *what, const decoderd_bytes *frames, size_t co
         if (found == DECODERD_MESSAGE)
             print_message(&message);
         else
-            printf("passed over: %s\n", WHY[found]);
+            printf("ignored: %s\n", WHY[found]);
         decoderd_clear(&message);
         return;
     }

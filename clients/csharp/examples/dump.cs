@@ -60,7 +60,7 @@ static class Dump
             catch (FormatException) { return "malformed"; }
         }
         Message message = Message.Read(frames, out string passedOver);
-        if (message == null) return "passed over: " + passedOver;
+        if (message == null) return "ignored: " + passedOver;
         var fields = Message.Names(message.Topic).Select(name => new KeyValuePair<string, object>(name, message[name]));
         return "message " + message.Topic + " " + Map(fields) + " incarnation " + message.Incarnation + " sent_ns " +
             message.SentNs;

@@ -43,7 +43,7 @@ function found(line) {
     }
   }
   const message = read(frames);
-  if (message.passedOver) return `passed over: ${message.passedOver}`;
+  if (message.passedOver) return `ignored: ${message.passedOver}`;
   const fields = map(Object.keys(NAMES[message.topic]).map((name) => [name, message[name]]));
   return `message ${message.topic} ${fields} incarnation ${message.incarnation} sent_ns ${message.sent_ns}`;
 }

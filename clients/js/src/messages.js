@@ -130,7 +130,7 @@ export function recorded(topic, body, stamp) {
  * Read a message.
  *
  * @param {Uint8Array[]} frames as they came
- * @returns {Message | {passedOver: string}} what is no message of this version is to be passed over, because of its
+ * @returns {Message | {passedOver: string}} what is no message of this version is to be ignored, because of its
  *   `frames`, its `topic`, as `malformed`, or because of its `keys`
  */
 export function read(frames) {

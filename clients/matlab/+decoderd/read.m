@@ -1,7 +1,7 @@
 function [message, passed_over] = read(frames)
 % READ  A message of three frames, each a row of uint8: see DECODERD.RECORDED.
 %
-% [] for frames that are to be passed over: because of their number (`frames`), their `topic`, as `malformed`, or because
+% [] for frames that are to be ignored: because of their number (`frames`), their `topic`, as `malformed`, or because
 % of a key that is missing or has a wrong type (`keys`). Then `passed_over` says which.
   message = [];
   passed_over = 'frames';

@@ -68,7 +68,7 @@ function text = of_line(line)
   if strcmp(words{1}, 'message')
     [message, passed_over] = decoderd.read(frames);
     if isempty(message)
-      text = ['passed over: ', passed_over];
+      text = ['ignored: ', passed_over];
       return
     end
     table = decoderd.topics(message.topic);
