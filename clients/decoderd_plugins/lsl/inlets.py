@@ -16,14 +16,16 @@ from decoderd_plugins.lsl.inputs import Offered, Reading, reading
 
 POLL_S = 0.2
 SILENT_S = 5.0  # without a velocity, before the user is warned
+ANOTHER_S = 0.5  # for which a second stream of the same name may answer
+OTHERS_S = 1.0  # for which streams of other names may answer, to be named in an error
 
 
 def find(name: str, wait_s: float) -> Any:
     """The pylsl.StreamInfo of the one stream of this name. Raises Unable if there is none, or several."""
     found = pylsl.resolve_byprop("name", name, timeout=wait_s)
-    found = pylsl.resolve_byprop("name", name, minimum=2, timeout=0.5) or found  # another may answer later
+    found = pylsl.resolve_byprop("name", name, minimum=2, timeout=ANOTHER_S) or found
     if not found:
-        others = sorted({one.name() for one in pylsl.resolve_streams(1.0)})
+        others = sorted({one.name() for one in pylsl.resolve_streams(OTHERS_S)})
         raise Unable(f"{name}: no LSL stream of this name in {wait_s:g} s; there are: {', '.join(others) or 'none'}")
     if len({one.uid() for one in found}) > 1:
         raise Unable(f"{name}: {len(found)} LSL streams have this name; stop all but one, or name them differently")
@@ -91,8 +93,9 @@ class Intake:
         try:
             session.send_input(self._reading.fields(sample))
             self.consumed += 1
-        except NoAnswer:  # paused, or being resumed: the next sample is as good
-            pass
+        except NoAnswer as error:
+            if self._text:  # of a velocity the next sample is as good, and one is due soon
+                self._report(f"may be lost: {error}")
         except ControlError as error:
             if error.code == "over":
                 self._over.set()

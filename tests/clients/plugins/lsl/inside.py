@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from decoderd.service import process_file
 from decoderd.wire import codec, topics
 from decoderd_client import Session
 from decoderd_client.plugins import Unable
-from decoderd_plugins.lsl import LSL, Config, bridge, streams
+from decoderd_plugins.lsl import LSL, Config, bridge, inlets, streams
 from tests.protocols import lasting, outside
 from tests.running import TIMEOUT_S, record, stored
 from tests.service.serving import asking, daemon, served, wait_for
@@ -149,6 +150,15 @@ def outlet(name, channels, kind, rate_hz=0.0):
     return pylsl.StreamOutlet(pylsl.StreamInfo(name, "test", channels, rate_hz, kind, f"{name}-source"))
 
 
+def ticked(messages, thread, deadline_s):
+    """The next tick, as long as there is time and the bridge runs."""
+    message = messages.next(timeout_s=TIMEOUT_S)
+    assert message is not None
+    assert time.monotonic() < deadline_s
+    assert thread.is_alive()
+    return message
+
+
 def lost(*_, **__):
     raise LostError
 
@@ -158,30 +168,37 @@ def test_velocities_and_markers_of_other_programs_come_in(tmp_path, monkeypatch)
     velocities, markers = outlet("dec", 2, "float32", 50.0), outlet("task", 1, "string")
     flat, twins = outlet("flat", 3, "float32", 50.0), [outlet("twin", 2, "float32", 50.0) for _ in range(2)]
     with served(tmp_path, HOUR) as (control, out, _), Session(control) as session:
-        for name, message in [
-            ("flat", "has 3 channels; velocities have two"),
-            ("absent", "no LSL stream of this name in 1 s; there are: .*dec"),
-            ("twin", "2 LSL streams have this name"),
+        # Streams answer late on a busy machine: those that are there are waited for until they have.
+        for name, wait_s, another_s, message in [
+            ("flat", TIMEOUT_S, 0.5, "has 3 channels; velocities have two"),
+            ("absent", 1.0, 0.5, "no LSL stream of this name in 1 s; there are: .*dec"),
+            ("twin", TIMEOUT_S, TIMEOUT_S, "2 LSL streams have this name"),
         ]:
+            monkeypatch.setattr(inlets, "ANOTHER_S", another_s)
+            monkeypatch.setattr(inlets, "OTHERS_S", 5.0)
             with pytest.raises(Unable, match=message):
-                LSL.run(session, Config(input=name, wait_s=1.0), print)
+                LSL.run(session, Config(input=name, wait_s=wait_s), print)
+        monkeypatch.setattr(inlets, "ANOTHER_S", 0.5)
         with monkeypatch.context() as patched:  # pylsl gives every stream a source_id to find it by; others may not
             patched.setattr(pylsl.StreamInlet, "pull_sample", lost)
             with pytest.raises(Unable, match="dec: the stream has ended"):
-                LSL.run(session, Config(input="dec", streams="velocity"), print)
-        with bridged(control, input="dec,task", input_scale=0.001, streams="velocity") as (said, thread):
+                LSL.run(session, Config(input="dec", streams="velocity", wait_s=TIMEOUT_S), print)
+        with bridged(control, input="dec,task", input_scale=0.001, streams="velocity", wait_s=TIMEOUT_S) as (
+            said,
+            thread,
+        ):
             assert markers.wait_for_consumers(TIMEOUT_S)
             for text in ("start", "nonsense", '{"event": "go", "target": [0.05, 0.0], "radius_m": 0.01, "index": 0}'):
                 markers.push_sample([text])
-            assert velocities.wait_for_consumers(TIMEOUT_S)
             with session.subscribe(["tick"]) as messages:
+                # Again and again, as a decoder does: a sample that comes before the inlet is open is lost.
+                deadline_s = time.monotonic() + TIMEOUT_S
                 velocities.push_sample([float("nan"), 0.0])
-                velocities.push_sample([20.0, -10.0])
-                while tuple(messages.next().cursor[2:]) != (0.02, -0.01):
-                    assert thread.is_alive()
+                while tuple(ticked(messages, thread, deadline_s).cursor[2:]) != (0.02, -0.01):
+                    velocities.push_sample([20.0, -10.0])
                 markers.push_sample(["end"])
-                while messages.next().phase:
-                    assert thread.is_alive()
+                while ticked(messages, thread, deadline_s).phase:
+                    pass
             session.stop()
         wait_for(lambda: process_file.read(out) is None or payloads(out, "trial"))
     (trial,) = payloads(out, "trial")
