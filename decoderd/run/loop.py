@@ -18,6 +18,9 @@ from decoderd.session.step import advance
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
 
+# Applies to every session whose decoder is not external, and leaves the movement as it is.
+_TRIAL_INPUT = inputs.Perturb(perturbation={"name": "tried-out", "kind": "gain", "site": "cursor", "factor": 1.0})
+
 
 class Sink(Protocol):
     """Takes what the loop produces; `recording.recorder` has the one that records."""
@@ -81,9 +84,16 @@ def run(
 
 
 def _try_out(session: Session, state: SessionState) -> None:
-    """Compute the first tick and discard it: what is done at its first use is done before the clock starts."""
+    """Compute the first tick and discard it, without and with an input.
+
+    What is done at its first use is done before the clock starts: with a first input it takes more than a millisecond.
+    """
     with suppress(DecoderdError):  # it comes again with the tick itself
-        for _, payload in advance(session, state)[1]:
+        tried = advance(session, state)[1]
+        given = inputs.dump(_TRIAL_INPUT)
+        codec.encode(given)
+        tried += advance(session, *consume(session, state, inputs.parse(given)))[1]
+        for _, payload in tried:
             codec.encode(payload)
 
 

@@ -9,6 +9,7 @@ from decoderd.errors import StoreError
 from decoderd.rng import Stream
 from decoderd.run import loop
 from decoderd.run.scripted_inputs import ScriptedInputs
+from decoderd.session.inputs import consume
 from decoderd.wire import codec, inputs
 from tests import protocols
 from tests.protocols import given, lasting, outside
@@ -105,6 +106,27 @@ def test_what_a_first_tick_needs_is_there_before_the_clock_starts(monkeypatch):
     assert drawn[-1] == "start"
     assert "population/spikes" in drawn
     assert sink.messages == protocols.turned(*begun(), ticks=5).messages
+
+
+def test_what_a_first_input_needs_is_there_before_the_clock_starts(monkeypatch):
+    consumed = []
+
+    def noted(session, state, given):
+        consumed.append((given.op, clock.started))
+        return consume(session, state, given)
+
+    class Noting(Paced):
+        started = False
+
+        def start(self, tick):
+            self.started = True
+
+    monkeypatch.setattr(loop, "consume", noted)
+    clock, sink = Noting(), Sink()
+    clock.grant(1000)
+    loop.run(*begun(), clock, sink)
+    assert consumed == [("perturb", False)]
+    assert sink.messages == protocols.turned(*begun()).messages
 
 
 def test_a_session_that_is_over_does_nothing():
