@@ -46,7 +46,7 @@ $(DEMO)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DEMO) plot
 
 $(TEST)/ready: pyproject.toml constraints.txt
-	$(PYTHON) tools/environment.py $(TEST) dev plot nwb parquet dask gym lsl metrics fast
+	$(PYTHON) tools/environment.py $(TEST) dev plot nwb parquet dask gym lsl metrics dashboard fast
 
 $(DOCS)/ready: pyproject.toml constraints.txt
 	$(PYTHON) tools/environment.py $(DOCS) docs

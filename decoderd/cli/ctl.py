@@ -16,7 +16,8 @@ from rich.table import Table
 
 from decoderd import files
 from decoderd.cli import options, output
-from decoderd.errors import DecoderdError, ServiceError
+from decoderd.cli.clients import AT, Keys, errors, open_session, open_supervisor
+from decoderd.errors import ServiceError
 
 if TYPE_CHECKING:
     from decoderd.cli.live_view import View
@@ -26,59 +27,10 @@ ctl = typer.Typer(no_args_is_help=True, add_completion=False, help="Control the 
 Control = Annotated[
     str, typer.Option("--control", envvar="DECODERD_CONTROL", help="Control endpoint of `decoderd serve`.")
 ]
-Keys = Annotated[
-    Path | None, typer.Option(envvar="DECODERD_KEYS", help="This client's file of keys, see `decoderd keys`.")
-]
 Name = Annotated[
     str, typer.Argument(metavar="SESSION", help="Its name; or its control endpoint, where there is no daemon.")
 ]
 FRAME_S, LINE_S = 0.1, 1.0
-AT = "tcp://127.0.0.1:5570"
-
-
-class RequestError(DecoderdError):
-    """A request that was refused, or not answered."""
-
-    code = "request"
-
-
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Turn the client library's errors into errors of the command line."""
-    from decoderd_client import ControlError, NoAnswer
-
-    try:
-        yield
-    except ControlError as error:
-        raise RequestError(f"{error} ({error.code})", error.field) from None
-    except NoAnswer as error:
-        raise RequestError(f"{error}; is it running?") from None
-    except ValueError as error:  # it cannot be sent: a bad endpoint, or text that is not UTF-8
-        raise ServiceError(str(error)) from None
-
-
-def _supervisor(control: str, keys: Path | None) -> Any:
-    from decoderd_client import Supervisor
-
-    return Supervisor(control, timeout_s=2.0, keys=_keys(keys))
-
-
-def _session(name: str, control: str, keys: Path | None) -> Any:
-    from decoderd_client import Session
-
-    if "://" in name:
-        return Session(name, timeout_s=2.0, keys=_keys(keys))
-    with _supervisor(control, keys) as supervisor:
-        return supervisor.session(name)
-
-
-def _keys(file: Path | None) -> Any:
-    from decoderd_client import ClientKeys
-
-    try:
-        return ClientKeys.load(file) if file is not None else None
-    except (OSError, ValueError) as error:
-        raise ServiceError(str(error)) from None
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -100,7 +52,7 @@ def _show(reply: Any) -> None:
 @ctl.command("list")
 def list_(control: Control = AT, keys: Keys = None) -> None:
     """List all sessions."""
-    with _errors(), _supervisor(control, keys) as supervisor:
+    with errors(), open_supervisor(control, keys) as supervisor:
         sessions = supervisor.sessions()["sessions"]
     table = Table()
     for column in ("session", "state", "incarnation", "stream", "control", "why"):
@@ -129,14 +81,14 @@ def start(
 ) -> None:
     """Start a session."""
     lockstep = options.participants(participant, silence, when_silent)
-    with _errors(), _supervisor(control, keys) as supervisor:
+    with errors(), open_supervisor(control, keys) as supervisor:
         _show(supervisor.start(session, _toml(protocol), speed, lockstep, late))
 
 
 @ctl.command()
 def describe(session: Name, control: Control = AT, keys: Keys = None) -> None:
     """Show a session: protocol, seed, tick, day, perturbations, endpoints."""
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         _show(found.describe())
 
 
@@ -145,47 +97,47 @@ def health(
     session: Annotated[str | None, typer.Argument(metavar="SESSION")] = None, control: Control = AT, keys: Keys = None
 ) -> None:
     """Show whether a session's loop runs; without a name, the state of the daemon."""
-    with _errors(), _session(session, control, keys) if session else _supervisor(control, keys) as found:
+    with errors(), open_session(session, control, keys) if session else open_supervisor(control, keys) as found:
         _show(found.health())
 
 
 @ctl.command()
 def pause(session: Name, control: Control = AT, keys: Keys = None) -> None:
     """Pause a session before its next tick."""
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         _show(found.pause())
 
 
 @ctl.command()
 def resume(session: Name, control: Control = AT, keys: Keys = None) -> None:
     """Continue a session after a pause, or start the process of one that has ended without finishing."""
-    with _errors():
+    with errors():
         if "://" not in session:
-            with _supervisor(control, keys) as supervisor:
+            with open_supervisor(control, keys) as supervisor:
                 reply = supervisor.resume(session)
             if reply["changed"]:
                 _show(reply)
                 return
-        with _session(session, control, keys) as found:
+        with open_session(session, control, keys) as found:
             _show(found.resume())
 
 
 @ctl.command()
 def stop(session: Name, control: Control = AT, keys: Keys = None) -> None:
     """Stop a session at the next tick, everything stored. Its process answers a while longer; a second stop ends it."""
-    with _errors():
+    with errors():
         if "://" in session:
-            with _session(session, control, keys) as found:
+            with open_session(session, control, keys) as found:
                 _show(found.stop())
         else:
-            with _supervisor(control, keys) as supervisor:
+            with open_supervisor(control, keys) as supervisor:
                 _show(supervisor.stop(session))
 
 
 @ctl.command()
 def checkpoint(session: Name, control: Control = AT, keys: Keys = None) -> None:
     """Write everything up to the current tick to the disk now."""
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         _show(found.checkpoint())
 
 
@@ -200,7 +152,7 @@ def perturb(
 ) -> None:
     """Add perturbations to a running session."""
     given = _toml(perturbation)
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         for one in given.get("perturbations", [given]):
             _show(found.perturb(one))
 
@@ -213,7 +165,7 @@ def unperturb(
     keys: Keys = None,
 ) -> None:
     """Remove a perturbation."""
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         _show(found.unperturb(perturbation))
 
 
@@ -231,7 +183,7 @@ def give(
         raise ServiceError(f"{given!r} is not JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise ServiceError(f'an input is a JSON object, such as {{"op": "task", "event": "start"}}, not {given}')
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         _show(found.send_input(parsed))
 
 
@@ -248,7 +200,7 @@ def get_decoder(
     from decoderd import registry
     from decoderd.decoders import files as decoder_files
 
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         reply, about = found.get_decoder(), found.describe()
     packed = {name: reply.array(field) for name, field in reply["arrays"].items()}
     arrays: dict[str, Any] = {name: np.frombuffer(data, "<f8").reshape(shape) for name, (shape, data) in packed.items()}
@@ -270,7 +222,7 @@ def set_decoder(
     from decoderd.decoders import files as decoder_files
 
     given = load_npz(file)
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         kind = registry.find("decoders", found.describe()["decoder"]["kind"])
         try:
             arrays = decoder_files.numbers(decoder_files.parse(kind, given))
@@ -292,7 +244,7 @@ def watch(
     from decoderd.cli.live_view import View
 
     topics = ("tick", "trial", "perturbation", "health", "metrics", "session")
-    with _errors(), _session(session, control, keys) as found:
+    with errors(), open_session(session, control, keys) as found:
         view = View(found.describe())
         with (
             found.subscribe(topics) as messages,

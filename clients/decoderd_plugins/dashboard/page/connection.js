@@ -1,0 +1,47 @@
+// The web socket to the dashboard: asks for a frame, gives what came, connects again when it is lost.
+
+const FIRST_WAIT_MS = 250, LONGEST_WAIT_MS = 4000;
+
+export class Connection {
+  // `onReply(object)` gets every message, `onChange(open)` whether there is a connection.
+  constructor(token, onReply, onChange) {
+    this.query = token === null ? "" : `?token=${encodeURIComponent(token)}`;
+    this.onReply = onReply;
+    this.onChange = onChange;
+    this.waitMs = FIRST_WAIT_MS;
+    this.socket = null;
+    // A page that nobody sees needs nothing; it connects again once it is seen.
+    document.addEventListener("visibilitychange", () => this.open());
+    this.open();
+  }
+
+  open() {
+    if (document.hidden) {
+      this.socket?.close();
+    } else if (this.socket === null) {
+      this.socket = new WebSocket(`ws://${location.host}/stream${this.query}`);
+      this.socket.addEventListener("open", () => {
+        this.waitMs = FIRST_WAIT_MS;
+        this.onChange(true);
+      });
+      this.socket.addEventListener("message", (event) => this.onReply(JSON.parse(event.data)));
+      this.socket.addEventListener("close", () => this.lost());
+    }
+  }
+
+  lost() {
+    this.socket = null;
+    this.onChange(false);
+    if (!document.hidden) {
+      setTimeout(() => this.open(), this.waitMs);
+      this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
+    }
+  }
+
+  // Whether it could be sent.
+  send(request) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(request));
+    return true;
+  }
+}
