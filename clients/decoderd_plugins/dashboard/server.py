@@ -31,7 +31,7 @@ from decoderd_plugins.dashboard.window import Place
 HOST = "127.0.0.1"
 OnProgress = Callable[[str], None]
 
-SILENCE_S = 5.0  # after which a tab that asks for nothing is closed
+SILENCE_S = 10.0  # after which a tab that asks for nothing is closed
 TABS = 32
 LONGEST = 64 * 1024  # bytes of a message from a tab
 

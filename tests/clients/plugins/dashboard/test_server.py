@@ -105,6 +105,12 @@ class Tab:
                 await asyncio.sleep(0.02)
             return found
 
+    async def asking_during(self, call):
+        """Ask until a call that blocks has returned: a tab that is silent meanwhile would be closed."""
+        calling = asyncio.create_task(asyncio.to_thread(call))
+        await self.until(lambda _: calling.done())
+        await calling
+
 
 def tab(port, work, path="/stream"):
     """Run `work(tab, socket)` with the web socket of a tab."""
@@ -191,12 +197,12 @@ def test_a_restart_of_the_daemon_is_survived(one, shown):
 
     async def work(tab, _):
         await tab.until(lambda found: found.get("now"))
-        one.end()
+        await tab.asking_during(one.end)
         away = await tab.until(lambda found: found["list"]["trouble"])
         assert "did not answer" in away["list"]["trouble"]
         assert away["list"]["sessions"][0]["session"] == "a"
         later = await tab.until(lambda found: found["now"]["tick"] > away["now"]["tick"] + 5)
-        one.start()
+        await tab.asking_during(one.start)
         again = await tab.until(lambda found: found["list"]["trouble"] is None)
         assert again["now"]["tick"] > later["now"]["tick"]
 
