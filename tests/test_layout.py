@@ -82,11 +82,12 @@ TESTED_ELSEWHERE = {
         "a batch of its sessions",
     ),
     "decoderd/experiments/assistive/reward.py": ("tests/studies/test_session_batch.py", "a batch of its sessions"),
-    "decoderd/experiments/bias/experiment.py": (
-        "tests/experiments/assistive/test_report.py",
-        "its report is that of assistive",
-    ),
+    "decoderd/experiments/bias/parts.py": ("tests/experiments/test_parts.py", "all tables of parts are checked there"),
     "decoderd/experiments/bursts/loops.py": ("tests/experiments/bursts/test_network.py", "compared with arrays there"),
+    "decoderd/experiments/bursts/parts.py": (
+        "tests/experiments/test_parts.py",
+        "every table of parts is checked there",
+    ),
     "decoderd/experiments/manifold/expected.py": (
         "tests/experiments/manifold/test_experiment.py",
         "bands of the experiment",

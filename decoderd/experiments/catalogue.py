@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decoderd.experiments.bursts.parts import PARTS
+from decoderd.experiments.bias import parts as bias
+from decoderd.experiments.bursts import parts as bursts
+from decoderd.experiments.parts import Part, Request
 
 if TYPE_CHECKING:
     from decoderd.experiments.report import Outcome
@@ -68,20 +70,21 @@ def _schedules(settings: Settings, full: bool, stop_day: list[int]) -> Outcome:
     return schedules.schedules(_recipe(full), settings.seeds, settings.jobs, stop_day, settings.on_progress)
 
 
-def _bias(settings: Settings) -> Outcome:
-    from decoderd.experiments.bias import experiment
-
-    return experiment.biases(*settings)
+def _bias(settings: Settings, part: str | None) -> Outcome:
+    return bias.biases(Request(*settings, part))
 
 
 def _bursts(settings: Settings, part: str | None, full: Path | None) -> Outcome:
-    from decoderd.experiments.bursts import report
-
-    return report.bursts(*settings, part, full)
+    return bursts.bursts(Request(*settings, part, full))
 
 
 def _recipe(full: bool) -> str:
     return "assistive" if full else "assistive-fast"
+
+
+def _one_of(parts: Sequence[Part]) -> Option:
+    described = " ".join(f"{part.name}: {part.reproduces}" for part in parts)
+    return Option("part", None, f"One part, by default all. {described}", tuple(part.name for part in parts))
 
 
 _FULL = Option("full", False, "The full recipe: 25 days of REINFORCE, a two-link arm.")
@@ -124,7 +127,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Option("stop_day", [1, 5], "Last day of adaptation of a schedule; may be given several times."),
         ),
     ),
-    Experiment("bias", "Learning by biases alone (Williams et al. 2025).", 4, _bias),
+    Experiment(
+        "bias", "Learning by biases alone, in parts (Williams et al. 2025).", None, _bias, (_one_of(bias.PARTS),)
+    ),
     Experiment(
         "bursts",
         "The burst code and burst-dependent plasticity, in parts (Payeur, Guerguiev, Zenke, Richards & Naud 2021; "
@@ -132,12 +137,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         None,
         _bursts,
         (
-            Option(
-                "part",
-                None,
-                "One part, by default all. " + " ".join(f"{part.name}: {part.reproduces}" for part in PARTS),
-                tuple(part.name for part in PARTS),
-            ),
+            _one_of(bursts.PARTS),
             Option(
                 "full",
                 None,

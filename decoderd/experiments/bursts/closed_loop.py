@@ -16,7 +16,7 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.populations import burst_channels
 from decoderd.preparation.parameters import prepare

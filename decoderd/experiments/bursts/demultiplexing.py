@@ -18,7 +18,7 @@ from decoderd.analysis.bursts.fraction import Sums
 from decoderd.api import Simulation
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.populations import burst_process
 from decoderd.populations.burst_channels import BURSTS, EVENTS, TIME_AT_RISK

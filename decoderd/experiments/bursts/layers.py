@@ -15,21 +15,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.digit_images import CLASSES, HELD_OUT, TESTED, Digits, digits
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.plasticity import burstprop
 from decoderd.plasticity.burstprop import Network, Rates
 from decoderd.rng import generator
 from decoderd.studies import processes
 
-EPOCHS, BATCH, WIDTH, CLASSES = 20, 32, 128, 10
-TESTED, HELD_OUT = 400, 300
+EPOCHS, BATCH, WIDTH = 20, 32, 128
 FEEDBACK_SD, RECURRENT_SD = 1.0, 0.01
 DEPTHS = (1, 3)
 ANGLES_EVERY = 10  # batches
@@ -53,35 +50,12 @@ KINDS = {
 MOST = {1: (3.5, 50.0), 3: (14.0, 72.0)}
 
 
-class Digits(NamedTuple):
-    """Digits to learn from and to test with."""
-
-    inputs: Array  # (M, 64) pixels, in standard deviations from the mean of all pixels that are learned from
-    classes: NDArray[np.int64]  # (M,)
-    test_inputs: Array  # (K, 64)
-    test_classes: NDArray[np.int64]  # (K,)
-
-
 class Curves(NamedTuple):
     """How one network learned: values of each epoch."""
 
     errors: Array  # (EPOCHS,) part of the test digits that are classified wrongly
     hidden_angles: Array  # (EPOCHS,) radians between updates of all hidden weights and the negative gradient
     output_angles: Array  # (EPOCHS,) the same of the output's weights
-
-
-def digits(seed: int, held_out: bool = False) -> Digits:
-    """The digits of a seed, each class as often in either part.
-
-    `held_out`: without the test digits, with some of those to learn from in their place.
-    """
-    pixels, classes = load_digits(return_X_y=True)
-    every = np.arange(len(classes))
-    learned, tested = train_test_split(every, test_size=TESTED, random_state=seed, stratify=classes)
-    if held_out:
-        learned, tested = train_test_split(learned, test_size=HELD_OUT, random_state=seed, stratify=classes[learned])
-    inputs = (pixels - pixels[learned].mean()) / pixels[learned].std()
-    return Digits(inputs[learned], classes[learned], inputs[tested], classes[tested])
 
 
 def learn(draw: np.random.Generator, depth: int, by: str, rates: Rates, given: Digits, epochs: int = EPOCHS) -> Curves:

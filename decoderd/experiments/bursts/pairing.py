@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.plasticity import burst_rule
 from decoderd.plasticity.burst_rule import Averages, Rule

@@ -19,35 +19,14 @@ which keeps its state in `folder`. Called again with the same folder it goes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
+
+from decoderd.experiments import parts
+from decoderd.experiments.parts import Findings, OnProgress, Part, Request
 
 if TYPE_CHECKING:
-    from decoderd.experiments.bands import Band
-    from decoderd.html_page import Figure
-
-OnProgress = Callable[[int, int], None]
-
-
-class Findings(NamedTuple):
-    """Results of a part, for the report and for JSON."""
-
-    summary: str  # what was done, in a few sentences
-    bands: Sequence[Band]
-    figures: Sequence[Figure]
-    settings: Mapping[str, Any]  # as the report shows them
-    more: Mapping[str, Any]  # further numbers, as JSON takes them
-
-
-class Part(NamedTuple):
-    """A result that can be made again by itself."""
-
-    name: str
-    reproduces: str  # what it makes again, and whose work it is
-    seeds: int  # by default
-    run: Callable[[int, int, OnProgress], Findings]
-    full: Callable[[int, int, OnProgress, Path], Findings] | None = None  # the long form of a part that has two
+    from decoderd.experiments.report import Outcome
 
 
 def _pairing(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
@@ -149,13 +128,17 @@ PARTS: tuple[Part, ...] = (
 )
 
 
-def markdown() -> str:
-    """The table as Markdown, as docs/index.md holds it."""
-    rows = ["| `--part` | What is reproduced | Seeds | In full |", "|---|---|---|---|"]
-    for one in PARTS:
-        rows.append(f"| `{one.name}` | {one.reproduces} | {one.seeds} | {'`--full DIR`' if one.full else ''} |")
-    return "\n".join(rows) + "\n"
+def bursts(asked: Request) -> Outcome:
+    """Run a part, or all; see `parts.run`."""
+    return parts.run(
+        "Bursts",
+        "Bursts and events are two codes in the spikes of one neuron: bursts carry an error from above, and "
+        "plasticity that depends on them learns from it (Payeur, Guerguiev, Zenke, Richards & Naud 2021; Naud et "
+        "al. 2022).",
+        PARTS,
+        asked,
+    )
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")
+    print(parts.markdown(PARTS), end="")

@@ -19,7 +19,7 @@ import numpy as np
 
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.rng import generator
 from decoderd.spiking import adex, arrivals, detection, short_term, synapses, two_compartment

@@ -17,7 +17,7 @@ from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts import network
 from decoderd.experiments.bursts.network import Network, State, Wiring
-from decoderd.experiments.bursts.parts import Findings, OnProgress
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.plasticity.burst_rule import Rule
 from decoderd.spiking import arrivals, synapses, two_compartment

@@ -10,8 +10,8 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.bursts import xor, xor_learning
-from decoderd.experiments.bursts.parts import Findings, OnProgress
 from decoderd.experiments.bursts.xor_learning import Record
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.studies import processes
 

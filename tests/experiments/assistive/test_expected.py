@@ -7,8 +7,6 @@ from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment as assistive
 from decoderd.experiments.assistive.expected import FAST, FULL, bands_of
 from decoderd.experiments.assistive.experiment import SessionResults
-from decoderd.experiments.bias import experiment as bias
-from decoderd.preparation.pretraining import Pretrained
 
 INTENSITIES = (0.0, 0.1, 0.25, 0.5)
 
@@ -95,24 +93,6 @@ def test_results_of_parts_are_concatenated_in_order():
     assert both.losses.shape == (12, 3, 4)
     np.testing.assert_array_equal(both.losses[:4], one.losses)
     np.testing.assert_array_equal(both.curves[3][4:], other.curves[3])
-
-
-def test_changed_weights_of_bias_learning_are_counted(monkeypatch):
-    """With a training that changes three weights by mistake."""
-
-    def wrong_training(settings, kind, config, population, timing, seeds):
-        U = population.U.copy()
-        U[0, 0, :3] = np.nextafter(U[0, 0, :3], 1)
-        return Pretrained(population._replace(U=U, b=population.b + 1), np.ones((len(seeds), 5)))
-
-    monkeypatch.setattr("decoderd.preparation.pretraining.train", wrong_training)
-    assert bias.learn("recurrent", (1, 2)).changed == 3
-
-
-def test_the_feedforward_network_has_no_recurrence_and_no_memory():
-    given = bias.recipe("feedforward")
-    assert given.population.recurrent_weights.normal == (0.0, 0.0)
-    assert given.population.tau_s == given.tick_s
 
 
 def test_the_fast_recipe_is_compared_by_its_last_update():

@@ -1,4 +1,4 @@
-"""The assistive and bias experiments on small recipes."""
+"""The assistive experiment on small recipes."""
 
 import json
 
@@ -10,7 +10,6 @@ from decoderd.cli.reproduce import reproduce
 from decoderd.errors import NumericalError
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import report
-from decoderd.experiments.bias import experiment
 from decoderd.protocol import protocol
 from decoderd.studies import session_batch
 from tests.experiments.small import small
@@ -68,18 +67,6 @@ def test_results_do_not_depend_on_the_number_of_processes(small_recipes):
     assert one.losses.tobytes() == two.losses.tobytes()
     assert one.curves.keys() == two.curves.keys()
     assert all(one.curves[day].tobytes() == two.curves[day].tobytes() for day in one.curves)
-
-
-def test_bias_bands_of_loss_removed_and_weights_changed(monkeypatch, tmp_path):
-    data = small()
-    data["population"] |= {"units": 40, "motor_weights": {"normal": [0.0, 0.05]}}
-    data["pretraining"] |= {"plasticity": {"kind": "bias", "trials_per_update": 4}, "updates": 250}
-    monkeypatch.setattr(pretrained, "load_recipe", lambda name: protocol.parse(data))
-    outcome = experiment.biases(2, 1, lambda done, of: None)
-    values = {band.name: band.value for band in outcome.bands}
-    assert values["recurrent: weights that changed"] == values["feedforward: weights that changed"] == 0
-    assert 0 < values["recurrent: smallest part of the loss removed, over seeds"] <= 1
-    assert 0 < values["feedforward: smallest part of the loss removed, over seeds"] <= 1
 
 
 @pytest.mark.parametrize("command", ["assistive", "schedules", "recurrent"])

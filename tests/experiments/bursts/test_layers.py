@@ -4,23 +4,8 @@ import numpy as np
 import pytest
 
 from decoderd.experiments.bursts import layers
+from decoderd.experiments.digit_images import digits
 from decoderd.plasticity.burstprop import Rates
-
-
-def rows(*inputs):
-    """Digits as a set, of pixels up to scale and offset."""
-    pixels = np.concatenate(inputs)
-    return {tuple(np.round((one - pixels.min()) * 16 / np.ptp(pixels)).astype(int)) for one in pixels}
-
-
-def test_no_test_digit_is_used_to_tune():
-    tuned, shown = layers.digits(5, held_out=True), layers.digits(5)
-    assert (len(tuned.inputs), len(tuned.test_inputs)) == (1097, 300)
-    assert (len(shown.inputs), len(shown.test_inputs)) == (1397, 400)
-    assert rows(tuned.inputs, tuned.test_inputs) == rows(shown.inputs)
-    assert not rows(shown.inputs) & rows(shown.test_inputs)
-    assert shown.inputs.mean() == pytest.approx(0, abs=1e-12)
-    assert shown.inputs.std() == pytest.approx(1)
 
 
 def test_angles_are_those_of_all_weights_together():
@@ -34,7 +19,7 @@ def test_angles_are_those_of_all_weights_together():
 @pytest.mark.parametrize("by", ["bursts", "gradient"])
 def test_one_hidden_layer_learns(by):
     rates = Rates() if by == "bursts" else Rates(hidden=0.003, output=0.003)
-    draw, given = np.random.default_rng, layers.digits(2)
+    draw, given = np.random.default_rng, digits(2)
     found = layers.learn(draw(2), 1, by, rates, given, epochs=6)
     assert found.errors[-1] < 0.15
     assert found.output_angles.max() < 1e-6

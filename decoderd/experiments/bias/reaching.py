@@ -6,18 +6,17 @@ Jiralerspong, Perich, Mazzucato & Lajoie 2025).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from decoderd import registry
 from decoderd.arrays import Array
-from decoderd.clock import now_ns
 from decoderd.effectors.cursor import Config as CursorConfig
 from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
-from decoderd.experiments.report import Outcome, Report
+from decoderd.experiments.parts import Findings, OnProgress
 from decoderd.html_page import Figure
 from decoderd.populations.rnn.population import Law
 from decoderd.preparation import pretraining
@@ -69,9 +68,8 @@ def learn(network: str, seeds: Sequence[int]) -> BiasLearning:
     return BiasLearning(losses, int(changed))
 
 
-def biases(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:
-    """Run the experiment for seeds 1..`seeds`; `found` of the outcome are losses by network."""
-    began = now_ns()
+def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
+    """Part `reaching` of `decoderd reproduce bias`, for seeds 1 to `seeds`."""
     groups = pretrained.seed_groups(seeds, jobs)
     parts = [Part(learn, (network, group)) for network in NETWORKS for group in groups]
     done = processes.run(parts, jobs, lambda number: on_progress(number, len(parts)))
@@ -83,21 +81,13 @@ def biases(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Ou
         removed = 1 - losses[network][:, -100:].mean(axis=1) / losses[network][:, 0]
         bands.append(Band(f"{network}: smallest part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
         bands.append(Band(f"{network}: weights that changed", sum(part.changed for part in several), 0, 0))
-    wall_s = (now_ns() - began) * 1e-9
-    report = Report(
-        title="Learning by biases alone",
-        summary=(
-            "Networks with random weights learn to reach while only their biases change (Williams et al. 2025). At "
-            "least nine tenths of the loss must be removed, and no weight may change by a single bit."
-        ),
-        bands=bands,
-        figures=[
-            Figure("Loss", "Mean loss over targets of every update; a line for each seed.", lambda c: _draw(c, losses))
-        ],
-        settings={"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1], "processes": jobs},
-        wall_s=wall_s,
+    return Findings(
+        "At least nine tenths of the loss must be removed.",
+        bands,
+        [Figure("Loss", "Mean loss over targets of every update; a line for each seed.", lambda c: _draw(c, losses))],
+        {"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1]},
+        {"losses": {network: several[:, -1].tolist() for network, several in losses.items()}},
     )
-    return Outcome(report, losses, {})
 
 
 def _draw(canvas: Any, losses: dict[str, Array]) -> None:
