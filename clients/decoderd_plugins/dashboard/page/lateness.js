@@ -45,7 +45,7 @@ export class Lateness {
       this.text.textContent = `This session has no deadlines.${pace}`;
     } else {
       const [p50, p99, worst] = last[1].map((us) => us.toFixed(0));
-      const missed = `${slow.missed} deadlines missed since the page follows it.`;
+      const missed = `Deadlines missed since the session is followed: ${slow.missed}.`;
       this.text.textContent = `Median ${p50}, 99 % ${p99}, maximum ${worst} µs. ${missed}${pace}`;
     }
   }

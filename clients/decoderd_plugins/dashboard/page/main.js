@@ -1,59 +1,105 @@
 // The page: asks for frames, and has what came drawn at the pace of the screen.
 
 import { Connection } from "./connection.js";
+import { Controls } from "./controls.js";
+import { onColours } from "./canvas.js";
+import { showDays } from "./days.js";
+import { Announcer, showFacts } from "./facts.js";
+import { Lateness } from "./lateness.js";
+import { showPerturbations } from "./perturbations.js";
+import { Raster } from "./raster.js";
 import { Session } from "./session.js";
 import { showSessions } from "./sessions.js";
+import { Velocity } from "./velocity.js";
 import { Workspace } from "./workspace.js";
-import { Lateness } from "./lateness.js";
 
 const SLOW_MS = 200; // between two updates of what changes slowly
+const CALM_MS = 1000; // between two pictures where motion is to be reduced
 
 const given = new URLSearchParams(location.hash.slice(1));
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const hold = document.getElementById("hold");
+const workspace = new Workspace(), velocity = new Velocity(), raster = new Raster(), lateness = new Lateness();
+const announcer = new Announcer();
 let session = new Session(given.get("session"));
-let asked = false, fresh = false, slowAt = -SLOW_MS, drawn = 0;
-const workspace = new Workspace(), lateness = new Lateness();
+let listed = [], held = false, asked = false, fresh = false, slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
 
 const connection = new Connection(given.get("token"), receive, (open) => {
   asked = false;
-  trouble(open ? null : "The dashboard does not answer. It is asked again.");
+  showTrouble(open ? null : "The dashboard does not answer. It is asked again and again.");
 });
+const controls = new Controls((request) => connection.send({ ...request, session: session.name }), announcer);
 
 function receive(reply) {
+  if (reply.op !== "frame") {
+    if (reply.op === "invalid") asked = false;
+    controls.receive(reply);
+    return;
+  }
   asked = false;
-  if (reply.list !== undefined) {
-    if (session.name === null && reply.list.sessions.length) choose(reply.list.sessions[0].session);
-    showSessions(reply.list.sessions, session.name, choose);
-    trouble(reply.list.trouble);
-  }
-  if (reply.session === session.name && session.receive(reply)) fresh = true;
-  if (reply.slow) {
-    lateness.draw(session);
-    lateness.write(session);
-    workspace.write(session);
-  }
+  if (reply.list !== undefined) receiveList(reply.list);
+  if (reply.session !== session.name) return; // another one has been chosen since
+  if (session.receive(reply)) fresh = true;
+  if (reply.list !== undefined && !held) showSlow();
+}
+
+function receiveList(list) {
+  listed = list.sessions;
+  if (session.name === null && listed.length) choose(listed[0].session);
+  showSessions(listed, session.name, choose);
+  showTrouble(list.trouble === null ? null : `What is listed may be old: ${list.trouble}.`);
 }
 
 function choose(name) {
   session = new Session(name);
-  slowAt = -SLOW_MS;
+  slowAt = drawnAt = -CALM_MS;
+  announcer.forget();
   given.set("session", name);
   history.replaceState(null, "", `#${given}`);
-  document.getElementById("title").textContent = name;
+  showSessions(listed, name, choose);
 }
 
-function trouble(text) {
+function showTrouble(text) {
   const element = document.getElementById("trouble");
+  announcer.changed("trouble", text, text ?? "Connected again");
+  if (element.textContent === (text ?? "")) return;
   element.hidden = text === null;
   element.textContent = text ?? "";
 }
 
+// What changes with trials and bins rather than ticks.
+function showSlow() {
+  const here = listed.find((one) => one.session === session.name);
+  if (session.name !== null && here === undefined) {
+    document.getElementById("title").textContent = `There is no session ${session.name}`;
+    document.getElementById("facts").replaceChildren();
+    return;
+  }
+  showFacts(session, here);
+  announcer.changed("state", here?.state, `${session.name} is ${here?.state}`);
+  controls.show(session, here);
+  if (session.slow === null) return;
+  for (const one of [workspace, velocity, raster, lateness]) one.write(session);
+  raster.drawRates(session);
+  lateness.draw(session);
+  showDays(session.slow.days);
+  showPerturbations(session, controls);
+  const on = session.slow.perturbations.filter((one) => one.on !== null && one.off === null).map((one) => one.name);
+  announcer.changed("perturbations", on.join(), `Perturbations on: ${on.join(", ") || "none"}`);
+  announcer.changed("day", session.now?.day, `Day ${session.now?.day}`);
+}
+
+function draw() {
+  for (const one of [workspace, velocity, raster]) one.draw(session);
+}
+
 function turn(now) {
   requestAnimationFrame(turn);
-  if (fresh) {
+  if (fresh && !held && (!calm.matches || now - drawnAt >= CALM_MS)) {
     fresh = false;
-    workspace.draw(session);
-    drawn += 1;
-    document.body.dataset.drawn = drawn;
+    drawnAt = now;
+    draw();
+    document.body.dataset.drawn = drawn += 1;
   }
   if (!asked) {
     const slow = now - slowAt >= SLOW_MS;
@@ -62,5 +108,12 @@ function turn(now) {
   }
 }
 
-if (session.name !== null) choose(session.name);
+hold.addEventListener("click", () => {
+  held = !held;
+  hold.setAttribute("aria-pressed", String(held));
+});
+onColours(() => {
+  raster.redraw();
+  draw();
+});
 requestAnimationFrame(turn);

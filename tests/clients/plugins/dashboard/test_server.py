@@ -16,12 +16,13 @@ import pytest
 pytest.importorskip("websockets")
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from tests.protocols import lasting
 from tests.running import TIMEOUT_S, environment, start
 from tests.service.serving import asking, daemon, wait_for
 
+TURN = 'name = "turn"\nkind = "rotation"\nsite = "cursor"\nangle_rad = 0.5\n'
 ADDRESS = re.compile(r"dashboard at (http://127\.0\.0\.1:(\d+)/\S*)\n")
 
 
@@ -70,7 +71,7 @@ def one(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shown(one):
     """A dashboard of that daemon, and its port."""
-    with showing("--supervisor", one.control) as (port, _):
+    with showing("--control", "--supervisor", one.control) as (port, _):
         yield port
 
 
@@ -87,16 +88,28 @@ def fetched(port, path="/", **headers):
 class Tab:
     """What the page does, without drawing."""
 
-    def __init__(self, socket):
-        self._socket, self._seen = socket, None
+    def __init__(self, socket, may):
+        self._socket, self._seen, self._answers, self.may = socket, None, [], may
 
     async def frame(self, session, slow=False):
         """Ask for a frame."""
         seen = {} if self._seen is None else {"seen": self._seen}
         await self._socket.send(json.dumps({"op": "frame", "session": session, "slow": slow, **seen}))
-        reply = json.loads(await asyncio.wait_for(self._socket.recv(), TIMEOUT_S))
+        while (reply := json.loads(await asyncio.wait_for(self._socket.recv(), TIMEOUT_S)))["op"] != "frame":
+            self._answers.append(reply)
         self._seen = reply.get("seen", self._seen)
         return reply
+
+    async def change(self, op, outcome="done", **fields):
+        """Ask for a change, and for frames until it is answered; returns the text of the answer."""
+        await self._socket.send(json.dumps({"op": op, "session": "a", "number": 7, **fields}))
+        async with asyncio.timeout(TIMEOUT_S):
+            while not self._answers:
+                await self.frame("a")
+                await asyncio.sleep(0.02)
+        reply = self._answers.pop()
+        assert (reply["op"], reply["number"]) == (outcome, 7), reply
+        return reply["text"]
 
     async def until(self, condition, session="a", slow=True):
         """Ask until a frame is as wanted; returns it."""
@@ -117,7 +130,8 @@ def tab(port, work, path="/stream"):
 
     async def go():
         async with connect(f"ws://127.0.0.1:{port}{path}", origin=f"http://127.0.0.1:{port}") as socket:
-            await work(Tab(socket), socket)
+            may = json.loads(await socket.recv())
+            await work(Tab(socket, may["control"]), socket)
 
     asyncio.run(go())
 
@@ -177,19 +191,83 @@ def test_pages_of_other_hosts_are_refused(shown):
     assert asyncio.run(foreign(f"http://127.0.0.1:{shown + 1}")) == 403
 
 
-def test_a_tab_that_asks_for_nothing_is_closed(shown, monkeypatch):
-    from decoderd_plugins.dashboard import server
+def perturbations(found):
+    """{name: whether it is on} of a frame's slow part."""
+    return {one["name"]: one["off"] is None for one in found["slow"]["perturbations"]}
 
-    async def go():
-        dashboard = server.Dashboard(server.Sessions(None, None), None)
-        async with server.serve(dashboard.tab, "127.0.0.1", 0) as here:
-            async with connect(f"ws://127.0.0.1:{here.sockets[0].getsockname()[1]}/") as socket:
-                with pytest.raises(ConnectionClosed):
-                    await asyncio.wait_for(socket.recv(), TIMEOUT_S)
-            assert dashboard._tabs == 0
 
-    monkeypatch.setattr(server, "SILENCE_S", 0.05)
-    asyncio.run(go())
+def test_perturbations_are_added_and_removed(shown):
+    async def work(tab, _):
+        assert tab.may is True
+        assert (await tab.change("perturb", fields=TURN)).startswith("turn added at tick ")
+        assert await tab.change("perturb", fields=TURN) == "turn is there already"
+        await tab.until(lambda found: perturbations(found).get("turn"))
+        assert (await tab.change("unperturb", name="turn")).startswith("turn removed at tick ")
+        await tab.until(lambda found: perturbations(found)["turn"] is False)
+
+    tab(shown, work)
+
+
+def test_what_is_no_perturbation_is_refused(shown):
+    async def work(tab, _):
+        for fields, reason in (
+            ("name = turn", "not TOML"),
+            ('name = "x"\nkind = "twist"', "twist"),
+            (TURN + "angle = 1\n", "angle"),
+            (TURN + "when = 2020-01-01\n", "cannot be sent"),
+            ("", "kind"),
+        ):
+            assert reason in await tab.change("perturb", "refused", fields=fields)
+
+    tab(shown, work)
+
+
+def test_the_assist_is_swapped(one, shown):
+    def weights():
+        return [config["weight"] for config in on(one)]
+
+    async def work(tab, _):
+        assert await tab.change("assist", weight=0) == "there was no assist"
+        await tab.change("assist", weight=0.5)
+        await tab.change("assist", weight=0.25)
+        assert await asyncio.to_thread(weights) == [0.25]
+        mine = 'name = "mine"\nkind = "assist"\nsite = "cursor"\nweight = 0.1'
+        await tab.change("perturb", fields=mine)
+        assert "weight 0.75" in await tab.change("assist", weight=0.75)
+        assert await asyncio.to_thread(weights) == [0.75]
+        assert (await tab.change("assist", weight=0)).startswith("no assist from tick ")
+        assert await asyncio.to_thread(weights) == []
+
+    tab(shown, work)
+
+
+def on(one):
+    """The fields of the perturbations that are on."""
+    with asking(one) as supervisor, supervisor.session("a") as session:
+        return [found["config"] for found in session.describe()["perturbations"] if found["state"] == "on"]
+
+
+def test_a_session_is_paused_resumed_and_begun_again(one, shown):
+    def state(found):
+        return found["list"]["sessions"][0]["state"]
+
+    def stop():
+        with asking(one) as supervisor:
+            supervisor.stop("a")
+
+    async def work(tab, _):
+        assert (await tab.change("pause")).startswith("paused at tick ")
+        await tab.until(lambda found: state(found) == "paused")
+        assert (await tab.change("resume")).startswith("goes on from tick ")
+        before = await tab.until(lambda found: found.get("now") and state(found) == "running")
+        await tab.asking_during(stop)
+        await tab.until(lambda found: state(found) == "stopped")
+        assert "incarnation 2" in await tab.change("resume")
+        again = await tab.until(lambda found: state(found) == "running" and found["slow"]["about"]["incarnation"] == 2)
+        await tab.until(lambda found: found["now"] and found["now"]["tick"] > before["now"]["tick"])
+        assert again["seen"][0] > before["seen"][0]
+
+    tab(shown, work)
 
 
 def test_a_restart_of_the_daemon_is_survived(one, shown):
