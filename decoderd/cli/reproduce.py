@@ -12,6 +12,7 @@ from rich.table import Table
 
 from decoderd.cli import options, output
 from decoderd.experiments import catalogue
+from decoderd.experiments.bands import SEEDS_COLUMN
 from decoderd.experiments.catalogue import Experiment, Option, Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def command(experiment: Experiment) -> Any:
 def _annotation(option: Option) -> Any:
     if isinstance(option.default, bool):
         return Annotated[bool, typer.Option(catalogue.flag(option), help=option.help)]
+    if isinstance(option.default, int):
+        return Annotated[int, typer.Option(catalogue.flag(option), min=1, help=option.help)]
     if isinstance(option.default, list):
         return Annotated[list[int], typer.Option(catalogue.flag(option), min=1, help=option.help)]
     if option.choices:
@@ -90,11 +93,12 @@ def show(title: str, bands: list[Band], wall_s: float) -> None:
     """Print the bands as a table. A miss is a finding, not a failure."""
     within = sum(band.ok for band in bands)
     table = Table(title=f"{title}: {within} of {len(bands)} values within their bands, {wall_s:.1f} s")
-    for column in ("value", "", "low", "high", ""):
+    for column in ("value", "", "low", "high", "", SEEDS_COLUMN):
         table.add_column(column, justify="left" if column == "value" else "right")
     for band in bands:
         verdict = "[green]within[/]" if band.ok else "[red]missed[/]"
-        table.add_row(band.name, f"{band.value:.4g}", f"{band.low:.4g}", f"{band.high:.4g}", verdict)
+        seeds = band.power.text() if band.power else ""
+        table.add_row(band.name, f"{band.value:.4g}", f"{band.low:.4g}", f"{band.high:.4g}", verdict, seeds)
     output.out_console.print(table)
 
 

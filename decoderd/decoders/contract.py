@@ -30,8 +30,11 @@ class Calibration(Config):
     decay_per_100ms: Annotated[Fraction, Field(description="velocity kept by A over 100 ms")] = 0.8
     speed_sd_m_s: Annotated[Speed, Field(description="SD of the velocity that A and W expect")] = 0.044
     dynamics: Annotated[
-        Literal["assumed", "fitted"],
-        Field(description="A and W of a Kalman filter as the two fields above say, or fitted to the velocities"),
+        Literal["assumed", "fitted", "as_published"],
+        Field(
+            description="A and W of a Kalman filter as the two fields above say, fitted to the velocities, or fitted "
+            "with an indexing slip of a published program (Rajeswaran et al. 2024)"
+        ),
     ] = "assumed"
     factors: Annotated[
         int, Field(strict=True, ge=1, le=100, description="latents of a factor analysis, where one is made")

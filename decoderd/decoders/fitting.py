@@ -39,16 +39,40 @@ def fitted_dynamics(velocity: Array, trial: NDArray[Any] | None, position: bool,
 
     W is the residuals' mean square. Shapes as in `dynamics`. Raises ArrayError where there are too few bins.
     """
+    before, after, _ = _pairs(velocity, trial)
+    return _of_velocity(before, after, len(before), position, bin_s)
+
+
+def published_dynamics(
+    velocity: Array, trial: NDArray[Any] | None, position: bool, bin_s: float
+) -> tuple[Array, Array]:
+    """A and W as the published program of Rajeswaran, Payeur, Orsborn & Lajoie (2024) computes them.
+
+    It compares the place of a bin among all bins with the number of pairs, which is smaller by the number of trials. So
+    the last pairs of the last trial, as many as there are trials, have velocity 0 in place of their second bin's. W is
+    the residuals' sum of squares over the number of pairs - 1. Otherwise as `fitted_dynamics`.
+    """
+    before, after, places = _pairs(velocity, trial)
+    after = np.where((places < len(before))[:, np.newaxis], after, 0)
+    return _of_velocity(before, after, len(before) - 1, position, bin_s)
+
+
+def _pairs(velocity: Array, trial: NDArray[Any] | None) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Velocities of bins that follow each other in a trial, (pairs, 2) each, and places (pairs,) of the second bins."""
     same = np.ones(len(velocity) - 1, dtype=bool) if trial is None else trial[1:] == trial[:-1]
-    before, after = velocity[:-1][same], velocity[1:][same]
-    if len(before) < 4:
-        raise ArrayError(f"velocity: {len(before)} pairs of bins are too few to fit dynamics to", "velocity")
+    if same.sum() < 4:
+        raise ArrayError(f"velocity: {same.sum()} pairs of bins are too few to fit dynamics to", "velocity")
+    return velocity[:-1][same], velocity[1:][same], np.flatnonzero(same) + 1
+
+
+def _of_velocity(before: Array, after: Array, divisor: int, position: bool, bin_s: float) -> tuple[Array, Array]:
+    """A and W of pairs of velocities: least squares, and the residuals' sum of squares over `divisor`."""
     keep = np.linalg.lstsq(before, after, rcond=None)[0].T
     residual = after - before @ keep.T
     n = 5 if position else 3
     A, W = np.eye(n), np.zeros((n, n))
     v = slice(n - 3, n - 1)
-    A[v, v], W[v, v] = keep, residual.T @ residual / len(residual)
+    A[v, v], W[v, v] = keep, residual.T @ residual / divisor
     if position:
         A[0:2, v] = bin_s * np.eye(2)
     return A, W
@@ -83,10 +107,11 @@ def states(data: CalibrationData, position: bool) -> Array:
 
 
 def motion(data: CalibrationData, calibration: Calibration, position: bool) -> tuple[Array, Array]:
-    """A and W as the calibration says: `dynamics`, or `fitted_dynamics` of the data."""
-    if calibration.dynamics == "fitted":
-        return fitted_dynamics(data.velocity, data.trial, position, data.bin_s)
-    return dynamics(calibration, data.bin_s, position)
+    """A and W as the calibration says: `dynamics`, or `fitted_dynamics` or `published_dynamics` of the data."""
+    if calibration.dynamics == "assumed":
+        return dynamics(calibration, data.bin_s, position)
+    fit = published_dynamics if calibration.dynamics == "as_published" else fitted_dynamics
+    return fit(data.velocity, data.trial, position, data.bin_s)
 
 
 def kalman(data: CalibrationData, calibration: Calibration, state: str) -> dict[str, NDArray[Any]]:

@@ -6,6 +6,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# Columns of tables of bands that need a word: the last of them are `Power.text`.
+SEEDS_COLUMN = "seeds: here / needed / original"
+MANY_SEEDS = 9999
+
+
+class Power(NamedTuple):
+    """Seeds behind a verdict; see `decoderd.experiments.power`."""
+
+    seeds: int  # here
+    needed: float  # to tell the value from the nearest end of its band; inf where no number would do
+    original: int | None  # of the published result; None: not known, or not of seeds
+
+    def text(self) -> str:
+        """The three numbers, as a table shows them."""
+        many = f"{self.needed:.0f}" if self.needed < MANY_SEEDS else f"over {MANY_SEEDS}"
+        return f"{self.seeds} / {many} / {self.original or '?'}"
+
 
 class Band(NamedTuple):
     """A value and the range that follows from a published or independently computed result."""
@@ -14,6 +31,7 @@ class Band(NamedTuple):
     value: float
     low: float
     high: float
+    power: Power | None = None  # None: of no sample of seeds, such as a count of all
 
     @property
     def ok(self) -> bool:
@@ -23,7 +41,13 @@ class Band(NamedTuple):
     def plain(self) -> dict[str, Any]:
         """The band as a dictionary for JSON; None for numbers that are not finite."""
         numbers = {key: _number(getattr(self, key)) for key in ("value", "low", "high")}
-        return {"name": self.name, **numbers, "ok": self.ok}
+        return {"name": self.name, **numbers, "ok": self.ok, **self._seeds()}
+
+    def _seeds(self) -> dict[str, Any]:
+        if self.power is None:
+            return {}
+        here, needed, original = self.power
+        return {"seeds": here, "seeds_needed": _number(needed), "original_seeds": original}
 
 
 def two_sd(name: str, value: float, mean: float, sd: float) -> Band:

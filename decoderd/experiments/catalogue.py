@@ -29,8 +29,9 @@ class Option(NamedTuple):
     """An option of one experiment beside --seeds, --jobs, --out and --json."""
 
     name: str  # of the keyword of `Experiment.run`; the command line writes - for _
-    # A flag; numbers of at least 1, the option given once for each; or None: one of `choices`, without them a folder.
-    default: bool | list[int] | None
+    # A flag; a number of at least 1; such numbers, the option given once for each; or None: one of `choices`, without
+    # them a folder.
+    default: bool | int | list[int] | None
     help: str
     choices: tuple[str, ...] = ()
 
@@ -57,11 +58,11 @@ def _recurrent(settings: Settings) -> Outcome:
     return recurrent.recurrent(*settings)
 
 
-def _assistive(settings: Settings, full: bool, published: bool) -> Outcome:
+def _assistive(settings: Settings, full: bool, published: bool, repeats: int) -> Outcome:
     from decoderd.experiments.assistive import report
 
     recipe = "assistive-published" if published else _recipe(full)
-    return report.assistance(recipe, *settings)
+    return report.assistance(recipe, *settings, repeats)
 
 
 def _schedules(settings: Settings, full: bool, stop_day: list[int]) -> Outcome:
@@ -114,6 +115,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                 False,
                 "The full recipe, pretrained by REINFORCE as published: an hour on two cores for every four seeds.",
             ),
+            Option("repeats", 1, "Evaluations of every set of readouts, the reward is their median; Fig. 5E-F has 1."),
         ),
     ),
     Experiment(

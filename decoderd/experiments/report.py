@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from decoderd import extras, html_page
 from decoderd.errors import DecoderdError
-from decoderd.experiments.bands import Band
+from decoderd.experiments.bands import SEEDS_COLUMN, Band
 from decoderd.files import make_writable
 from decoderd.html_page import Figure
 
@@ -93,7 +93,8 @@ def html(report: Report) -> str:
     parts = [
         html_page.paragraph(report.summary),
         html_page.paragraph(
-            f"{within} of {len(bands)} values lie within their bands. Wall time {report.wall_s:.1f} s."
+            f"{within} of {len(bands)} values lie within their bands. Wall time {report.wall_s:.1f} s. Seeds needed "
+            "tell a value from the nearest end of its band by a one-sided test at 5 %, in four of five repetitions."
         ),
         *map(html_page.figure, report.figures),
     ]
@@ -108,7 +109,8 @@ def html(report: Report) -> str:
 
 def _bands(bands: Sequence[Band]) -> str:
     missed = [index for index, band in enumerate(bands) if not band.ok]
-    return html_page.table(("quantity", "value", "low", "high", ""), [_row(band) for band in bands], missed)
+    columns = ("quantity", "value", "low", "high", "", SEEDS_COLUMN)
+    return html_page.table(columns, [_row(band) for band in bands], missed)
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -117,4 +119,4 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 def _row(band: Band) -> tuple[Any, ...]:
     numbers = (float(value) for value in (band.value, band.low, band.high))
-    return band.name, *numbers, "within" if band.ok else "missed"
+    return band.name, *numbers, "within" if band.ok else "missed", band.power.text() if band.power else ""

@@ -26,6 +26,8 @@ def given_to(option):
     name = catalogue.flag(option)
     if isinstance(option.default, bool):
         return [name], True
+    if isinstance(option.default, int):
+        return [name, "5"], 5
     if isinstance(option.default, list):
         return [name, "3", name, "7"], [3, 7]
     if option.choices:
@@ -75,7 +77,7 @@ def test_manifold_in_full(tmp_path):
     done = cli("reproduce", "manifold", "--seeds", "20", "--json", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert set(found["bands"][0]) == {"name", "value", "low", "high", "ok"}
+    assert set(found["bands"][0]) == {"name", "value", "low", "high", "ok", "seeds", "seeds_needed", "original_seeds"}
     assert found["wall_s"] > found["learning_s"] > 0
     assert found["rounding"] < 1e-9
     stated = [band for band in found["bands"] if re.search(r"as stated|halving", band["name"])]

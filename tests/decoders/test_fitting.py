@@ -88,6 +88,41 @@ def test_fitted_dynamics_are_the_normal_equations_within_trials():
     assert not np.allclose(A, fitting.fitted_dynamics(velocity, None, False, BIN_S)[0])
 
 
+def test_published_dynamics_leave_out_as_many_second_bins_as_there_are_trials():
+    """With the published loop over trials and bins: an index among all bins is compared with the number of pairs."""
+    velocity, trial = np.random.default_rng(5).normal(size=(40, 2)), np.repeat([0, 1, 2, 3], 10)
+    before, after = [], []
+    for one in range(4):
+        for t in range(9):
+            before.append(velocity[10 * one + t])
+            after.append(velocity[10 * one + t + 1] if 10 * one + t + 1 < 36 else np.zeros(2))
+    first, second = np.array(before), np.array(after)
+    assert (second == 0).all(axis=1).sum() == 4
+    keep = np.linalg.solve(first.T @ first, first.T @ second).T
+    residual = second - first @ keep.T
+    A, W = fitting.published_dynamics(velocity, trial, True, BIN_S)
+    np.testing.assert_allclose(A[2:4, 2:4], keep, rtol=1e-10)
+    np.testing.assert_allclose(W[2:4, 2:4], residual.T @ residual / 35, rtol=1e-10)
+    plain, _ = fitting.fitted_dynamics(velocity, trial, True, BIN_S)
+    assert (A[2:4, 2:4] != plain[2:4, 2:4]).all()
+    A[2:4, 2:4] = plain[2:4, 2:4]
+    np.testing.assert_array_equal(A, plain)
+
+
+def test_smooth_reaches_fitted_as_published_slow_down_sooner_and_expect_more_noise():
+    """40 reaches of 100 bins that go on at their speed to the end, as reaches without a hold do."""
+    time = np.arange(1, 101) / 100
+    angles = 2 * np.pi * np.arange(40) / 8
+    velocity = np.concatenate([0.1 * np.outer(time**2, [np.cos(a), np.sin(a)]) for a in angles])
+    velocity += np.random.default_rng(6).normal(0, 1e-4, velocity.shape)
+    trial = np.repeat(np.arange(40), 100)
+    (A, W), (B, X) = (
+        fit(velocity, trial, False, 0.01) for fit in (fitting.fitted_dynamics, fitting.published_dynamics)
+    )
+    assert B[0, 0] < A[0, 0]
+    assert X[0, 0] > 2 * W[0, 0]
+
+
 def test_too_few_bins_for_dynamics_are_refused():
     with pytest.raises(ArrayError, match="3 pairs of bins are too few"):
         fitting.fitted_dynamics(np.ones((4, 2)), None, False, BIN_S)
@@ -95,11 +130,12 @@ def test_too_few_bins_for_dynamics_are_refused():
         fitting.fitted_dynamics(np.ones((6, 2)), np.array([0, 0, 1, 2, 2, 3]), False, BIN_S)
 
 
+@pytest.mark.parametrize(("dynamics", "fit"), [("fitted", "fitted_dynamics"), ("as_published", "published_dynamics")])
 @pytest.mark.parametrize("state", ["velocity", "position_velocity"])
-def test_a_filter_has_the_dynamics_asked_for(state):
+def test_a_filter_has_the_dynamics_asked_for(state, dynamics, fit):
     recorded, *_ = recording()
-    fitted = KALMAN.fit(recorded, Calibration(dynamics="fitted"), KALMAN.Config(state=state))
-    A, W = fitting.fitted_dynamics(recorded.velocity, None, state == "position_velocity", BIN_S)
+    fitted = KALMAN.fit(recorded, Calibration(dynamics=dynamics), KALMAN.Config(state=state))
+    A, W = getattr(fitting, fit)(recorded.velocity, None, state == "position_velocity", BIN_S)
     np.testing.assert_array_equal(fitted["A"], A)
     np.testing.assert_array_equal(fitted["W"], W)
     assumed = KALMAN.fit(recorded, Calibration(), KALMAN.Config(state=state))

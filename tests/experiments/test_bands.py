@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from decoderd.experiments.bands import Band, relative, share, two_sd
+from decoderd.experiments.bands import Band, Power, relative, share, two_sd
 
 
 def test_a_band_includes_its_ends():
@@ -23,11 +23,24 @@ def test_a_band_as_json():
     assert without_numbers == {"name": "x", "value": None, "low": 1.0, "high": None, "ok": False}
 
 
+def test_a_band_says_how_many_seeds_it_needs():
+    band = Band("x", 1.5, 1.0, 2.0, Power(20, 57.0, None))
+    assert band.plain() == {
+        **band._replace(power=None).plain(),
+        "seeds": 20,
+        "seeds_needed": 57.0,
+        "original_seeds": None,
+    }
+    assert Power(20, 57.0, None).text() == "20 / 57 / ?"
+    assert Power(4, math.inf, 10).text() == "4 / over 9999 / 10"
+    assert band._replace(power=Power(4, math.inf, 10)).plain()["seeds_needed"] is None
+
+
 def test_ranges_of_two_sd_relative_and_share():
-    assert two_sd("x", 3, 2.0, 0.5)[2:] == (1.0, 3.0)
-    assert relative("x", 3, 2.0, 0.25)[2:] == (1.5, 2.5)
-    assert relative("x", 3, -2.0, 0.25)[2:] == (-2.5, -1.5)
+    assert two_sd("x", 3, 2.0, 0.5)[2:4] == (1.0, 3.0)
+    assert relative("x", 3, 2.0, 0.25)[2:4] == (1.5, 2.5)
+    assert relative("x", 3, -2.0, 0.25)[2:4] == (-2.5, -1.5)
     wide = 2 * math.sqrt(0.25 / 20 + 0.25 / 20)  # two standard errors of a difference of shares of one half
-    assert share("x", 0.5, 0.5, 20)[2:] == pytest.approx((0.5 - wide, 0.5 + wide))
-    assert share("x", 0.1, 0.0, 20)[2:] == (0.0, 0.1)
-    assert share("x", 0.1, 1.0, 20)[2:] == (0.9, 1.0)
+    assert share("x", 0.5, 0.5, 20)[2:4] == pytest.approx((0.5 - wide, 0.5 + wide))
+    assert share("x", 0.1, 0.0, 20)[2:4] == (0.0, 0.1)
+    assert share("x", 0.1, 1.0, 20)[2:4] == (0.9, 1.0)

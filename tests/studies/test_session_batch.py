@@ -1,5 +1,7 @@
 """A batch of sessions against the same sessions run tick by tick."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -138,18 +140,27 @@ def test_protocols_that_cannot_be_a_batch_are_refused(fields, words):
 def test_reward_depends_on_the_set_of_readouts_and_the_day():
     """All sets of one day have the same random numbers; a set has no order."""
     batch = batch_of(small(), (3,), (0.0,))
-    score = reward.scorer(batch, 0, 1)
+    score = reward.scorer(batch, 0, 1, 3)
     whole = score(range(6))
     assert whole.shape == (1,)
     np.testing.assert_allclose(score((5, 3, 1, 0, 2, 4)), whole)  # a set has no order
     assert score((0, 1)) != whole
-    np.testing.assert_array_equal(score((2,)), reward.scorer(batch, 0, 1)((2,)))  # the same random numbers
-    assert reward.scorer(batch, 0, 2)((2,)) != score((2,))
+    np.testing.assert_array_equal(score((2,)), reward.scorer(batch, 0, 1, 3)((2,)))  # the same random numbers
+    assert reward.scorer(batch, 0, 2, 3)((2,)) != score((2,))
+
+
+@pytest.mark.parametrize(("repeats", "expected"), [(1, -1.5), (2, -3.5), (3, -5.5)])
+def test_reward_is_the_median_over_repeats_of_the_mean_over_targets(monkeypatch, repeats, expected):
+    def counted(objective, cursors, decoded, goal, tick_s):
+        return SimpleNamespace(losses=np.arange(len(goal), dtype=float))
+
+    monkeypatch.setattr(reward, "judge", counted)
+    assert reward.scorer(batch_of(small(), (3,), (0.0,)), 0, 1, repeats)((0, 1)) == expected
 
 
 def test_the_adding_curve_starts_with_the_best_readout_and_ends_with_all():
     batch = batch_of(small(), (3,), (0.0,))
-    curve, score = reward.adding_curve(batch, 0, 1), reward.scorer(batch, 0, 1)
+    curve, score = reward.adding_curve(batch, 0, 1, 3), reward.scorer(batch, 0, 1, 3)
     assert curve.shape == (6,)
     assert curve[0] == max(score((unit,)) for unit in range(6))
     np.testing.assert_allclose(curve[-1], score(range(6)))

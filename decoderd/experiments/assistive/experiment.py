@@ -36,13 +36,21 @@ class SessionResults(NamedTuple):
     population: Any  # parameters after the last day, an axis of sessions in front
 
 
+# Repeats of an evaluation of readouts. Fig. 5E-F of Rajeswaran et al. 2024 has one.
+REPEATS = 1
+
+
 def run_sessions(
-    recipe: Protocol, seeds: Sequence[int], intensities: Sequence[float], evaluated: Collection[int]
+    recipe: Protocol,
+    seeds: Sequence[int],
+    intensities: Sequence[float],
+    evaluated: Collection[int],
+    repeats: int = REPEATS,
 ) -> SessionResults:
     """Run the sessions of pretrained individuals of a recipe with every intensity; see `run_days`."""
     with realtime.repeatable():
         prepared = {seed: prepare(recipe.model_copy(update={"seed": seed})) for seed in seeds}
-        return run_days(session_batch.make_batch(recipe, prepared, intensities), evaluated)
+        return run_days(session_batch.make_batch(recipe, prepared, intensities), evaluated, repeats)
 
 
 def concatenate(parts: Sequence[SessionResults]) -> SessionResults:
@@ -59,9 +67,12 @@ def concatenate(parts: Sequence[SessionResults]) -> SessionResults:
 
 
 def run_days(
-    batch: SessionBatch, evaluated: Collection[int], on_progress: Callable[[], None] = lambda: None
+    batch: SessionBatch,
+    evaluated: Collection[int],
+    repeats: int = REPEATS,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> SessionResults:
-    """Run all days of the protocol; reward curves are measured after the days `evaluated`.
+    """Run all days of the protocol; reward curves are measured after the days `evaluated`, with these repeats.
 
     `on_progress` is called after every day and every curve.
     """
@@ -80,8 +91,8 @@ def run_days(
         participation.append([dimensionality.pr_norm(several) for several in np.concatenate(counts, axis=1)])
         on_progress()
         if day in evaluated:
-            several = range(len(batch.seed_index))
-            curves[day] = np.stack([_reported(reward.adding_curve(batch, s, day), on_progress) for s in several])
+            added = (reward.adding_curve(batch, s, day, repeats) for s in range(len(batch.seed_index)))
+            curves[day] = np.stack([_reported(curve, on_progress) for curve in added])
         if day < protocol.schedule.days:
             batch = session_batch.apply_overnight(batch, day)
     seeds = np.array([batch.seeds[place] for place in batch.seed_index])

@@ -11,30 +11,39 @@ from decoderd.analysis import resampling
 from decoderd.arrays import Array
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment
-from decoderd.experiments.assistive.expected import EXPECTED, bands_of, n_c_change
+from decoderd.experiments.assistive.expected import Expected, bands_of, final, loss_bands, n_c_change
 from decoderd.experiments.assistive.experiment import SessionResults
-from decoderd.experiments.report import Outcome, Report
+from decoderd.experiments.assistive.variants import EXPECTED, variants
+from decoderd.experiments.report import Outcome, Report, Section
 from decoderd.html_page import Figure
 from decoderd.studies.processes import Part
 
 
-def assistance(name: str, seeds: int, jobs: int, on_progress: Callable[[int, int], None]) -> Outcome:
-    """Run the recipe of this name for seeds 1..`seeds`; `found` of the outcome are SessionResults.
+def assistance(
+    name: str, seeds: int, jobs: int, on_progress: Callable[[int, int], None], repeats: int = experiment.REPEATS
+) -> Outcome:
+    """Run the recipe of this name for seeds 1..`seeds`, in all variants; `found` are SessionResults by variant.
 
-    Seeds that did not learn to reach are left out: their loss exceeds the recipe's `loss_at_most`.
+    Seeds that did not learn to reach are left out: their loss exceeds the recipe's `loss_at_most`. `repeats` are those
+    of every evaluation of some readouts.
     """
-    recipe, expected = pretrained.load_recipe(name), EXPECTED[name]
-    intensities, evaluated = sorted(expected.first), (1, recipe.schedule.days)
+    recipe = pretrained.load_recipe(name)
+    of = variants(recipe)
+    intensities, evaluated = sorted(EXPECTED[next(iter(of))].first), (1, recipe.schedule.days)
     finished = pretrained.run(
         {name: recipe},
         seeds,
         lambda trained: [
-            Part(experiment.run_sessions, (recipe, group, intensities, evaluated)) for group in trained[name]
+            Part(experiment.run_sessions, (one, group, intensities, evaluated, repeats))
+            for one in of.values()
+            for group in trained[name]
         ],
         jobs,
         on_progress,
     )
-    results = experiment.concatenate(finished.results)
+    cut = len(finished.trained[name])
+    found = {variant: experiment.concatenate(finished.results[i * cut : (i + 1) * cut]) for i, variant in enumerate(of)}
+    main, *others = found
     most: Any = recipe.pretraining and recipe.pretraining.loss_at_most
     report = Report(
         title="Learning beside an adapting decoder",
@@ -43,30 +52,58 @@ def assistance(name: str, seeds: int, jobs: int, on_progress: Callable[[int, int
             "with more or less intensity (Rajeswaran, Payeur, Orsborn & Lajoie 2024). Values are medians over seeds "
             "unless their name says otherwise. Seeds whose loss after pretraining exceeds a fixed limit are left out."
         ),
-        bands=bands_of(results, expected),
-        figures=figures(results),
+        bands=bands_of(found[main], EXPECTED[main]),
+        figures=figures(found[main]),
         settings={
-            "recipe": recipe.name,
-            "days, updates a day": f"{results.losses.shape[1]}, {results.losses.shape[2]}",
+            "recipe": ", ".join(filter(None, (recipe.name, main))),
+            "days, updates a day": "{1}, {2}".format(*found[main].losses.shape),
             "intensities": ", ".join(f"{x:g}" for x in intensities),
             **finished.settings_of(name),
             "largest loss after pretraining": most,
-            **{f"change of N_c, intensity {x:g}": text for x, text in changes(results).items()},
+            "repeats of an evaluation of readouts": repeats,
+            **measured(found[main], EXPECTED[main]),
             "processes": jobs,
         },
         wall_s=finished.wall_s,
+        sections=[_beside(variant, found[variant]) for variant in others],
     )
-    return Outcome(report, results, {"pretraining_s": finished.pretraining_s, "arm_losses": finished.losses[name]})
+    more = {
+        "pretraining_s": finished.pretraining_s,
+        "arm_losses": finished.losses[name],
+        "measured": {variant: measured(results, EXPECTED[variant]) for variant, results in found.items()},
+    }
+    return Outcome(report, found, more)
 
 
-def changes(results: SessionResults) -> dict[float, str]:
-    """Change of N_c at each intensity, as text: mean over seeds and its 95 % bootstrap interval."""
-    change, draw = n_c_change(results), np.random.default_rng(0)
-    found = {}
-    for _, intensity, of in _levels(results):
-        low, high = resampling.mean_interval(change[of], 10_000, draw)
-        found[float(intensity)] = f"{change[of].mean():.2f} ({low:.2f} to {high:.2f})"
-    return found
+def _beside(variant: str, results: SessionResults) -> Section:
+    return Section(
+        variant,
+        "The same individuals with the same random numbers.",
+        loss_bands(results, EXPECTED[variant]),
+        figures(results),
+        measured(results, EXPECTED[variant]),
+    )
+
+
+def measured(results: SessionResults, expected: Expected) -> dict[str, str]:
+    """Losses and changes of N_c at each intensity, as text: median or mean over seeds with its 95 % interval."""
+    rows: dict[str, tuple[Array, Callable[..., Any]]] = {
+        "loss of the first update, median": (results.losses[:, 0, 0], np.median),
+        f"{expected.which}, median": (final(results, expected), np.median),
+        "change of N_c, mean": (n_c_change(results), np.mean),
+    }
+    return {
+        f"{name}, intensity {x:g}": with_interval(values[of], statistic)
+        for name, (values, statistic) in rows.items()
+        for _, x, of in _levels(results)
+    }
+
+
+def with_interval(values: Array, statistic: Callable[..., Any]) -> str:
+    """A statistic of values (seeds,), as text with its 95 % bootstrap interval."""
+    chosen = np.random.default_rng(0).integers(len(values), size=(10_000, len(values)))
+    low, high = resampling.interval(statistic(values[chosen], axis=1))
+    return f"{statistic(values):.3g} ({low:.3g} to {high:.3g})"
 
 
 def figures(results: SessionResults) -> list[Figure]:

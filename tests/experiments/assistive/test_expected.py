@@ -5,7 +5,7 @@ import pytest
 
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment as assistive
-from decoderd.experiments.assistive.expected import FAST, FULL, bands_of
+from decoderd.experiments.assistive.expected import AS_PUBLISHED, FAST, FITTED, bands_of, loss_bands
 from decoderd.experiments.assistive.experiment import SessionResults
 
 INTENSITIES = (0.0, 0.1, 0.25, 0.5)
@@ -36,23 +36,34 @@ def _curve(needed, units=12):
     return np.where(np.arange(1, units + 1) < needed, -10.0, np.where(np.arange(units) == 0, -10.0, 0.0))
 
 
-def by_name(results, expected=FULL):
+def by_name(results, expected=AS_PUBLISHED):
     return {band.name: band for band in bands_of(results, expected)}
 
 
 def test_published_results_are_within_all_bands():
-    results = a_result((20.0, 10.0, 5.0, 3.0), [(8, 8), (8, 7), (8, 5), (8, 3)])
+    results = a_result((18.0, 15.0, 9.5, 5.6), [(8, 8), (8, 7), (8, 5), (8, 3)])
     bands = by_name(results)
     assert all(band.ok for band in bands.values()), [band for band in bands.values() if not band.ok]
     assert bands["change of N_c from first to last day, intensity 0.5"].value == -5
-    assert bands["p that N_c falls no more at the highest intensity than at 0"].value == pytest.approx(1 / 2**6)
+    tested = bands["p that N_c falls no more at the highest intensity than at 0"]
+    assert tested.value == pytest.approx(1 / 2**6)
+    assert tested.power == (6, 2, 10)  # all seeds agree
+    assert bands["loss of the first update, intensity 0"].power == (6, 2, 13)
+
+
+def test_the_fit_to_all_pairs_is_expected_to_end_higher_with_adaptation():
+    results = a_result((18.0, 15.0, 9.5, 5.6), [(8, 8)] * 4)
+    results.losses[:, -1] = np.tile((0.7, 1.1, 1.6, 2.4), 6)[:, None]
+    assert all(band.ok for band in loss_bands(results, FITTED))
+    missed = [band.name for band in loss_bands(results, AS_PUBLISHED) if not band.ok]
+    assert missed == [f"mean loss of the last day, intensity {x}" for x in ("0", "0.25", "0.5")]
 
 
 def test_losses_that_do_not_fall_with_intensity_are_missed():
-    results = a_result((20.0, 20.5, 5.0, 3.0), [(8, 7)] * 4)
+    results = a_result((20.0, 32.0, 5.0, 3.5), [(8, 7)] * 4)
     bands = by_name(results)
     assert bands["loss of the first update, largest ratio to that of the next lower intensity"].value == pytest.approx(
-        1.025
+        1.6
     )
     assert not bands["loss of the first update, largest ratio to that of the next lower intensity"].ok
     assert not bands["loss of the first update, intensity 0.1"].ok
@@ -68,7 +79,7 @@ def test_rising_n_c_is_missed():
 def test_recipes_are_valid_protocols():
     for name in ("assistive", "assistive-fast", "assistive-published", "bias"):
         assert pretrained.load_recipe(name).name == name
-    assert sorted(FULL.first) == list(INTENSITIES)
+    assert sorted(AS_PUBLISHED.first) == list(INTENSITIES)
     assert len(FAST.first) == 4
 
 

@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from decoderd.cli.reproduce import reproduce
 from decoderd.errors import NumericalError
-from decoderd.experiments import pretrained
+from decoderd.experiments import catalogue, pretrained
 from decoderd.experiments.assistive import report
+from decoderd.experiments.assistive.variants import EXPECTED
 from decoderd.protocol import protocol
 from decoderd.studies import session_batch
 from tests.experiments.small import small
@@ -24,8 +25,24 @@ def small_recipes(monkeypatch):
     return settings
 
 
-@pytest.mark.parametrize("option", [None, "--full", "--published"])
-def test_assistive_prints_every_band_and_writes_a_page(small_recipes, tmp_path, option):
+@pytest.mark.parametrize(
+    ("full", "published", "recipe"),
+    [
+        (False, False, "assistive-fast"),
+        (True, False, "assistive"),
+        (False, True, "assistive-published"),
+        (True, True, "assistive-published"),
+    ],
+)
+def test_options_choose_the_recipe(monkeypatch, full, published, recipe):
+    asked: list[object] = []
+    monkeypatch.setattr(report, "assistance", lambda *given: asked.extend(given))
+    settings = catalogue.Settings(3, 2, lambda done, of: None)
+    catalogue._assistive(settings, full, published, 4)
+    assert asked == [recipe, *settings, 4]
+
+
+def test_assistive_prints_every_band_and_writes_a_page(small_recipes, tmp_path):
     arguments = [
         "assistive",
         "--seeds",
@@ -35,17 +52,19 @@ def test_assistive_prints_every_band_and_writes_a_page(small_recipes, tmp_path, 
         "--out",
         str(tmp_path),
         "--json",
-        *([option] if option else []),
+        "--full",
     ]
     done = CliRunner().invoke(reproduce, arguments)
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout.splitlines()[-1])
-    assert {"name", "value", "low", "high", "ok"} == set(printed["bands"][0])
-    assert len(printed["bands"]) == (15 if option else 9)
+    assert {"name", "value", "low", "high", "ok", "seeds", "seeds_needed", "original_seeds"} == set(printed["bands"][0])
+    assert len(printed["bands"]) == 15 + 8
+    assert list(printed["measured"]) == list(EXPECTED)[1:]
     assert printed["wall_s"] > 0
     assert len(printed["arm_losses"]) == 2
     page = (tmp_path / "assistive.html").read_text()
-    assert page.count("<img") == 3
+    assert page.count("<img") == 6
+    assert "<h2>A and W fitted to all pairs of bins</h2>" in page
     assert "2 of 2: 1, 2" in page
 
 
@@ -57,16 +76,35 @@ def test_seeds_that_did_not_learn_to_reach_are_left_out(small_recipes, monkeypat
     recipe = pretrained.load_recipe("small").model_copy(update={"pretraining": settings})
     monkeypatch.setattr(pretrained, "load_recipe", lambda name: recipe)
     outcome = report.assistance("assistive-fast", 3, 1, lambda done, of: None)
-    assert set(outcome.found.seeds) == {1, 2, 3} - {worst}
+    assert all(set(results.seeds) == {1, 2, 3} - {worst} for results in outcome.found.values())
     assert outcome.more["arm_losses"] == [losses[seed] for seed in (1, 2, 3)]
     assert outcome.report.settings["seeds that learned to reach"].startswith("2 of 3")
 
 
 def test_results_do_not_depend_on_the_number_of_processes(small_recipes):
-    one, two = (report.assistance("assistive", 3, jobs, lambda done, of: None).found for jobs in (1, 2))
-    assert one.losses.tobytes() == two.losses.tobytes()
-    assert one.curves.keys() == two.curves.keys()
-    assert all(one.curves[day].tobytes() == two.curves[day].tobytes() for day in one.curves)
+    one, two = (report.assistance("assistive", 2, jobs, lambda done, of: None).found for jobs in (1, 2))
+    assert one.keys() == two.keys()
+    for first, second in zip(one.values(), two.values(), strict=True):
+        assert first.losses.tobytes() == second.losses.tobytes()
+        assert all(first.curves[day].tobytes() == second.curves[day].tobytes() for day in (1, 2))
+
+
+def test_a_recipe_without_a_filter_has_no_variants(monkeypatch):
+    parsed = protocol.parse(small("backprop", "linear"))
+    settings = parsed.pretraining.model_copy(update={"loss_at_most": 1e9})
+    monkeypatch.setattr(pretrained, "load_recipe", lambda name: parsed.model_copy(update={"pretraining": settings}))
+    ends = {0.0: (0.0, 1.0), 0.5: (0.0, 1.0)}
+    monkeypatch.setitem(EXPECTED, "", EXPECTED[""]._replace(first=ends, last=ends))
+    outcome = report.assistance("assistive-fast", 2, 1, lambda done, of: None)
+    assert list(outcome.found) == [""]
+    assert len(outcome.bands) == 2 + 1 + 2
+    assert not outcome.report.sections
+
+
+def test_an_interval_is_that_of_the_statistic():
+    values = np.arange(1.0, 10.0)
+    assert report.with_interval(values, np.median) == "5 (2 to 8)"
+    assert report.with_interval(np.full(4, 2.0), np.mean) == "2 (2 to 2)"
 
 
 @pytest.mark.parametrize("command", ["assistive", "schedules", "recurrent"])

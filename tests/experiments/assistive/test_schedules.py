@@ -63,13 +63,34 @@ def test_the_band_of_the_last_loss(outcome):
     assert found["loss of the last day, until day 3 over every day"] == pytest.approx(ratio)
 
 
+def test_the_published_fit_changes_the_decoder_and_nothing_else(outcome):
+    daily, published = (outcome.found[name] for name in (schedules.EVERY_DAY, schedules.published(schedules.EVERY_DAY)))
+    assert (daily.losses[:, 0, 0] != published.losses[:, 0, 0]).all()
+    np.testing.assert_array_equal(daily.seeds, published.seeds)
+
+
+def test_the_cost_of_adaptation_is_that_of_the_last_day(outcome):
+    last = [outcome.found[name].losses[:, -1].mean(axis=1) for name in (schedules.EVERY_DAY, schedules.FIXED)]
+    np.testing.assert_allclose(schedules.cost(outcome.found), np.log(last[0]) - np.log(last[1]))
+    four_times = {name: np.tile(results.losses, (4, 1, 1)) for name, results in outcome.found.items()}
+    dear = {name: results._replace(losses=four_times[name]) for name, results in outcome.found.items()}
+    dear[schedules.EVERY_DAY].losses[:] = dear[schedules.FIXED].losses * 1.5
+    verdicts = {band.name: band for band in schedules.bands(dear)}
+    assert verdicts["p that adaptation every day does not raise the last loss"].value == 1 / 2**8
+
+
 def test_the_command_prints_bands_and_writes_a_page(small_recipe, tmp_path):
     arguments = ["schedules", "--seeds", "2", "--jobs", "1", "--stop-day", "2", "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(reproduce, arguments)
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout.splitlines()[-1])
-    assert [band["name"] for band in printed["bands"]][-1] == "loss of the last day, until day 2 over every day"
-    assert len(printed["bands"]) == 5
+    names = [band["name"] for band in printed["bands"]]
+    assert names[4:] == [
+        "loss of the last day, until day 2 over every day",
+        "p that adaptation every day does not raise the last loss",
+        "p that it does not, A and W as published",
+    ]
+    assert [band["original_seeds"] for band in printed["bands"]] == [None, None, 9, 16, None, 10, 13]
     assert (tmp_path / "schedules.html").read_text().count("<img") == 2
 
 
