@@ -60,9 +60,19 @@ def relative(name: str, value: float, published: float, fraction: float) -> Band
     return Band(name, float(value), published - fraction * abs(published), published + fraction * abs(published))
 
 
-def share(name: str, value: float, published: float, of: int) -> Band:
-    """A band for a share of `of` seeds: two standard errors of the difference of two such shares, at least 2 seeds."""
-    wide = max(2 * float(np.sqrt(2 * published * (1 - published) / of)), 2 / of)
+def two_samples(name: str, value: float, seeds: int, published: float, of: int, sd: float) -> Band:
+    """A band for a mean of `seeds` values beside one of `of`: two standard errors of their difference."""
+    wide = 2 * sd * float(np.sqrt(1 / seeds + 1 / of)) if seeds else float("nan")
+    return Band(name, float(value), published - wide, published + wide)
+
+
+def two_shares(name: str, value: float, seeds: int, published: float, of: int) -> Band:
+    """A band for a share of `seeds` beside one of `of`: two standard errors of their difference, at least 2 of `of`.
+
+    The standard error is that of two samples of what both together show.
+    """
+    together = (value * seeds + published * of) / (seeds + of)
+    wide = max(2 * float(np.sqrt(together * (1 - together) * (1 / seeds + 1 / of))), 2 / of)
     return Band(name, float(value), max(0.0, published - wide), min(1.0, published + wide))
 
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from decoderd.experiments.bands import Band, Power, relative, share, two_sd
+from decoderd.experiments.bands import Band, Power, relative, two_samples, two_sd, two_shares
 
 
 def test_a_band_includes_its_ends():
@@ -36,11 +36,23 @@ def test_a_band_says_how_many_seeds_it_needs():
     assert band._replace(power=Power(4, math.inf, 10)).plain()["seeds_needed"] is None
 
 
-def test_ranges_of_two_sd_relative_and_share():
+def test_ranges_of_two_sd_and_relative():
     assert two_sd("x", 3, 2.0, 0.5)[2:4] == (1.0, 3.0)
     assert relative("x", 3, 2.0, 0.25)[2:4] == (1.5, 2.5)
     assert relative("x", 3, -2.0, 0.25)[2:4] == (-2.5, -1.5)
-    wide = 2 * math.sqrt(0.25 / 20 + 0.25 / 20)  # two standard errors of a difference of shares of one half
-    assert share("x", 0.5, 0.5, 20)[2:4] == pytest.approx((0.5 - wide, 0.5 + wide))
-    assert share("x", 0.1, 0.0, 20)[2:4] == (0.0, 0.1)
-    assert share("x", 0.1, 1.0, 20)[2:4] == (0.9, 1.0)
+
+
+def test_means_of_two_samples_may_differ_by_two_standard_errors():
+    wide = 2 * math.sqrt(3.0**2 / 100 + 3.0**2 / 20)
+    assert two_samples("x", 3, 100, 2.0, 20, 3.0)[2:4] == pytest.approx((2.0 - wide, 2.0 + wide))
+    assert not two_samples("x", math.nan, 0, 2.0, 20, math.nan).ok
+
+
+def test_shares_of_two_samples_may_differ_by_two_standard_errors():
+    """100 % of 20 and 90 % of 100 could be of one share, 110 of 120; 75 % of 100 could not."""
+    pooled = 110 / 120
+    low = 1 - 2 * math.sqrt(pooled * (1 - pooled) * (1 / 20 + 1 / 100))
+    assert two_shares("x", 0.9, 100, 1.0, 20)[2:4] == pytest.approx((low, 1.0))
+    assert two_shares("x", 0.9, 100, 1.0, 20).ok
+    assert not two_shares("x", 0.75, 100, 1.0, 20).ok
+    assert two_shares("x", 0.0, 20, 0.0, 20)[2:4] == (0.0, 0.1)

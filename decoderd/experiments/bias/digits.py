@@ -21,6 +21,7 @@ from decoderd.experiments.bands import Band
 from decoderd.experiments.bias.fixed import changed
 from decoderd.experiments.digit_images import CLASSES, Digits, digits
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import stated
 from decoderd.html_page import Figure
 from decoderd.plasticity import adam
 from decoderd.plasticity.adam import Adam
@@ -161,11 +162,22 @@ def bands(accuracy: Mapping[str, Array]) -> list[Band]:
     """Bands of accuracies (seeds, widths, methods) in %, by law."""
     found = []
     for law, values in accuracy.items():
-        biases, _, full = values.mean(axis=0).T
-        behind, rise = float(full[-1] - biases[-1]), float(np.diff(biases).min())
-        found.append(Band(f"{law}: points behind full training, {WIDTHS[-1]} units", behind, -100, MOST_BEHIND))
-        found.append(Band(f"{law}: smallest rise from a width to the next, points", rise, 0, 100))
+        for name, statistic, ends in (
+            (f"points behind full training, {WIDTHS[-1]} units", _behind, (-np.inf, MOST_BEHIND)),
+            ("smallest rise from a width to the next, points", _rise, (0.0, np.inf)),
+        ):
+            found.append(stated(Band(f"{law}: {name}", statistic(values), *ends), statistic, values))
     return found
+
+
+def _behind(values: Array) -> float:
+    """Mean accuracy of full training less that of biases, at the largest width."""
+    return float((values[:, -1, -1] - values[:, -1, 0]).mean())
+
+
+def _rise(values: Array) -> float:
+    """The smallest rise of the mean accuracy of biases from a width to the next."""
+    return float(np.diff(values[..., 0].mean(axis=0)).min())
 
 
 def interval(values: Array) -> str:

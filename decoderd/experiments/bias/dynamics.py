@@ -22,6 +22,7 @@ from decoderd.experiments.bias import recurrent, signals
 from decoderd.experiments.bias.fixed import changed
 from decoderd.experiments.bias.signals import Signal
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import stated
 from decoderd.html_page import Figure
 from decoderd.rng import generator
 from decoderd.studies import processes
@@ -147,23 +148,38 @@ def bands(errors: Mapping[Condition, Array], nothing_changes: float) -> list[Ban
     found = []
     for method, task, gain in itertools.product((BIASES, FED_BACK), (SINE, CYCLE), GAINS):
         half = (0.5, 1.0) if task == SINE or gain >= 1 else (0.0, 0.5)
-        share = _learned(errors[Condition(task, method, gain)])
-        found.append(Band(f"{task}, {method}, gain {gain:g}: share of seeds that learn it", share, *half))
+        of = errors[Condition(task, method, gain)]
+        band = Band(f"{task}, {method}, gain {gain:g}: share of seeds that learn it", _learned(of), *half)
+        found.append(stated(band, _learned, of, ends=(0.5, np.inf)))
     for task in (SINE, CYCLE):
-        least = min(_learned(errors[Condition(task, FULL, gain)]) for gain in GAINS)
-        found.append(Band(f"{task}, full training: smallest share of seeds that learn it, over gains", least, 0.5, 1.0))
+        each = [errors[Condition(task, FULL, gain)] for gain in GAINS]
+        band = Band(f"{task}, full training: smallest share of seeds that learn it, over gains", _least(*each), 0.5, 1)
+        found.append(stated(band, _least, *each, ends=(0.5, np.inf)))
     for method in (BIASES, FULL):
-        worst = max(_median(errors[Condition(FORECAST, method, gain)]) for gain in GAINS)
-        found.append(Band(f"Lorenz, {method}: largest median error over gains", worst, 0.0, nothing_changes))
+        each = [errors[Condition(FORECAST, method, gain)] for gain in GAINS]
+        band = Band(f"Lorenz, {method}: largest median error over gains", _worst(*each), 0.0, nothing_changes)
+        found.append(stated(band, _worst, *each, ends=(-np.inf, nothing_changes)))
     for task in (CYCLE, FORECAST):
-        narrow, wide = (_median(errors[Condition(task, BIASES, MIDDLE_GAIN, n)]) for n in (NARROW, WIDTHS[-1]))
+        narrow, wide = (errors[Condition(task, BIASES, MIDDLE_GAIN, units)] for units in (NARROW, WIDTHS[-1]))
         name = f"{task}, biases: median error with {WIDTHS[-1]} over that with {NARROW} units"
-        found.append(Band(name, wide / narrow, 0.0, 1.0))
+        found.append(stated(Band(name, _ratio(wide, narrow), 0.0, 1.0), _ratio, wide, narrow, ends=(-np.inf, 1.0)))
     return found
 
 
 def _learned(errors: Array) -> float:
     return float(np.mean(errors < LEARNED))
+
+
+def _least(*each: Array) -> float:
+    return min(map(_learned, each))
+
+
+def _worst(*each: Array) -> float:
+    return max(map(_median, each))
+
+
+def _ratio(one: Array, other: Array) -> float:
+    return _median(one) / _median(other)
 
 
 def _median(errors: Array) -> float:

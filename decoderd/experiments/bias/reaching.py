@@ -17,6 +17,7 @@ from decoderd.effectors.cursor import Config as CursorConfig
 from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import stated
 from decoderd.html_page import Figure
 from decoderd.populations.rnn.population import Law
 from decoderd.preparation import pretraining
@@ -79,7 +80,8 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
     bands = []
     for network, several in found.items():
         removed = 1 - losses[network][:, -100:].mean(axis=1) / losses[network][:, 0]
-        bands.append(Band(f"{network}: smallest part of the loss removed, over seeds", float(removed.min()), 0.9, 1.0))
+        band = Band(f"{network}: smallest part of the loss removed, over seeds", _least(removed), 0.9, 1.0)
+        bands.append(stated(band, _least, removed, ends=(0.9, np.inf)))
         bands.append(Band(f"{network}: weights that changed", sum(part.changed for part in several), 0, 0))
     return Findings(
         "At least nine tenths of the loss must be removed.",
@@ -88,6 +90,10 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
         {"seeds": f"1 to {seeds}", "updates": losses["recurrent"].shape[1]},
         {"losses": {network: several[:, -1].tolist() for network, several in losses.items()}},
     )
+
+
+def _least(values: Array) -> float:
+    return float(values.min())
 
 
 def _draw(canvas: Any, losses: dict[str, Array]) -> None:

@@ -7,22 +7,25 @@ two_sd    a mean with its standard deviation over seeds: mean +- 2 SD
 relative  a mean or a median without a standard deviation: +- 25 % of it
 absolute  +- 5 deg for angles (0.01 deg where 0 is exact), +- 0.05 for overlaps, +- 0.01 for the fraction of variance in
           the manifold, +- 0.5 for a number of components, all for values without a standard deviation
-share     a share of seeds: +- two standard errors of the difference of two shares of as many seeds, at least 2 seeds
+samples   a mean whose standard deviation here is about as large as itself: +- two standard errors of the difference of
+          two samples
+shares    a share of seeds: +- two standard errors of the difference of two shares, at least two of the expected seeds
 stated    a range that was proposed as a criterion in itself
 
-Values are means over the seeds unless their name says median. Some vary much between seeds and have heavy tails (the
-first gradient, strategies in the lazy regime): another 20 seeds may miss such a band. A miss is reported and fails
-nothing.
+Values are means over the seeds unless their name says median. Strategies, and what happens at the highest rate, vary so
+much between seeds that they are means over five times as many. The first gradient has a heavy tail: another 20 seeds
+may miss its band. A miss is reported and fails nothing.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.experiments.bands import Band, relative, share, two_sd
+from decoderd.experiments.bands import Band, relative, two_samples, two_sd, two_shares
 from decoderd.experiments.manifold.experiment import (
     OUTSIDE,
     REDUCTIONS,
@@ -33,7 +36,9 @@ from decoderd.experiments.manifold.experiment import (
     RateResult,
 )
 from decoderd.experiments.manifold.training import updates_to
+from decoderd.experiments.power import stated
 
+SEEDS = 20  # of the independent program
 FRACTION = 0.25
 ANGLE_DEG, OVERLAP, IN_MANIFOLD, COMPONENTS = 5.0, 0.05, 0.01, 0.5
 DECODERS = ("the original decoder", "the perturbed decoder", "D[:, order]")
@@ -118,70 +123,94 @@ IRREGULAR = ((0, 0.25), (0, 0.70), (0.40, 0.85), (0.60, 1.0), (0.85, 1.0), (1.0,
 
 
 def learning_bands(regime: str, found: LearningResult) -> list[Band]:
-    """All bands of learning in one regime, "lazy" or "rich"."""
+    """All bands of learning in one regime, "lazy" or "rich", but those of strategies."""
     expected = EXPECTED[regime]
     bands = [
-        two_sd("spectral radius before training", _mean(found.radius[:, 0]), *expected.radius[0]),
-        two_sd("spectral radius after training", _mean(found.radius[:, 1]), *expected.radius[1]),
+        _of_mean(found.radius[:, 0], two_sd, "spectral radius before training", *expected.radius[0]),
+        _of_mean(found.radius[:, 1], two_sd, "spectral radius after training", *expected.radius[1]),
         _components(expected, found),
-        two_sd("participation ratio", _mean(found.participation), *expected.participation),
-        _absolute(
+        _of_mean(found.participation, two_sd, "participation ratio", *expected.participation),
+        _of_mean(
+            found.variance_in_manifold,
+            _absolute,
             "fraction of variance in the manifold",
-            _mean(found.variance_in_manifold),
             expected.variance_in_manifold,
             IN_MANIFOLD,
         ),
-        relative("loss before training", _mean(found.initial_losses[:, 0]), expected.initial[0], FRACTION),
-        relative("loss after training", _mean(found.initial_losses[:, 1]), expected.initial[1], FRACTION),
-        _either("loss of the decoder within the manifold", _mean(found.manifold_loss), *expected.manifold),
+        _of_mean(found.initial_losses[:, 0], relative, "loss before training", expected.initial[0], FRACTION),
+        _of_mean(found.initial_losses[:, 1], relative, "loss after training", expected.initial[1], FRACTION),
+        _of_mean(found.manifold_loss, _either, "loss of the decoder within the manifold", *expected.manifold),
     ]
     for k, kind in KINDS:
-        bands.append(two_sd(f"{kind}: loss at first", _mean(found.losses[:, k, 0]), *expected.first[k]))
+        bands.append(_of_mean(found.losses[:, k, 0], two_sd, f"{kind}: loss at first", *expected.first[k]))
         for update, published in expected.losses.items():
-            bands.append(
-                relative(f"{kind}: loss after {update}", _mean(found.losses[:, k, update]), published[k], FRACTION)
-            )
-    halving = [_median(updates_to(found.losses[:, k], 0.5)) for k, _ in KINDS]
-    bands += [
-        relative(f"{kind}: updates to half the loss, median", halving[k], expected.halving[k], FRACTION)
-        for k, kind in KINDS
-    ]
-    bands.append(Band("halving, OMP / WMP", halving[OUTSIDE] / halving[WITHIN], *expected.halving_ratio))
+            name = f"{kind}: loss after {update}"
+            bands.append(_of_mean(found.losses[:, k, update], relative, name, published[k], FRACTION))
+    bands += _halving_bands(expected, found)
     for k, kind in KINDS:
-        change = _mean(found.relative_change[:, k])
+        change = found.relative_change[:, k]
         bands += [
-            relative(f"{kind}: weight change", _mean(found.weight_change[:, k]), expected.change[k], FRACTION),
-            relative(f"{kind}: relative weight change", change, expected.relative_change[k], FRACTION),
-            Band(f"{kind}: relative weight change, as stated", change, *expected.relative_range),
-            relative(
-                f"{kind}: gradient at first", _mean(found.gradient_norms[:, k, 0]), expected.gradient[k], FRACTION
+            _of_mean(found.weight_change[:, k], relative, f"{kind}: weight change", expected.change[k], FRACTION),
+            _of_mean(change, relative, f"{kind}: relative weight change", expected.relative_change[k], FRACTION),
+            _of_mean(change, Band, f"{kind}: relative weight change, as stated", *expected.relative_range),
+            _of_mean(
+                found.gradient_norms[:, k, 0], relative, f"{kind}: gradient at first", expected.gradient[k], FRACTION
             ),
         ]
     bands += _activity_bands(regime, expected, found)
     return [band._replace(name=f"{regime}: {band.name}") for band in bands]
 
 
+def _halving_bands(expected: Expected, found: LearningResult) -> list[Band]:
+    updates = [updates_to(found.losses[:, k], 0.5) for k, _ in KINDS]
+    bands = []
+    for k, kind in KINDS:
+        name = f"{kind}: updates to half the loss, median"
+        band = relative(name, _median(updates[k]), expected.halving[k], FRACTION)
+        bands.append(stated(band, _median, updates[k], original=SEEDS))
+
+    def ratio(within: Array, outside: Array) -> float:
+        return _median(outside) / _median(within)
+
+    band = Band("halving, OMP / WMP", ratio(*updates), *expected.halving_ratio)
+    return [*bands, stated(band, ratio, *updates, original=SEEDS)]
+
+
 def _activity_bands(regime: str, expected: Expected, found: LearningResult) -> list[Band]:
-    ends = [_mean(found.overlaps[:, k, -1]) for k, _ in KINDS]
-    bands = [_absolute(f"{kind}: overlap at the end", ends[k], expected.overlap[k], OVERLAP) for k, kind in KINDS]
+    ends = [found.overlaps[:, k, -1] for k, _ in KINDS]
+    bands = [
+        _of_mean(ends[k], _absolute, f"{kind}: overlap at the end", expected.overlap[k], OVERLAP) for k, kind in KINDS
+    ]
     if regime == "lazy":
-        bands.append(Band("WMP: overlap at the end, as stated", ends[WITHIN], 0.93, np.inf))
-        bands.append(Band("OMP: overlap at the end, as stated", ends[OUTSIDE], 0.82, 0.93))
+        bands.append(_of_mean(ends[WITHIN], Band, "WMP: overlap at the end, as stated", 0.93, np.inf))
+        bands.append(_of_mean(ends[OUTSIDE], Band, "OMP: overlap at the end, as stated", 0.82, 0.93))
     for i, when in enumerate(("before", "after")):
-        bands.append(relative(f"OMP: R {when}", _mean(found.projection[:, i]), expected.projection[i], FRACTION))
-    bands.append(two_sd("OMP: relative projection", _mean(found.relative_projection), *expected.relative_projection))
+        bands.append(_of_mean(found.projection[:, i], relative, f"OMP: R {when}", expected.projection[i], FRACTION))
+    bands.append(_of_mean(found.relative_projection, two_sd, "OMP: relative projection", *expected.relative_projection))
     for k, kind in KINDS:
         for i, when in ((0, "at first"), (-1, "at the end")):
             published = expected.angles[k][i]
-            degrees = float(np.degrees(_mean(found.angles[:, k, i])))
+            name = f"{kind}: angle of dominant modes and readout {when}, deg"
             wide = ANGLE_DEG if published else 0.01
-            bands.append(
-                _absolute(f"{kind}: angle of dominant modes and readout {when}, deg", degrees, published, wide)
-            )
+            bands.append(_of_mean(np.degrees(found.angles[:, k, i]), _absolute, name, published, wide))
+    return bands
+
+
+def strategy_bands(regime: str, found: Array) -> list[Band]:
+    """Bands of strategies (seeds, decoders, reductions) under a WMP, for the three readings of which decoder reads.
+
+    Both sides are samples whose standard deviation is about their mean. Expected are means of `SEEDS`, so that a mean
+    here may differ by two standard errors of the difference of two samples with the standard deviation found here.
+    """
+    bands = []
     for j, (decoder, published) in enumerate(zip(DECODERS, (0, 1, 1), strict=True)):
         for i, reduction in enumerate(REDUCTIONS):
-            name = f"WMP: change of variance read by {decoder} at {reduction:.0%} reduction"
-            bands.append(relative(name, _mean(found.strategies[:, j, i]), expected.strategies[published][i], FRACTION))
+            values = found[:, j, i]
+            values = values[np.isfinite(values)]
+            name = f"{regime}: WMP: change of variance read by {decoder} at {reduction:.0%} reduction"
+            expected = EXPECTED[regime].strategies[published][i]
+            sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+            bands.append(_of_mean(values, two_samples, name, len(values), expected, SEEDS, sd))
     return bands
 
 
@@ -192,26 +221,34 @@ def rate_bands(found: list[RateResult]) -> list[Band]:
         seeds = len(one.unstable)
         for k, kind in KINDS:
             name = f"rate {rate:g}: {kind}"
-            bands.append(share(f"{name} unstable", _mean(one.unstable[:, k]), unstable[k], seeds))
-            bands.append(share(f"{name} irregular", _mean(one.irregular[:, k]), irregular[k], seeds))
+            for word, values, published in (
+                ("unstable", one.unstable[:, k], unstable[k]),
+                ("irregular", one.irregular[:, k], irregular[k]),
+            ):
+                bands.append(_of_mean(values, two_shares, f"{name} {word}", seeds, published, SEEDS))
     return bands
 
 
 def incremental_bands(found: IncrementalResult) -> list[Band]:
     """Bands of incremental learning of an OMP, lazy regime."""
-    better = float((found.stepwise < found.direct).mean())
+    better = (found.stepwise < found.direct).astype(float)
     return [
-        two_sd("incremental: loss, learned directly", _mean(found.direct), 0.275, 0.095),
-        two_sd("incremental: loss, learned in increments", _mean(found.stepwise), 0.217, 0.108),
-        share("incremental: share of seeds that it helps", better, 0.75, len(found.direct)),
+        _of_mean(found.direct, two_sd, "incremental: loss, learned directly", 0.275, 0.095),
+        _of_mean(found.stepwise, two_sd, "incremental: loss, learned in increments", 0.217, 0.108),
+        _of_mean(better, two_shares, "incremental: share of seeds that it helps", len(better), 0.75, SEEDS),
     ]
 
 
+def _of_mean(values: Array, rule: Callable[..., Band], name: str, *given: Any) -> Band:
+    """The band that a rule makes of the mean of values (seeds,), with its power."""
+    return stated(rule(name, _mean(values), *given), _mean, values, original=SEEDS)
+
+
 def _components(expected: Expected, found: LearningResult) -> Band:
-    name, value = "components for 95 % of the variance", _mean(found.components)
+    name = "components for 95 % of the variance"
     if expected.components_sd is None:
-        return _absolute(name, value, expected.components, COMPONENTS)
-    return two_sd(name, value, expected.components, expected.components_sd)
+        return _of_mean(found.components, _absolute, name, expected.components, COMPONENTS)
+    return _of_mean(found.components, two_sd, name, expected.components, expected.components_sd)
 
 
 def _either(name: str, value: float, published: float, sd: float | None) -> Band:

@@ -21,6 +21,7 @@ from decoderd.errors import ArrayError
 from decoderd.experiments import pretrained
 from decoderd.experiments.assistive import experiment
 from decoderd.experiments.bands import Band
+from decoderd.experiments.power import stated
 from decoderd.experiments.report import Outcome, Report
 from decoderd.html_page import Figure
 from decoderd.plasticity.objective import judge
@@ -194,23 +195,21 @@ def updates_to_a_tenth(learned: LearningResult) -> Array:
 
 def bands(regime: str, learned: LearningResult) -> list[Band]:
     """Bands of the published direction: a WMP is learned sooner and better than an OMP that is equally hard."""
-    start, end = np.log10(first(learned)), left(learned)
-    harder, later = (
-        end[:, 2] - end[:, 1],
-        (updates_to_a_tenth(learned)[:, 2] - updates_to_a_tenth(learned)[:, 1]).astype(float),
-    )
-    return [
-        Band(
-            f"{regime}: first loss of the OMP over that of the WMP, log10",
-            float(np.median(start[:, 2] - start[:, 1])),
-            -0.3,
-            0.3,
-        ),
-        Band(f"{regime}: loss left of the OMP over that of the WMP, log10", float(np.median(harder)), 0.0, np.inf),
-        Band(f"{regime}: p that the OMP's is not larger", _harder(harder), 0.0, 0.05),
-        Band(f"{regime}: updates to a tenth of the loss, OMP less WMP", float(np.median(later)), 0.0, np.inf),
-        Band(f"{regime}: p that the OMP's are not more", _harder(later), 0.0, 0.05),
+    start, end, updates = np.log10(first(learned)), left(learned), updates_to_a_tenth(learned).astype(float)
+    easier, harder, later = (each[:, 2] - each[:, 1] for each in (start, end, updates))
+    above = (0.0, np.inf)
+    found = [
+        (f"{regime}: first loss of the OMP over that of the WMP, log10", easier, _median(easier), (-0.3, 0.3), None),
+        (f"{regime}: loss left of the OMP over that of the WMP, log10", harder, _median(harder), above, None),
+        (f"{regime}: p that the OMP's is not larger", harder, _harder(harder), (0.0, 0.05), above),
+        (f"{regime}: updates to a tenth of the loss, OMP less WMP", later, _median(later), above, None),
+        (f"{regime}: p that the OMP's are not more", later, _harder(later), (0.0, 0.05), above),
     ]
+    return [stated(Band(name, value, *ends), _median, of, ends=tested) for name, of, value, ends, tested in found]
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values))
 
 
 def _harder(differences: Array) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
 
 from decoderd.experiments.manifold import expected, experiment, figures
 from decoderd.experiments.manifold.experiment import BETWEEN, LAZY, RICH, SWEEP_RATES
@@ -11,6 +14,8 @@ from decoderd.experiments.report import Outcome, Report
 from decoderd.studies import processes
 from decoderd.studies.processes import Part
 
+# Strategies, and stability at the highest rate, are of this many times as many seeds: they vary more than the rest.
+SPREAD = 5
 # Seeds that are computed as one batch in a part: arrays of a few networks stay in the processor's cache. Parts must
 # not depend on the number of processes.
 SEEDS_IN_BATCH = 5
@@ -23,9 +28,7 @@ def manifolds(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) ->
     by name of the part. The JSON output has in addition `learning_s`, the time until learning in both regimes was done,
     and `rounding`, the largest error of A after low-rank updates, over its largest entry.
     """
-    groups = [
-        tuple(range(first, min(first + SEEDS_IN_BATCH, seeds + 1))) for first in range(1, seeds + 1, SEEDS_IN_BATCH)
-    ]
+    groups, more_groups = _groups(1, seeds), _groups(seeds + 1, SPREAD * seeds)
     exponents = (LAZY, *BETWEEN, RICH)
     named: dict[tuple[str, float], tuple[Callable[..., Any], tuple[Any, ...]]] = {
         **{("learn", exponent): (experiment.learn, (exponent,)) for exponent in (LAZY, RICH)},
@@ -35,17 +38,26 @@ def manifolds(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) ->
         **{("regime", exponent): (experiment.learn, (exponent, experiment.REGIME_UPDATES)) for exponent in exponents},
     }
     parts = [Part(function, (group, *given)) for function, given in named.values() for group in groups]
+    most = SWEEP_RATES[-1]
+    spread = {name: named[name] for name in (("learn", LAZY), ("learn", RICH), ("sweep", most))}
+    parts += [Part(function, (group, *given)) for function, given in spread.values() for group in more_groups]
     done = processes.run(parts, jobs, lambda number: on_progress(number, len(parts)))
     cut = len(groups)
     found: dict[Any, Any] = {
         name: experiment.concatenate(done.results[i * cut : (i + 1) * cut]) for i, name in enumerate(named)
     }
+    rest, cut = done.results[len(named) * cut :], len(more_groups)
+    wide: dict[Any, Any] = {
+        name: experiment.concatenate([found[name], *rest[i * cut : (i + 1) * cut]]) for i, name in enumerate(spread)
+    }
     learned = {"lazy": found["learn", LAZY], "rich": found["learn", RICH]}
-    swept = [found["sweep", rate] for rate in SWEEP_RATES]
+    swept = [*(found["sweep", rate] for rate in SWEEP_RATES[:-1]), wide["sweep", most]]
     bands = [band for regime, one in learned.items() for band in expected.learning_bands(regime, one)]
+    bands += expected.strategy_bands("lazy", wide["learn", LAZY].strategies)
+    bands += expected.strategy_bands("rich", wide["learn", RICH].strategies)
     bands += expected.rate_bands(swept) + expected.incremental_bands(found["increments", LAZY])
     rounding = max(float(one.rounding.max()) for one in learned.values())
-    learning_s, wall_s = max(done.after_s[: 2 * cut]), max(done.after_s)
+    learning_s, wall_s = max(done.after_s[: 2 * len(groups)]), max(done.after_s)
     by_exponent = {exponent: found["regime", exponent] for exponent in exponents}
     report = Report(
         title="Within- and outside-manifold perturbations of a static network",
@@ -72,8 +84,34 @@ def manifolds(seeds: int, jobs: int, on_progress: Callable[[int, int], None]) ->
             "initial training": f"{experiment.INITIAL_UPDATES} updates at rate {experiment.INITIAL_RATE:g}",
             "learning": f"{experiment.UPDATES} updates at rate {experiment.RATE:g}",
             "time of learning in both regimes": f"{learning_s:.1f} s",
+            **_spreads(wide, most),
             "rounding error of low-rank updates, over the largest entry": f"{rounding:.1e}",
         },
         wall_s=wall_s,
     )
     return Outcome(report, found, {"learning_s": learning_s, "rounding": rounding})
+
+
+def _groups(first: int, last: int) -> list[tuple[int, ...]]:
+    starts = range(first, last + 1, SEEDS_IN_BATCH)
+    return [tuple(range(start, min(start + SEEDS_IN_BATCH, last + 1))) for start in starts]
+
+
+def _spreads(wide: Mapping[Any, Any], rate: float) -> dict[str, str]:
+    """Standard deviations of strategies over seeds, and shares of unstable seeds with their 95 % intervals, as text."""
+    shown = {}
+    for regime, exponent in (("lazy", LAZY), ("rich", RICH)):
+        found = wide["learn", exponent].strategies
+        for j, decoder in enumerate(expected.DECODERS):
+            each = zip(np.nanmean(found[:, j], axis=0), np.nanstd(found[:, j], axis=0), strict=True)
+            shown[f"{regime}: change of variance read by {decoder}, {len(found)} seeds, mean and SD"] = ", ".join(
+                f"{mean:.0%} ({sd:.0%})" for mean, sd in each
+            )
+    unstable = wide["sweep", rate].unstable
+    for k, kind in expected.KINDS:
+        count, seeds = int(unstable[:, k].sum()), len(unstable)
+        ends = binomtest(count, seeds).proportion_ci(method="wilson")
+        shown[f"{kind} unstable at rate {rate:g}, {seeds} seeds"] = (
+            f"{count / seeds:.0%} ({ends.low:.0%} to {ends.high:.0%})"
+        )
+    return shown

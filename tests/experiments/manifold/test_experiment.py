@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decoderd.analysis import candidates, manifolds
-from decoderd.experiments.manifold import expected, experiment
+from decoderd.experiments.manifold import expected, experiment, report
 from decoderd.experiments.manifold import static_network as networks
 from decoderd.studies import processes
 
@@ -127,6 +127,26 @@ def test_all_bands_have_a_name_and_a_range(learned):
     assert by_name["lazy: WMP: loss at first"].value == pytest.approx(learned.losses[:, 0, 0].mean())
     assert by_name["rate 0.01: OMP unstable"].ok
     assert not by_name["rate 0.001: WMP irregular"].ok
+    assert all(band.power and band.power.original == 20 for band in bands)
+    assert by_name["rate 0.001: WMP irregular"].power.seeds == 20
+
+
+def test_strategies_are_compared_as_samples_of_wide_spread():
+    """100 seeds whose standard deviation is twice the expected mean of 12 %, in each of three readings."""
+    values = np.random.default_rng(1).normal(0, 1, 100)
+    values = (values - values.mean()) / values.std(ddof=1)
+    found = np.broadcast_to((0.2 + 0.24 * values)[:, np.newaxis, np.newaxis], (100, 3, 3)).copy()
+    found[:5, :, 2] = np.nan  # never reached a reduction of 90 %
+    bands = expected.strategy_bands("lazy", found)
+    assert len({band.name for band in bands}) == 9
+    first = bands[0]
+    assert first.name == "lazy: WMP: change of variance read by the original decoder at 50% reduction"
+    wide = 2 * np.sqrt(0.24**2 / 100 + 0.24**2 / 20)
+    assert first[1:4] == pytest.approx((0.2, 0.12 - wide, 0.12 + wide))
+    assert first.ok
+    assert first.power.seeds == 100
+    assert bands[2].power.seeds == 95
+    assert not bands[2].ok  # 20 % against 199 %
 
 
 def test_results_do_not_depend_on_processes_or_batches():
@@ -136,3 +156,47 @@ def test_results_do_not_depend_on_processes_or_batches():
     (one,) = processes.run([both], 1).results
     for apart, at_once in zip(two, one, strict=True):
         np.testing.assert_array_equal(apart, at_once)
+
+
+def test_the_report_has_more_seeds_of_what_varies_most(learned, monkeypatch):
+    """Parts are replaced by what they would return; seeds above 2 are five times as many in all."""
+    asked = []
+
+    def tiled(seeds):
+        whole = learned._replace(losses=np.pad(learned.losses, ((0, 0), (0, 0), (0, 1850)), mode="edge"))
+        first = experiment.LearningResult(*(field[:1].repeat(len(seeds), axis=0) for field in whole))
+        return first._replace(strategies=np.array(seeds, float)[:, np.newaxis, np.newaxis] * np.ones((1, 3, 3)))
+
+    def answer(part):
+        seeds, *given = part.arguments
+        asked.append((part.function.__name__, tuple(given), seeds))
+        if part.function is experiment.learn:
+            return tiled(seeds)
+        many = len(seeds)
+        if part.function is experiment.sweep_rate:
+            return experiment.RateResult(np.ones((many, 2)), np.ones((many, 2)), np.ones((many, 2, 3)))
+        if part.function is experiment.learn_in_increments:
+            return experiment.IncrementalResult(*(np.ones((many, *shape)) for shape in ((), (), (3,), (3,))))
+        return experiment.SampledResult(np.ones((many, 2, 3)), np.full((many, 2), -1))
+
+    def run(parts, jobs, on_progress):
+        return processes.PoolResults([answer(part) for part in parts], [1.0] * len(parts))
+
+    monkeypatch.setattr(processes, "run", run)
+    outcome = report.manifolds(2, 1, lambda done, of: None)
+    by_name = {band.name: band for band in outcome.bands}
+    strategy = by_name["rich: WMP: change of variance read by the perturbed decoder at 50% reduction"]
+    assert (strategy.value, strategy.power.seeds) == (5.5, 10)
+    assert by_name["rate 0.05: OMP unstable"].power.seeds == 10
+    assert by_name["rate 0.02: OMP unstable"].power.seeds == 2
+    assert by_name["lazy: participation ratio"].power.seeds == 2
+    assert outcome.report.settings["OMP unstable at rate 0.05, 10 seeds"] == "100% (72% to 100%)"
+    assert outcome.report.settings[
+        "lazy: change of variance read by the original decoder, 10 seeds, mean and SD"
+    ].startswith("550% (287%)")
+    wide = [one for one in asked if max(one[2]) > 2]
+    assert {(name, given) for name, given, _ in wide} == {
+        ("learn", (experiment.LAZY,)),
+        ("learn", (experiment.RICH,)),
+        ("sweep_rate", (experiment.LAZY, 0.05)),
+    }
