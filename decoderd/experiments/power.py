@@ -1,8 +1,8 @@
 """How many seeds a verdict needs, beside how many there were and how many the original had.
 
-A verdict compares a value over seeds with the nearest end of its band. With n seeds a one-sided test at 5 % tells the
-two apart in four of five repetitions if they are (1.645 + 0.842) standard errors apart. The standard error falls with
-the root of n, so that
+A verdict compares a value over seeds with the nearest end of its band. With n seeds a one-sided test at 5 % separates
+the two in four of five repetitions if they are (1.645 + 0.842) standard errors apart. The standard error falls with the
+root of n, so that
 
     needed = n (2.486 SE / distance)^2
 
@@ -49,7 +49,7 @@ def stated(
 
 
 def needed(statistic: Statistic, values: Sequence[Array], low: float, high: float) -> float:
-    """Seeds with which the statistic can be told from the nearest of two ends; inf where it lies on it or is NaN.
+    """Seeds that separate the statistic from the nearest of two ends; inf where it lies on it or is NaN.
 
     At least 2, also where all seeds agree: less is no spread.
     """
