@@ -12,7 +12,7 @@ project = "decoderd"
 author = copyright = "The decoderd developers"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "tools.site"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "tools.site"]
 root_doc = "docs/index"
 include_patterns = [
     "README.md",
@@ -20,6 +20,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
     "docs/**.md",
+    "docs/**.ipynb",
     "decoderd/wire/specification/README.md",
     "decoderd/wire/specification/*/README.md",
     "clients/*/README.md",
@@ -30,6 +31,7 @@ exclude_patterns = [".*", "build", "dist", "tests", "protocols", "**/node_module
 templates_path = ["_templates"]
 
 myst_heading_anchors = 6
+nb_execution_mode = "off"  # notebooks have their outputs: `python -m tools.notebooks`
 suppress_warnings = [
     "myst.header",  # the specification of the wire has tables of the fourth level under parts of the second
     "misc.highlighting_failure",  # its examples are JSON shortened by "{...}"

@@ -109,7 +109,12 @@ def test_links_lead_somewhere(page):
 
 def test_every_page_is_in_the_index():
     links = re.findall(r"\]\(([^)#\s]*)", text_of(ROOT / "docs" / "index.md"))
-    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("*/*.md")}
+    pages = {
+        str(page.relative_to(ROOT / "docs"))
+        for page in (ROOT / "docs").glob("**/*")
+        if page.suffix in (".md", ".ipynb")
+    }
+    pages -= {"index.md"}
     assert pages <= set(links)
 
 

@@ -19,9 +19,11 @@ INDEX = (DOCS / "index.md").read_text(encoding="utf-8")
 
 def test_the_sidebar_has_every_page_once():
     trees = contents.toctrees(INDEX)
-    entries = re.findall(r"^(?!:|```|$)(.*\.md)$", trees, re.M)
+    entries = re.findall(r"^(?!:|```|$)(.*\.(?:md|ipynb))$", trees, re.M)
     assert len(entries) == len(set(entries))
-    of_docs = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"index.md"}
+    of_docs = {str(path.relative_to(DOCS)) for kind in ("md", "ipynb") for path in DOCS.rglob(f"*.{kind}")} - {
+        "index.md"
+    }
     tops = ("benchmarks", "clients", "examples", "systemd", "decoderd")
     readmes = [path for top in tops for path in (ROOT / top).rglob("README.md") if "node_modules" not in path.parts]
     others = {f"/{path.relative_to(ROOT)}" for path in [*ROOT.glob("C*.md"), ROOT / "README.md", *readmes]}

@@ -50,6 +50,7 @@ class _Ordering:
     def _begin(self, description: dict[str, Any]) -> list[Gap]:
         following = description["next"]
         self._incarnation = description["incarnation"]
+        self.over = description["state"] in ENDS
         self._quiet_since = time.monotonic()
         expected = {topic: 0 if self._from_start else following[topic] for topic in self._subscribed}
         self._sequence = SequenceNumbers(expected)

@@ -76,7 +76,8 @@ class Fake:
 
     def _describe(self, request: dict[str, Any], frames: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         numbers = {topic: len(bodies) for topic, bodies in self.stored.items()}
-        return {"stream": self.stream, "next": numbers, "incarnation": self.incarnation}, []
+        fields = {"stream": self.stream, "next": numbers, "incarnation": self.incarnation, "state": "running"}
+        return fields, []
 
     def _missed(self, request: dict[str, Any], frames: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         bodies = self.stored[request["topic"]]

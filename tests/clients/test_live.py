@@ -45,6 +45,15 @@ def test_a_subscriber_has_the_bytes_that_are_stored(tmp_path):
         assert published == stored(out, topic)
 
 
+def test_a_subscriber_of_a_session_that_is_over_ends(tmp_path):
+    with served(tmp_path, lasting(0.5), "--speed", "max") as (control, _, _), Session(control) as session:
+        wait_for(lambda: session.describe()["state"] == "done")
+        with session.subscribe(["tick"]) as messages:
+            assert list(messages) == []
+        with session.subscribe(["tick"], from_start=True) as messages:
+            assert [message.tick for message in messages] == list(range(50))
+
+
 def test_every_operation_of_a_session(tmp_path):
     with served(tmp_path, lasting(60.0)) as (control, _, _), Session(control) as session:
         session.pause()

@@ -98,7 +98,7 @@ def test_a_frame_shows_target_cursor_and_count(rules, monkeypatch):
 
 
 def test_in_lockstep_a_program_goes_on_where_another_ended(tmp_path):
-    with served(tmp_path, DATA, *lockstep("task")) as (control, _, _):
+    with served(tmp_path, DATA, *lockstep("task"), "--silence", "600") as (control, _, _):
         assert shown(control, "--fast", "--trials", "1") == ("1 of 1 trials succeeded\n", "")
         said, complaints = shown(control, "--fast", "--picture", str(tmp_path / "last.png"))
     assert mostly_reached(said)
@@ -110,7 +110,7 @@ def test_in_lockstep_a_program_goes_on_where_another_ended(tmp_path):
 def test_in_lockstep_it_is_repeatable(tmp_path):
     got = []
     for name in ("first", "second"):
-        with served(tmp_path, DATA, *lockstep("task"), name=name) as (control, out, process):
+        with served(tmp_path, DATA, *lockstep("task"), "--silence", "600", name=name) as (control, out, process):
             said = shown(control, "--fast")
             process.send_signal(signal.SIGTERM)
             assert process.wait(TIMEOUT_S) == 0

@@ -107,7 +107,7 @@ def test_sessions_outlive_the_supervisor_and_do_not_notify_in_its_place(service)
 
 def test_the_readme_installs_this_unit_in_five_lines(service):
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0].splitlines()
+    lines = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0].splitlines()
     assert len(lines) == 5
     install = "\n".join(lines)
     for needed in (service["User"], "/opt/decoderd", "systemd/decoderd.service", "enable --now decoderd"):

@@ -6,7 +6,7 @@ import re
 
 # "**Do** (how-to)", or a heading, and the page links of the list below it.
 SECTION = re.compile(r"^(?:\*\*(?P<part>[^*]+)\*\*|## (?P<heading>.+))", re.MULTILINE)
-PAGE = re.compile(r"\]\(([^)#]+\.md)\)")
+PAGE = re.compile(r"\]\(([^)#]+\.(?:md|ipynb))\)")
 
 
 def toctrees(index: str) -> str:
