@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 @contextmanager
-def chromium(folder, *options):
+def chromium(folder, resolver="--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"):
     """A browser that reaches loopback only; gives the port of its DevTools. Skips the test where there is none."""
     program = shutil.which("chromium")
     if program is None:
@@ -31,12 +31,10 @@ def chromium(folder, *options):
         "--remote-debugging-port=0",
         f"--user-data-dir={folder / 'profile'}",
         "--window-size=1280,1000",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+        resolver,
         "about:blank",
     ]
-    process = subprocess.Popen(
-        [program, *options, *fixed], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen([program, *fixed], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         for line in process.stderr:
             if found := re.search(r"DevTools listening on ws://127.0.0.1:(\d+)/", line):
@@ -52,8 +50,8 @@ def chromium(folder, *options):
 class Page:
     """A tab: `ask` sends a command, `events` collects what the browser reports."""
 
-    def __init__(self, socket, target: str) -> None:
-        self.target, self.events = target, []
+    def __init__(self, socket) -> None:
+        self.events: list[Any] = []
         self._socket, self._numbers, self._waiting = socket, itertools.count(1), {}
         self._loaded = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -100,12 +98,13 @@ class Page:
             await asyncio.sleep(0.1)
         return found
 
-    async def picture(self, width: int, height: int) -> bytes:
-        """The page as PNG."""
-        await self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
-        await asyncio.sleep(1.0)
+    async def picture(self, width: int) -> bytes:
+        """The whole page as PNG, at this width."""
+        size = {"width": width, "deviceScaleFactor": 1, "mobile": False}
+        await self.ask("Emulation.setDeviceMetricsOverride", height=1000, **size)
+        height = await self.value("document.documentElement.scrollHeight")
+        await self.ask("Emulation.setDeviceMetricsOverride", height=height, **size)
+        await self.value("new Promise((then) => requestAnimationFrame(() => setTimeout(then, 1000)))")
         return base64.b64decode((await self.ask("Page.captureScreenshot", format="png"))["data"])
 
     def console(self) -> list[str]:
@@ -130,9 +129,11 @@ async def page(port: int, address: str):
     request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
     tab = json.loads(urllib.request.urlopen(request, timeout=WAIT_S).read())
     async with connect(tab["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
-        one = Page(socket, tab["id"])
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            await one.ask(f"{domain}.enable")
-        await one.open(address)
-        yield one
-        one.close()
+        one = Page(socket)
+        try:
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await one.ask(f"{domain}.enable")
+            await one.open(address)
+            yield one
+        finally:
+            one.close()

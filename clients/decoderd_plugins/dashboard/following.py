@@ -1,7 +1,7 @@
 """Follows one session for the page: its newest seconds as they come, its history complete.
 
 Ticks, counts and health are taken as they arrive. What the socket drops of them is not fetched: the page shows what is
-new. So a dashboard that was stopped for a while asks nothing of the session when it goes on.
+new. So a dashboard that was stopped for a while asks for no ticks when it goes on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +24,9 @@ from decoderd_plugins.dashboard.history import TOPICS, History
 from decoderd_plugins.dashboard.window import Window
 
 NEWEST = ("tick", "counts", "health")
-# Messages that may wait in the socket, and that are read before others have their turn.
-WAITING, AT_ONCE = 5_000, 1_000
+HEALTH = codec.topic("health")
+# Messages that may wait in the socket, that are received before others have their turn, and that are read of these.
+WAITING, AT_ONCE, READ = 5_000, 20_000, 500
 READ_S = 0.005
 HEALTHS = 240  # a minute
 LAST_S = 0.1  # for the last ticks of a session to arrive
@@ -92,16 +93,28 @@ async def _read_newest(followed: Followed, keys: ClientKeys | None) -> None:
             socket.subscribe(codec.topic(topic))
         socket.connect(followed.description["stream"])
         while True:
-            await asyncio.sleep(READ_S if _read_waiting(socket, followed) else 0)
+            for frames in newest_of(_waiting(socket)):
+                with suppress(UnknownTopic):
+                    followed.receive(read(frames))
+            await asyncio.sleep(READ_S)
 
 
-def _read_waiting(socket: zmq.Socket[bytes], followed: Followed) -> bool:
-    """Take in messages that have arrived, at most AT_ONCE; returns whether these were all."""
+def _waiting(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
+    """The messages that have arrived, at most AT_ONCE, as frames."""
     for _ in range(AT_ONCE):
         try:
-            frames = socket.recv_multipart(zmq.NOBLOCK)
+            yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
-            return True
-        with suppress(UnknownTopic):
-            followed.receive(read(frames))
-    return False
+            return
+
+
+def newest_of(waiting: Iterable[list[bytes]]) -> list[list[bytes]]:
+    """Of messages in the order of their arrival, those to read: all of `health`, of the others the last READ.
+
+    To read a message takes ten times as long as to receive it. So where ticks come faster than they can be read, or
+    have waited while the dashboard was stopped, the page still shows what is new.
+    """
+    healths, others = [], deque[list[bytes]](maxlen=READ)
+    for frames in waiting:
+        (healths if frames[0] == HEALTH else others).append(frames)
+    return [*healths, *others]

@@ -19,7 +19,7 @@ export function onColours(then) {
 
 export class Canvas {
   // `onFit()` is called once its size has changed: what it showed is gone.
-  constructor(id, onFit = () => {}) {
+  constructor(id, onFit) {
     this.element = document.getElementById(id);
     this.context = this.element.getContext("2d");
     this.width = this.height = 0;

@@ -7,8 +7,8 @@ const LINES = [["goal", 0], ["decoded", 1], ["warn", 2]];
 const LEFT = 48;
 
 export class Lateness {
-  constructor() {
-    this.canvas = new Canvas("lateness");
+  constructor(onFit) {
+    this.canvas = new Canvas("lateness", onFit);
     this.text = document.getElementById("lateness-text");
   }
 

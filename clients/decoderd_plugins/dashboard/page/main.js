@@ -19,10 +19,11 @@ const CALM_MS = 1000; // between two pictures where motion is to be reduced
 const given = new URLSearchParams(location.hash.slice(1));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const hold = document.getElementById("hold");
-const workspace = new Workspace(), velocity = new Velocity(), raster = new Raster(), lateness = new Lateness();
+const views = { workspace: new Workspace(redraw), velocity: new Velocity(redraw), raster: new Raster(redraw) };
+const lateness = new Lateness(redraw);
 const announcer = new Announcer();
 let session = new Session(given.get("session"));
-let listed = [], held = false, asked = false, fresh = false, slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
+let listed = [], held = false, asked = false, fresh = false, stale = false, slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
 
 const connection = new Connection(given.get("token"), receive, (open) => {
   asked = false;
@@ -79,9 +80,8 @@ function showSlow() {
   announcer.changed("state", here?.state, `${session.name} is ${here?.state}`);
   controls.show(session, here);
   if (session.slow === null) return;
-  for (const one of [workspace, velocity, raster, lateness]) one.write(session);
-  raster.drawRates(session);
-  lateness.draw(session);
+  for (const one of [...Object.values(views), lateness]) one.write(session);
+  drawSlow();
   showDays(session.slow.days);
   showPerturbations(session, controls);
   const on = session.slow.perturbations.filter((one) => one.on !== null && one.off === null).map((one) => one.name);
@@ -89,12 +89,29 @@ function showSlow() {
   announcer.changed("day", session.now?.day, `Day ${session.now?.day}`);
 }
 
+function drawSlow() {
+  views.raster.drawRates(session);
+  lateness.draw(session);
+}
+
 function draw() {
-  for (const one of [workspace, velocity, raster]) one.draw(session);
+  for (const one of Object.values(views)) one.draw(session);
+}
+
+// Sizes or colours have changed: draw everything at the next turn, whether or not there is anything new.
+function redraw() {
+  stale = true;
 }
 
 function turn(now) {
   requestAnimationFrame(turn);
+  if (stale && session.slow !== null) {
+    stale = false;
+    views.raster.redraw();
+    draw();
+    drawSlow();
+  }
+  if (held) session.takeNewSpikes();
   if (fresh && !held && (!calm.matches || now - drawnAt >= CALM_MS)) {
     fresh = false;
     drawnAt = now;
@@ -111,9 +128,7 @@ function turn(now) {
 hold.addEventListener("click", () => {
   held = !held;
   hold.setAttribute("aria-pressed", String(held));
+  if (!held) redraw();
 });
-onColours(() => {
-  raster.redraw();
-  draw();
-});
+onColours(redraw);
 requestAnimationFrame(turn);

@@ -3,9 +3,12 @@
 import { Canvas, colour } from "./canvas.js";
 
 export class Raster {
-  constructor() {
-    this.canvas = new Canvas("raster", () => (this.epoch = null));
-    this.rates = new Canvas("rates");
+  constructor(onFit) {
+    this.canvas = new Canvas("raster", () => {
+      this.redraw();
+      onFit();
+    });
+    this.rates = new Canvas("rates", onFit);
     this.text = document.getElementById("raster-text");
     // All spikes that are shown, a column of pixels for a moment; columns are used again once they are 10 s old.
     this.ring = document.createElement("canvas");

@@ -7,8 +7,8 @@ const LEFT = 44, GAP = 14;
 const STEPS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100];
 
 export class Velocity {
-  constructor() {
-    this.canvas = new Canvas("velocity");
+  constructor(onFit) {
+    this.canvas = new Canvas("velocity", onFit);
     this.text = document.getElementById("velocity-text");
     this.limit = STEPS[0];
   }

@@ -7,8 +7,8 @@ const PHASES = ["rest", "centre", "centre hold", "reach", "hold"];
 const LEAST_M = 0.06; // half the width that is shown
 
 export class Workspace {
-  constructor() {
-    this.canvas = new Canvas("workspace");
+  constructor(onFit) {
+    this.canvas = new Canvas("workspace", onFit);
     this.text = document.getElementById("workspace-text");
   }
 

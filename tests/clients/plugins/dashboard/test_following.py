@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from decoderd_client.control import AsyncSession
 from decoderd_client.requests import NoAnswer
+from decoderd_plugins.dashboard import following
 from decoderd_plugins.dashboard.following import Followed, follow
 from decoderd_plugins.dashboard.window import Place
 from tests.clients.fake import Fake
@@ -55,6 +57,14 @@ def test_history_is_complete_and_dropped_ticks_are_not_fetched():
         assert {request["topic"] for request in fake.asked("missed")} <= {"trial", "session"}
 
 
+def test_of_many_messages_the_newest_are_read_and_all_of_health():
+    many = [[following.HEALTH if number % 100 == 0 else b"tick", number] for number in range(3000)]
+    read = following.newest_of(iter(many))
+    ticks = [number for topic, number in read if topic == b"tick"]
+    assert [number for topic, number in read if topic == following.HEALTH] == list(range(0, 3000, 100))
+    assert (len(ticks), ticks[-1], ticks == sorted(ticks)) == (following.READ, 2999, True)
+
+
 def test_a_session_that_does_not_answer_is_reported():
     with Fake() as fake:
         fake.ignored = 10**9
@@ -64,8 +74,6 @@ def test_a_session_that_does_not_answer_is_reported():
 
 async def follow_impatiently(followed, control):
     """With the patience of a test."""
-    from decoderd_client.control import AsyncSession
-    from decoderd_plugins.dashboard import following
 
     class Impatient(AsyncSession):
         def __init__(self, endpoint, **fields):
