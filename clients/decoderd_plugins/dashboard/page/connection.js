@@ -3,7 +3,7 @@
 const FIRST_WAIT_MS = 250, LONGEST_WAIT_MS = 4000;
 
 export class Connection {
-  // `onReply(object)` gets every message, `onChange(open)` whether there is a connection.
+  // `onReply(object)` gets every message, `onChange(trouble)` why there is no connection; null once there is one.
   constructor(token, onReply, onChange) {
     this.query = token === null ? "" : `?token=${encodeURIComponent(token)}`;
     this.onReply = onReply;
@@ -22,19 +22,30 @@ export class Connection {
       this.socket = new WebSocket(`ws://${location.host}/stream${this.query}`);
       this.socket.addEventListener("open", () => {
         this.waitMs = FIRST_WAIT_MS;
-        this.onChange(true);
+        this.onChange(null);
       });
       this.socket.addEventListener("message", (event) => this.onReply(JSON.parse(event.data)));
       this.socket.addEventListener("close", () => this.lost());
     }
   }
 
-  lost() {
+  async lost() {
     this.socket = null;
-    this.onChange(false);
+    this.onChange((await this.refusal()) ?? "The dashboard does not answer. It is asked again and again.");
     if (!document.hidden) {
       setTimeout(() => this.open(), this.waitMs);
       this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
+    }
+  }
+
+  // Why a connection is refused: a browser does not say that of a web socket.
+  async refusal() {
+    if (document.hidden) return null;
+    try {
+      const reply = await fetch(`stream${this.query}`);
+      return [403, 421, 503].includes(reply.status) ? `The dashboard refuses: ${await reply.text()}` : null;
+    } catch {
+      return null;
     }
   }
 

@@ -25,9 +25,9 @@ const announcer = new Announcer();
 let session = new Session(given.get("session"));
 let listed = [], held = false, asked = false, fresh = false, stale = false, slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
 
-const connection = new Connection(given.get("token"), receive, (open) => {
+const connection = new Connection(given.get("token"), receive, (trouble) => {
   asked = false;
-  showTrouble(open ? null : "The dashboard does not answer. It is asked again and again.");
+  showTrouble(trouble);
 });
 const controls = new Controls((request) => connection.send({ ...request, session: session.name }), announcer);
 
