@@ -31,7 +31,9 @@ export class Connection {
 
   async lost() {
     this.socket = null;
-    this.onChange((await this.refusal()) ?? "The dashboard does not answer. It is asked again and again.");
+    const trouble = (await this.refusal()) ?? "The dashboard does not answer. It is asked again and again.";
+    if (this.socket !== null) return; // the page is seen again, and has connected meanwhile
+    this.onChange(document.hidden ? null : trouble);
     if (!document.hidden) {
       setTimeout(() => this.open(), this.waitMs);
       this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
