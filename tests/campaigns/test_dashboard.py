@@ -252,7 +252,7 @@ def test_pictures_and_accessibility_in_light_and_dark(tmp_path, axe):
 
     PICTURES.mkdir(parents=True, exist_ok=True)
     with live(tmp_path, "--control") as (one, address, _), chromium(tmp_path) as port, asking(one) as supervisor:
-        supervisor.start("days", DAYS, speed="20")
+        supervisor.start("days", DAYS, speed="5")
         asyncio.run(go(port, address))
 
 

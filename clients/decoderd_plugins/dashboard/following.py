@@ -26,7 +26,7 @@ from decoderd_plugins.dashboard.window import Window
 NEWEST = ("tick", "counts", "health")
 HEALTH = codec.topic("health")
 # Messages that may wait in the socket, that are received before others have their turn, and that are read of these.
-WAITING, AT_ONCE, READ = 5_000, 20_000, 200
+WAITING, AT_ONCE, READ = 5_000, 20_000, 500
 READ_S = 0.005
 HEALTHS = 240  # a minute
 LAST_S = 0.1  # for the last ticks of a session to arrive

@@ -17,6 +17,18 @@ export function onColours(then) {
   });
 }
 
+// A line through rows [tick, ...], broken where ticks are missing. `place(row)` is [x, y].
+export function line(context, rows, place, longestGap) {
+  context.beginPath();
+  let last = -Infinity;
+  for (const row of rows) {
+    if (row[0] - last > longestGap) context.moveTo(...place(row));
+    else context.lineTo(...place(row));
+    last = row[0];
+  }
+  context.stroke();
+}
+
 export class Canvas {
   // `onFit()` is called once its size has changed: what it showed is gone.
   constructor(id, onFit) {

@@ -20,7 +20,9 @@ export class Connection {
       this.socket?.close();
     } else if (this.socket === null) {
       this.socket = new WebSocket(`ws://${location.host}/stream${this.query}`);
+      this.wasOpen = false;
       this.socket.addEventListener("open", () => {
+        this.wasOpen = true;
         this.waitMs = FIRST_WAIT_MS;
         this.onChange(null);
       });
@@ -42,7 +44,7 @@ export class Connection {
 
   // Why a connection is refused: a browser does not say that of a web socket.
   async refusal() {
-    if (document.hidden) return null;
+    if (document.hidden || this.wasOpen) return null;
     try {
       const reply = await fetch(`stream${this.query}`);
       return [403, 421, 503].includes(reply.status) ? `The dashboard refuses: ${await reply.text()}` : null;

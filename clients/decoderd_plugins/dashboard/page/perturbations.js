@@ -2,7 +2,7 @@
 
 import { cell, element, svg } from "./elements.js";
 
-const WIDTH = 1000, ROW = 18, LEFT = 150, SHOWN = 12;
+const WIDTH = 1000, ROW = 18, LEFT = 150, SHOWN = 12, DAY = 50;
 
 let shown = "";
 
@@ -33,11 +33,15 @@ function drawTimeLine(perturbations, starts, tick) {
   const height = ROW * perturbations.length + 24;
   const label = `Time line of ${perturbations.length} perturbations over ${starts.length} days; the table has the same`;
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
-  const every = Math.ceil(starts.length / 20);
-  starts.forEach(([first, day], index) => {
-    drawing.append(svg("line", { class: "axis", x1: x(first), x2: x(first), y1: 0, y2: height - 14 }));
-    if (index % every === 0) drawing.append(svg("text", { x: x(first) + 2, y: height - 3 }, `day ${day}`));
-  });
+  let free = 0; // up to where the last day reaches: others would be drawn over it
+  for (const [first, day] of starts) {
+    if (x(first) < free) continue;
+    free = x(first) + DAY;
+    drawing.append(
+      svg("line", { class: "axis", x1: x(first), x2: x(first), y1: 0, y2: height - 14 }),
+      svg("text", { x: x(first) + 2, y: height - 3 }, `day ${day}`),
+    );
+  }
   perturbations.forEach((one, index) => {
     const top = index * ROW + 3, end = one.off ?? tick;
     drawing.append(svg("text", { x: 0, y: top + 10 }, one.name.length > 22 ? `${one.name.slice(0, 21)}…` : one.name));

@@ -27,6 +27,11 @@ export class Session {
     return Math.round(WINDOW_S / this.tickS); // ticks
   }
 
+  // Ticks that may lie between two that are drawn as one line.
+  get longestGap() {
+    return this.length / 100;
+  }
+
   get units() {
     return this.slow?.rates.length ?? 0;
   }

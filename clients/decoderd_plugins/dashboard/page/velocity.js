@@ -1,6 +1,6 @@
 // Decoded and intended velocity of the last 10 s, x above y.
 
-import { Canvas, colour } from "./canvas.js";
+import { Canvas, colour, line } from "./canvas.js";
 
 const AXES = [["x", 3, 5], ["y", 4, 6]]; // name, place of decoded and of intended in a tick
 const LEFT = 44, GAP = 14;
@@ -29,8 +29,12 @@ export class Velocity {
       context.textBaseline = "middle";
       context.fillText(`v${name}`, 2, middle);
       context.fillText(`${this.limit} m/s`, 2, middle - height / 2 + 6);
-      line(context, ticks, x, (row) => y(row[intended]), "intended", 3);
-      line(context, ticks, x, (row) => y(row[decoded]), "decoded", 1.6);
+      context.lineJoin = "bevel";
+      for (const [colourName, column, thickness] of [["intended", intended, 3], ["decoded", decoded, 1.6]]) {
+        context.strokeStyle = colour(colourName);
+        context.lineWidth = thickness;
+        line(context, ticks, (row) => [x(row[0]), y(row[column])], session.longestGap);
+      }
     });
   }
 
@@ -49,13 +53,4 @@ export class Velocity {
     const [, , , dx, dy, ix, iy] = ticks.at(-1);
     this.text.textContent = `${cosine} Speed ${Math.hypot(dx, dy).toFixed(3)}, intended ${Math.hypot(ix, iy).toFixed(3)} m/s.`;
   }
-}
-
-function line(context, ticks, x, y, name, width) {
-  context.strokeStyle = colour(name);
-  context.lineWidth = width;
-  context.lineJoin = "bevel";
-  context.beginPath();
-  for (const row of ticks) context.lineTo(x(row[0]), y(row));
-  context.stroke();
 }

@@ -1,6 +1,6 @@
 // The workspace: targets, goal, trail and cursor.
 
-import { Canvas, colour } from "./canvas.js";
+import { Canvas, colour, line } from "./canvas.js";
 
 const TRAIL_S = 1.5;
 const PHASES = ["rest", "centre", "centre hold", "reach", "hold"];
@@ -42,11 +42,9 @@ export class Workspace {
     const first = session.now.tick - TRAIL_S / session.tickS;
     context.strokeStyle = colour("trail");
     context.lineWidth = 2.5;
-    context.beginPath();
-    for (let index = session.ticks.length - 1; index >= 0 && session.ticks[index][0] > first; index -= 1) {
-      context.lineTo(...place([session.ticks[index][1], session.ticks[index][2]]));
-    }
-    context.stroke();
+    let index = session.ticks.length;
+    while (index > 0 && session.ticks[index - 1][0] > first) index -= 1;
+    line(context, session.ticks.slice(index), ([, x, y]) => place([x, y]), session.longestGap);
   }
 
   write(session) {
