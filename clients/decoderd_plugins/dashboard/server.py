@@ -99,6 +99,8 @@ class Dashboard:
             return files.response(self._files, request.path)
         if self.open_tabs >= TABS:
             return files.plain(503, "Service Unavailable", f"{TABS} tabs are open")
+        if "Upgrade" not in request.headers:  # a page asks why it could not connect
+            return files.plain(200, "OK", "tabs may connect here")
         return None
 
     async def tab(self, connection: ServerConnection) -> None:

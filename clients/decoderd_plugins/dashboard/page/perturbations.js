@@ -35,7 +35,7 @@ function drawTimeLine(perturbations, starts, tick) {
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
   let free = 0; // up to where the last day reaches: others would be drawn over it
   for (const [first, day] of starts) {
-    if (x(first) < free) continue;
+    if (x(first) < free || x(first) > WIDTH - DAY) continue;
     free = x(first) + DAY;
     drawing.append(
       svg("line", { class: "axis", x1: x(first), x2: x(first), y1: 0, y2: height - 14 }),

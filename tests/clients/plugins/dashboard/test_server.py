@@ -180,6 +180,7 @@ def test_the_page_has_a_strict_policy(shown):
 def test_pages_of_other_hosts_are_refused(shown):
     assert fetched(shown, Host=f"attacker.example:{shown}")[0] == 421
     assert fetched(shown, Origin="http://attacker.example")[0] == 403
+    assert fetched(shown, "/stream")[0] == 200
 
     async def foreign(origin):
         with pytest.raises(InvalidStatus) as caught:
