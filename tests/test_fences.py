@@ -15,6 +15,14 @@ def test_it_is_known_how_each_block_is_run(page):
     assert {line: why for line, why in wrong.items() if why} == {}
 
 
+@pytest.mark.parametrize("page", fences.PAGES, ids=lambda page: str(page.relative_to(fences.ROOT)))
+def test_commands_are_in_blocks(page):
+    if page.name == "CONTRIBUTING.md":
+        pytest.skip("its commands make environments and run these tests")
+    prose = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^    (?:decoderd|python|pip|make|apt-get|git|docker|npm|pytest)\b.*", prose, re.MULTILINE) == []
+
+
 def test_the_pages_are_those_of_the_site():
     patterns = re.search(r"include_patterns = \[(.*?)\]", (fences.ROOT / "docs" / "conf.py").read_text(), re.S)[1]
     of_site = {
