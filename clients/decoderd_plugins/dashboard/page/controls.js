@@ -58,7 +58,9 @@ export class Controls {
   }
 
   show(session, listed) {
-    for (const [op, states] of Object.entries(STATES)) document.getElementById(op).disabled = !states.includes(listed?.state);
+    for (const [op, states] of Object.entries(STATES)) {
+      document.getElementById(op).disabled = !states.includes(listed?.state);
+    }
   }
 
   // A button that removes a perturbation.

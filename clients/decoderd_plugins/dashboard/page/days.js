@@ -35,14 +35,14 @@ function curve({ key, name, digits, highest }, days) {
   const first = days[0]?.day ?? 1, span = Math.max(1, (days.at(-1)?.day ?? 1) - first);
   const x = (day) => LEFT + ((day - first) / span) * (WIDTH - LEFT - 10);
   const y = (value) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
-  const label = points.length ? `${name} by day, ${points.length} days; the table by day has the numbers` : `${name}: nothing yet`;
+  const label = `${name} by day, ${points.length} days; the table by day has the numbers`;
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
   drawing.append(
     svg("path", { class: "axis", d: `M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH - 10}`, fill: "none" }),
     svg("text", { x: 0, y: TOP + 4 }, points.length ? top.toPrecision(2) : ""),
     svg("text", { x: 0, y: HEIGHT - BOTTOM }, "0"),
     svg("text", { x: LEFT, y: HEIGHT - 4 }, points.length ? `day ${first}` : ""),
-    svg("text", { x: WIDTH - 10, y: HEIGHT - 4, "text-anchor": "end" }, points.length && days.length > 1 ? `${days.at(-1).day}` : ""),
+    svg("text", { x: WIDTH - 10, y: HEIGHT - 4, "text-anchor": "end" }, days.length > 1 ? `${days.at(-1).day}` : ""),
     svg("polyline", { class: "curve", points: points.map((day) => `${x(day.day)},${y(day[key])}`).join(" ") }),
     ...points.map((day) => svg("circle", { class: "point", cx: x(day.day), cy: y(day[key]), r: 2.5 })),
   );

@@ -11,7 +11,7 @@ export function showFacts(session, listed) {
   document.getElementById("title").textContent = `${session.name}: ${state}`;
   document.title = `${session.name}: ${state} – decoderd`;
   const rows = [];
-  if (now !== null && slow.about !== null) {
+  if (now !== null && slow !== null && slow.about !== null) {
     const won = slow.outcomes.filter((outcome) => outcome === "success").length;
     rows.push(
       ["time", `${(now.tick * tickS).toFixed(1)} s, tick ${now.tick}`],

@@ -15,7 +15,8 @@ export class Lateness {
   draw({ slow }) {
     const context = this.canvas.clear();
     const healths = slow.healths.filter(([, spread]) => spread !== null);
-    const height = (us) => this.canvas.height - 8 - (Math.log10(Math.max(us, LOWEST_US)) / DECADES) * (this.canvas.height - 16);
+    const share = (us) => Math.log10(Math.max(us, LOWEST_US)) / DECADES;
+    const height = (us) => this.canvas.height - 8 - share(us) * (this.canvas.height - 16);
     context.font = "11px system-ui";
     context.textBaseline = "middle";
     for (const [us, name] of [[1, "1 µs"], [1e3, "1 ms"], [1e6, "1 s"]]) {

@@ -13,7 +13,7 @@ import { showSessions } from "./sessions.js";
 import { Velocity } from "./velocity.js";
 import { Workspace } from "./workspace.js";
 
-const SLOW_MS = 200; // between two updates of what changes slowly
+const SLOW_MS = 250; // between two updates of what changes slowly: as often as lateness is published
 const CALM_MS = 1000; // between two pictures where motion is to be reduced
 
 const given = new URLSearchParams(location.hash.slice(1));
@@ -23,7 +23,8 @@ const views = { workspace: new Workspace(redraw), velocity: new Velocity(redraw)
 const lateness = new Lateness(redraw);
 const announcer = new Announcer();
 let session = new Session(given.get("session"));
-let listed = [], held = false, asked = false, fresh = false, stale = false, slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
+let listed = [], parts = [], held = false, asked = false, fresh = false, stale = false;
+let slowAt = -SLOW_MS, drawnAt = -CALM_MS, drawn = 0;
 
 const connection = new Connection(given.get("token"), receive, (trouble) => {
   asked = false;
@@ -54,6 +55,7 @@ function receiveList(list) {
 function choose(name) {
   session = new Session(name);
   slowAt = drawnAt = -CALM_MS;
+  parts = [];
   announcer.forget();
   given.set("session", name);
   history.replaceState(null, "", `#${given}`);
@@ -68,22 +70,29 @@ function showTrouble(text) {
   element.textContent = text ?? "";
 }
 
-// What changes with trials and bins rather than ticks.
+// What changes with trials and bins rather than ticks. One part is shown at a turn: all at once would delay a picture.
 function showSlow() {
   const here = listed.find((one) => one.session === session.name);
+  parts = [];
   if (session.name !== null && here === undefined) {
     document.getElementById("title").textContent = `There is no session ${session.name}`;
     document.getElementById("facts").replaceChildren();
     return;
   }
-  showFacts(session, here);
-  announcer.changed("state", here?.state, `${session.name} is ${here?.state}`);
-  controls.show(session, here);
+  parts.push(() => showFacts(session, here), () => controls.show(session, here), () => announce(here));
   if (session.slow === null) return;
-  for (const one of [...Object.values(views), lateness]) one.write(session);
-  drawSlow();
-  showDays(session.slow.days);
-  showPerturbations(session, controls);
+  for (const one of [...Object.values(views), lateness]) parts.push(() => one.write(session));
+  parts.push(
+    () => views.raster.drawRates(session),
+    () => lateness.draw(session),
+    () => showDays(session.slow.days),
+    () => showPerturbations(session, controls),
+  );
+}
+
+function announce(here) {
+  announcer.changed("state", here?.state, `${session.name} is ${here?.state}`);
+  if (session.slow === null) return;
   const on = session.slow.perturbations.filter((one) => one.on !== null && one.off === null).map((one) => one.name);
   announcer.changed("perturbations", on.join(), `Perturbations on: ${on.join(", ") || "none"}`);
   announcer.changed("day", session.now?.day, `Day ${session.now?.day}`);
@@ -108,10 +117,12 @@ function turn(now) {
   if (stale && session.slow !== null) {
     stale = false;
     views.raster.redraw();
+    views.velocity.redraw();
     draw();
     drawSlow();
   }
   if (held) session.takeNewSpikes();
+  else parts.shift()?.();
   if (fresh && !held && (!calm.matches || now - drawnAt >= CALM_MS)) {
     fresh = false;
     drawnAt = now;

@@ -3,7 +3,8 @@
 const list = document.getElementById("sessions");
 let shown = "";
 
-// `onChoice(name)` is called with the session that was chosen. Nothing is changed where nothing has: a button keeps its focus.
+// `onChoice(name)` is called with the session that was chosen. Where nothing has changed nothing is: a button keeps its
+// focus.
 export function showSessions(sessions, current, onChoice) {
   const text = JSON.stringify([sessions, current]);
   if (text === shown) return;
