@@ -114,7 +114,8 @@ def newest_of(waiting: Iterable[list[bytes]]) -> list[list[bytes]]:
     To read a message takes ten times as long as to receive it. So where ticks come faster than they can be read, or
     have waited while the dashboard was stopped, the page still shows what is new.
     """
-    healths, others = [], deque[list[bytes]](maxlen=READ)
+    healths: list[list[bytes]] = []
+    others: deque[list[bytes]] = deque(maxlen=READ)
     for frames in waiting:
         (healths if frames[0] == HEALTH else others).append(frames)
     return [*healths, *others]
