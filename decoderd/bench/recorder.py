@@ -1,9 +1,11 @@
-"""Ticks a second that the recorder encodes and writes to the disk, and what the hashes of rows cost."""
+"""Ticks a second that the recorder encodes and writes to the disk, and what hashes of rows and packing cost."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -11,38 +13,48 @@ from unittest import mock
 from decoderd.bench.tick import closed_loop, prepared
 from decoderd.bench.turns import ratio
 from decoderd.clock import now_ns
-from decoderd.recording import rows, session_file
+from decoderd.recording import packing, rows, session_file
 from decoderd.recording.recorder import Recorder
 from decoderd.run import realtime
 from decoderd.session.assembly import Session
 from decoderd.session.step import step
 from decoderd.state import SessionState
 from decoderd.wire import codec
+from decoderd.wire.messages import Trial
 
 Messages = list[tuple[str, dict[str, Any]]]
+# Ticks that are run for their messages.
+RUN = 5_000
 
 
 def measure(ticks: int = 50_000, units: int = 100, rounds: int = 5) -> dict[str, Any]:
     """Ticks a second that the recorder takes from the loop, and ticks a second until the last is committed.
 
-    The messages are those of one real bin, over and over. `recorder_hash_ratio` is the time until the last commit over
-    that without hashes of rows, in turns.
+    The messages are those of a session of 5,000 ticks, over and over. `recorder_hash_ratio` is the time until the last
+    commit over that without hashes of rows, `recorder_packing_ratio` over that with messages that zlib alone
+    compresses, in turns; `recorder_packed_ratio` is the size of the file over that of the latter.
     """
     with realtime.repeatable(), realtime.steady():
         session, state = prepared(closed_loop(units))
         stepped, kept = state, []
-        for _ in range(session.timing.bin_ticks):
+        for _ in range(min(ticks, RUN)):
             stepped, messages = step(session, stepped)
-            kept.append(messages)
-        turns = [
-            (_recorded(session, state, kept, ticks), _without_hashes(session, state, kept, ticks))
-            for _ in range(rounds)
-        ]
-    with_hashes = [found for found, _ in turns]
-    taken, done, size = (statistics.median(column) for column in zip(*with_hashes, strict=True))
+            # A trial can be stored only once.
+            kept.append([message for message in messages if message[0] != Trial.topic])
+        given = session, state, kept, ticks
+        turns = [(_recorded(*given), _without_hashes(*given), _without_packing(*given)) for _ in range(rounds)]
+    ours, without_hashes, without_packing = (list(zip(*column, strict=True)) for column in zip(*turns, strict=True))
+    (takes, times, sizes), (_, times_unhashed, _), (_, times_unpacked, sizes_unpacked) = (
+        ours,
+        without_hashes,
+        without_packing,
+    )
+    taken, done, size = map(statistics.median, (takes, times, sizes))
     return {
         "recorder_ticks_per_s": ticks / (done * 1e-9),
-        "recorder_hash_ratio": ratio([found[1] for found in with_hashes], [found[1] for _, found in turns]),
+        "recorder_hash_ratio": ratio(times, times_unhashed),
+        "recorder_packing_ratio": ratio(times, times_unpacked),
+        "recorder_packed_ratio": ratio(sizes, sizes_unpacked),
         "recorder": {
             "us_per_tick_in_the_loop": taken / ticks / 1e3,
             "us_per_tick_until_committed": done / ticks / 1e3,
@@ -75,3 +87,13 @@ def _without_hashes(session: Session, state: SessionState, kept: list[Messages],
     """The same with rows whose hash costs nothing, which no reader would accept."""
     with mock.patch.object(rows, "row_hash", return_value=b""):
         return _recorded(session, state, kept, ticks)
+
+
+def _without_packing(session: Session, state: SessionState, kept: list[Messages], ticks: int) -> tuple[int, int, int]:
+    """The same with messages that are compressed as they are."""
+    with mock.patch.object(packing, "pack", _compressed):
+        return _recorded(session, state, kept, ticks)
+
+
+def _compressed(messages: Sequence[bytes]) -> bytes:
+    return zlib.compress(b"".join(messages), 1)

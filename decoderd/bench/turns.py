@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from decoderd.clock import now_ns
 
@@ -27,6 +27,6 @@ def figures(rounds: list[float]) -> dict[str, float]:
     return {"min": min(rounds), "median": statistics.median(rounds), "max": max(rounds)}
 
 
-def ratio(ours: list[float], theirs: list[float]) -> float:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Median over the rounds of ours / theirs."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))

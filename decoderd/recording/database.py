@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from decoderd.errors import StoreError
-from decoderd.recording.schema import APPLICATION_ID, FORMAT, STATEMENTS
+from decoderd.recording.schema import APPLICATION_ID, FORMATS, STATEMENTS
 
 FILE = "session.sqlite"
 LOCK = "session.lock"
@@ -69,16 +69,16 @@ def _no_descriptors() -> bool:
 
 
 def check_format(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise StoreError unless this is a session file of the format that this version reads, with all its tables."""
+    """Raise StoreError unless this is a session file of a format that this version reads, with all its tables."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         if not _tables(connection):
             raise StoreError(f"{path}: is empty: the process was ended before the session began; run it again")
         raise StoreError(f"{path}: is a database, but not a decoderd session")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != FORMAT:
+    if version not in FORMATS:
         raise StoreError(
-            f"{path}: has format {version}, and this decoderd reads format {FORMAT}: open it with the decoderd that "
-            f"wrote it, or run its protocol again"
+            f"{path}: has format {version}, and this decoderd reads formats {FORMATS[0]} to {FORMATS[-1]}: open it "
+            f"with the decoderd that wrote it, or run its protocol again"
         )
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")}
     if not found.issuperset(STATEMENTS):

@@ -18,6 +18,7 @@ import numpy as np
 from decoderd.checkpoint import Encoder
 from decoderd.clock import now_ns
 from decoderd.errors import StoreError
+from decoderd.recording import packing
 from decoderd.recording.store import Chunk, MessageRun, Store
 from decoderd.state import SessionState
 from decoderd.wire.codec import OBSERVED, encode
@@ -185,7 +186,7 @@ class Recorder:
             try:
                 health = self._health(batch)
                 self._wait_for_lull()
-                chunk = self._chunk(batch)
+                chunk = self._chunk(batch, self._runs(batch))
                 self._wait_for_lull()
                 self._store.commit(chunk)
                 if self._on_commit is not None:
@@ -226,12 +227,19 @@ class Recorder:
         batch.buffers[Health.topic] = (number, tick, tick, [body])
         return body
 
-    def _chunk(self, batch: _Batch) -> Chunk:
+    def _runs(self, batch: _Batch) -> list[MessageRun]:
+        """The messages of a batch, packed; those of a topic that has many, in a lull."""
         runs = []
         for topic, (number, first, last, bodies) in batch.buffers.items():
-            runs.append(MessageRun(topic, number, len(bodies), first, last, b"".join(bodies)))
+            data = b"".join(bodies)
             if topic == "tick":
-                self._digest.update(runs[-1].data)
+                self._digest.update(data)
+            if len(data) >= packing.FEW_BYTES:
+                self._wait_for_lull()
+            runs.append(MessageRun(topic, number, len(bodies), first, last, data, packing.pack(bodies)))
+        return runs
+
+    def _chunk(self, batch: _Batch, runs: list[MessageRun]) -> Chunk:
         state = batch.state
         return Chunk(
             runs,

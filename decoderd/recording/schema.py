@@ -9,7 +9,9 @@ from decoderd.wire.messages import Trial
 
 # "dcdr": distinguishes a session file from any other SQLite file.
 APPLICATION_ID = 0x64636472
-FORMAT = 3
+# Formats that are read: in format 3 messages were only compressed, since format 4 they are packed (recording.packing).
+FORMATS = (3, 4)
+FORMAT = FORMATS[-1]
 
 # Every table ends with the hash of its row, which recording.rows writes and compares.
 TABLES = """

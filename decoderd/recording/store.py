@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ import numpy as np
 
 from decoderd.checkpoint import Encoded
 from decoderd.errors import StoreError
-from decoderd.recording import database, extent, rows, schema
+from decoderd.recording import database, extent, packing, rows, schema
 from decoderd.recording.extent import Extent
 
 INCARNATION = ("number", "from_tick", "speed", "conditions", "versions", "wall_s", "period_ns")
@@ -35,6 +35,7 @@ class MessageRun(NamedTuple):
     first_tick: int
     last_tick: int
     data: bytes  # the messages, concatenated
+    packed: bytes | None = None  # as they are written (recording.packing); None: compressed without packing
 
 
 class Chunk(NamedTuple):
@@ -100,7 +101,7 @@ class Store:
     def commit(self, chunk: Chunk) -> None:
         """Write a chunk as one transaction. Raises StoreError, with nothing written, if it cannot be."""
         with self._transaction() as now:
-            runs = [(*run[:5], zlib.compress(run.data, 1)) for run in chunk.messages]
+            runs = [(*run[:5], run.packed or zlib.compress(run.data, 1)) for run in chunk.messages]
             added = {"message": runs, "trial": [*map(schema.trial_row, chunk.trials)], "journal": chunk.journal}
             if chunk.timing is not None:
                 first, lateness, busy = chunk.timing
@@ -129,6 +130,8 @@ class Store:
             number = now.row_counts["incarnation"]
             row = (number, from_tick, speed, "{}", json.dumps(versions), 0.0, period_ns)
             rows.write(self._db, "incarnation", [row])
+            # Messages of this incarnation are packed as readers of an older format do not know it.
+            self._db.execute(f"PRAGMA user_version = {schema.FORMAT}")
         self._move_log()
         return number
 
@@ -196,7 +199,7 @@ class Store:
         due: int | None = None
         for row in self._read("message", query, topic, from_number):
             run = MessageRun(*row)
-            run = run._replace(data=_inflated(self.path, run.data))
+            run = run._replace(data=_inflated(self.path, run.data, packing.unpack))
             if run.first_number != due and (due is not None or run.first_number > from_number):
                 raise self._missing(topic, from_number if due is None else due, run.first_number)
             due = run.first_number + run.length
@@ -268,10 +271,10 @@ class Store:
             yield first, lateness, busy
 
 
-def _inflated(path: Path, data: bytes) -> bytes:
+def _inflated(path: Path, data: bytes, inflate: Callable[[bytes], bytes] = zlib.decompress) -> bytes:
     try:
-        return zlib.decompress(data)
-    except zlib.error as error:
+        return inflate(data)
+    except (zlib.error, ValueError) as error:
         raise StoreError(f"{path}: the file is corrupt ({error})") from None
 
 

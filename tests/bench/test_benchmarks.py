@@ -25,7 +25,12 @@ FIGURES = {
         "point_process_step_ratio",
     },
     "tick": {"tick_us_100", "tick_us_1000"},
-    "recorder": {"recorder_ticks_per_s", "recorder_hash_ratio"},
+    "recorder": {
+        "recorder_ticks_per_s",
+        "recorder_hash_ratio",
+        "recorder_packing_ratio",
+        "recorder_packed_ratio",
+    },
     "export": {"export_parquet_ticks_per_s", "export_parquet_ratio"},
     "learning": {"reinforce_epoch_ms", "backprop_epoch_ms"},
     "lateness": {"lateness_p99_ratio", "lateness_p99_ratio_same_conditions", "busy_p999_of_tick"},

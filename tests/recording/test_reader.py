@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 
 import msgpack
 import numpy as np
 import pytest
 
 from decoderd.errors import StoreError
-from decoderd.recording import recorder, session_file
+from decoderd.recording import packing, recorder, session_file
 from decoderd.recording.database import FILE
 from decoderd.recording.reader import open_session
 from decoderd.recording.schema import TRIAL_COLUMNS
@@ -38,7 +37,7 @@ def plainly(folder, topic):
         rows = db.execute("SELECT data FROM message WHERE topic = ? ORDER BY first_number", (topic,)).fetchall()
     db.close()
     unpacker = msgpack.Unpacker()
-    unpacker.feed(b"".join(zlib.decompress(data) for (data,) in rows))
+    unpacker.feed(b"".join(packing.unpack(data) for (data,) in rows))
     return list(unpacker)
 
 

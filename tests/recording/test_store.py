@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -18,10 +19,17 @@ import pytest
 
 from decoderd import checkpoint
 from decoderd.checkpoint import Encoder
+from decoderd.clock import Stepped
 from decoderd.errors import StoreError
+from decoderd.recording import packing, session_file
 from decoderd.recording.database import FILE, LOCK
-from decoderd.recording.schema import APPLICATION_ID
+from decoderd.recording.recorder import Recorder
+from decoderd.recording.replay import verify
+from decoderd.recording.schema import APPLICATION_ID, FORMAT
 from decoderd.recording.store import Chunk, MessageRun, create, open_store
+from decoderd.run.loop import run
+from decoderd.run.runner import drive
+from decoderd.wire import codec
 from decoderd.wire.message import numbered
 from decoderd.wire.messages import Trial
 from tests import protocols, running
@@ -316,7 +324,7 @@ FAULTS = {
     "empty": (lambda path: path.write_bytes(b""), "is empty: the process was ended before the session began"),
     "other_format": (
         of_another_format,
-        "has format 99, and this decoderd reads format 3: open it with the decoderd that wrote it",
+        "has format 99, and this decoderd reads formats 3 to 4: open it with the decoderd that wrote it",
     ),
     "no_header": (first_bytes_gone, "the file is corrupt"),
     "truncated": (truncated, "the file is corrupt"),
@@ -460,6 +468,30 @@ def test_a_session_is_recognised_by_its_application_id(tmp_path):
         assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     db.close()
+
+
+def test_a_file_whose_messages_are_only_compressed_is_read_and_resumed(tmp_path, monkeypatch):
+    """As format 3 has them; what is added is packed, which readers of format 3 have to notice."""
+    data, old = protocols.lasting(20.0), tmp_path / "old"
+    whole = running.record(tmp_path / "whole", data)
+    session, state = protocols.begun(data)
+    store, encoder = session_file.begin(old, session, state)
+    with store, monkeypatch.context() as patched:
+        patched.setattr(packing, "pack", lambda messages: zlib.compress(b"".join(messages), 1))
+        sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
+        sink.close(run(session, state, Stepped(1200), sink))
+    with closing(sqlite3.connect(old / FILE)) as db, db:
+        db.execute("PRAGMA user_version = 3")
+    first = running.stored(old)
+    assert len(list(codec.split(first))) == 1200
+    with open_store(old, writing=True) as store:
+        session, state = session_file.restore(store)
+        assert drive(store, Encoder(), session, state, "max")["digest"] == whole["digest"]
+        assert verify(store).identical
+    with closing(sqlite3.connect(old / FILE)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == FORMAT
+    for topic in codec.TOPICS:
+        assert running.stored(old, topic) == running.stored(tmp_path / "whole", topic)
 
 
 # --- contents that do not fit
