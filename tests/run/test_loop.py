@@ -124,7 +124,8 @@ def test_what_a_first_input_needs_is_there_before_the_clock_starts(monkeypatch):
     monkeypatch.setattr(loop, "consume", noted)
     clock, sink = Noting(), Sink()
     clock.grant(1000)
-    loop.run(*begun(), clock, sink)
+    session, state = begun()
+    loop.run(session, state, clock, sink)
     assert consumed == [("perturb", False)]
     assert sink.messages == protocols.turned(*begun()).messages
 
