@@ -37,19 +37,22 @@ FACTORS: dict[str, Any] = {
     "decoder": {"kind": "intrinsic_manifold", "channel": "events", "calibration": {"reaches": 64, "factors": 6}},
     "change": {"kind": "permutation", "of": "factors"},
 }
-GRADIENT: dict[str, Any] = {
-    "plasticity": {"kind": "batch", "plastic": ["input"], "trials_per_update": 1, "learning_rate": 0.4},
-    "feedback": "off",
-    "channel": "counts",
-}
+
+
+def _gradient(rate: float) -> dict[str, Any]:
+    plasticity = {"kind": "batch", "plastic": ["input"], "trials_per_update": 1, "learning_rate": rate}
+    return {"plasticity": plasticity, "feedback": "off", "channel": "counts"}
+
+
+# Rates of the gradient: the best of .2, .4, .8, 1.6 and 3.2 (rotation) or .2, .4 and .8 (factors) in seeds 11 to 13.
 CONDITIONS: dict[str, dict[str, Any]] = {
     "new": {},
     "old": {"feedback": "decoder"},
     "random": {"feedback": "random"},
     "none": {"feedback": "off"},
-    "gradient": GRADIENT,
+    "gradient": _gradient(1.6),
     "factors, new": FACTORS,
-    "factors, gradient": FACTORS | GRADIENT,
+    "factors, gradient": FACTORS | _gradient(0.8),
 }
 
 
