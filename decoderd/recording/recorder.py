@@ -35,6 +35,9 @@ QUEUE = 4
 LULL_OF_PERIOD, LULL_S = 0.25, 0.002
 PIECE_OF_PERIOD = 0.5
 LULLS = 8
+# Packing holds the interpreter for up to a millisecond, where compressing lets it go: messages of shorter periods are only
+# compressed.
+PACKED_FROM_NS = 5_000_000
 # Most ticks in a chunk, so that memory does not grow when the loop is fast.
 CHUNK_TICKS = 20_000
 
@@ -228,15 +231,16 @@ class Recorder:
         return body
 
     def _runs(self, batch: _Batch) -> list[MessageRun]:
-        """The messages of a batch, packed; those of a topic that has many, in a lull."""
-        runs = []
+        """The messages of a batch; packed, in a lull where they are many, unless ticks leave no time for it."""
+        runs, packs = [], not 0 < self._period_ns < PACKED_FROM_NS
         for topic, (number, first, last, bodies) in batch.buffers.items():
             data = b"".join(bodies)
             if topic == "tick":
                 self._digest.update(data)
-            if len(data) >= packing.FEW_BYTES:
+            if packs and len(data) >= packing.FEW_BYTES:
                 self._wait_for_lull()
-            runs.append(MessageRun(topic, number, len(bodies), first, last, data, packing.pack(bodies)))
+            packed = packing.pack(bodies) if packs else None
+            runs.append(MessageRun(topic, number, len(bodies), first, last, data, packed))
         return runs
 
     def _chunk(self, batch: _Batch, runs: list[MessageRun]) -> Chunk:

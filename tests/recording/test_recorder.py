@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import threading
 import time
 
@@ -11,7 +12,7 @@ import pytest
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
-from decoderd.recording import recorder, session_file, summary
+from decoderd.recording import packing, recorder, session_file, summary
 from decoderd.recording.recorder import Recorder
 from decoderd.run import loop
 from decoderd.wire import codec
@@ -96,6 +97,17 @@ def test_only_paced_ticks_have_lateness(begun, monkeypatch):
     found = list(store.timing())
     assert [number for number, _, _ in found] == [2] * len(found)
     assert sum(len(late) for _, late, _ in found) == sum(len(busy) for _, _, busy in found) == 60
+
+
+@pytest.mark.parametrize(("period_ns", "packed"), [(0, True), (10_000_000, True), (1_000_000, False)])
+def test_messages_are_packed_where_there_is_time_for_it(begun, period_ns, packed):
+    session, state, store, encoder = begun(lasting(1.0))
+    sink = Recorder(store, store.begin_incarnation(0, "1", period_ns, {}), state, encoder, period_ns, session.name)
+    sink.close(loop.run(session, state, Unpaced(), sink))
+    assert hashlib.sha256(ticks_of(store)).hexdigest() == sink.digest()
+    with sqlite3.connect(store.path) as database:
+        (first,) = database.execute("select substr(data, 1, 1) from message where topic = 'tick'").fetchone()
+    assert (first != packing.ZLIB) is packed
 
 
 def test_the_lateness_of_an_hour_is_stored_and_published(begun):
