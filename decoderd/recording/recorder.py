@@ -35,8 +35,8 @@ QUEUE = 4
 LULL_OF_PERIOD, LULL_S = 0.25, 0.002
 PIECE_OF_PERIOD = 0.5
 LULLS = 8
-# Packing holds the interpreter for up to a millisecond, where compressing lets it go: messages of shorter periods are only
-# compressed.
+# Packing holds the interpreter for up to a millisecond, where compressing lets it go. So messages of shorter ticks are
+# only compressed.
 PACKED_FROM_NS = 5_000_000
 # Most ticks in a chunk, so that memory does not grow when the loop is fast.
 CHUNK_TICKS = 20_000
