@@ -18,7 +18,7 @@ from decoderd.session.step import advance
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
 
-# Applies to every session whose decoder is not external, and leaves the movement as it is.
+# Applies to a session with any decoder, and leaves the movement as it is.
 _TRIAL_INPUT = inputs.Perturb(perturbation={"name": "tried-out", "kind": "gain", "site": "cursor", "factor": 1.0})
 
 

@@ -55,7 +55,7 @@ def test_it_reaches_four_of_five_targets(tmp_path):
 
 def test_rows_hold_the_newest_bins_of_each_unit(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLE.parent)
-    import sklearn_decoder  # type: ignore[import-not-found]
+    import sklearn_decoder  # type: ignore[import-not-found]  # an example, in no package
 
     bins = sklearn_decoder.HISTORY + 1
     rows = sklearn_decoder.with_history(np.arange(2 * bins).reshape(bins, 2))

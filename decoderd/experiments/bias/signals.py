@@ -72,7 +72,7 @@ def _cycle() -> Array:
     def rising(t: float, state: Array) -> float:
         return float(state[0])
 
-    rising.direction = 1.0  # type: ignore[attr-defined]
+    rising.direction = 1.0  # type: ignore[attr-defined]  # solve_ivp reads it there
     settled = solve_ivp(change, (0, 100), (2.0, 0.0), events=rising, rtol=1e-9, atol=1e-9)
     crossings, state = settled.t_events[0], settled.y_events[0][-1]
     times = (crossings[-1] - crossings[-2]) * np.arange(1, STEPS + 1) / PERIOD
