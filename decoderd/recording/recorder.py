@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decoderd import priority
 from decoderd.checkpoint import Encoder
 from decoderd.clock import now_ns
 from decoderd.errors import StoreError
@@ -182,6 +183,8 @@ class Recorder:
         self._open(state.tick)
 
     def _write(self) -> None:
+        if self._period_ns:
+            priority.beside_the_loop()
         while (batch := self._queue.get()) is not None:
             self._wait_for_lull()
             if self._failure is not None:

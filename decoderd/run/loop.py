@@ -1,6 +1,8 @@
 """The loop of a session: wait for the clock, take the inputs that are due, step, pass the messages to the sink.
 
-Real-time, accelerated and stepped runs differ in their clock only.
+Real-time, accelerated and stepped runs differ in their clock only. With deadlines, a tick is computed ahead in the time
+that the one before it leaves, and computed again if an input arrives for it: see
+docs/decisions/0046-ticks-are-computed-ahead.md.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from decoderd.wire import codec, inputs
 
 # Applies to a session with any decoder, and leaves the movement as it is.
 _TRIAL_INPUT = inputs.Perturb(perturbation={"name": "tried-out", "kind": "gain", "site": "cursor", "factor": 1.0})
+
+
+# The state after a tick, and its messages: (topic, payload, encoded payload).
+Computed = tuple[SessionState, list[tuple[str, dict[str, Any], bytes]]]
 
 
 class Sink(Protocol):
@@ -60,9 +66,10 @@ def run(
 
     Returns the state reached. Raises StoreError if the sink can no longer record.
     """
-    paced = clock.paced
+    paced, ahead = clock.paced, None
     if paced and not state.progress.done:
         _try_out(session, state)
+        ahead = _ahead(session, state)
     clock.start(state.tick)
     while not state.progress.done:
         tick = state.tick
@@ -70,17 +77,39 @@ def run(
         if late is None:
             break
         began = now_ns() if paced else 0
+        before = state
         earlier: list[Message] = []
         if source is not None:
             state, earlier = _consumed(session, state, source, sink)
-        state, messages = advance(session, state, earlier)
-        sink.put([(topic, payload, codec.encode(payload)) for topic, payload in messages], tick)
+        undisturbed = state is before and not earlier
+        if ahead is None or not undisturbed:
+            ahead = _computed(session, state, earlier)
+        state, messages = ahead
+        sink.put(messages, tick)
         if paced:
             sink.timed(late, now_ns() - began)
         sink.settle(state)
         if ended is not None and ended(state):
             break
+        # Where inputs come tick by tick, the next tick has one too, and what is computed ahead is of no use.
+        ahead = _ahead(session, state) if paced and undisturbed else None
     return state
+
+
+def _computed(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Computed:
+    """The next tick, after its inputs whose messages are `earlier`: the state that follows, and encoded messages."""
+    state, messages = advance(session, state, earlier)
+    return state, [(topic, payload, codec.encode(payload)) for topic, payload in messages]
+
+
+def _ahead(session: Session, state: SessionState) -> Computed | None:
+    """The next tick without inputs, before it is due; None where there is none, or an error to be raised then."""
+    if state.progress.done:
+        return None
+    try:
+        return _computed(session, state)
+    except DecoderdError:
+        return None
 
 
 def _try_out(session: Session, state: SessionState) -> None:
@@ -89,12 +118,10 @@ def _try_out(session: Session, state: SessionState) -> None:
     What is done at its first use is done before the clock starts: with a first input it takes more than a millisecond.
     """
     with suppress(DecoderdError):  # it comes again with the tick itself
-        tried = advance(session, state)[1]
+        _computed(session, state)
         given = inputs.dump(_TRIAL_INPUT)
         codec.encode(given)
-        tried += advance(session, *consume(session, state, inputs.parse(given)))[1]
-        for _, payload in tried:
-            codec.encode(payload)
+        _computed(session, *consume(session, state, inputs.parse(given)))
 
 
 def _consumed(session: Session, state: SessionState, source: Source, sink: Sink) -> tuple[SessionState, list[Message]]:

@@ -11,15 +11,16 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from decoderd import priority
+
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
-_PRIORITY = 10
 # A thread that waits for the interpreter asks for it after this long (default 5 ms, many ticks at 1 kHz).
 _SWITCH_S = 1e-4
 
@@ -48,13 +49,13 @@ def punctual() -> Iterator[Report]:
         "garbage_collection": "off during the run",
         "timer_slack": _timer_slack(1),
         "memory_locked": _lock_memory(),
-        "scheduler": _real_time_scheduling(),
+        "scheduler": priority.real_time(),
     }
     try:
         yield report
     finally:
         if report["scheduler"].startswith("FIFO"):
-            _ordinary_scheduling()
+            priority.ordinary()
         if report["memory_locked"] == "yes":
             _libc().munlockall()
         _timer_slack(0)  # 0: back to the default
@@ -62,16 +63,6 @@ def punctual() -> Iterator[Report]:
         gc.unfreeze()
         if collecting:
             gc.enable()
-
-
-def beside_the_loop() -> None:
-    """Let this thread run before ordinary processes and after the loop, as far as the operating system permits.
-
-    For a thread that shares the interpreter with the loop: one that is put aside while it holds the interpreter holds
-    up the loop too, whatever priority the loop has.
-    """
-    with suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY - 1))
 
 
 @contextmanager
@@ -127,21 +118,3 @@ def _may_lock_without_limit() -> bool:
         return False
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith(b"CapEff:")), b"0")
     return bool(int(effective, 16) >> _CAP_IPC_LOCK & 1)
-
-
-def _real_time_scheduling() -> str:
-    if not hasattr(os, "sched_setscheduler"):
-        return "ordinary: this system has no real-time scheduling class"
-    try:
-        # RESET_ON_FORK: processes and threads started from here on do not inherit the priority.
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
-    except OSError as error:
-        return f"ordinary: {error.strerror}"
-    return f"FIFO {_PRIORITY}"
-
-
-def _ordinary_scheduling() -> None:
-    try:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    except PermissionError:  # the right to raise the priority does not include clearing RESET_ON_FORK
-        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from decoderd.run import realtime
+from decoderd import priority
 from decoderd.service import descriptors
 from decoderd.service.accepted import Accepted
 from decoderd.service.arrivals import Arrivals
@@ -77,7 +77,7 @@ class ConnectionWatch:
         self._thread.join()
 
     def _look_on(self) -> None:
-        realtime.beside_the_loop()  # so that nothing puts it aside while it holds the interpreter
+        priority.beside_the_loop()  # so that nothing puts it aside while it holds the interpreter
         pause = LOOK_S
         while not self._ending.wait(pause):
             with suppress(OSError):  # descriptors come and go while they are looked at

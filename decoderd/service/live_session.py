@@ -7,9 +7,9 @@ import time
 from contextlib import AbstractContextManager
 from types import TracebackType
 
+from decoderd import priority
 from decoderd.clock import Clock, now_ns
 from decoderd.recording.recorder import Recorder
-from decoderd.run import realtime
 from decoderd.run.outlet import Outlet
 from decoderd.run.runner import LiveRun
 from decoderd.run.signals import Interrupt
@@ -161,7 +161,7 @@ class ControlThread:
 
     def _answer(self) -> None:
         if self._paced:
-            realtime.beside_the_loop()
+            priority.beside_the_loop()
         trouble = Trouble("control")
         while not self._ending:
             if trouble.due:

@@ -31,6 +31,10 @@ def chromium(folder, resolver="--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 12
         "--remote-debugging-port=0",
         f"--user-data-dir={folder / 'profile'}",
         "--window-size=1280,1000",
+        # Tabs draw as if each were in front: in a browser without a window all but the last opened stand still.
+        "--disable-backgrounding-occluded-windows",
+        "--disable-renderer-backgrounding",
+        "--disable-background-timer-throttling",
         resolver,
         "about:blank",
     ]

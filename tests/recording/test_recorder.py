@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from decoderd import priority
 from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
@@ -108,6 +109,16 @@ def test_messages_are_packed_where_there_is_time_for_it(begun, period_ns, packed
     with sqlite3.connect(store.path) as database:
         (first,) = database.execute("select substr(data, 1, 1) from message where topic = 'tick'").fetchone()
     assert (first != packing.ZLIB) is packed
+
+
+@pytest.mark.parametrize(("period_ns", "beside"), [(0, []), (10_000_000, ["recorder"])])
+def test_beside_a_loop_with_deadlines_the_writing_thread_has_priority(begun, monkeypatch, period_ns, beside):
+    asking = []
+    monkeypatch.setattr(priority, "beside_the_loop", lambda: asking.append(threading.current_thread().name))
+    session, state, store, encoder = begun(lasting(0.5))
+    sink = Recorder(store, store.begin_incarnation(0, "1", period_ns, {}), state, encoder, period_ns, session.name)
+    sink.close(loop.run(session, state, Unpaced(), sink))
+    assert asking == beside
 
 
 def test_the_lateness_of_an_hour_is_stored_and_published(begun):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from decoderd.clock import Stepped, Unpaced
-from decoderd.errors import StoreError
+from decoderd.errors import NumericalError, StoreError
 from decoderd.rng import Stream
 from decoderd.run import loop
 from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.session.inputs import consume
+from decoderd.session.step import advance
 from decoderd.wire import codec, inputs
 from tests import protocols
 from tests.protocols import given, lasting, outside
@@ -174,3 +175,86 @@ def test_refused_inputs_are_reported_and_left_out():
     ]
     assert [call[2] for call in sink.calls if call[0] == "journal"] == [0, 1]
     assert sink.messages == protocols.turned(session, state, {3: [start, end]}, 10).messages
+
+
+class Waits(Paced):
+    """A paced clock that notes in `events` when a tick is waited for."""
+
+    def __init__(self, events, ticks):
+        super().__init__(ticks)
+        self.events = events
+
+    def wait(self, tick):
+        self.events.append(("wait", tick))
+        return super().wait(tick)
+
+
+def computed_and_waited(monkeypatch, session, state, ticks, source=None):
+    """The order in which ticks are computed and waited for, from the start of the clock on, and the messages."""
+    events, sink = [], Sink()
+
+    def noted(session, state, earlier=()):
+        events.append(("advance", state.tick))
+        return advance(session, state, earlier)
+
+    monkeypatch.setattr(loop, "advance", noted)
+    loop.run(session, state, Waits(events, ticks), sink, source)
+    return events[events.index(("wait", 0)) :], sink
+
+
+def test_ticks_with_deadlines_are_computed_before_they_are_due(monkeypatch):
+    session, state = begun()
+    events, sink = computed_and_waited(monkeypatch, session, state, 20)
+    assert events == [one for tick in range(20) for one in (("wait", tick), ("advance", tick + 1))] + [("wait", 20)]
+    assert sink.messages == protocols.turned(*begun(), ticks=20).messages
+
+
+def test_a_tick_with_an_input_is_computed_again_and_the_next_one_when_it_is_due(monkeypatch):
+    turned = {"op": "perturb", "perturbation": {"name": "t", "kind": "rotation", "site": "cursor", "angle_rad": 1.0}}
+    session, state = begun()
+    events, sink = computed_and_waited(monkeypatch, session, state, 8, ScriptedInputs({3: given(turned)}))
+    assert events[4:13] == [
+        *(("wait", 2), ("advance", 3)),
+        *(("wait", 3), ("advance", 3)),
+        *(("wait", 4), ("advance", 4), ("advance", 5)),
+        *(("wait", 5), ("advance", 6)),
+    ]
+    assert sink.messages == protocols.turned(session, state, {3: [turned]}, 8).messages
+    assert sink.messages != protocols.turned(*begun(), ticks=8).messages
+
+
+def test_a_refused_input_leaves_what_was_computed(monkeypatch):
+    session, state = begun()
+    absent = {"op": "unperturb", "name": "absent"}
+    events, sink = computed_and_waited(monkeypatch, session, state, 6, ScriptedInputs({3: given(absent)}))
+    assert ("advance", 3) in events
+    assert len(events) == 13  # each tick once
+    assert sink.messages == protocols.turned(*begun(), ticks=6).messages
+
+
+def test_an_error_of_a_tick_is_raised_when_it_is_due(monkeypatch):
+    def failing(session, state, earlier=()):
+        if state.tick == 7:
+            raise NumericalError("the population has diverged", "population")
+        return advance(session, state, earlier)
+
+    monkeypatch.setattr(loop, "advance", failing)
+    session, state = begun()
+    events, sink = [], Sink()
+    with pytest.raises(NumericalError, match="diverged"):
+        loop.run(session, state, Waits(events, 20), sink)
+    assert events[-1] == ("wait", 7)
+    assert sink.calls[-1] == ("settle", 7)
+
+
+def test_ticks_without_deadlines_are_computed_once(monkeypatch):
+    computed = []
+
+    def noted(session, state, earlier=()):
+        computed.append(state.tick)
+        return advance(session, state, earlier)
+
+    monkeypatch.setattr(loop, "advance", noted)
+    session, state = begun()
+    loop.run(session, state, Stepped(20), Sink())
+    assert computed == list(range(20))
