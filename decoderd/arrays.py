@@ -21,6 +21,12 @@ from decoderd.regular_file import open_regular
 Array = NDArray[np.floating[Any]]
 
 
+def times(rows: Array, matrix: Array) -> Array:
+    """Rows (B, n) times a matrix (n, m), or each row times a matrix of its own (B, n, m)."""
+    product: Array = rows.dot(matrix) if matrix.ndim == 2 else np.matmul(rows[:, np.newaxis], matrix)[:, 0]
+    return product
+
+
 def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     """`value` as a read-only float64 array of `shape` (None: any length above 0).
 

@@ -87,6 +87,11 @@ class Stream:
         self._block: Array = np.empty((len(seeds), 0, spec.width))
         self._generators: tuple[int, list[PositionedGenerator]] = (-1, [])
 
+    @property
+    def block_rows(self) -> int:
+        """Rows of a block: drawing them together costs least."""
+        return self._rows
+
     def row(self, day: int, index: int) -> Array:
         """Row `index` of `day`, shape (seeds, width), read-only."""
         if day != self._day or not self._first <= index <= self._last:

@@ -27,6 +27,14 @@ TESTED_ELSEWHERE = {
         "it needs a session that waits for it",
     ),
     "clients/decoderd_client/plugins.py": ("tests/clients/test_cli.py", "a contract without code of its own"),
+    "decoderd/batch/gathering.py": (
+        "tests/batch/test_side_by_side.py",
+        "against sessions alone",
+    ),
+    "decoderd/batch/quiet_tick.py": (
+        "tests/batch/test_side_by_side.py",
+        "against sessions alone",
+    ),
     "clients/decoderd_plugins/compaction/figure.py": ("tests/clients/plugins/compaction/test_runner.py", "drawn there"),
     "clients/decoderd_plugins/compaction/output.py": (
         "tests/clients/plugins/compaction/test_runner.py",

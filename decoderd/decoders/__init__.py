@@ -8,6 +8,7 @@ from decoderd.decoders.contract import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "DecoderConfig",
     "FileLayout",
     "Observing",
+    "SideBySide",
 ]

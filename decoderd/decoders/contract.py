@@ -5,7 +5,7 @@ B is the batch, N the units that the decoder reads, n the entries of a row of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
@@ -234,6 +234,20 @@ class Memory(Protocol):
         """Bytes at most for `units` units: its arrays, their fit to `bins` bins, and four copies in a checkpoint."""
 
 
+class SideBySide(NamedTuple):
+    """The step of many sessions at once, each with its own parameters: arrays have an axis of S sessions in front.
+
+    parameters(parameters) -> the arrays that a step needs, of one session: an axis of length 1 in front
+    state(state) -> the arrays of a state, likewise; from_arrays is its inverse
+    step(parameters, state, counts (S, N), position (S, 2) m) -> (state, command). Raises NumericalError.
+    """
+
+    parameters: Callable[[Any], Any]
+    state: Callable[[Any], Any]
+    from_arrays: Callable[[Any], Any]
+    step: Callable[[Any, Any, Array, Array], tuple[Any, Command]]
+
+
 class Observing(NamedTuple):
     """Access to a decoder's observation model, for updaters."""
 
@@ -269,4 +283,5 @@ class Decoder(NamedTuple):
     memory: Memory | None = None
     layout: FileLayout | None = None
     partial: Partial | None = None
+    side_by_side: SideBySide | None = None
     approximation: str = ""  # where counts are missing: in words, what is only nearly right; "": it is exact

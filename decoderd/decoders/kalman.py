@@ -23,9 +23,11 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
     fitting,
     gaussian,
     layout,
+    side_by_side,
 )
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
@@ -44,6 +46,16 @@ class State(NamedTuple):
 
     x: Array  # (B, n)
     P: Array  # (n, n)
+
+
+def row_of(state: State) -> State:
+    """The state of one session as a row of many: P as (1, n, n)."""
+    return State(state.x, state.P[np.newaxis])
+
+
+def of_row(row: State) -> State:
+    """The inverse of `row_of`."""
+    return State(row.x, row.P[0])
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Model:
@@ -183,4 +195,5 @@ KALMAN = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=gaussian.partial,
+    side_by_side=SideBySide(side_by_side.kalman_parameters, row_of, of_row, side_by_side.kalman_step),
 )

@@ -20,6 +20,7 @@ from decoderd.decoders import (
     Observing,
     fitting,
     gaussian,
+    side_by_side,
 )
 from decoderd.errors import ArrayError
 from decoderd.state import Command, Observation
@@ -186,4 +187,5 @@ LINEAR = Decoder(
     layout=LAYOUT,
     partial=partial,
     approximation="missing units have their mean count, `count_mean`",
+    side_by_side=side_by_side.affine(linear, init),
 )

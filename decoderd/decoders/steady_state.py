@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decoderd.arrays import Array, check_vector
 from decoderd.checkpoint import stored
-from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout
+from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout, side_by_side
 from decoderd.decoders.gaussian import Model
 from decoderd.state import Command, Observation
 
@@ -171,4 +171,5 @@ STEADY_STATE_KALMAN = Decoder(
     layout=kalman.LAYOUT,
     partial=partial,
     approximation="the gain of later bins stays as it is, while kind kalman gives them more weight",
+    side_by_side=side_by_side.affine(linear, init),
 )

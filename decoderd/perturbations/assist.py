@@ -42,4 +42,4 @@ def cursor(
     return memory, Command((1 - w) * command.velocity + w * ideal, correction)
 
 
-ASSIST = Perturbation(AssistConfig, begin, {"cursor": cursor})
+ASSIST = Perturbation(AssistConfig, begin, {"cursor": cursor}, memoryless=True)

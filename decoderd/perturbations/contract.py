@@ -105,6 +105,7 @@ class Perturbation(NamedTuple):
     begin: Begin
     sites: Mapping[str, Transform]  # by name of `perturbations.sites.SITES`
     streams: Streams | None = None  # None: it draws no random numbers while it is on
+    memoryless: bool = False  # whether its transforms leave the memory as it is
 
 
 def chosen(units: tuple[int, ...] | None, there: int, noun: str = "units") -> NDArray[np.int64]:

@@ -68,4 +68,4 @@ def neural(config: GainConfig, memory: Any, amount: float, rates: Array, draws: 
     return memory, scaled
 
 
-GAIN = Perturbation(GainConfig, begin, {"cursor": cursor, "feedback": feedback, "neural": neural})
+GAIN = Perturbation(GainConfig, begin, {"cursor": cursor, "feedback": feedback, "neural": neural}, memoryless=True)

@@ -57,4 +57,4 @@ def readout(config: PermutationConfig, memory: NDArray[Any], amount: float, deco
     return permute(parameters, memory)
 
 
-PERMUTATION = Perturbation(PermutationConfig, begin, {"readout": readout})
+PERMUTATION = Perturbation(PermutationConfig, begin, {"readout": readout}, memoryless=True)

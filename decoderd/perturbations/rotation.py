@@ -70,4 +70,6 @@ def readout(config: RotationConfig, memory: Any, amount: float, decoder: Any, pa
     return decoder.rotate(parameters, config.angle_rad * amount, memory)
 
 
-ROTATION = Perturbation(RotationConfig, begin, {"cursor": cursor, "feedback": feedback, "readout": readout})
+ROTATION = Perturbation(
+    RotationConfig, begin, {"cursor": cursor, "feedback": feedback, "readout": readout}, memoryless=True
+)

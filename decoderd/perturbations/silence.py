@@ -49,4 +49,4 @@ def neural(config: SilenceConfig, memory: NDArray[Any], amount: float, rates: Ar
     return memory, lowered
 
 
-SILENCE = Perturbation(SilenceConfig, begin, {"neural": neural})
+SILENCE = Perturbation(SilenceConfig, begin, {"neural": neural}, memoryless=True)

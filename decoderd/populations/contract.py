@@ -210,6 +210,8 @@ class Population(NamedTuple):
         do to the displayed cursor. None: it is not
     take(state, intent) -> state with an intent from outside (wire.inputs.Intent). None: the kind takes no intents.
         Raises Refused for a subject that intends by itself
+    side_by_side: whether rates and spikes compute a tick of many sessions: parameters with an axis of sessions in
+        front, a goal for each session (NaN where it has none), and of the time the tick of the bin alone
     remember(parameters, state) -> parameters with what the last state of a day (B = 1) has learnt, before `overnight`.
         None: states learn nothing
     """
@@ -236,3 +238,4 @@ class Population(NamedTuple):
     follows: Callable[[Any], bool] | None = None
     remember: Callable[[Any, Any], Any] | None = None
     take: Callable[[Any, Any], Any] | None = None
+    side_by_side: bool = False

@@ -144,8 +144,8 @@ def intend(
 ) -> tuple[State | External, Array]:
     """The state, and the intended velocity (B, 2) in m/s, of this tick.
 
-    goal (B, 2) in m, or None: the subject rests. seen (B, 4) is the cursor as displayed now, which reaches the subject
-    after its visual delay. noise (B, 2), standard normal.
+    goal (B, 2) in m, or None: the subject rests, as it does in rows of NaN. seen (B, 4) is the cursor as displayed now,
+    which reaches the subject after its visual delay. noise (B, 2), standard normal.
     """
     model = state.model
     errors, error = push(state.errors, seen - model)
@@ -157,6 +157,8 @@ def intend(
     if goal is not None:
         feedback = (model + error).dot(plan.L) if plan.delay else seen.dot(plan.L)
         feedback -= goal.dot(plan.L_position)
+        if len(goal) > 1 or goal[0, 0] != goal[0, 0]:  # a session by itself has no row of NaN
+            feedback[np.isnan(goal[:, 0])] = 0.0
         speed = np.hypot(feedback[:, :1], feedback[:, 1:])
         u -= feedback * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
     return State(model.dot(plan.A) + u.dot(plan.B), errors), u

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.arrays import Array, check_array, require_arrays, times
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import COUNTS, Population, Spikes, subject
@@ -161,7 +161,7 @@ def rates(
     if isinstance(parameters, Correlated):
         before, deviation = state
         if time.bin_tick == 0:
-            deviation = draws.row("shared").dot(parameters.shared.T)
+            deviation = times(draws.row("shared"), parameters.shared.swapaxes(-1, -2))
         after, u = subject.intend(plan.subject, before, cue.goal, seen, draws.row("motor"))
         return Together(after, deviation), tuning(parameters.weights, u, deviation), u
     state, u = subject.intend(plan.subject, state, cue.goal, seen, draws.row("motor"))
@@ -169,12 +169,15 @@ def rates(
 
 
 def tuning(weights: Array, velocity: Array, deviation: Array | None = None) -> Array:
-    """Rates (B, N) in Hz at intended velocities (B, 2) in m/s, and what is added to them (B, N)."""
+    """Rates (B, N) in Hz at intended velocities (B, 2) in m/s, and what is added to them (B, N).
+
+    weights are (4, N), or (B, 4, N) where each row has its own.
+    """
     features = np.empty((len(velocity), 4))
     features[:, :2] = velocity
     np.hypot(velocity[:, 0], velocity[:, 1], out=features[:, 2])
     features[:, 3] = 1.0
-    rates = features.dot(weights)
+    rates = times(features, weights)
     if deviation is not None:
         rates += deviation
     return np.maximum(rates, _ZERO, out=rates)
@@ -217,4 +220,5 @@ TUNED = Population(
     limit=rate_limit,
     memory=memory,
     take=subject.take,
+    side_by_side=True,
 )

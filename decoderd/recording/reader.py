@@ -37,6 +37,13 @@ _REAL = {
 }
 
 
+def trial_record(payload: dict[str, Any]) -> tuple[Any, ...]:
+    """The record of the trial table, of TRIAL_TYPES, for the payload of a `trial` message."""
+    row = trial_row(payload)
+    place = [np.nan if value is None else value for value in row[4:6]]
+    return (*row[:4], *place, *row[6:10], tuple(json.loads(row[10])))
+
+
 class Recorded(ABC):
     """What a session recorded, as NumPy arrays. Subclasses say where its messages are kept."""
 
@@ -102,11 +109,7 @@ class Recorded(ABC):
     def trials(self) -> NDArray[Any]:
         """The trial table, one record a trial: the columns of schema.TRIAL_COLUMNS; `perturbations` are tuples of
         names."""
-        rows = []
-        for row in map(trial_row, self.payloads("trial")):
-            place = [np.nan if value is None else value for value in row[4:6]]
-            rows.append((*row[:4], *place, *row[6:10], tuple(json.loads(row[10]))))
-        return np.array(rows, dtype=TRIAL_TYPES)
+        return np.array([trial_record(payload) for payload in self.payloads("trial")], dtype=TRIAL_TYPES)
 
 
 class RecordedSession(Recorded):

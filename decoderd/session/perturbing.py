@@ -39,7 +39,7 @@ def switch(
         return (), ()
     now = (time.tick, time.day, trial, trial - state.progress.day_trial)
     perturbations = tuple(_switched(p, now, messages) for p in perturbations)
-    return perturbations, tuple(_active(p, session, time.tick) for p in perturbations if p.onset >= 0 and p.offset < 0)
+    return perturbations, tuple(active(p, session, time.tick) for p in perturbations if p.onset >= 0 and p.offset < 0)
 
 
 def _switched(p: Perturbing, now: tuple[int, int, int, int], messages: Messages) -> Perturbing:
@@ -57,7 +57,7 @@ def _switched(p: Perturbing, now: tuple[int, int, int, int], messages: Messages)
     return p
 
 
-def _active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
+def active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:
     """The perturbation with its amount at this tick and its random streams."""
     spec, kind = p.spec, registry.find("perturbations", p.spec.kind)
     amount = envelope.amount(spec.envelope, tick - p.onset, session.timing.tick_s)

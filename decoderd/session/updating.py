@@ -47,7 +47,7 @@ def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBi
     """
     updates = session.updates
     assert updates is not None  # `advance` has checked it
-    now = _if_active(session, updates, state)
+    now = if_active(session, updates, state)
     if now is None:
         return state._replace(updater=state.updater._replace(successes=state.progress.successes))
     now = _by_criterion(session, updates, state, now, messages)
@@ -69,7 +69,7 @@ def observe(session: Session, state: SessionState, counts: Array, bin: DecodedBi
 def end_block(session: Session, state: SessionState, messages: Messages) -> SessionState:
     """Update the decoder at the end of a block, if an update is due."""
     updates = session.updates
-    if updates is None or _if_active(session, updates, state) is None or not state.updater.criterion.updating:
+    if updates is None or if_active(session, updates, state) is None or not state.updater.criterion.updating:
         return state
     return _updated(session, updates, state, True, messages)
 
@@ -79,7 +79,7 @@ def start_day(updating: Updating | None) -> Updating | None:
     return None if updating is None else updating._replace(criterion=criterion.renewed(updating.criterion))
 
 
-def _if_active(session: Session, updates: Updates, state: SessionState) -> Updating | None:
+def if_active(session: Session, updates: Updates, state: SessionState) -> Updating | None:
     """The updater's state if it is active in this block of this day, else None."""
     config: Any = session.protocol.updater
     progress, now = state.progress, state.updater

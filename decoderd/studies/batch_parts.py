@@ -1,8 +1,9 @@
 """A batch of sessions as one part of a study: seeds of one setting that are computed together.
 
-Numbers agree with those of the sessions tick by tick to rounding (1e-9 in double precision), and do not depend on the
-division into batches by a bit. There are no messages, and so no recording; the digest is of losses, trials and the
-population at the end.
+Populations that learn from trials of a fixed length are computed trial by trial (`session_batch`), others tick by tick
+(`batch.side_by_side`). Numbers agree with those of the sessions by themselves to rounding (1e-9 in double precision),
+and do not depend on the division into batches by a bit. There are no messages of ticks, and so no recording; the digest
+is of losses, trials and the population at the end, or of all messages but those of ticks and counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decoderd.batch import outcomes
 from decoderd.clock import now_ns
 from decoderd.errors import DecoderdError
 from decoderd.preparation.parameters import prepare
@@ -22,10 +24,12 @@ from decoderd.protocol import protocol as protocols
 from decoderd.protocol.protocol import Protocol
 from decoderd.recording import session_file
 from decoderd.run import realtime
+from decoderd.session.assembly import assemble
+from decoderd.session.step import initial
 from decoderd.state import Parameters
-from decoderd.studies import folder, measures, parts, session_batch
+from decoderd.studies import batch_kinds, folder, measures, parts, session_batch
 from decoderd.studies.batch_days import DayTrials, run_day
-from decoderd.studies.measures import Asked
+from decoderd.studies.measures import Asked, Day
 from decoderd.studies.study import StudyError
 
 
@@ -66,7 +70,11 @@ def _measured(
     began = now_ns()
     with realtime.repeatable():
         prepared, failures = _prepared(protocol, seeds)
-        results = _run(protocol, prepared, asked) if prepared else {}
+        if batch_kinds.tick_by_tick(protocol):
+            results, ended = _run_side_by_side(protocol, prepared, asked) if prepared else ({}, {})
+            failures |= ended
+        else:
+            results = _run(protocol, prepared, asked) if prepared else {}
     wall_s = (now_ns() - began) * 1e-9 / len(seeds)
     return {seed: {**found, "wall_s": wall_s} for seed, found in results.items()}, failures
 
@@ -81,6 +89,34 @@ def _prepared(protocol: Protocol, seeds: tuple[int, ...]) -> tuple[dict[int, Par
         except DecoderdError as error:
             failures[seed] = str(error)
     return prepared, failures
+
+
+def _run_side_by_side(
+    protocol: Protocol, prepared: Mapping[int, Parameters], asked: Sequence[Asked]
+) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
+    """Results by seed, and what ended others before their time."""
+    each = [assemble(protocol.model_copy(update={"seed": seed}), one) for seed, one in prepared.items()]
+    ended = outcomes.run(each, [initial(*pair) for pair in zip(each, prepared.values(), strict=True)])
+    found, failures = {}, {}
+    for seed, session, outcome in zip(prepared, each, ended, strict=True):
+        if outcome.error is not None:
+            failures[seed] = str(outcome.error)
+            continue
+        days = (
+            Day(session.protocol, day, outcome.trials[outcome.trials["day"] == day], losses, ())
+            for day in range(1, protocol.schedule.days + 1)
+            for losses in (outcome.losses[outcome.loss_days == day],)
+        )
+        found[seed] = {
+            "session": session.name,
+            "days": protocol.schedule.days,
+            "trials": len(outcome.trials),
+            "ticks": outcome.state.tick,
+            "digest": outcome.digest,
+            **measures.gathered([measures.of_day(asked, day) for day in days]),
+            "versions": session_file.versions(),
+        }
+    return found, failures
 
 
 def _run(protocol: Protocol, prepared: Mapping[int, Parameters], asked: Sequence[Asked]) -> dict[int, dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol as protocols
 from decoderd.recording.session_file import versions
-from decoderd.studies import measures, session_batch, study
+from decoderd.studies import batch_kinds, measures, study
 from decoderd.studies.study import Study, StudyError
 
 # To be raised when the same session would have other results than before.
@@ -43,7 +43,7 @@ def settings(given: Study) -> list[Setting]:
         try:
             parsed = _resolved(given, values)
             if given.batch is not None:
-                session_batch.check(parsed)
+                batch_kinds.check(parsed, asked)
             resolved = protocols.dump(parsed)
         except ProtocolError as error:
             faults.append(error)

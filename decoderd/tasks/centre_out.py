@@ -13,7 +13,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, TimeIndex, Timing
-from decoderd.tasks import Demands, Task, trial
+from decoderd.tasks import Demands, Task, Unchanged, trial
 
 
 class Config(trial.CentreConfig):
@@ -89,4 +89,9 @@ def step(
     return State(now, state.before, cue), cue._replace(start=start, events=events)
 
 
-CENTRE_OUT = Task(Config, plan, init, step, streams, demands=demands)
+def unchanged(plan: Plan, state: State, time: TimeIndex) -> Unchanged:
+    """Until the phase has elapsed, or the cursor enters or leaves its goal."""
+    return trial.unchanged(state.trial, state.cue, plan.length)
+
+
+CENTRE_OUT = Task(Config, plan, init, step, streams, demands=demands, unchanged=unchanged)

@@ -55,6 +55,21 @@ class Outcome(Protocol):
         """The trial's outcome, None while it goes on. `state` is that of this tick, `xy` the cursor after it, in m."""
 
 
+class Unchanged(NamedTuple):
+    """What a task shows and keeps, unchanged, until a tick or until the cursor enters or leaves the goal."""
+
+    cue: Cue
+    until: int  # the first tick of the session in which the task may change, wherever the cursor is
+    inside: bool | None  # where the cursor is as long as nothing changes; None: it does not matter
+
+
+class GetUnchanged(Protocol):
+    """Give how long a task stays as it is, for sessions that are computed side by side."""
+
+    def __call__(self, plan: Any, state: Any, time: TimeIndex, /) -> Unchanged:
+        """From the next tick on, whose time is given. Until then `step` returns this state and cue."""
+
+
 class Starts(Protocol):
     """Give the places from which the task may ask the effector to start."""
 
@@ -89,3 +104,4 @@ class Task(NamedTuple):
     outcome: Outcome | None = None  # None: trials end by an event of the cue, in the tick after their last
     starts: Starts | None = None  # None: the centre alone
     demands: GetDemands | None = None  # None: not known before the session
+    unchanged: GetUnchanged | None = None  # None: it may change in every tick

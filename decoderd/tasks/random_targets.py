@@ -11,7 +11,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import Metres
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, TimeIndex, Timing
-from decoderd.tasks import Demands, Task, trial
+from decoderd.tasks import Demands, Task, Unchanged, trial
 
 
 class Config(trial.ReachConfig):
@@ -76,4 +76,9 @@ def demands(config: Config) -> Demands:
     return Demands(corners, None, config.reach_timeout_s)
 
 
-RANDOM_TARGETS = Task(Config, plan, init, step, streams, demands=demands)
+def unchanged(plan: Plan, state: State, time: TimeIndex) -> Unchanged:
+    """Until the phase has elapsed, or the cursor enters or leaves its goal."""
+    return trial.unchanged(state.trial, state.cue, plan.length)
+
+
+RANDOM_TARGETS = Task(Config, plan, init, step, streams, demands=demands, unchanged=unchanged)

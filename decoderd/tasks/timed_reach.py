@@ -24,7 +24,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Spec, Stream
 from decoderd.state import Cue, Event, TimeIndex, Timing
-from decoderd.tasks import Demands, Task, trial
+from decoderd.tasks import Demands, Task, Unchanged, trial
 from decoderd.tasks.trial import HOLD, REACH, REST
 
 
@@ -146,4 +146,14 @@ def outcome(plan: Plan, state: State, xy: tuple[float, float], time: TimeIndex) 
     return "success" if math.hypot(xy[0] - gx, xy[1] - gy) <= plan.radius_m else "missed"
 
 
-TIMED_REACH = Task(Config, plan, init, step, streams, outcome=outcome, starts=starts, demands=demands)
+def unchanged(plan: Plan, state: State, time: TimeIndex) -> Unchanged:
+    """Until the next tick in which `step` shows something else, or `outcome` ends a trial."""
+    whole = plan.rest + plan.reach
+    at = time.day_tick % whole
+    waits = [change - at for change in (0, plan.rest, whole - plan.hold, whole - 1, whole) if change >= at]
+    return Unchanged(state.cue, time.tick + min(waits), None)
+
+
+TIMED_REACH = Task(
+    Config, plan, init, step, streams, outcome=outcome, starts=starts, demands=demands, unchanged=unchanged
+)

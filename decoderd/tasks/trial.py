@@ -19,6 +19,7 @@ from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Metres, MetresOrZero, Seconds, SecondsOrZero, ticks
 from decoderd.rng import Stream
 from decoderd.state import CENTRE, CENTRE_HOLD, HOLD, REACH, REST, Cue, Event, TimeIndex
+from decoderd.tasks.contract import Unchanged
 
 PHASES = ("rest", "centre", "centre_hold", "reach", "hold")
 
@@ -149,6 +150,13 @@ def cue(state: TrialState, radii: tuple[float, float]) -> Cue:
     else:
         goal, radius = state.goal, radii[1]
     return Cue(goal, radius, state.phase, state.target, state.trial, None, ())
+
+
+def unchanged(state: TrialState, shown: Cue, length: tuple[int, ...]) -> Unchanged:
+    """How long `advance` gives this state again, with `shown` as its cue; see `contract.Unchanged`."""
+    since = state.begun if state.phase == CENTRE else state.since
+    inside = None if state.phase == REST else state.phase in (CENTRE_HOLD, HOLD)
+    return Unchanged(shown, since + length[state.phase], inside)
 
 
 def block_order(stream: Stream, day: int, trial: int, targets: int) -> int:

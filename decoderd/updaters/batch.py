@@ -51,6 +51,11 @@ def full(plan: Plan, state: Sums, block_over: bool) -> bool:
     return state.rows >= plan.bins
 
 
+def bins_left(plan: Plan, state: Sums) -> int:
+    """The bins that the batch lacks."""
+    return max(1, plan.bins - int(state.rows))
+
+
 def update(plan: Plan, state: Sums, observation: Observation) -> tuple[Sums, Observation]:
     """An empty batch, and the old model blended with the batch's. Raises NumericalError."""
     fitted = sums.regression(state, state.rows - len(state.R), plan.shrinkage)

@@ -96,6 +96,13 @@ class Update(Protocol):
         """
 
 
+class BinsLeft(Protocol):
+    """Give how many bins can be gathered before an update is due."""
+
+    def __call__(self, plan: Any, state: Any, /) -> int:
+        """The number of the first bin from now, counted from 1, after which `due` may be true."""
+
+
 class Memory(Protocol):
     """Estimate the memory of an updater."""
 
@@ -118,6 +125,7 @@ class Updater(NamedTuple):
     update: Update
     memory: Memory | None = None
     model: type[Observation] | type[LogLinear] = Observation
+    bins_left: BinsLeft | None = None  # None: an update may be due after every bin
 
 
 def blended(old: Observation, new: Observation, intensity: float) -> Observation:

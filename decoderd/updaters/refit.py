@@ -6,6 +6,7 @@ known, holds for all position filters here.
 
 from __future__ import annotations
 
+import sys
 from typing import Literal, NamedTuple
 
 from decoderd.arrays import Array
@@ -65,4 +66,9 @@ def update(plan: Plan, state: State, observation: Observation) -> tuple[State, O
     return State(rest, True), fitted
 
 
-REFIT = Updater(RefitConfig, plan, init, intend, observe, due, update, sums.memory)
+def bins_left(plan: Plan, state: State) -> int:
+    """The bins that the batch lacks; after the refit, none is due."""
+    return sys.maxsize if state.done else batch.bins_left(plan, state.batch)
+
+
+REFIT = Updater(RefitConfig, plan, init, intend, observe, due, update, sums.memory, bins_left=bins_left)

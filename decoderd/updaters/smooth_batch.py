@@ -37,5 +37,13 @@ def intend(plan: Plan, bin: DecodedBin) -> Array | None:
 
 
 SMOOTH_BATCH = Updater(
-    SmoothBatchConfig, plan, batch.init, intend, batch.observe, batch.full, batch.update, sums.memory
+    SmoothBatchConfig,
+    plan,
+    batch.init,
+    intend,
+    batch.observe,
+    batch.full,
+    batch.update,
+    sums.memory,
+    bins_left=batch.bins_left,
 )

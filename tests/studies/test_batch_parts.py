@@ -4,14 +4,21 @@ from functools import partial
 
 import pytest
 
+from decoderd.batch import outcomes
+from decoderd.errors import NumericalError
 from decoderd.studies import batch_parts, folder, processes, running, session_batch
 from decoderd.studies.settings import settings
 from decoderd.studies.study import StudyError, parse
 from decoderd.studies.tables import sessions
 from tests.experiments.small import small
+from tests.protocols import centre_out
 
 HERE = partial(processes.completed, jobs=1)
 MEASURES = ["success", "successes_per_min", "time_to_target", "loss", "pr_norm", "learning_curve"]
+
+
+BRISK = {"kind": "smooth_batch", "batch_s": 2.0}
+VARIED = {"updater.half_life_s": [1.0, 100.0]}
 
 
 def study(**fields):
@@ -78,3 +85,33 @@ def test_what_cannot_be_a_batch_is_refused(tmp_path):
         running.run(given, settings(given), tmp_path / "out", HERE, recorded=True)
     assert not (tmp_path / "out").exists()
     assert folder.result(tmp_path, "k") is None
+
+
+def test_sessions_side_by_side_give_the_rows_of_sessions_by_themselves(tmp_path):
+    data = centre_out(schedule={"days": 2, "blocks": [{"name": "only", "trials": 5}]}, updater=BRISK)
+    given = {"name": "s", "protocol": data, "seeds": "3-6", "measures": MEASURES[:3], "vary": [VARIED]}
+    batches, alone = rows(tmp_path / "4", parse({**given, "batch": 4})), rows(tmp_path / "1", parse(given))
+    threes = rows(tmp_path / "3", parse({**given, "batch": 3}))
+    assert len(alone) == 8
+    for row, other, one in zip(batches, threes, alone, strict=True):
+        for name, value in one.items():
+            if name not in ("digest", "wall_s", "key"):
+                assert row[name] == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name
+        assert {**row, "wall_s": 0} == {**other, "wall_s": 0}
+    assert len({row["digest"] for row in batches}) == 8
+
+
+def test_a_session_that_diverges_is_the_only_failure_of_its_batch(tmp_path, monkeypatch):
+    data = centre_out()
+    run = outcomes.run
+
+    def one_diverged(sessions, states):
+        found = run(sessions, states)
+        found[1] = found[1]._replace(error=NumericalError("the population has diverged", "population"))
+        return found
+
+    monkeypatch.setattr(outcomes, "run", one_diverged)
+    given = parse({"name": "s", "protocol": data, "seeds": "1-3", "measures": ["success"], "batch": 3})
+    results = running.run(given, settings(given), tmp_path, HERE)
+    assert [error for _, error in running.failed(results)] == ["the population has diverged"]
+    assert [setting.seed for setting, _ in running.failed(results)] == [2]

@@ -1,0 +1,1 @@
+"""Many sessions of one protocol computed side by side, with the results that each has by itself."""

@@ -1,0 +1,103 @@
+"""How long a session goes on with nothing but numbers changing: no event, no message, no other arrays.
+
+In such quiet ticks population, decoder and effector do what they do in every tick, and nothing else happens. They are
+computed for many sessions at once; all other ticks of a session are computed by `session.step` itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+from decoderd import registry
+from decoderd.perturbations import envelope
+from decoderd.perturbations.sites import ActivePerturbation
+from decoderd.session import perturbing, updating
+from decoderd.session.assembly import Session
+from decoderd.state import Cue, Perturbing, SessionState, time_index
+from decoderd.tasks import Unchanged
+
+NEVER = sys.maxsize
+
+
+class Quiet(NamedTuple):
+    """The coming quiet ticks of a session."""
+
+    until: int  # the first tick of the session that may not be quiet, wherever the cursor is
+    cue: Cue
+    inside: bool | None  # where the cursor is in relation to the cue's goal as long as it is quiet; None: anywhere
+    active: tuple[ActivePerturbation, ...]  # perturbations of these ticks, but for those of the readout
+    gathers: bool  # whether an updater gathers the bins
+
+
+def coming(session: Session, state: SessionState) -> Quiet:
+    """What is known of the ticks from `state.tick` on."""
+    task = session.task.unchanged
+    if task is None or _restless(session, state):
+        return Quiet(state.tick, Cue(None, 0.0, 0, -1, 0, None, ()), None, (), False)
+    shown: Unchanged = task(session.task_plan, state.task, time_index(state))
+    on, until = _perturbations(session, state)
+    first, gathers = _updates(session, state)
+    until = min(until, shown.until, _end_of_block(session, state), first)
+    return Quiet(until, shown.cue, shown.inside, on, gathers)
+
+
+def _restless(session: Session, state: SessionState) -> bool:
+    """Whether every tick of the session may change more than numbers, or is none that is computed for many."""
+    begins = state.tick == 0  # with a message about the day
+    learns = session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
+    return begins or learns or session.follows or bool(state.clipped.unit_ticks)
+
+
+def _end_of_block(session: Session, state: SessionState) -> int:
+    ticks = session.blocks[state.progress.block].ticks
+    return NEVER if ticks is None else state.progress.block_tick + ticks - 1
+
+
+def end_of_bin(session: Session, state: SessionState) -> int:
+    """The tick that ends the bin of the next tick."""
+    return state.tick + session.timing.bin_ticks - 1 - len(state.bin.ticks)
+
+
+def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
+    """Those that are on, and the first tick in which that may change."""
+    until, on = NEVER, []
+    for p in state.perturbations:
+        until = min(until, _switch(p))
+        if p.onset >= 0 and p.offset < 0:
+            one = perturbing.active(p, session, state.tick)
+            kind = registry.find("perturbations", p.spec.kind)
+            if one.amount < 1 or kind.streams is not None or not kind.memoryless:
+                return (), state.tick
+            on.append(one)
+    amounts = tuple((one.name, one.amount) for one in on if one.site == "readout")
+    if amounts != state.readout.amounts:  # the decoder is perturbed, or no longer, when the bin ends
+        until = min(until, end_of_bin(session, state))
+    return tuple(one for one in on if one.site != "readout"), until
+
+
+def _switch(p: Perturbing) -> int:
+    """The first tick in which a perturbation may turn on or off. Days and trials begin in ticks that are not quiet."""
+    if p.offset >= 0:
+        return NEVER
+    trigger = p.spec.envelope.start if p.onset < 0 else envelope.stop_of(p.spec.envelope)
+    return NEVER if trigger is None or trigger.tick is None else int(trigger.tick)
+
+
+def _updates(session: Session, state: SessionState) -> tuple[int, bool]:
+    """The first tick in which the updater may do more than gather a bin, and whether it gathers bins until then."""
+    updates = session.updates
+    if updates is None:
+        return NEVER, False
+    now, end, bin_ticks = state.updater, end_of_bin(session, state), session.timing.bin_ticks
+    after = state._replace(tick=end + 1)
+    if updating.if_active(session, updates, after) is None:
+        start = session.protocol.updater.start.tick  # type: ignore[attr-defined]
+        waits = not now.first_day and start is not None and start > end
+        return (end + -(-(start - end) // bin_ticks) * bin_ticks if waits else NEVER), False
+    if not now.first_day or updates.criterion is not None or updates.updater.bins_left is None:
+        return end, False
+    left = updates.updater.bins_left(updates.plan, now.gathered)
+    if updates.bins is not None:
+        left = min(left, updates.bins - now.bins)
+    return end + (left - 1) * bin_ticks, True

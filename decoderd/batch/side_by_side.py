@@ -1,0 +1,298 @@
+"""Sessions side by side: quiet ticks of all of them at once, every other tick by `session.step`.
+
+    cursor of every session -> which sessions have a tick that is not quiet?
+        those: their states from the rows, `step.advance`, and back into the rows
+        all others: population -> decoder at the end of a bin -> effector, on rows of arrays
+
+The functions of population, decoder, effector and perturbations are those that `session.step` calls; the step of a
+decoder has a form for many sessions, each with its own parameters. Sessions are in the same tick of a bin: one whose
+day ended within a bin waits until the next bin begins. The numbers of a session do not depend on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoderd import registry
+from decoderd.arrays import Array
+from decoderd.batch import rows
+from decoderd.batch.gathering import Bin, Bins
+from decoderd.batch.perturbed import Perturbed
+from decoderd.batch.quiet import coming
+from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
+from decoderd.batch.tables import FromTable, OfAllSessions, Table
+from decoderd.errors import DecoderdError, NumericalError, ProtocolError
+from decoderd.protocol.protocol import Protocol
+from decoderd.rng import Draws
+from decoderd.session.assembly import Session
+from decoderd.session.messages import Messages
+from decoderd.session.step import advance
+from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, SessionState
+
+# Called with the number of a session and the messages of one of its ticks, the tick's own first.
+OnMessages = Callable[[int, Messages], None]
+
+FAR = 2**62
+
+
+def check(protocol: Protocol) -> None:
+    """Raise ProtocolError, with the reason, for a protocol whose sessions cannot be computed beside one another."""
+    one: Any = protocol
+    outside = "what happens next is decided outside; run such sessions one by one"
+    if registry.find("tasks", one.task.kind).unchanged is None:
+        raise ProtocolError(f"task.kind = {one.task.kind!r}: {outside}", "task.kind")
+    if getattr(getattr(one.population, "subject", None), "intent", "") == "external":
+        raise ProtocolError(f"population.subject.intent = 'external': {outside}", "population.subject.intent")
+    for family, kind in (("population", one.population.kind), ("decoder", one.decoder.kind)):
+        if not registry.find(f"{family}s", kind).side_by_side:
+            raise ProtocolError(
+                f"{family}.kind = {kind!r}: is not computed for several sessions at once; run them one by one",
+                f"{family}.kind",
+            )
+
+
+class SideBySide:
+    """S sessions of one protocol, each with its own seed, from their first tick on.
+
+    `states` are those of the last tick that was not quiet, `errors` what ended some before their time, by their number.
+    Raises ProtocolError for sessions that cannot be computed beside one another.
+    """
+
+    def __init__(
+        self, sessions: Sequence[Session], states: Sequence[SessionState], on_messages: OnMessages = lambda s, ms: None
+    ) -> None:
+        check(sessions[0].protocol)
+        if len(sessions) == 1:
+            # BLAS adds in another order for a single row than for each of several. A session by itself has a copy
+            # beside it, so that its numbers do not depend on whether others are there.
+            sessions, states, on_messages = [*sessions] * 2, [*states] * 2, _of_first(on_messages)
+        one, number = sessions[0], len(sessions)
+        assert one.decoder.side_by_side is not None  # it was checked
+        self._one, self._on_messages, self._decoder = one, on_messages, one.decoder.side_by_side
+        self._tables = {
+            name: Table([session.population_streams[name] for session in sessions]) for name in one.population_streams
+        }
+        self._draws = Draws(
+            {name: OfAllSessions(table, one.population_streams[name]) for name, table in self._tables.items()}, -1, -1
+        )
+        self._sessions = [self._with_tables(s, session) for s, session in enumerate(sessions)]
+        self.states, self.errors = list(states), dict[int, DecoderdError]()
+        self._turn, self._bin_tick, self._turn_of = 0, 0, [0] * number
+        self._quiet = [coming(session, state) for session, state in zip(sessions, states, strict=True)]
+        self._runs = np.ones(number, bool)  # neither over, nor waiting for a bin to begin
+        self._waiting: list[int] = []
+        # The goal that the cursor enters or leaves with a tick that is not quiet: NaN where there is none.
+        self._circle, self._radius2, self._inside = (
+            np.full((number, 2), np.nan),
+            np.zeros(number),
+            np.zeros(number, bool),
+        )
+        self._until = np.zeros(number, np.int64)  # the turn from which a session's ticks are not quiet
+        self._goal = np.full((number, 2), np.nan)  # as it is shown
+        self._perturbed, self._bins = Perturbed([p.name for p in one.protocol.perturbations]), Bins(number)
+        self._numbers = self._joined(states)
+        self._counts: list[dict[str, NDArray[Any]]] = []  # of the ticks of the bin, (S, N) by channel
+        for s in range(number):
+            self._place(s)
+
+    def _with_tables(self, s: int, session: Session) -> Session:
+        streams = session.population_streams.items()
+        return session._replace(
+            population_streams={name: FromTable(self._tables[name], s, stream) for name, stream in streams}
+        )
+
+    def _joined(self, states: Sequence[SessionState]) -> Numbers:
+        reads = [state.parameters.readouts for state in states if state.parameters.readouts is not None]
+        lost = [_lost(state, self._one.units) for state in states]
+        return Numbers(
+            parameters=rows.joined([rows.as_row(state.parameters.population) for state in states]),
+            population=rows.joined([state.population for state in states]),
+            readout=rows.joined([self._decoder.parameters(state.readout.parameters) for state in states]),
+            decoder=rows.joined([self._decoder.state(state.decoder) for state in states]),
+            effector=rows.joined([state.effector for state in states]),
+            velocity=rows.joined([state.command.velocity for state in states]),
+            total=np.zeros((len(states), self._one.units)),
+            reads=np.stack(reads) if reads else None,
+            lost=np.stack(lost) if np.any(lost) else None,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether all sessions are over."""
+        return not self._runs.any() and not self._waiting
+
+    def turn(self) -> None:
+        """Compute a tick of every session that is not over."""
+        cursor = self._one.effector.cursor(self._one.effector_plan, self._numbers.effector)
+        alone = self._not_quiet(cursor)
+        tick = self._quiet_tick(cursor) if (self._runs > alone).any() else None
+        alone = self._runs if tick is None else alone | (self._beyond_limit(tick) & self._runs)
+        after = [(s, self._by_itself(s)) for s in np.flatnonzero(alone).tolist()]
+        self._go_on(tick)
+        for s, state in after:
+            if state is not None:
+                self._settle(s, state)
+        if self._bin_tick == 0:
+            self._begin_bin()
+
+    def _not_quiet(self, cursor: Array) -> Any:
+        """(S,): whether the next tick of a session is not quiet."""
+        away = cursor[:, POSITION] - self._circle
+        inside = np.einsum("si,si->s", away, away) <= self._radius2
+        return ((inside != self._inside) | (self._until <= self._turn)) & self._runs
+
+    def _quiet_tick(self, cursor: Array) -> QuietTick | None:
+        """A quiet tick of all sessions; None if one has an error: by itself, each shows whether it is the one."""
+        try:
+            return quiet_tick(
+                self._one, self._numbers, cursor, self._goal, self._perturbed, self._draws, self._bin_tick
+            )
+        except NumericalError:
+            return None
+
+    def _beyond_limit(self, tick: QuietTick) -> Any:
+        """(S,): whether a rate is above the limit of the population, or is no number."""
+        if tick.counts[self._one.channel].itemsize == 1:
+            return np.zeros(len(self.states), bool)
+        return ~(np.einsum("si,si->s", tick.rates, tick.rates) <= self._one.limit_hz**2)
+
+    def _by_itself(self, s: int) -> SessionState | None:
+        """The state of a session after its next tick, computed by `advance`; None if an error has ended it."""
+        try:
+            state, messages = advance(self._sessions[s], self.state(s))
+        except DecoderdError as error:
+            self.errors[s], self._runs[s] = error, False
+            return None
+        self._on_messages(s, messages)
+        return state
+
+    def state(self, s: int) -> SessionState:
+        """The present state of a session, as the session by itself would have it."""
+        state, numbers = self.states[s], self._numbers
+        passed = self._turn - self._turn_of[s]
+        if not passed or not self._runs[s]:
+            return state
+        ticks = tuple(rows.row(tick, s) for tick in self._counts)
+        return state._replace(
+            tick=state.tick + passed,
+            population=rows.row(numbers.population, s),
+            decoder=self._decoder.from_arrays(rows.row(numbers.decoder, s)),
+            effector=rows.row(numbers.effector, s),
+            command=Command(rows.row(numbers.velocity, s), None),
+            bin=BinCounts(ticks, rows.row(numbers.total, s)) if ticks else EMPTY_BIN,
+            updater=self._bins.observed(s, self._sessions[s], state, self._quiet[s]),
+        )
+
+    def _go_on(self, tick: QuietTick | None) -> None:
+        """Take the numbers of a tick; None if every session was computed by itself."""
+        bin_ends = self._bin_tick == self._one.timing.bin_ticks - 1
+        if tick is not None:
+            self._numbers = tick.numbers
+            self._counts.append(dict(tick.counts))
+        else:
+            zeros = np.zeros((len(self.states), self._one.units), np.uint8)
+            self._counts.append({channel: zeros.copy() for channel in self._one.population.channels})
+        if bin_ends and self._one.updates is not None:
+            # Of every session the same bins are observed at once, so that sums have the same order.
+            self._bins.add(None if tick is None else _bin(tick))
+        self._turn += 1
+        self._bin_tick = 0 if bin_ends else self._bin_tick + 1
+        for table in self._tables.values():
+            table.go_on()
+
+    def _settle(self, s: int, state: SessionState) -> None:
+        """Take the state of a session after a tick that was computed by itself."""
+        before, self.states[s] = self.states[s], state
+        if state.progress.done:
+            self._runs[s] = False
+        elif len(state.bin.ticks) != self._bin_tick:
+            self._runs[s] = False
+            self._waiting.append(s)
+        else:
+            self._place(s, before)
+
+    def _begin_bin(self) -> None:
+        """What is done between two bins: waiting sessions go on, and updaters observe bins before they become many."""
+        self._counts = []
+        if self._bins.full:
+            for s in np.flatnonzero(self._runs).tolist():
+                self.states[s] = self.state(s)
+                self._place(s, self.states[s])
+            self._bins.drop()
+        for s in self._waiting:
+            self._runs[s] = True
+            self._place(s)
+        self._waiting = []
+
+    def _place(self, s: int, before: SessionState | None = None) -> None:
+        """Put the numbers of a session into the rows; `before` is an earlier state of it whose parameters are there."""
+        state, session, numbers = self.states[s], self._sessions[s], self._numbers
+        rows.put(numbers.population, s, state.population)
+        rows.put(numbers.decoder, s, self._decoder.state(state.decoder))
+        rows.put(numbers.effector, s, state.effector)
+        rows.put(numbers.velocity, s, state.command.velocity)
+        if state.bin.ticks:
+            rows.put(numbers.total, s, state.bin.total)
+            for channel, counts in state.bin.ticks[-1].items():
+                self._put_counts(s, channel, counts)
+        if before is None or before.parameters is not state.parameters:
+            self._place_parameters(s, state)
+        if before is None or before.readout.parameters is not state.readout.parameters:
+            rows.put(numbers.readout, s, self._decoder.parameters(state.readout.parameters))
+        self._turn_of[s] = self._turn
+        self._bins.begin(s)
+        for name, table in self._tables.items():
+            table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
+        self._await(s, session, state)
+
+    def _place_parameters(self, s: int, state: SessionState) -> None:
+        numbers = self._numbers
+        rows.put(numbers.parameters, s, rows.as_row(state.parameters.population))
+        if numbers.reads is not None and state.parameters.readouts is not None:
+            numbers.reads[s] = state.parameters.readouts
+        if state.parameters.lost is not None:
+            if numbers.lost is None:
+                self._numbers = numbers = numbers._replace(lost=np.zeros((len(self.states), self._one.units), bool))
+            assert numbers.lost is not None  # made above
+            numbers.lost[s] = _lost(state, self._one.units)
+
+    def _put_counts(self, s: int, channel: str, counts: NDArray[Any]) -> None:
+        """Put the counts of a session's last tick beside those of the others."""
+        tick = self._counts[-1]
+        if tick[channel].dtype != counts.dtype:
+            tick[channel] = tick[channel].astype(np.result_type(tick[channel], counts))
+        tick[channel][s] = counts[0]
+
+    def _await(self, s: int, session: Session, state: SessionState) -> None:
+        """Note until when the ticks of a session are quiet."""
+        quiet = self._quiet[s] = coming(session, state)
+        self._until[s] = self._turn + min(quiet.until - state.tick, FAR)
+        goal, radius_m = quiet.cue.goal, quiet.cue.radius_m
+        self._goal[s] = np.nan if goal is None else goal[0]
+        watched = goal is not None and quiet.inside is not None
+        self._circle[s] = self._goal[s] if watched else np.nan
+        self._radius2[s], self._inside[s] = radius_m * radius_m, bool(quiet.inside) and watched
+        self._perturbed.place(s, quiet.active, 0.0 if goal is None else radius_m)
+
+
+def _bin(tick: QuietTick) -> Bin:
+    """The bin that ends with a quiet tick."""
+    assert tick.read is not None  # it was decoded
+    return Bin(tick.read, tick.numbers.velocity, tick.cursor[:, POSITION])
+
+
+def _of_first(on_messages: OnMessages) -> OnMessages:
+    """`on_messages` for the first session alone."""
+    return lambda s, messages: None if s else on_messages(s, messages)
+
+
+def _lost(state: SessionState, units: int) -> NDArray[np.bool_]:
+    """(N,): whether each unit is no longer recorded."""
+    lost = np.zeros(units, bool)
+    if state.parameters.lost is not None:
+        lost[state.parameters.lost] = True
+    return lost

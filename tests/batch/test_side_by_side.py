@@ -1,0 +1,109 @@
+"""Sessions side by side against the same sessions by themselves: messages, counts, states; and who is beside whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoderd.batch import side_by_side
+from decoderd.errors import NumericalError, ProtocolError
+from decoderd.protocol import protocol as protocols
+from tests.batch.cases import CASES, SEEDS, assert_same, by_itself, leaves, sessions, together
+from tests.protocols import begun, bursting, centre_out, outside
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sessions_side_by_side_are_the_sessions_by_themselves(case):
+    pairs = sessions(**CASES[case])
+    batch, said = together(pairs)
+    for s, (session, state) in enumerate(pairs):
+        last, alone = by_itself(session, state)
+        assert said[s] == alone
+        assert_same(batch.state(s), last)
+    assert batch.errors == {}
+
+
+@pytest.mark.parametrize("ticks", [1, 77, 203])
+@pytest.mark.parametrize("case", ["kalman", "smooth batch", "perturbations without a memory"])
+def test_at_any_tick_the_state_is_that_of_the_session_by_itself(case, ticks):
+    pairs = sessions(**CASES[case])
+    batch, _ = together(pairs, ticks)
+    for s, (session, state) in enumerate(pairs):
+        last, _ = by_itself(session, state, ticks)
+        found = batch.state(s)
+        assert_same(found, last)
+        for one, other in zip(found.bin.ticks, last.bin.ticks, strict=True):
+            assert {name: array.tolist() for name, array in one.items()} == {
+                name: array.tolist() for name, array in other.items()
+            }
+
+
+@pytest.mark.parametrize("case", ["kalman", "smooth batch", "days that end within a bin"])
+def test_a_session_does_not_depend_on_those_beside_it_by_a_bit(case):
+    whole, said = together(sessions(**CASES[case]))
+    for beside in ((2,), (9, 8, 7, 2, 6)):
+        some, also = together(sessions(beside, **CASES[case]))
+        place = beside.index(2)
+        assert also[place] == said[1]
+        for one, other in zip(leaves(some.state(place)), leaves(whole.state(1)), strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
+def test_correlated_units(tmp_path):
+    weights = np.vstack([np.random.default_rng(0).normal(size=(3, 12)) * 40, np.full(12, 15.0)])
+    np.savez(tmp_path / "population.npz", weights=weights, shared=np.full((12, 2), 3.0))
+    population = {"kind": "tuned", "units": 12, "file": str(tmp_path / "population.npz")}
+    pairs = sessions(population=population)
+    batch, said = together(pairs)
+    for s, (session, state) in enumerate(pairs):
+        last, alone = by_itself(session, state)
+        assert said[s] == alone
+        assert_same(batch.state(s), last)
+
+
+def test_counts_of_more_than_a_byte_and_rates_that_are_clipped():
+    pairs = [begun({**bursting(150, [3]), "seed": seed}) for seed in SEEDS]
+    batch, said = together(pairs, 165)
+    assert batch.state(0).clipped.unit_ticks
+    for s, (session, state) in enumerate(pairs):
+        last, alone = by_itself(session, state, 165)
+        assert said[s] == alone
+        assert_same(batch.state(s), last)
+        assert batch.state(s).clipped == last.clipped
+
+
+def test_an_error_ends_the_session_that_has_it_and_no_other():
+    data = bursting(150, [3], {"clip_spikes": False})
+    data["perturbations"] = [
+        {**one, "envelope": {"shape": "step", "start": {"trial": 3}}} for one in data["perturbations"]
+    ]
+    pairs = [
+        begun({**data, "seed": seed, "schedule": {"blocks": [{"name": "only", "duration_s": 4.0}]}}) for seed in SEEDS
+    ]
+    batch, said = together(pairs)
+    assert batch.errors
+    for s, (session, state) in enumerate(pairs):
+        if s in batch.errors:
+            with pytest.raises(NumericalError) as raised:
+                by_itself(session, state)
+            assert str(raised.value) == str(batch.errors[s])
+        else:
+            last, alone = by_itself(session, state)
+            assert said[s] == alone
+            assert_same(batch.state(s), last)
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (outside(), "task.kind"),
+        (centre_out(population={"kind": "tuned", "subject": {"intent": "external"}}), "population.subject.intent"),
+        (centre_out(population={"kind": "bursting", "units": 12}), "population.kind"),
+        (centre_out(decoder={"kind": "point_process"}), "decoder.kind"),
+    ],
+)
+def test_what_cannot_be_computed_so_is_refused_with_the_reason(data, field):
+    with pytest.raises(ProtocolError) as raised:
+        side_by_side.check(protocols.parse(data))
+    assert raised.value.field == field
+    assert "one by one" in str(raised.value)

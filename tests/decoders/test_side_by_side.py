@@ -1,0 +1,65 @@
+"""Steps of decoders for many sessions at once, against the step of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoderd import registry
+from decoderd.batch import rows
+from decoderd.decoders import gaussian, side_by_side
+from decoderd.decoders.kalman import State
+from decoderd.errors import NumericalError
+
+SESSIONS, UNITS, BINS = 4, 9, 40
+GENERATOR = np.random.default_rng(5)
+
+
+def kalman(n):
+    """Arrays of a filter with n states, of which the last is a constant where n is odd."""
+    constant = n % 2
+    free = n - constant
+    A, W = np.eye(n), np.zeros((n, n))
+    A[:free, :free] = 0.8 * np.eye(free) + 0.02 * GENERATOR.normal(size=(free, free))
+    W[:free, :free] = 0.01 * np.eye(free)
+    noise = GENERATOR.normal(size=(UNITS, UNITS))
+    return {"A": A, "W": W, "C": GENERATOR.normal(size=(UNITS, n)), "Q": noise @ noise.T + np.eye(UNITS)}
+
+
+def linear():
+    return {"M1": 0.5 * np.eye(2), "M2": GENERATOR.normal(size=(2, UNITS)) * 0.01, "m0": GENERATOR.normal(size=2)}
+
+
+CASES = {f"{kind}-{n}": (kind, n) for kind in ("kalman", "steady_state_kalman") for n in (2, 3, 4, 5)}
+CASES["linear"] = ("linear", 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_many_sessions_step_as_each_by_itself(case):
+    kind, n = CASES[case]
+    decoder = registry.find("decoders", kind)
+    many = decoder.side_by_side
+    each = [decoder.load(kalman(n) if n else linear()) for _ in range(SESSIONS)]
+    states = [decoder.init(one, 1) for one in each]
+    parameters = rows.joined([many.parameters(one) for one in each])
+    state = rows.joined([many.state(one) for one in states])
+    for _ in range(BINS):
+        counts = GENERATOR.poisson(2.0, (SESSIONS, UNITS)).astype(float)
+        position = GENERATOR.normal(size=(SESSIONS, 2)) * 0.1
+        state, command = many.step(parameters, state, counts, position)
+        assert command.correction is None
+        for s, one in enumerate(each):
+            states[s], alone = decoder.step(one, states[s], counts[s : s + 1], position[s : s + 1])
+            np.testing.assert_allclose(command.velocity[s], alone.velocity[0], rtol=1e-10, atol=1e-13)
+            found = many.from_arrays(rows.row(state, s))
+            np.testing.assert_allclose(decoder.row(found), decoder.row(states[s]), rtol=1e-10, atol=1e-13)
+
+
+def test_a_filter_that_cannot_be_updated_is_an_error():
+    broken = gaussian.load_model(kalman(2))._replace(D=-np.eye(2), A=np.zeros((2, 2)), W=np.eye(2))
+    many = side_by_side.kalman_parameters(broken)
+    state = State(np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    with pytest.raises(NumericalError, match="cannot be updated"):
+        side_by_side.kalman_step(
+            many, State(np.zeros((1, 2)), np.zeros((1, 2, 2))), np.ones((1, UNITS)), np.zeros((1, 2))
+        )
