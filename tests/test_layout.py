@@ -67,6 +67,7 @@ TESTED_ELSEWHERE = {
     ),
     "clients/decoderd_plugins/manifold/output.py": ("tests/clients/plugins/manifold/test_runner.py", "written there"),
     "clients/decoderd_plugins/lsl/inlets.py": ("tests/clients/plugins/lsl/inside.py", "it needs streams of LSL"),
+    "decoderd/bench/batch.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/agent.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/export.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/bench/flood.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),

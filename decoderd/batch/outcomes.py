@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,16 +57,21 @@ class _Record:
                 self._day = Day.read(payload).day
 
 
-def run(sessions: Sequence[Session], states: Sequence[SessionState]) -> list[Outcome]:
+def run(
+    sessions: Sequence[Session], states: Sequence[SessionState], on_turn: Callable[[int], None] = lambda turns: None
+) -> list[Outcome]:
     """Run sessions of one protocol, each with its own seed, to their ends; `states` are those before the first tick.
 
-    What ends one of them before its time is in its outcome; the others go on. Raises ProtocolError for sessions that
-    cannot be computed beside one another.
+    `on_turn` is called with the number of ticks of the longest session so far. What ends one of them before its time is
+    in its outcome; the others go on. Raises ProtocolError for sessions that cannot be computed beside one another.
     """
     records = [_Record() for _ in sessions]
     batch = SideBySide(sessions, states, lambda s, messages: records[s].take(messages))
+    turns = 0
     while not batch.over:
         batch.turn()
+        turns += 1
+        on_turn(turns)
     found = []
     for s, record in enumerate(records):
         losses = np.array([loss for loss, _ in record.losses])

@@ -17,11 +17,12 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure speed and punctuality on this machine, each figure in turns with a figure to compare it with."""
-    from decoderd.bench import export, kalman, lateness, learning, load, lockstep, publish, recorder, tick
+    from decoderd.bench import batch, export, kalman, lateness, learning, load, lockstep, publish, recorder, tick
 
     parts: tuple[Callable[[], dict[str, Any]], ...] = (
         kalman.measure,
         tick.measure,
+        batch.measure,
         recorder.measure,
         export.measure,
         learning.measure,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from decoderd.cli import options, output
+from decoderd.cli import options, output, side_by_side
 from decoderd.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ def run(
     silence: options.Silence = 30.0,
     when_silent: options.WhenSilent = "stop",
     max_memory: options.MaxMemory = None,
+    sessions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Run so many sessions side by side, with seeds from the protocol's on, and keep tables of trials.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Run a protocol as a new session."""
@@ -66,6 +73,11 @@ def run(
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += [f"schedule.days={days}"] if days is not None else []
     parsed = protocols.load(protocol, overrides)
+    if sessions is not None:
+        others = {"--name": name, "--inputs": inputs, "--serve": serve, "--max-memory": max_memory}
+        side_by_side.refuse(speed, {**others, "--participant": participant})
+        side_by_side.run(parsed, sessions, out, json)
+        return
     named = session_name(name, parsed.session)
     clock_for(speed, parsed.tick_s, late)  # refuses a speed that is none before anything is prepared
     limit = memory_limit.parse(max_memory) if max_memory is not None else None

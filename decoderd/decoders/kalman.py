@@ -23,7 +23,6 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
-    SideBySide,
     fitting,
     gaussian,
     layout,
@@ -46,16 +45,6 @@ class State(NamedTuple):
 
     x: Array  # (B, n)
     P: Array  # (n, n)
-
-
-def row_of(state: State) -> State:
-    """The state of one session as a row of many: P as (1, n, n)."""
-    return State(state.x, state.P[np.newaxis])
-
-
-def of_row(row: State) -> State:
-    """The inverse of `row_of`."""
-    return State(row.x, row.P[0])
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Model:
@@ -175,8 +164,6 @@ LAYOUT = FileLayout(
     observation=("C", "Q"),
 )
 
-OBSERVING = Observing(observation, rows, with_observation)
-
 KALMAN = Decoder(
     KalmanConfig,
     load,
@@ -191,9 +178,9 @@ KALMAN = Decoder(
     permute_units,
     linear=linear,
     reduced=reduced,
-    observing=OBSERVING,
+    observing=Observing(observation, rows, with_observation),
     memory=memory,
     layout=LAYOUT,
     partial=gaussian.partial,
-    side_by_side=SideBySide(side_by_side.kalman_parameters, row_of, of_row, side_by_side.kalman_step),
+    side_by_side=side_by_side.KALMAN,
 )

@@ -46,6 +46,18 @@ def kalman_step(model: KalmanArrays, state: Any, counts: Array, position: Array)
     return type(state)(x, P), layout.command(where, x)
 
 
+def _with_axis(state: Any) -> Any:
+    """A state of `kalman` whose covariance has an axis of sessions, (1, n, n)."""
+    return state._replace(P=state.P[np.newaxis])
+
+
+def _without_axis(state: Any) -> Any:
+    return state._replace(P=state.P[0])
+
+
+KALMAN = SideBySide(kalman_parameters, _with_axis, _without_axis, kalman_step)
+
+
 def affine(linear: Callable[[Any, Any], AffineStep], init: Callable[[Any, int], Array]) -> SideBySide:
     """For a decoder whose step is the same affine map in every bin, with a state (1, n)."""
 

@@ -5,11 +5,25 @@ import math
 import numpy as np
 import pytest
 
-from decoderd.bench import agent, export, flood, kalman, lateness, learning, load, lockstep, publish, recorder, tick
+from decoderd.bench import (
+    agent,
+    batch,
+    export,
+    flood,
+    kalman,
+    lateness,
+    learning,
+    load,
+    lockstep,
+    publish,
+    recorder,
+    tick,
+)
 
 BRIEF = {
     "kalman": lambda: kalman.measure(calls=2, rounds=1),
     "tick": lambda: tick.measure(ticks=40, rounds=1),
+    "batch": lambda: batch.measure(rounds=1, number=2, others=(1, 3), session_ticks=100),
     "recorder": lambda: recorder.measure(ticks=50, units=10, rounds=1),
     "export": lambda: export.measure(ticks=100, units=10, rounds=1),
     "learning": lambda: learning.measure(rounds=1, seeds=4),
@@ -25,6 +39,7 @@ FIGURES = {
         "point_process_step_ratio",
     },
     "tick": {"tick_us_100", "tick_us_1000"},
+    "batch": {"batch_us_per_session_tick", "batch_adapting_us_per_session_tick", "batch_ratio"},
     "recorder": {
         "recorder_ticks_per_s",
         "recorder_hash_ratio",

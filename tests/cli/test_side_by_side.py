@@ -1,0 +1,75 @@
+"""`decoderd run --sessions`: tables of the sessions, those of recordings; and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from decoderd.batch import outcomes
+from decoderd.recording.reader import open_session
+from tests.protocols import bursting, centre_out
+from tests.running import cli, contents, record, write
+
+
+def table(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_tables_have_the_trials_of_each_session_by_itself(tmp_path):
+    data = centre_out()
+    protocol = write(tmp_path / "p.toml", data)
+    done = cli("run", protocol, "--sessions", "3", "--speed", "max", "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    rows, trials = table(tmp_path / "out" / "sessions.csv"), table(tmp_path / "out" / "trials.csv")
+    shown = json.loads(done.stdout)["sessions"]
+    assert [row["session"] for row in rows] == [one["session"] for one in shown] == ["small-3", "small-4", "small-5"]
+    for row in rows:
+        seed = int(row["seed"])
+        summary = record(tmp_path / str(seed), {**data, "seed": seed})
+        with open_session(tmp_path / str(seed)) as recorded:
+            expected, digest = recorded.trials(), outcomes.digest_of(recorded)
+        assert row["digest"] == digest
+        assert int(row["ticks"]) == summary["ticks"]
+        own = [trial for trial in trials if trial["seed"] == row["seed"]]
+        assert [trial["outcome"] for trial in own] == expected["outcome"].tolist()
+        assert [int(trial["end_tick"]) for trial in own] == expected["end_tick"].tolist()
+        assert [float(trial["target_x_m"]) for trial in own] == expected["target_x_m"].tolist()
+
+
+def test_a_session_that_fails_is_a_row_with_the_reason_and_status_1(tmp_path):
+    protocol = write(tmp_path / "p.toml", bursting(150, [3], {"clip_spikes": False}))
+    done = cli("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert all("expected spikes" in row["error"] for row in table(tmp_path / "out" / "sessions.csv"))
+
+
+@pytest.mark.parametrize(
+    ("options", "fields", "said"),
+    [
+        ([], {}, "--speed realtime: sessions side by side run as fast as they can"),
+        (["--speed", "max", "--serve"], {}, "--serve: not together with --sessions"),
+        (["--speed", "max", "--name", "x"], {}, "--name: not together with --sessions"),
+        (["--speed", "max"], {"task": {"kind": "external"}}, "task.kind = 'external'"),
+        (["--speed", "max"], {"population": {"kind": "bursting", "units": 12}}, "population.kind = 'bursting'"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, options, fields, said):
+    protocol = write(tmp_path / "p.toml", centre_out(**fields))
+    done = cli("run", protocol, "--sessions", "2", "--out", tmp_path / "out", *options)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_holds_something_stays_as_it_is(tmp_path):
+    protocol = write(tmp_path / "p.toml", centre_out())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    before = contents(tmp_path / "out")
+    done = cli("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
+    assert done.returncode != 0
+    assert "is not an empty folder" in done.stderr
+    assert contents(tmp_path / "out") == before
