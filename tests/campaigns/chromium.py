@@ -127,12 +127,18 @@ class Page:
 
 @asynccontextmanager
 async def page(port: int, address: str):
-    """A new tab at an address, with its console and network observed from the beginning."""
+    """A new window at an address, with its console and network observed from the beginning.
+
+    A window of its own: of the tabs of one window all but one stand still.
+    """
     from websockets.asyncio.client import connect
 
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
-    tab = json.loads(urllib.request.urlopen(request, timeout=WAIT_S).read())
-    async with connect(tab["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
+    version = json.loads(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/version", timeout=WAIT_S).read())
+    async with connect(version["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as browser:
+        asking = {"id": 1, "method": "Target.createTarget", "params": {"url": "about:blank", "newWindow": True}}
+        await browser.send(json.dumps(asking))
+        target = json.loads(await browser.recv())["result"]["targetId"]
+    async with connect(f"ws://127.0.0.1:{port}/devtools/page/{target}", max_size=None, ping_interval=None) as socket:
         one = Page(socket)
         try:
             for domain in ("Page", "Runtime", "Log", "Network"):
