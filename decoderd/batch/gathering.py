@@ -24,13 +24,26 @@ class Bin(NamedTuple):
     position: Array  # (S, 2) m
 
 
+class _Stretch(NamedTuple):
+    """Successive bins of one session with the same goal."""
+
+    first: int
+    end: int
+    quiet: Quiet
+
+
 class Bins:
-    """The bins that have ended in quiet ticks, for each of S sessions from its last tick that was not quiet on."""
+    """The bins that have ended in quiet ticks, and that the updaters of S sessions have not observed yet."""
 
     def __init__(self, sessions: int) -> None:
         self._kept: list[Any] = []
         self._dropped = 0
+        self._before: list[list[_Stretch]] = [[] for _ in range(sessions)]
         self._from = [0] * sessions
+
+    @property
+    def _ended(self) -> int:
+        return self._dropped + len(self._kept)
 
     @property
     def full(self) -> bool:
@@ -38,32 +51,60 @@ class Bins:
         return len(self._kept) >= MOST
 
     def add(self, ended: Bin | None) -> None:
-        """A bin of all sessions has ended; None if it was quiet in none of them, and all begin after it."""
+        """A bin of all sessions has ended; None if it was quiet in none of them."""
         self._kept.append(ended)
 
     def begin(self, session: int) -> None:
-        """The updater of a session has observed all its bins."""
-        self._from[session] = self._dropped + len(self._kept)
+        """The updater of a session has observed all its bins, or is to forget them."""
+        self._before[session] = []
+        self._from[session] = self._ended
+
+    def interrupt(self, session: int, quiet: Quiet) -> None:
+        """Another stretch of quiet ticks begins, after one that was `quiet`."""
+        if quiet.gathers and self._from[session] < self._ended:
+            self._before[session].append(_Stretch(self._from[session], self._ended, quiet))
+        self._from[session] = self._ended
+
+    def go_on(self, session: int) -> None:
+        """A stretch begins now: bins before it were not those of the session, or are known."""
+        self._from[session] = self._ended
+
+    def waiting(self, session: int) -> int:
+        """The number of bins of earlier stretches."""
+        return sum(stretch.end - stretch.first for stretch in self._before[session])
 
     def drop(self) -> None:
         """All updaters have observed everything."""
-        self._dropped += len(self._kept)
+        self._dropped = self._ended
         self._kept = []
 
     def observed(self, s: int, session: Session, state: SessionState, quiet: Quiet) -> Any:
-        """The updater's state of session `s` after its quiet bins; `state` is that before them."""
-        updates, ended = session.updates, self._kept[self._from[s] - self._dropped :]
-        if updates is None or not ended:
+        """The updater's state of session `s` after its bins; `quiet` is the present stretch, `state` that before it."""
+        updates, ended = session.updates, self._ended
+        if updates is None:
             return state.updater
+        stretches = list(self._before[s])
+        if self._from[s] < ended:
+            stretches.append(_Stretch(self._from[s], ended, quiet))
+        if not stretches:
+            return state.updater
+        gathering = [stretch for stretch in stretches if stretch.quiet.gathers]
         now = state.updater._replace(successes=state.progress.successes)
-        if not quiet.gathers:
-            return now
-        counts, velocity, position = (np.stack([one[s] for one in column]) for column in zip(*ended, strict=True))
-        cue = quiet.cue
-        intended = updates.updater.intend(
-            updates.plan, DecodedBin(velocity, position, cue.goal, cue.radius_m, cue.phase)
-        )
-        if intended is not None:
-            x, y = updates.observing.rows(state.parameters.decoder, counts, position, intended)
+        pairs = [self._rows(s, session, state, stretch) for stretch in gathering]
+        known = [pair for pair in pairs if pair is not None]
+        if known:
+            x, y = (np.concatenate(parts) for parts in zip(*known, strict=True))
             now = now._replace(gathered=updates.updater.observe(updates.plan, now.gathered, x, y))
-        return now._replace(bins=now.bins + len(ended))
+        return now._replace(bins=now.bins + sum(stretch.end - stretch.first for stretch in gathering))
+
+    def _rows(self, s: int, session: Session, state: SessionState, stretch: _Stretch) -> tuple[Array, Array] | None:
+        """What the updater observes in a stretch; None where there is no goal."""
+        updates, cue = session.updates, stretch.quiet.cue
+        assert updates is not None  # see `observed`
+        kept = self._kept[stretch.first - self._dropped : stretch.end - self._dropped]
+        counts, velocity, position = (np.stack([one[s] for one in column]) for column in zip(*kept, strict=True))
+        bins = DecodedBin(velocity, position, cue.goal, cue.radius_m, cue.phase)
+        intended = updates.updater.intend(updates.plan, bins)
+        if intended is None:
+            return None
+        return updates.observing.rows(state.parameters.decoder, counts, position, intended)

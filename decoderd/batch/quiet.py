@@ -30,14 +30,14 @@ class Quiet(NamedTuple):
     gathers: bool  # whether an updater gathers the bins
 
 
-def coming(session: Session, state: SessionState) -> Quiet:
-    """What is known of the ticks from `state.tick` on."""
+def coming(session: Session, state: SessionState, waiting: int) -> Quiet:
+    """What is known of the ticks from `state.tick` on; `waiting` bins are still to be observed by the updater."""
     task = session.task.unchanged
     if task is None or _restless(session, state):
         return Quiet(state.tick, Cue(None, 0.0, 0, -1, 0, None, ()), None, (), False)
     shown: Unchanged = task(session.task_plan, state.task, time_index(state))
     on, until = _perturbations(session, state)
-    first, gathers = _updates(session, state)
+    first, gathers = _updates(session, state, waiting)
     until = min(until, shown.until, _end_of_block(session, state), first)
     return Quiet(until, shown.cue, shown.inside, on, gathers)
 
@@ -84,7 +84,7 @@ def _switch(p: Perturbing) -> int:
     return NEVER if trigger is None or trigger.tick is None else int(trigger.tick)
 
 
-def _updates(session: Session, state: SessionState) -> tuple[int, bool]:
+def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, bool]:
     """The first tick in which the updater may do more than gather a bin, and whether it gathers bins until then."""
     updates = session.updates
     if updates is None:
@@ -100,4 +100,4 @@ def _updates(session: Session, state: SessionState) -> tuple[int, bool]:
     left = updates.updater.bins_left(updates.plan, now.gathered)
     if updates.bins is not None:
         left = min(left, updates.bins - now.bins)
-    return end + (left - 1) * bin_ticks, True
+    return end + max(0, left - waiting - 1) * bin_ticks, True

@@ -82,7 +82,7 @@ class SideBySide:
         self._sessions = [self._with_tables(s, session) for s, session in enumerate(sessions)]
         self.states, self.errors = list(states), dict[int, DecoderdError]()
         self._turn, self._bin_tick, self._turn_of = 0, 0, [0] * number
-        self._quiet = [coming(session, state) for session, state in zip(sessions, states, strict=True)]
+        self._quiet = [coming(session, state, 0) for session, state in zip(sessions, states, strict=True)]
         self._runs = np.ones(number, bool)  # neither over, nor waiting for a bin to begin
         self._waiting: list[int] = []
         # The goal that the cursor enters or leaves with a tick that is not quiet: NaN where there is none.
@@ -125,6 +125,11 @@ class SideBySide:
         """Whether all sessions are over."""
         return not self._runs.any() and not self._waiting
 
+    @property
+    def _ends_bin(self) -> bool:
+        """Whether the next tick ends a bin."""
+        return self._bin_tick == self._one.timing.bin_ticks - 1
+
     def turn(self) -> None:
         """Compute a tick of every session that is not over."""
         cursor = self._one.effector.cursor(self._one.effector_plan, self._numbers.effector)
@@ -163,7 +168,8 @@ class SideBySide:
     def _by_itself(self, s: int) -> SessionState | None:
         """The state of a session after its next tick, computed by `advance`; None if an error has ended it."""
         try:
-            state, messages = advance(self._sessions[s], self.state(s))
+            before = self.state(s) if self._ends_bin else self._with_numbers(s)
+            state, messages = advance(self._sessions[s], before)
         except DecoderdError as error:
             self.errors[s], self._runs[s] = error, False
             return None
@@ -172,6 +178,11 @@ class SideBySide:
 
     def state(self, s: int) -> SessionState:
         """The present state of a session, as the session by itself would have it."""
+        updater = self._bins.observed(s, self._sessions[s], self.states[s], self._quiet[s])
+        return self._with_numbers(s)._replace(updater=updater)
+
+    def _with_numbers(self, s: int) -> SessionState:
+        """The present state of a session but for bins that its updater has not observed."""
         state, numbers = self.states[s], self._numbers
         passed = self._turn - self._turn_of[s]
         if not passed or not self._runs[s]:
@@ -184,12 +195,11 @@ class SideBySide:
             effector=rows.row(numbers.effector, s),
             command=Command(rows.row(numbers.velocity, s), None),
             bin=BinCounts(ticks, rows.row(numbers.total, s)) if ticks else EMPTY_BIN,
-            updater=self._bins.observed(s, self._sessions[s], state, self._quiet[s]),
         )
 
     def _go_on(self, tick: QuietTick | None) -> None:
         """Take the numbers of a tick; None if every session was computed by itself."""
-        bin_ends = self._bin_tick == self._one.timing.bin_ticks - 1
+        bin_ends = self._ends_bin
         if tick is not None:
             self._numbers = tick.numbers
             self._counts.append(dict(tick.counts))
@@ -207,6 +217,10 @@ class SideBySide:
     def _settle(self, s: int, state: SessionState) -> None:
         """Take the state of a session after a tick that was computed by itself."""
         before, self.states[s] = self.states[s], state
+        if self._bin_tick == 0 or _gathered(before) is not _gathered(state):
+            self._bins.begin(s)  # observed with the bin that has ended, or forgotten with another decoder
+        else:
+            self._bins.interrupt(s, self._quiet[s])
         if state.progress.done:
             self._runs[s] = False
         elif len(state.bin.ticks) != self._bin_tick:
@@ -219,9 +233,11 @@ class SideBySide:
         """What is done between two bins: waiting sessions go on, and updaters observe bins before they become many."""
         self._counts = []
         if self._bins.full:
-            for s in np.flatnonzero(self._runs).tolist():
+            for s in [*np.flatnonzero(self._runs).tolist(), *self._waiting]:
                 self.states[s] = self.state(s)
-                self._place(s, self.states[s])
+                self._bins.begin(s)
+                if self._runs[s]:
+                    self._place(s, self.states[s])
             self._bins.drop()
         for s in self._waiting:
             self._runs[s] = True
@@ -244,7 +260,7 @@ class SideBySide:
         if before is None or before.readout.parameters is not state.readout.parameters:
             rows.put(numbers.readout, s, self._decoder.parameters(state.readout.parameters))
         self._turn_of[s] = self._turn
-        self._bins.begin(s)
+        self._bins.go_on(s)
         for name, table in self._tables.items():
             table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
         self._await(s, session, state)
@@ -269,7 +285,7 @@ class SideBySide:
 
     def _await(self, s: int, session: Session, state: SessionState) -> None:
         """Note until when the ticks of a session are quiet."""
-        quiet = self._quiet[s] = coming(session, state)
+        quiet = self._quiet[s] = coming(session, state, self._bins.waiting(s))
         self._until[s] = self._turn + min(quiet.until - state.tick, FAR)
         goal, radius_m = quiet.cue.goal, quiet.cue.radius_m
         self._goal[s] = np.nan if goal is None else goal[0]
@@ -279,10 +295,15 @@ class SideBySide:
         self._perturbed.place(s, quiet.active, 0.0 if goal is None else radius_m)
 
 
+def _gathered(state: SessionState) -> Any:
+    """What the updater has gathered; None without one."""
+    return None if state.updater is None else state.updater.gathered
+
+
 def _bin(tick: QuietTick) -> Bin:
-    """The bin that ends with a quiet tick."""
+    """The bin that ends with a quiet tick: copies, since rows of the arrays are replaced in place."""
     assert tick.read is not None  # it was decoded
-    return Bin(tick.read, tick.numbers.velocity, tick.cursor[:, POSITION])
+    return Bin(tick.read.copy(), tick.numbers.velocity.copy(), tick.cursor[:, POSITION].copy())
 
 
 def _of_first(on_messages: OnMessages) -> OnMessages:

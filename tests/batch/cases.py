@@ -71,6 +71,18 @@ CASES = {
         "schedule": {"blocks": [{"name": "only", "duration_s": 20.0}]},
         "updater": {"kind": "smooth_batch", "batch_s": 3.0, "start": {"trial": 2}, "stop_s": 11.0},
     },
+    "smooth batch, recentred": {
+        "schedule": {"blocks": [{"name": "only", "duration_s": 12.0}]},
+        "task": {"kind": "centre_out", "targets": 4, "recentre": True, "radius_m": 0.03, "reach_timeout_s": 0.8},
+        "updater": {"kind": "smooth_batch", "batch_s": 3.0},
+    },
+    "smooth batch, another decoder each day": {
+        "bin_ticks": 7,
+        "schedule": {"days": 3, "blocks": [{"name": "only", "duration_s": 4.03}]},
+        "population": {"kind": "tuned", "units": 12, "drift": {"preferred_rad": 0.4}},
+        "updater": {"kind": "smooth_batch", "batch_s": 2.5},
+        "overnight": {"decoder": "refitted", "after_days": [1]},
+    },
     "refit, from a tick on": {
         "schedule": {"days": 2, "blocks": [{"name": "only", "duration_s": 9.0}]},
         "updater": {"kind": "refit", "batch_s": 4.0, "start": {"tick": 333}},

@@ -19,7 +19,7 @@ def test_nothing_happens_while_it_is_quiet(case):
     session, state = begun(centre_out(**CASES[case]))
     quiet_ticks = 0
     while state.tick < TICKS and not state.progress.done:
-        quiet = coming(session, state)
+        quiet = coming(session, state, 0)
         before = state
         while state.tick < quiet.until and not state.progress.done and state.tick < TICKS:
             inside = _inside(quiet, session, state)
@@ -48,15 +48,15 @@ def _inside(quiet, session, state):
 
 def test_the_first_tick_has_a_message_of_the_day():
     session, state = begun(centre_out())
-    assert coming(session, state).until == 0
+    assert coming(session, state, 0).until == 0
     state, _ = advance(session, state)
-    assert coming(session, state).until == 10  # the rest between trials
+    assert coming(session, state, 0).until == 10  # the rest between trials
 
 
 def test_a_block_in_which_the_population_learns_has_no_quiet_tick():
     session, state = begun(learning())
     state, _ = advance(session, state)
-    assert coming(session, state).until == state.tick
+    assert coming(session, state, 0).until == state.tick
 
 
 def test_a_criterion_and_an_updater_of_every_bin_want_every_end_of_bin():
@@ -64,7 +64,7 @@ def test_a_criterion_and_an_updater_of_every_bin_want_every_end_of_bin():
         session, state = begun(centre_out(**CASES[case]))
         for _ in range(12):
             state, _ = advance(session, state)
-        assert coming(session, state).until <= 14
+        assert coming(session, state, 0).until <= 14
 
 
 def test_an_updater_gathers_until_its_batch_is_full():
@@ -73,7 +73,7 @@ def test_an_updater_gathers_until_its_batch_is_full():
     session, state = begun(centre_out(task=task, updater={"kind": "smooth_batch", "batch_s": 3.0}))
     for _ in range(150):
         state, _ = advance(session, state)
-    quiet = coming(session, state)
+    quiet = coming(session, state, 0)
     missing = 60 - int(state.updater.gathered.rows)
     assert 0 < missing < 60
     assert quiet.gathers

@@ -38,7 +38,9 @@ def test_at_any_tick_the_state_is_that_of_the_session_by_itself(case, ticks):
             }
 
 
-@pytest.mark.parametrize("case", ["kalman", "smooth batch", "days that end within a bin"])
+@pytest.mark.parametrize(
+    "case", ["kalman", "smooth batch", "days that end within a bin", "smooth batch, another decoder each day"]
+)
 def test_a_session_does_not_depend_on_those_beside_it_by_a_bit(case):
     whole, said = together(sessions(**CASES[case]))
     for beside in ((2,), (9, 8, 7, 2, 6)):

@@ -56,5 +56,9 @@ def add(reader: DayReader, file: Any) -> None:
 def _smallest(values: NDArray[Any]) -> Any:
     """Whole numbers in the smallest type, so that 0 and 1 are not taken for no and yes; text as a list."""
     if values.dtype.kind == "i":
-        return values.astype(np.result_type(np.int8, *map(np.min_scalar_type, (values.min(), values.max()))))
+        low, high = values.min(), values.max()
+        fitting = (
+            one for one in (np.int8, np.int16, np.int32) if np.iinfo(one).min <= low and high <= np.iinfo(one).max
+        )
+        return values.astype(next(fitting, np.int64))
     return values if values.dtype.kind == "f" else values.tolist()
