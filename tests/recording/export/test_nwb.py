@@ -8,7 +8,7 @@ import resource
 import numpy as np
 import pytest
 
-from decoderd.recording.export import nwb, spikes, trials
+from decoderd.recording.export import nwb, nwb_trials, spikes, trials
 from decoderd.recording.export.provenance import provenance
 from decoderd.recording.export.reading import DayReader, days_of
 from decoderd.recording.reader import open_session
@@ -67,6 +67,16 @@ def test_units_and_their_counts(second):
     per_bin = [part.sum(axis=0, dtype=int) for part in np.split(counts, np.arange(5, len(counts), 5))]
     np.testing.assert_array_equal(series.data[:], per_bin)
     assert (series.starting_time, series.rate) == (0.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"), [([0, 1], "int8"), ([-1, 127], "int8"), ([0, 128], "int16"), ([-1, 2**15], "int32")]
+)
+def test_whole_numbers_of_trials_take_as_little_as_they_can(numbers, kind):
+    """A column of 0 and 1 in more than a byte is taken for one of yes and no by inspectors."""
+    found = nwb_trials._smallest(np.array(numbers))
+    assert found.dtype == kind
+    assert found.tolist() == numbers
 
 
 def test_trials(second):
