@@ -6,11 +6,19 @@ import csv
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from decoderd.batch import outcomes
+from decoderd.cli import app
+from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
 from tests.protocols import bursting, centre_out
 from tests.running import cli, contents, record, write
+
+
+def called(*arguments):
+    """The command, called in this process."""
+    return CliRunner().invoke(app.app, [str(one) for one in arguments])
 
 
 def table(path):
@@ -21,8 +29,8 @@ def table(path):
 def test_the_tables_have_the_trials_of_each_session_by_itself(tmp_path):
     data = centre_out()
     protocol = write(tmp_path / "p.toml", data)
-    done = cli("run", protocol, "--sessions", "3", "--speed", "max", "--out", tmp_path / "out", "--json")
-    assert done.returncode == 0, done.stderr
+    done = called("run", protocol, "--sessions", "3", "--speed", "max", "--out", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.output
     rows, trials = table(tmp_path / "out" / "sessions.csv"), table(tmp_path / "out" / "trials.csv")
     shown = json.loads(done.stdout)["sessions"]
     assert [row["session"] for row in rows] == [one["session"] for one in shown] == ["small-3", "small-4", "small-5"]
@@ -41,8 +49,9 @@ def test_the_tables_have_the_trials_of_each_session_by_itself(tmp_path):
 
 def test_a_session_that_fails_is_a_row_with_the_reason_and_status_1(tmp_path):
     protocol = write(tmp_path / "p.toml", bursting(150, [3], {"clip_spikes": False}))
-    done = cli("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
-    assert done.returncode == 1
+    done = called("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "sessions.csv, trials.csv" in done.stderr
     assert all("expected spikes" in row["error"] for row in table(tmp_path / "out" / "sessions.csv"))
 
 
@@ -54,14 +63,21 @@ def test_a_session_that_fails_is_a_row_with_the_reason_and_status_1(tmp_path):
         (["--speed", "max", "--name", "x"], {}, "--name: not together with --sessions"),
         (["--speed", "max"], {"task": {"kind": "external"}}, "task.kind = 'external'"),
         (["--speed", "max"], {"population": {"kind": "bursting", "units": 12}}, "population.kind = 'bursting'"),
+        (["--speed", "max"], {"plasticity": {"kind": "backprop"}}, "use `decoderd study` with `batch`"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, options, fields, said):
     protocol = write(tmp_path / "p.toml", centre_out(**fields))
-    done = cli("run", protocol, "--sessions", "2", "--out", tmp_path / "out", *options)
-    assert done.returncode != 0
-    assert said in done.stderr
+    done = called("run", protocol, "--sessions", "2", "--out", tmp_path / "out", *options)
+    assert isinstance(done.exception, DecoderdError)
+    assert said in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_refusal_is_one_message_and_status_1(tmp_path):
+    done = cli("run", write(tmp_path / "p.toml", centre_out()), "--sessions", "2")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --speed realtime: sessions side by side run")
 
 
 def test_a_folder_that_holds_something_stays_as_it_is(tmp_path):
@@ -69,7 +85,6 @@ def test_a_folder_that_holds_something_stays_as_it_is(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     before = contents(tmp_path / "out")
-    done = cli("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
-    assert done.returncode != 0
-    assert "is not an empty folder" in done.stderr
+    done = called("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
+    assert "is not an empty folder" in str(done.exception)
     assert contents(tmp_path / "out") == before
