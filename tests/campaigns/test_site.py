@@ -36,8 +36,7 @@ def address():
     built = subprocess.run(
         ["make", "docs", f"PYTHON={sys.executable}"], cwd=ROOT, capture_output=True, text=True, timeout=3000
     )
-    assert built.returncode == 0, built.stderr
-    assert "WARNING" not in built.stderr
+    assert built.returncode == 0, built.stderr  # a warning is an error
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
