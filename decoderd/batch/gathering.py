@@ -78,13 +78,16 @@ class Bins:
         self._dropped = self._ended
         self._kept = []
 
-    def observed(self, s: int, session: Session, state: SessionState, quiet: Quiet) -> Any:
-        """The updater's state of session `s` after its bins; `quiet` is the present stretch, `state` that before it."""
+    def observed(self, s: int, session: Session, state: SessionState, quiet: Quiet | None) -> Any:
+        """The updater's state of session `s` after its bins.
+
+        `quiet` is the present stretch, None for a session that does not run now; `state` is that before the stretch.
+        """
         updates, ended = session.updates, self._ended
         if updates is None:
             return state.updater
         stretches = list(self._before[s])
-        if self._from[s] < ended:
+        if quiet is not None and self._from[s] < ended:
             stretches.append(_Stretch(self._from[s], ended, quiet))
         if not stretches:
             return state.updater

@@ -26,6 +26,7 @@ from decoderd.batch.quiet import coming
 from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
 from decoderd.batch.tables import FromTable, OfAllSessions, Table
 from decoderd.errors import DecoderdError, NumericalError, ProtocolError
+from decoderd.populations import COUNTS
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Draws
 from decoderd.session.assembly import Session
@@ -36,6 +37,7 @@ from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, SessionState
 # Called with the number of a session and the messages of one of its ticks, the tick's own first.
 OnMessages = Callable[[int, Messages], None]
 
+# Turns that are never reached.
 FAR = 2**62
 
 
@@ -161,7 +163,7 @@ class SideBySide:
 
     def _beyond_limit(self, tick: QuietTick) -> Any:
         """(S,): whether a rate is above the limit of the population, or is no number."""
-        if tick.counts[self._one.channel].itemsize == 1:
+        if tick.counts[COUNTS].itemsize == 1:
             return np.zeros(len(self.states), bool)
         return ~(np.einsum("si,si->s", tick.rates, tick.rates) <= self._one.limit_hz**2)
 
@@ -172,13 +174,15 @@ class SideBySide:
             state, messages = advance(self._sessions[s], before)
         except DecoderdError as error:
             self.errors[s], self._runs[s] = error, False
+            self._bins.begin(s)
             return None
         self._on_messages(s, messages)
         return state
 
     def state(self, s: int) -> SessionState:
         """The present state of a session, as the session by itself would have it."""
-        updater = self._bins.observed(s, self._sessions[s], self.states[s], self._quiet[s])
+        present = self._quiet[s] if self._runs[s] else None
+        updater = self._bins.observed(s, self._sessions[s], self.states[s], present)
         return self._with_numbers(s)._replace(updater=updater)
 
     def _with_numbers(self, s: int) -> SessionState:
@@ -223,6 +227,8 @@ class SideBySide:
             self._bins.interrupt(s, self._quiet[s])
         if state.progress.done:
             self._runs[s] = False
+            self.states[s] = self.state(s)
+            self._bins.begin(s)
         elif len(state.bin.ticks) != self._bin_tick:
             self._runs[s] = False
             self._waiting.append(s)

@@ -83,6 +83,11 @@ CASES = {
         "updater": {"kind": "smooth_batch", "batch_s": 2.5},
         "overnight": {"decoder": "refitted", "after_days": [1]},
     },
+    "smooth batch, sessions that end within a bin": {
+        "bin_ticks": 7,
+        "schedule": {"days": 2, "blocks": [{"name": "one", "trials": 3}, {"name": "two", "duration_s": 2.02}]},
+        "updater": {"kind": "smooth_batch", "batch_s": 50.0},
+    },
     "refit, from a tick on": {
         "schedule": {"days": 2, "blocks": [{"name": "only", "duration_s": 9.0}]},
         "updater": {"kind": "refit", "batch_s": 4.0, "start": {"tick": 333}},
