@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from decoderd import priority
 from decoderd.cli import app
-from decoderd.run import realtime
 
 FOLDER = Path(__file__).resolve().parents[2] / "systemd"
 UNIT = FOLDER / "decoderd.service"
@@ -95,7 +95,7 @@ def test_it_runs_a_command_that_exists(service):
 
 
 def test_the_loop_may_be_punctual(service):
-    assert int(service["LimitRTPRIO"]) >= realtime._PRIORITY
+    assert int(service["LimitRTPRIO"]) >= priority.LOOP
     assert service["LimitMEMLOCK"] == "infinity"
     assert service["RestrictRealtime"] == "no"
 
