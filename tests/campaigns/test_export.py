@@ -155,7 +155,8 @@ print(json.dumps(fit["test_r2_per_dim"]))
 
 def _runs(python):
     """Whether there is such an interpreter; a name on the path may stand for one that is not installed."""
-    return shutil.which(python) is not None and subprocess.run([python, "-c", "pass"], check=False).returncode == 0
+    found = shutil.which(python)
+    return found is not None and subprocess.run([found, "-c", "pass"], capture_output=True).returncode == 0
 
 
 def test_a_decoder_of_others_reads_the_velocity_of_the_cursor(tmp_path):

@@ -61,12 +61,17 @@ print(successes(simulate("first.toml", set={"schedule.blocks.0.trials": 3})), le
 '''
 
 
+def runs(python: str) -> bool:
+    """Whether an interpreter runs: a name on the path may stand for one that is not installed."""
+    return subprocess.run([python, "-c", "pass"], check=False, capture_output=True).returncode == 0
+
+
 def interpreters() -> list[str]:
     """The oldest Python that is supported and the newest at hand, or those that DECODERD_PYTHONS names."""
     if "DECODERD_PYTHONS" in os.environ:
         return os.environ["DECODERD_PYTHONS"].split()
     names = (f"python{OLDEST[0]}.{minor}" for minor in range(OLDEST[1], OLDEST[1] + 20))
-    found = [path for path in map(shutil.which, names) if path is not None]
+    found = [path for path in map(shutil.which, names) if path is not None and runs(path)]
     return [found[0], found[-1]] if len(found) > 1 else [sys.executable]
 
 
