@@ -267,7 +267,7 @@ class SideBySide:
             rows.put(numbers.readout, s, self._decoder.parameters(state.readout.parameters))
         self._turn_of[s] = self._turn
         self._bins.go_on(s)
-        for name, table in self._tables.items():
+        for table in self._tables.values():
             table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
         self._await(s, session, state)
 

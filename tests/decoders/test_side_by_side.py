@@ -60,6 +60,4 @@ def test_a_filter_that_cannot_be_updated_is_an_error():
     many = side_by_side.kalman_parameters(broken)
     state = State(np.zeros((1, 2)), np.zeros((1, 2, 2)))
     with pytest.raises(NumericalError, match="cannot be updated"):
-        side_by_side.kalman_step(
-            many, State(np.zeros((1, 2)), np.zeros((1, 2, 2))), np.ones((1, UNITS)), np.zeros((1, 2))
-        )
+        side_by_side.kalman_step(many, state, np.ones((1, UNITS)), np.zeros((1, 2)))
