@@ -91,7 +91,7 @@ def test_labrecorder_has_every_tick_of_a_minute(tmp_path, capsys):
     with served(tmp_path, lasting(75.0), "--json", "--name", "first") as (control, out, one):
         following = stamps_of(control, stamps)
         with bridge(control) as (_, said):
-            wait_for(lambda: len(said) >= 4, BESIDE_S)
+            wait_for(lambda: any("decoderd.first.events" in line for line in said), BESIDE_S)
             recording = subprocess.Popen(
                 [str(recorder), str(file), "starts-with(name,'decoderd.first')"],
                 stdin=subprocess.PIPE,
@@ -175,7 +175,7 @@ def test_the_reader_of_neural_data_simulator_takes_the_streams(tmp_path, capsys)
     library = next((files("pylsl") / "lib").glob("*lsl*"))  # type: ignore[attr-defined]
     with served(tmp_path, lasting(45.0), "--json", "--name", "first") as (control, out, one):
         with bridge(control, "--map", "velocity=NDS-Behavior,counts=NDS-SpikeRates") as (_, said):
-            wait_for(lambda: len(said) >= 4, BESIDE_S)
+            wait_for(lambda: any("decoderd.first.events" in line for line in said), BESIDE_S)
             done = subprocess.run(
                 [python, "-c", NDS, "NDS-Behavior", "NDS-SpikeRates"],
                 env={**os.environ, "PYLSL_LIB": str(library)},
@@ -271,8 +271,10 @@ def test_a_stopped_bridge_makes_no_tick_late_and_has_all_afterwards(tmp_path, ca
         alone = end(one)
     with served(tmp_path, data, "--json", "--name", "first") as (control, _, one):
         with bridge(control) as (bridging, said), Session(control) as session:
-            wait_for(lambda: len(said) >= 4, BESIDE_S)
+            wait_for(lambda: any("decoderd.first.events" in line for line in said), BESIDE_S)
             first = session.describe()["tick"]
+            # Until it has seen a message: a first one of half a minute ago would be taken for one of another clock.
+            wait_for(lambda: session.describe()["tick"] > first + 400, BESIDE_S)
             bridging.send_signal(signal.SIGSTOP)
             time.sleep(stopped_s)
             os.kill(bridging.pid, signal.SIGCONT)
