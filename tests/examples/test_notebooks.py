@@ -11,9 +11,10 @@ from tools import notebooks
 
 
 def printed(notebook):
-    """What the cells print."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    return [output["text"] for output in outputs if output["output_type"] == "stream"]
+    """What each cell prints: one text, however many parts it came in."""
+    of_cells = [cell.get("outputs", ()) for cell in notebook.cells]
+    texts = ["".join(one["text"] for one in outputs if one["output_type"] == "stream") for outputs in of_cells]
+    return list(filter(None, texts))
 
 
 @pytest.mark.campaign
