@@ -17,7 +17,6 @@ def printed(notebook):
     return list(filter(None, texts))
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("path", sorted(notebooks.NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
 def test_it_runs_and_prints_what_is_shown(path):
     shown, now = printed(nbformat.read(path, as_version=4)), printed(notebooks.run(path))
