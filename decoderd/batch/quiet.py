@@ -7,7 +7,7 @@ computed for many sessions at once; all other ticks of a session are computed by
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from decoderd import registry
 from decoderd.perturbations import envelope
@@ -90,9 +90,10 @@ def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, 
     if updates is None:
         return NEVER, False
     now, end, bin_ticks = state.updater, end_of_bin(session, state), session.timing.bin_ticks
+    config: Any = session.protocol.updater
     after = state._replace(tick=end + 1)
     if updating.if_active(session, updates, after) is None:
-        start = session.protocol.updater.start.tick  # type: ignore[attr-defined]
+        start = config.start.tick
         waits = not now.first_day and start is not None and start > end
         return (end + -(-(start - end) // bin_ticks) * bin_ticks if waits else NEVER), False
     if not now.first_day or updates.criterion is not None or updates.updater.bins_left is None:
