@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,23 +94,24 @@ def _write(out: Path, rows: Sequence[Sequence[Any]], sessions: Sequence[Session]
     """Write both tables, each as a whole."""
     from decoderd import files
     from decoderd.recording.schema import TRIAL_COLUMNS
+    from decoderd.studies.tables import as_csv
 
-    trials = (
-        (session.name, session.protocol.seed, *row[:-1], " ".join(row[-1]))
+    columns = ("session", "seed", *TRIAL_COLUMNS)
+    trials = [
+        dict(
+            zip(columns, (session.name, session.protocol.seed, *map(_known, row[:-1]), " ".join(row[-1])), strict=True)
+        )
         for session, outcome in zip(sessions, found, strict=True)
         for row in outcome.trials.tolist()
-    )
+    ]
     out.mkdir(parents=True, exist_ok=True)
-    files.replace_text(out / TRIALS, _csv(("session", "seed", *TRIAL_COLUMNS), trials))
-    files.replace_text(out / SESSIONS, _csv(COLUMNS, rows))
+    files.replace_text(out / TRIALS, as_csv(trials) if trials else ",".join(columns) + "\n")
+    files.replace_text(out / SESSIONS, as_csv([dict(zip(COLUMNS, row, strict=True)) for row in rows]))
 
 
-def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(names)
-    table.writerows([[None if value != value else value for value in row] for row in rows])
-    return text.getvalue()
+def _known(value: Any) -> Any:
+    """None for NaN, as a trial without a target has it."""
+    return None if value != value else value
 
 
 def _show(rows: Sequence[Sequence[Any]], json: bool, out: Path | None) -> None:

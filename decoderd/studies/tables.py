@@ -125,7 +125,7 @@ def write(place: Path, results: Results) -> list[Path]:
         if not rows:
             continue
         with folder.writing(place):
-            files.replace_text(place / f"{name}.csv", _csv(rows))
+            files.replace_text(place / f"{name}.csv", as_csv(rows))
             written.append(place / f"{name}.csv")
             if find_spec("pyarrow") is not None:
                 with files.replacing(place / f"{name}.parquet") as stream:
@@ -134,7 +134,8 @@ def write(place: Path, results: Results) -> list[Path]:
     return written
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
+    """Rows with the same columns as the text of a CSV file; real numbers give the same number again."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(rows[0])

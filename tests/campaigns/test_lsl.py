@@ -24,3 +24,5 @@ def test_in_a_namespace(tmp_path, capsys, name):
     said = network.run_tests(Path(__file__).with_name("lsl_streams.py"), tmp_path, "-k", name, timeout_s=900)
     with capsys.disabled():
         print(said)
+    if " passed" not in said:  # what is skipped in there is skipped here, too
+        pytest.skip(said.strip().splitlines()[-2])
