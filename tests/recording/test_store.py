@@ -577,8 +577,10 @@ def limited(bytes_):
 
 def test_a_run_ends_with_an_error_when_the_disk_is_full_and_can_be_resumed(tmp_path):
     protocol = running.write(tmp_path / "p.toml", protocols.lasting(200.0))
-    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--json"))
-    for size in (300_000, 700_000):
+    whole = running.summary(running.cli("run", protocol, "--speed", "max", "--out", tmp_path / "whole", "--json"))
+    needed = (tmp_path / "whole" / FILE).stat().st_size
+    for part in (0.5, 0.9):
+        size = int(part * needed)
         folder = tmp_path / str(size)
         named = ("--name", whole["session"], "--out", folder)
         failed = running.cli("run", protocol, "--speed", "max", *named, "--json", preexec_fn=limited(size))
