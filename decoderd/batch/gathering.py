@@ -10,7 +10,7 @@ from decoderd.arrays import Array
 from decoderd.batch.quiet import Quiet
 from decoderd.session.assembly import Session
 from decoderd.state import SessionState
-from decoderd.updaters import DecodedBin
+from decoderd.updaters import DecodedBin, criterion
 
 # Bins that are kept at most, before all updaters observe them.
 MOST = 64
@@ -61,7 +61,7 @@ class Bins:
 
     def interrupt(self, session: int, quiet: Quiet) -> None:
         """Another stretch of quiet ticks begins, after one that was `quiet`."""
-        if quiet.gathers and self._from[session] < self._ended:
+        if quiet.observed and self._from[session] < self._ended:
             self._before[session].append(_Stretch(self._from[session], self._ended, quiet))
         self._from[session] = self._ended
 
@@ -91,14 +91,20 @@ class Bins:
             stretches.append(_Stretch(self._from[s], ended, quiet))
         if not stretches:
             return state.updater
-        gathering = [stretch for stretch in stretches if stretch.quiet.gathers]
-        now = state.updater._replace(successes=state.progress.successes)
-        pairs = [self._rows(s, session, state, stretch) for stretch in gathering]
+        observed = [stretch for stretch in stretches if stretch.quiet.observed]
+        bins, now = sum(stretch.end - stretch.first for stretch in observed), state.updater
+        if updates.criterion is None:
+            now = now._replace(successes=state.progress.successes)
+        else:  # no bin among them has a success
+            now = now._replace(criterion=criterion.passed(updates.criterion, now.criterion, bins))
+        if not now.criterion.updating:
+            return now
+        pairs = [self._rows(s, session, state, stretch) for stretch in observed]
         known = [pair for pair in pairs if pair is not None]
         if known:
             x, y = (np.concatenate(parts) for parts in zip(*known, strict=True))
             now = now._replace(gathered=updates.updater.observe(updates.plan, now.gathered, x, y))
-        return now._replace(bins=now.bins + sum(stretch.end - stretch.first for stretch in gathering))
+        return now._replace(bins=now.bins + bins)
 
     def _rows(self, s: int, session: Session, state: SessionState, stretch: _Stretch) -> tuple[Array, Array] | None:
         """What the updater observes in a stretch; None where there is no goal."""

@@ -1,7 +1,8 @@
 """How long a session goes on with nothing but numbers changing: no event, no message, no other arrays.
 
 In such quiet ticks population, decoder and effector do what they do in every tick, and nothing else happens. They are
-computed for many sessions at once; all other ticks of a session are computed by `session.step` itself.
+computed for many sessions at once. Ticks with no more than events (see `batch.events`) are among them; all others are
+computed by `session.step` itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from decoderd.session import perturbing, updating
 from decoderd.session.assembly import Session
 from decoderd.state import Cue, Perturbing, SessionState, time_index
 from decoderd.tasks import Unchanged
+from decoderd.updaters import criterion
 
 NEVER = sys.maxsize
 
@@ -27,22 +29,22 @@ class Quiet(NamedTuple):
     cue: Cue
     inside: bool | None  # where the cursor is in relation to the cue's goal as long as it is quiet; None: anywhere
     active: tuple[ActivePerturbation, ...]  # perturbations of these ticks, but for those of the readout
-    gathers: bool  # whether an updater gathers the bins
+    observed: bool  # whether the updater observes the bins
 
 
 def coming(session: Session, state: SessionState, waiting: int) -> Quiet:
     """What is known of the ticks from `state.tick` on; `waiting` bins are still to be observed by the updater."""
     task = session.task.unchanged
-    if task is None or _restless(session, state):
+    if task is None or restless(session, state):
         return Quiet(state.tick, Cue(None, 0.0, 0, -1, 0, None, ()), None, (), False)
     shown: Unchanged = task(session.task_plan, state.task, time_index(state))
     on, until = _perturbations(session, state)
-    first, gathers = _updates(session, state, waiting)
+    first, observed = _updates(session, state, waiting)
     until = min(until, shown.until, _end_of_block(session, state), first)
-    return Quiet(until, shown.cue, shown.inside, on, gathers)
+    return Quiet(until, shown.cue, shown.inside, on, observed)
 
 
-def _restless(session: Session, state: SessionState) -> bool:
+def restless(session: Session, state: SessionState) -> bool:
     """Whether every tick of the session may change more than numbers, or is none that is computed for many."""
     begins = state.tick == 0  # with a message about the day
     learns = session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
@@ -85,20 +87,26 @@ def _switch(p: Perturbing) -> int:
 
 
 def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, bool]:
-    """The first tick in which the updater may do more than gather a bin, and whether it gathers bins until then."""
+    """The first tick in which the updater may do more than gather a bin, and whether it observes bins until then."""
     updates = session.updates
     if updates is None:
         return NEVER, False
     now, end, bin_ticks = state.updater, end_of_bin(session, state), session.timing.bin_ticks
     config: Any = session.protocol.updater
+    if updates.criterion is not None and state.progress.successes != now.successes:
+        return end, False  # the bin with a success is compared
     after = state._replace(tick=end + 1)
     if updating.if_active(session, updates, after) is None:
         start = config.start.tick
         waits = not now.first_day and start is not None and start > end
         return (end + -(-(start - end) // bin_ticks) * bin_ticks if waits else NEVER), False
-    if not now.first_day or updates.criterion is not None or updates.updater.bins_left is None:
+    if not now.first_day or updates.updater.bins_left is None:
         return end, False
-    left = updates.updater.bins_left(updates.plan, now.gathered)
-    if updates.bins is not None:
-        left = min(left, updates.bins - now.bins)
-    return end + max(0, left - waiting - 1) * bin_ticks, True
+    left: float = NEVER
+    if updates.criterion is not None:
+        left = criterion.steady(updates.criterion, now.criterion) + 1
+    if now.criterion.updating:
+        left = min(left, updates.updater.bins_left(updates.plan, now.gathered))
+        if updates.bins is not None:
+            left = min(left, updates.bins - now.bins)
+    return int(min(NEVER, end + max(0, left - waiting - 1) * bin_ticks)), True

@@ -1,8 +1,9 @@
 """Sessions side by side: quiet ticks of all of them at once, every other tick by `session.step`.
 
     cursor of every session -> which sessions have a tick that is not quiet?
-        those: their states from the rows, `step.advance`, and back into the rows
-        all others: population -> decoder at the end of a bin -> effector, on rows of arrays
+        of those: events (`batch.events`), after which the tick is quiet; or
+                  their states from the rows, `step.advance`, and back into the rows
+    all others: population -> decoder at the end of a bin -> effector, on rows of arrays
 
 The functions of population, decoder, effector and perturbations are those that `session.step` calls; the step of a
 decoder has a form for many sessions, each with its own parameters. Sessions are in the same tick of a bin: one whose
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.batch import rows
+from decoderd.batch.events import events
 from decoderd.batch.gathering import Bin, Bins
 from decoderd.batch.perturbed import Perturbed
-from decoderd.batch.quiet import coming
+from decoderd.batch.quiet import Quiet, coming
 from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
 from decoderd.batch.tables import FromTable, OfAllSessions, Table
 from decoderd.errors import DecoderdError, NumericalError, ProtocolError
@@ -33,8 +35,9 @@ from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages
 from decoderd.session.step import advance
 from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, SessionState
+from decoderd.wire.messages import Counts
 
-# Called with the number of a session and the messages of one of its ticks, the tick's own first.
+# Called with the number of a session and the messages of one of its ticks, but for those of the tick and its counts.
 OnMessages = Callable[[int, Messages], None]
 
 # Turns that are never reached.
@@ -136,8 +139,14 @@ class SideBySide:
         """Compute a tick of every session that is not over."""
         cursor = self._one.effector.cursor(self._one.effector_plan, self._numbers.effector)
         alone = self._not_quiet(cursor)
+        happened = self._events(alone)
         tick = self._quiet_tick(cursor) if (self._runs > alone).any() else None
         alone = self._runs if tick is None else alone | (self._beyond_limit(tick) & self._runs)
+        for s, (before, messages) in happened.items():
+            if alone[s]:
+                self.states[s] = before
+            else:
+                self._on_messages(s, messages)
         after = [(s, self._by_itself(s)) for s in np.flatnonzero(alone).tolist()]
         self._go_on(tick)
         for s, state in after:
@@ -151,6 +160,36 @@ class SideBySide:
         away = cursor[:, POSITION] - self._circle
         inside = np.einsum("si,si->s", away, away) <= self._radius2
         return ((inside != self._inside) | (self._until <= self._turn)) & self._runs
+
+    def _events(self, alone: NDArray[np.bool_]) -> dict[int, tuple[SessionState, Messages]]:
+        """The state before the events, and their messages, of sessions whose tick has become a quiet one by them.
+
+        `alone` (S,) says whose tick is not quiet, and is changed.
+        """
+        found = {}
+        for s in np.flatnonzero(alone).tolist():
+            state, session = self.states[s], self._sessions[s]
+            self._bins.interrupt(s, self._quiet[s])
+            now = state._replace(
+                tick=state.tick + self._turn - self._turn_of[s],
+                effector=rows.row(self._numbers.effector, s),
+                bin=BinCounts(tuple(self._counts), EMPTY_BIN.total),
+            )
+            done = events(session, now, self._bins.waiting(s))
+            if done is None:
+                continue
+            alone[s] = False
+            found[s] = state, done.messages
+            after = done.state
+            self.states[s] = state._replace(
+                task=after.task,
+                perturbations=after.perturbations,
+                log=after.log,
+                progress=after.progress,
+                sequences=after.sequences,
+            )
+            self._await(s, done.quiet, now.tick)
+        return found
 
     def _quiet_tick(self, cursor: Array) -> QuietTick | None:
         """A quiet tick of all sessions; None if one has an error: by itself, each shows whether it is the one."""
@@ -176,7 +215,7 @@ class SideBySide:
             self.errors[s], self._runs[s] = error, False
             self._bins.begin(s)
             return None
-        self._on_messages(s, messages)
+        self._on_messages(s, [one for one in messages[1:] if one[0] != Counts.topic])
         return state
 
     def state(self, s: int) -> SessionState:
@@ -269,7 +308,7 @@ class SideBySide:
         self._bins.go_on(s)
         for table in self._tables.values():
             table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
-        self._await(s, session, state)
+        self._await(s, coming(session, state, self._bins.waiting(s)), state.tick)
 
     def _place_parameters(self, s: int, state: SessionState) -> None:
         numbers = self._numbers
@@ -289,10 +328,10 @@ class SideBySide:
             tick[channel] = tick[channel].astype(np.result_type(tick[channel], counts))
         tick[channel][s] = counts[0]
 
-    def _await(self, s: int, session: Session, state: SessionState) -> None:
-        """Note until when the ticks of a session are quiet."""
-        quiet = self._quiet[s] = coming(session, state, self._bins.waiting(s))
-        self._until[s] = self._turn + min(quiet.until - state.tick, FAR)
+    def _await(self, s: int, quiet: Quiet, tick: int) -> None:
+        """Note until when the ticks of a session are quiet, from its tick `tick` on."""
+        self._quiet[s] = quiet
+        self._until[s] = self._turn + min(quiet.until - tick, FAR)
         goal, radius_m = quiet.cue.goal, quiet.cue.radius_m
         self._goal[s] = np.nan if goal is None else goal[0]
         watched = goal is not None and quiet.inside is not None

@@ -84,8 +84,8 @@ class DecoderEnv(SessionEnv):
     def counts(self, running: RunningSession) -> Array:
         """(N,) counts of the bin that ends with the next tick, of the units that the decoder reads."""
         driven = running.ahead()
-        total, readouts = driven.counts[self._channel][0].astype(np.float64), driven.trial.parameters.readouts
-        for tick in driven.state.bin.ticks:
+        total, readouts = driven.counts[self._channel][0].astype(np.float64), driven.begun.trial.parameters.readouts
+        for tick in driven.begun.state.bin.ticks:
             total += tick[self._channel][0]
         return np.asarray(total if readouts is None else total[readouts])
 

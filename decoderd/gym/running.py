@@ -86,9 +86,10 @@ class RunningSession:
         if self._ahead is None or not all(isinstance(one, Kinematics) for one in given):
             return step(self.session, self.state, given)
         driven, take = self._ahead, self.session.decoder.take
-        if take is not None and driven.cue.start is None:  # at a start the decoder is reset after its inputs
+        if take is not None and driven.begun.cue.start is None:  # at a start the decoder is reset after its inputs
             for one in given:
-                driven = driven._replace(decoder=take(driven.decoder, one))
+                begun = driven.begun
+                driven = driven._replace(begun=begun._replace(decoder=take(begun.decoder, one)))
         return move(self.session, driven)
 
     def ahead(self) -> Driven:

@@ -60,7 +60,7 @@ class SubjectEnv(SessionEnv):
             cursor, goal = _seen(running.state.population), None
         else:
             driven = running.ahead()
-            cursor, goal = _seen(driven.population), driven.cue.goal
+            cursor, goal = _seen(driven.population), driven.begun.cue.goal
         place = cursor[:2] if goal is None else goal[0]
         shown = np.array([goal is not None], dtype=np.float32)
         return {"cursor": within(self._cursors, cursor), "goal": within(self._goals, place), "shown": shown}

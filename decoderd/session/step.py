@@ -2,7 +2,7 @@
 
 `step` is pure. It reads no clock, opens no socket or file, and writes nothing in place. Random numbers are rows of
 named streams, looked up by day and tick. Real time, faster than real time, replay and resume are loops that call this
-function (see `decoderd.run.loop`). `drive` and `move` read as the table of contents of a tick:
+function (see `decoderd.run.loop`). `begin`, `drive` and `move` read as the table of contents of a tick:
 
     inputs due at this tick            `inputs.consume`, in their order
     task         cursor -> cue         perturbations turn on and off; trials begin and end
@@ -67,8 +67,8 @@ def step(session: Session, state: SessionState, inputs: Iterable[Any] = ()) -> t
     return advance(session, state, earlier)
 
 
-class Driven(NamedTuple):
-    """A tick up to its spikes: what task, subject and population did in it, before decoder and effector."""
+class Begun(NamedTuple):
+    """A tick up to its events: what the task shows, which perturbations are on, and what happened to trials."""
 
     state: SessionState  # before the tick, with the mapping that the population follows
     time: TimeIndex
@@ -82,8 +82,14 @@ class Driven(NamedTuple):
     command: Command  # of the last bin
     perturbations: tuple[Perturbing, ...]
     active: tuple[ActivePerturbation, ...]
-    context: PerturbationContext | None
     trial: trials.Ongoing
+
+
+class Driven(NamedTuple):
+    """A tick up to its spikes: what subject and population did after its events, before decoder and effector."""
+
+    begun: Begun
+    context: PerturbationContext | None
     population: Any
     rates: Array  # (1, N) Hz, before perturbation
     intent: Array  # (1, 2) m/s
@@ -97,8 +103,8 @@ def advance(session: Session, state: SessionState, earlier: Sequence[Message] = 
     return move(session, drive(session, state, earlier))
 
 
-def drive(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Driven:
-    """Compute the first half of a tick: task, subject and population. Raises Refused if the session is over."""
+def begin(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Begun:
+    """Compute the events of a tick: task, perturbations, trials. Raises Refused if the session is over."""
     progress, time = state.progress, time_index(state)
     if progress.done:
         raise Refused(f"session {session.name} is over since tick {state.tick}")
@@ -111,24 +117,27 @@ def drive(session: Session, state: SessionState, earlier: Sequence[Message] = ()
     trial = trials.ongoing(state)
     if cue.events or cue.trial != state.log.trial or active:
         trial = trials.follow(rule, trial, cue, cue.events, active, time.tick, messages)
-    context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
+    return Begun(
+        state, time, messages, rule, task, cue, effector, cursor, decoder, command, perturbations, active, trial
+    )
 
+
+def drive(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Driven:
+    """Compute the first half of a tick: events, subject and population. Raises Refused if the session is over."""
+    begun = begin(session, state, earlier)
+    state, time, _, _, _, cue, _, cursor, _, _, _, active, trial = begun
+    context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
     seen, of_feedback = passed("feedback", active, cursor, context)
     population, rates, intent, counts, of_rates, clipped = fire(
         session, state, trial.parameters, cue, seen, time, active
     )
-    return Driven(
-        state, time, messages, rule, task, cue, effector, cursor, decoder, command, perturbations, active, context,
-        trial, population, rates, intent, counts, (of_feedback, of_rates), clipped,
-    )  # fmt: skip
+    return Driven(begun, context, population, rates, intent, counts, (of_feedback, of_rates), clipped)
 
 
 def move(session: Session, driven: Driven) -> tuple[SessionState, Messages]:
     """Compute the second half of a tick, from its first: decoder and effector, ends of bin, trial, block and day."""
-    (
-        state, time, messages, rule, task, cue, before, cursor, decoder, command, perturbations, active, context,
-        trial, population, rates, intent, counts, (of_feedback, of_rates), clipped,
-    ) = driven  # fmt: skip
+    begun, context, population, rates, intent, counts, (of_feedback, of_rates), clipped = driven
+    state, time, messages, rule, task, cue, before, cursor, decoder, command, perturbations, active, trial = begun
     parameters, messages = trial.parameters, [*messages]
     trial = trials.learn(rule, trial, population, counts)
     readout, decoder, command, bin, read, affine = decode(

@@ -8,6 +8,7 @@ lasts at least one window.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from decoderd.checkpoint import stored
@@ -54,6 +55,21 @@ def renewed(state: State) -> State:
 def rate(plan: Plan, state: State) -> float | None:
     """Successes a minute in the window; None while it is not full."""
     return len(state.successes) / plan.minutes if state.bins >= plan.window else None
+
+
+def steady(plan: Plan, state: State) -> float:
+    """How many bins without a success cannot stop or restart updating; the one after them can."""
+    if state.bins < plan.window:
+        return plan.window - state.bins - 1
+    if state.updating or not state.successes:  # the rate has been compared, and falls, or is 0
+        return math.inf
+    return state.successes[0] + plan.window - state.bins - 1  # until the rate falls
+
+
+def passed(plan: Plan, state: State, bins: int) -> State:
+    """The state after as many bins without a success, of which none stops or restarts updating (see `steady`)."""
+    bins += state.bins
+    return state._replace(bins=bins, successes=tuple(at for at in state.successes if at > bins - plan.window))
 
 
 def follow(plan: Plan, state: State, successes: int) -> State:

@@ -8,6 +8,7 @@ import pytest
 from decoderd.batch import side_by_side
 from decoderd.errors import NumericalError, ProtocolError
 from decoderd.protocol import protocol as protocols
+from decoderd.wire.messages import Decoder
 from tests.batch.cases import CASES, SEEDS, assert_same, by_itself, leaves, sessions, together
 from tests.protocols import begun, bursting, centre_out, outside
 
@@ -21,6 +22,13 @@ def test_sessions_side_by_side_are_the_sessions_by_themselves(case):
         assert said[s] == alone
         assert_same(batch.state(s), last)
     assert batch.errors == {}
+
+
+def test_a_case_stops_and_restarts_updating():
+    _, said = together(sessions((1,), **CASES["a criterion that stops and restarts"]))
+    whys = [Decoder.read(payload).event for topic, payload in said[0] if topic == "decoder"]
+    assert whys.count("stopped") > 1
+    assert "restarted" in whys
 
 
 @pytest.mark.parametrize("ticks", [1, 77, 203])

@@ -31,7 +31,7 @@ def test_an_agent_that_intends_as_the_regulator_does_makes_the_same_session(turn
     over, inner = False, env.unwrapped
     while not over:
         driven = inner.running.ahead()  # what is observed, in double precision
-        seen, goal = subject.of(driven.population).seen, driven.cue.goal
+        seen, goal = subject.of(driven.population).seen, driven.begun.cue.goal
         np.testing.assert_allclose(observation["goal"], seen[0, :2] if goal is None else goal[0], atol=1e-7)
         _, intent = subject.intend(plan, subject.init(plan, np.zeros((1, 4))), goal, seen, np.zeros((1, 2)))
         observation, _, _, over, info = env.step(intent[0])

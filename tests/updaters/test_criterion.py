@@ -90,3 +90,17 @@ def test_a_new_day_starts_with_an_empty_window():
 def test_values_out_of_range_are_refused(fields):
     with pytest.raises(ValidationError):
         plan(**fields)
+
+
+@pytest.mark.parametrize("began", [criterion.begin(), STOPPED, criterion.State(False, 3.0, 0, ())])
+@pytest.mark.parametrize("every", [0, 7, 60, 95])
+def test_bins_without_a_success_pass_together_until_one_may_change_updating(began, every):
+    one = plan(restart_drop=0.5, window_s=20.0)
+    changes = 0
+    for state in [began, *states_after(one, began, 700, every)]:
+        bins = min(criterion.steady(one, state), 300)
+        one_by_one = [state, *states_after(one, state, bins + 1)]
+        assert all(after.updating == state.updating for after in one_by_one[:-1])
+        assert criterion.passed(one, state, bins) == one_by_one[-2]
+        changes += one_by_one[-1].updating != state.updating
+    assert changes or every == 0 or began.updating

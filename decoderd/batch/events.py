@@ -1,0 +1,48 @@
+"""Events of ticks that are otherwise quiet: a trial changes its phase, or a perturbation turns on.
+
+They change what a session's task shows and what its log says. Numbers go on as in a quiet tick, with another goal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from decoderd.batch.quiet import Quiet, coming, restless
+from decoderd.schedule import block_over
+from decoderd.session.assembly import Session
+from decoderd.session.messages import Messages, numbered
+from decoderd.session.step import begin
+from decoderd.state import SessionState
+
+
+class Events(NamedTuple):
+    """What the events of a tick made of a session."""
+
+    state: SessionState  # before the numbers of the tick
+    messages: Messages
+    quiet: Quiet  # the tick, and what is known of those after it
+
+
+def events(session: Session, state: SessionState, waiting: int) -> Events | None:
+    """The events of the tick `state.tick`; None if it changes more than that and must be computed by itself.
+
+    Of the numbers in `state` only those of the effector are used, and of its bin the number of ticks. `waiting` is as
+    for `quiet.coming`.
+    """
+    if session.task.outcome is not None or restless(session, state):
+        return None
+    begun = begin(session, state)
+    if begun.cue.start is not None:
+        return None
+    after = state._replace(
+        task=begun.task, perturbations=begun.perturbations, log=begun.trial.log, progress=begun.trial.progress
+    )
+    if block_over(session.blocks[state.progress.block], after.progress, state.tick + 1):
+        return None
+    quiet, messages = coming(session, after, waiting), begun.messages
+    if quiet.until <= state.tick:
+        return None
+    if messages:
+        sequences, messages = numbered(session.name, state.sequences, messages, state.tick)
+        after = after._replace(sequences=sequences)
+    return Events(after, messages, quiet)
