@@ -103,6 +103,22 @@ def test_an_error_ends_the_session_that_has_it_and_no_other():
             assert_same(batch.state(s), last)
 
 
+@pytest.mark.parametrize("case", ["kalman", "smooth batch", "perturbations without a memory"])
+def test_where_a_tick_of_all_sessions_has_an_error_each_is_computed_by_itself(case, monkeypatch):
+    """So are those whose events were done before the error came up."""
+
+    def failing(*everything):
+        raise NumericalError("one of them", "nobody")
+
+    monkeypatch.setattr(side_by_side, "quiet_tick", failing)
+    pairs = sessions(**CASES[case])
+    batch, said = together(pairs, 400)
+    for s, (session, state) in enumerate(pairs):
+        last, alone = by_itself(session, state, 400)
+        assert said[s] == alone
+        assert_same(batch.state(s), last)
+
+
 @pytest.mark.parametrize(
     ("data", "field"),
     [
