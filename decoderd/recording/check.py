@@ -159,6 +159,15 @@ class _Check:
             self._expect(topic, number)
         for tick in sorted({0, said.tick} - self._names["checkpoint"]):
             self._fault("table checkpoint", f"that of tick {tick} is missing", LOST["checkpoint"])
+        lost = {digest for digest in {digest for _, digest in self._uses} if not self._found(digest)}
         for tick, digest in self._uses:
-            if digest not in self._names["array"]:
+            if digest in lost:
                 self._fault(f"table array, row {digest[:16]}", f"missing, checkpoint {tick} uses it", LOST["array"])
+
+    def _found(self, digest: str) -> bool:
+        """Whether an array is there, and is found by the index of its table, which has no hashes of its own."""
+        try:
+            found = [whole for _, whole in rows.scan(self._db, "array", "WHERE hash = ?", digest)]
+        except database.ERRORS:
+            return False
+        return digest in self._names["array"] and found == [True]

@@ -14,6 +14,7 @@ FORMATS = (3, 4)
 FORMAT = FORMATS[-1]
 
 # Every table ends with the hash of its row, which recording.rows writes and compares.
+# Arrays may take hundreds of MB, so theirs has row ids: to compare keys WITHOUT ROWID, SQLite reads whole rows.
 TABLES = """
 CREATE TABLE extent (
     id INTEGER PRIMARY KEY, commits INTEGER NOT NULL, tick INTEGER NOT NULL, closed INTEGER NOT NULL,
@@ -36,7 +37,7 @@ CREATE TABLE journal (
 CREATE TABLE checkpoint (
     tick INTEGER PRIMARY KEY, day INTEGER NOT NULL, body BLOB NOT NULL, row_hash BLOB NOT NULL
 );
-CREATE TABLE array (hash TEXT PRIMARY KEY, body BLOB NOT NULL, row_hash BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE array (hash TEXT PRIMARY KEY, body BLOB NOT NULL, row_hash BLOB NOT NULL);
 CREATE TABLE uses (
     tick INTEGER NOT NULL, hash TEXT NOT NULL, row_hash BLOB NOT NULL, PRIMARY KEY (tick, hash)
 ) WITHOUT ROWID;

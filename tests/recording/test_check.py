@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import time
 from contextlib import closing
 
@@ -75,8 +76,11 @@ def test_ticks_that_can_still_be_read_are_given(finished):
 
 def test_damaged_pages_are_named_and_the_rest_is_read(finished):
     whole = check(finished).whole_rows
+    with sqlite3.connect(finished / FILE) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'journal'").fetchone()[0]
+    db.close()
     data = bytearray((finished / FILE).read_bytes())
-    for page in range(12, len(data) // 4096, 4):
+    for page in (root - 1, *range(20, len(data) // 4096, 4)):
         data[page * 4096 : page * 4096 + 4096] = bytes(4096)
     (finished / FILE).write_bytes(data)
     found = check(finished)
