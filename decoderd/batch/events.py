@@ -34,15 +34,17 @@ def events(session: Session, state: SessionState, waiting: int) -> Events | None
     begun = begin(session, state)
     if begun.cue.start is not None:
         return None
-    after = state._replace(
-        task=begun.task, perturbations=begun.perturbations, log=begun.trial.log, progress=begun.trial.progress
-    )
-    if block_over(session.blocks[state.progress.block], after.progress, state.tick + 1):
-        return None
-    quiet, messages = coming(session, after, waiting), begun.messages
-    if quiet.until <= state.tick:
+    trial, messages, sequences = begun.trial, begun.messages, state.sequences
+    if block_over(session.blocks[state.progress.block], trial.progress, state.tick + 1):
         return None
     if messages:
-        sequences, messages = numbered(session.name, state.sequences, messages, state.tick)
-        after = after._replace(sequences=sequences)
-    return Events(after, messages, quiet)
+        sequences, messages = numbered(session.name, sequences, messages, state.tick)
+    after = state._replace(
+        task=begun.task,
+        perturbations=begun.perturbations,
+        log=trial.log,
+        progress=trial.progress,
+        sequences=sequences,
+    )
+    quiet = coming(session, after, waiting)
+    return Events(after, messages, quiet) if quiet.until > state.tick else None

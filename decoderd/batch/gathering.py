@@ -36,23 +36,24 @@ class Bins:
     """The bins that have ended in quiet ticks, and that the updaters of S sessions have not observed yet."""
 
     def __init__(self, sessions: int) -> None:
-        self._kept: list[Any] = []
-        self._dropped = 0
+        self._kept: Bin | None = None  # arrays of MOST bins, (MOST, S, ...); None before the first
+        self._ended, self._dropped = 0, 0  # bins
         self._before: list[list[_Stretch]] = [[] for _ in range(sessions)]
         self._from = [0] * sessions
 
     @property
-    def _ended(self) -> int:
-        return self._dropped + len(self._kept)
-
-    @property
     def full(self) -> bool:
         """Whether all updaters are to observe what is kept."""
-        return len(self._kept) >= MOST
+        return self._ended - self._dropped >= MOST
 
     def add(self, ended: Bin | None) -> None:
         """A bin of all sessions has ended; None if it was quiet in none of them."""
-        self._kept.append(ended)
+        if ended is not None:
+            if self._kept is None:
+                self._kept = Bin(*(np.empty((MOST, *part.shape)) for part in ended))
+            for kept, part in zip(self._kept, ended, strict=True):
+                kept[self._ended - self._dropped] = part
+        self._ended += 1
 
     def begin(self, session: int) -> None:
         """The updater of a session has observed all its bins, or is to forget them."""
@@ -76,7 +77,6 @@ class Bins:
     def drop(self) -> None:
         """All updaters have observed everything."""
         self._dropped = self._ended
-        self._kept = []
 
     def observed(self, s: int, session: Session, state: SessionState, quiet: Quiet | None) -> Any:
         """The updater's state of session `s` after its bins.
@@ -110,8 +110,9 @@ class Bins:
         """What the updater observes in a stretch; None where there is no goal."""
         updates, cue = session.updates, stretch.quiet.cue
         assert updates is not None  # see `observed`
-        kept = self._kept[stretch.first - self._dropped : stretch.end - self._dropped]
-        counts, velocity, position = (np.stack([one[s] for one in column]) for column in zip(*kept, strict=True))
+        assert self._kept is not None  # a stretch has bins
+        kept = slice(stretch.first - self._dropped, stretch.end - self._dropped)
+        counts, velocity, position = (part[kept, s] for part in self._kept)
         bins = DecodedBin(velocity, position, cue.goal, cue.radius_m, cue.phase)
         intended = updates.updater.intend(updates.plan, bins)
         if intended is None:

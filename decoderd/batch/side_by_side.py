@@ -180,14 +180,7 @@ class SideBySide:
                 continue
             alone[s] = False
             found[s] = state, done.messages
-            after = done.state
-            self.states[s] = state._replace(
-                task=after.task,
-                perturbations=after.perturbations,
-                log=after.log,
-                progress=after.progress,
-                sequences=after.sequences,
-            )
+            self.states[s] = done.state._replace(tick=state.tick, effector=state.effector, bin=state.bin)
             self._await(s, done.quiet, now.tick)
         return found
 
@@ -346,9 +339,9 @@ def _gathered(state: SessionState) -> Any:
 
 
 def _bin(tick: QuietTick) -> Bin:
-    """The bin that ends with a quiet tick: copies, since rows of the arrays are replaced in place."""
+    """The bin that ends with a quiet tick."""
     assert tick.read is not None  # it was decoded
-    return Bin(tick.read.copy(), tick.numbers.velocity.copy(), tick.cursor[:, POSITION].copy())
+    return Bin(tick.read, tick.numbers.velocity, tick.cursor[:, POSITION])
 
 
 def _of_first(on_messages: OnMessages) -> OnMessages:

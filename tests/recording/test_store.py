@@ -597,7 +597,7 @@ def test_an_array_that_the_index_confuses_with_another_is_refused(tmp_path):
     first, second = confuse_index(tmp_path / FILE)
     with open_store(tmp_path) as store:
         for digest in (first, second):
-            with pytest.raises(StoreError, match="does not match its hash|is missing"):
+            with pytest.raises(StoreError, match=r"does not match its hash|is missing"):
                 store.array(digest)
     found = check(tmp_path).faults
     assert {fault.where for fault in found} == {f"table array, row {digest[:16]}" for digest in (first, second)}
