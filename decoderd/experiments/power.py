@@ -48,6 +48,13 @@ def stated(
     return band._replace(power=Power(len(values[0]), needed(statistic, values, low, high), original))
 
 
+def over_seeds(
+    name: str, statistic: Statistic, values: Array, low: float, high: float, original: int | None = None
+) -> Band:
+    """The band from `low` to `high` of a statistic of values (seeds, ...), with its power as in `stated`."""
+    return stated(Band(name, float(statistic(values)), low, high), statistic, values, original=original)
+
+
 def needed(statistic: Statistic, values: Sequence[Array], low: float, high: float) -> float:
     """Seeds that separate the statistic from the nearest of two ends; inf where it lies on it or is NaN.
 

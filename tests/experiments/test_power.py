@@ -52,3 +52,11 @@ def test_a_band_of_p_is_judged_by_what_was_tested():
     band = power.stated(Band("p", 0.03, 0.0, 0.05), mean, changes, original=9, ends=(0.0, math.inf))
     assert band.power == (30, power.needed(mean, [changes], 0.0, math.inf), 9)
     assert band[:4] == ("p", 0.03, 0.0, 0.05)
+
+
+def test_a_band_over_seeds_has_the_statistic_and_the_power_of_its_values():
+    values = np.random.default_rng(3).normal(2.0, 1.0, 12)
+    band = power.over_seeds("mean", np.mean, values, 1.0, 4.0, original=5)
+    assert (band.name, band.low, band.high) == ("mean", 1.0, 4.0)
+    assert band.value == pytest.approx(values.mean())
+    assert band.power == power.stated(Band("mean", 0.0, 1.0, 4.0), np.mean, values, original=5).power

@@ -3,35 +3,18 @@
 import numpy as np
 
 from decoderd.api import simulate
-from decoderd.preparation.parameters import prepare
-from decoderd.protocol import protocol
-from decoderd.studies import session_batch
-from decoderd.studies.batch_days import DayTrials, run_day
 from decoderd.studies.days import days_of
 from tests.experiments.small import small
+from tests.studies.batches import days_of_batch
 
 SEEDS = (3, 8)
-
-
-def days_of_batch(data):
-    parsed = protocol.parse(data)
-    prepared = {seed: prepare(parsed.model_copy(update={"seed": seed})) for seed in SEEDS}
-    batch = session_batch.make_batch(parsed, prepared, (0.25,))
-    trial, tick, found = 1, 0, []
-    for day in range(1, parsed.schedule.days + 1):
-        trials = DayTrials(batch, day, trial, tick, True)
-        batch, losses = run_day(batch, day, trials.observe)
-        trial, tick = trials.next
-        found.append(trials.days(losses))
-        batch = session_batch.apply_overnight(batch, day)
-    return list(zip(*found, strict=True))
 
 
 def test_days_are_those_of_the_sessions():
     data = small(overnight={"swap": 2, "after_days": [1]})
     data["task"]["radius_m"] = 0.071  # some trials succeed
     outcomes = set()
-    for seed, days in zip(SEEDS, days_of_batch(data), strict=True):
+    for seed, days in zip(SEEDS, days_of_batch(data, SEEDS), strict=True):
         session = list(days_of(simulate(data, seed=seed), True))
         assert len(days) == len(session) == 2
         for mine, theirs in zip(days, session, strict=True):

@@ -17,6 +17,7 @@ from decoderd.arrays import Array
 from decoderd.experiments import pretrained
 from decoderd.experiments.bands import Band
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import over_seeds
 from decoderd.html_page import Figure
 from decoderd.populations import burst_channels
 from decoderd.preparation.parameters import prepare
@@ -153,7 +154,12 @@ def recovered(*courses: Course) -> float:
 
     Not the mean of their parts: a permutation of factors may be mild, and a part of a small error is anything.
     """
-    base, first, last = np.mean([_levels(one) for one in courses], axis=0)
+    return _removed(np.array([_levels(one) for one in courses]))
+
+
+def _removed(levels: Array) -> float:
+    """The part of the error that is removed, of the means of levels (courses, 3)."""
+    base, first, last = levels.mean(axis=0)
     return float(1 - (last - base) / (first - base))
 
 
@@ -191,22 +197,19 @@ def _levels(one: Course) -> tuple[float, float, float]:
 
 def bands(found: Mapping[str, list[Course]]) -> list[Band]:
     """What a prototype of this experiment found in six seeds."""
-    by = {name: np.array([recovered(one) for one in courses]) for name, courses in found.items()}
-    new = found["new"]
-    lead = min(halfway(one.weights[BEFORE : BEFORE + CHANGED]) - risen(one) for one in new)
+    new, parts = found["new"], {name: np.array([*map(recovered, courses)]) for name, courses in found.items()}
+    index, after = (np.array([*map(measure, new)]) for measure in (burst_index, after_effect))
+    lead = np.array([halfway(one.weights[BEFORE : BEFORE + CHANGED]) - risen(one) for one in new])
+    factors = np.array([_levels(one) for one in found["factors, new"]])
+    waiting = "rotation, new: trials from the rise of bursts to half of the change of weights, least"
     return [
-        Band("rotation, new: recovered, least of all seeds", float(by["new"].min()), 0.85, 1.3),
-        Band("rotation, none: recovered, furthest from 0", float(np.abs(by["none"]).max()), 0.0, 0.10),
-        Band("rotation, random: recovered, largest", float(by["random"].max()), -5.0, 0.3),
-        Band("rotation, new: burst index in 8 trials, least", min(map(burst_index, new)), 1.4, 10.0),
-        Band("rotation, new: trials from the rise of bursts to half of the change of weights, least", lead, 1, CHANGED),
-        Band("factors, new: recovered, of mean errors", recovered(*found["factors, new"]), 0.4, 1.3),
-        Band(
-            "rotation, new: error after it over error before it, mean",
-            float(np.mean([*map(after_effect, new)])),
-            1.2,
-            10,
-        ),
+        over_seeds("rotation, new: recovered, least of all seeds", np.min, parts["new"], 0.85, 1.3),
+        over_seeds("rotation, none: recovered, furthest from 0", np.max, np.abs(parts["none"]), 0.0, 0.10),
+        over_seeds("rotation, random: recovered, largest", np.max, parts["random"], -5.0, 0.3),
+        over_seeds("rotation, new: burst index in 8 trials, least", np.min, index, 1.4, 10.0),
+        over_seeds(waiting, np.min, lead, 1, CHANGED),
+        over_seeds("factors, new: recovered, of mean errors", _removed, factors, 0.4, 1.3),
+        over_seeds("rotation, new: error after it over error before it, mean", np.mean, after, 1.2, 10),
     ]
 
 

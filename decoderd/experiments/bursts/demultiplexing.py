@@ -19,6 +19,7 @@ from decoderd.api import Simulation
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import over_seeds
 from decoderd.html_page import Figure
 from decoderd.populations import burst_process
 from decoderd.populations.burst_channels import BURSTS, EVENTS, TIME_AT_RISK
@@ -215,14 +216,15 @@ def _plain(one: Recovery) -> dict[str, Any]:
 def _bands(table: Any, following: Any, fixed: Sequence[Recovery], learning: Sequence[Recovery]) -> list[Band]:
     off = max((abs(corrected - p) for (_, p), (_, corrected) in table.items()), default=np.nan)
     doubled = [table[2 * hazard, 0.2][1] / table[hazard, 0.2][1] - 1 for hazard in (5.0, 10.0, 20.0)]
-    margins = [one.held_out[0] - one.held_out[1] for one in learning]
+    margins = np.array([one.held_out[0] - one.held_out[1] for one in learning])
+    early, (followed, events) = np.array([one.early[0] for one in fixed]), np.array(following).T
     return [
         Band("corrected burst fraction: largest difference from the truth", off, 0, 0.01),
         Band("corrected burst fraction: change with twice the hazard, largest", max(map(abs, doubled)), 0, 0.05),
-        Band("events in a bin, mean", float(np.mean([events for _, events in following])), 160, 170),
-        Band("r of the corrected burst fraction, mean of seeds", float(np.mean([r for r, _ in following])), 0.9, 1),
-        Band("no learning: r early with K known, smallest", min(one.early[0] for one in fixed), 0.85, 1),
-        Band("learning: bursts less events in held-out trials, smallest", min(margins), 0.05, 2),
+        over_seeds("events in a bin, mean", np.mean, events, 160, 170),
+        over_seeds("r of the corrected burst fraction, mean of seeds", np.mean, followed, 0.9, 1),
+        over_seeds("no learning: r early with K known, smallest", np.min, early, 0.85, 1),
+        over_seeds("learning: bursts less events in held-out trials, smallest", np.min, margins, 0.05, 2),
     ]
 
 

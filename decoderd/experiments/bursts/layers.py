@@ -20,6 +20,7 @@ from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.digit_images import CLASSES, HELD_OUT, TESTED, Digits, digits
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import over_seeds
 from decoderd.html_page import Figure
 from decoderd.plasticity import burstprop
 from decoderd.plasticity.burstprop import Network, Rates
@@ -161,11 +162,12 @@ def bands(found: Mapping[tuple[int, str], Curves]) -> list[Band]:
     expected = []
     for depth, (error, degrees) in MOST.items():
         curves = found[depth, "bursts"]
-        share, hidden = 100 * curves.errors[:, -1].mean(), _last_angles(curves).mean()
+        shares, hidden = 100 * curves.errors[:, -1], _last_angles(curves)
         output = np.degrees(curves.output_angles.max())
+        angle = f"{depth} hidden: angle of hidden updates to the gradient, degrees"
         expected += [
-            Band(f"{depth} hidden: test error at epoch {EPOCHS}, %", float(share), 0.0, error),
-            Band(f"{depth} hidden: angle of hidden updates to the gradient, degrees", float(hidden), 0.0, degrees),
+            over_seeds(f"{depth} hidden: test error at epoch {EPOCHS}, %", np.mean, shares, 0.0, error),
+            over_seeds(angle, np.mean, hidden, 0.0, degrees),
             Band(f"{depth} hidden: largest angle of output updates to the gradient", float(output), 0.0, 1e-5),
         ]
     return expected

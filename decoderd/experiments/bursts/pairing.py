@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import Statistic, over_seeds
 from decoderd.html_page import Figure
 from decoderd.plasticity import burst_rule
 from decoderd.plasticity.burst_rule import Averages, Rule
@@ -205,14 +206,14 @@ def bands(by_frequency: dict[float, float], found: Pairing) -> list[Band]:
     expected.append(Band("periodic: lowest frequency at which the weight grows, Hz", float(rising[0]), 60.0, 63.0))
     for P, changes in found.poisson.items():
         zero, within = POISSON_ZEROS_HZ[P]
-        crossing = _last_crossing(RATES_HZ, changes.mean(axis=1))
-        expected.append(Band(f"Poisson, Pbar {P:g}: rate without a change, Hz", crossing, zero - within, zero + within))
+        name = f"Poisson, Pbar {P:g}: rate without a change, Hz"
+        expected.append(_over_realisations(name, _crossing_hz, changes, zero - within, zero + within))
         expected.append(_distance(f"Poisson, Pbar {P:g}", changes, POISSON[P]))
     for rate, changes in found.burst_poisson.items():
-        slope, change = np.polyfit(PROBABILITIES, changes.mean(axis=1), 1)
         name, published = f"burst-Poisson, {rate:g} Hz", SLOPES[rate]
-        expected.append(Band(f"{name}: burst probability without a change", float(-change / slope), 0.18, 0.22))
-        expected.append(Band(f"{name}: slope", float(slope), 0.9 * published, 1.1 * published))
+        zero_at = f"{name}: burst probability without a change"
+        expected.append(_over_realisations(zero_at, _zero_probability, changes, 0.18, 0.22))
+        expected.append(_over_realisations(f"{name}: slope", _slope, changes, 0.9 * published, 1.1 * published))
         expected.append(_distance(name, changes, BURST_POISSON[rate]))
     return expected
 
@@ -224,6 +225,27 @@ def _last_crossing(places: Array, values: Array) -> float:
         return float("nan")
     k = crossings[-1]
     return float(places[k] - values[k] * (places[k + 1] - places[k]) / (values[k + 1] - values[k]))
+
+
+def _over_realisations(name: str, statistic: Statistic, changes: Array, low: float, high: float) -> Band:
+    """The band of a statistic of changes (places, realisations), with its power."""
+    return over_seeds(name, statistic, changes.T, low, high, original=PUBLISHED_REALISATIONS)
+
+
+def _crossing_hz(changes: Array) -> float:
+    """The rate in Hz at which the mean of changes (realisations, rates) is 0."""
+    return _last_crossing(RATES_HZ, changes.mean(axis=0))
+
+
+def _slope(changes: Array) -> float:
+    """The slope of the mean of changes (realisations, probabilities)."""
+    return float(np.polyfit(PROBABILITIES, changes.mean(axis=0), 1)[0])
+
+
+def _zero_probability(changes: Array) -> float:
+    """The burst probability at which a line through the mean of changes (realisations, probabilities) is 0."""
+    slope, change = np.polyfit(PROBABILITIES, changes.mean(axis=0), 1)
+    return float(-change / slope)
 
 
 def _distance(name: str, changes: Array, published: tuple[float, ...]) -> Band:

@@ -20,6 +20,7 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.experiments.bands import Band
 from decoderd.experiments.parts import Findings, OnProgress
+from decoderd.experiments.power import over_seeds
 from decoderd.html_page import Figure
 from decoderd.rng import generator
 from decoderd.spiking import adex, arrivals, detection, short_term, synapses, two_compartment
@@ -225,19 +226,16 @@ def run(seeds: int, jobs: int, on_progress: OnProgress) -> Findings:
 
 def bands(each: list[dict[str, Modulation]]) -> list[Band]:
     """What is expected, as measured with the published simulation; the worst of the seeds."""
-    events = min(one["ER2"].soma / one["ER2"].dendrite for one in each)
-    probability = min(one["BP2"].dendrite / one["BP2"].soma for one in each)
-    top_down = [one["BP1"].dendrite for one in each]
+    events = np.array([one["ER2"].soma / one["ER2"].dendrite for one in each])
+    probability = np.array([one["BP2"].dendrite / one["BP2"].soma for one in each])
+    top_down = np.array([one["BP1"].dendrite for one in each])
+    rate, chance = "population 2, event rate", "population 2, burst probability"
+    one, less = "population 1, burst probability: top-down modulation", (LEAST_RATIO, np.inf)
     return [
-        Band("population 2, event rate: bottom-up over top-down modulation, least", events, LEAST_RATIO, np.inf),
-        Band(
-            "population 2, burst probability: top-down over bottom-up modulation, least",
-            probability,
-            LEAST_RATIO,
-            np.inf,
-        ),
-        Band("population 1, burst probability: top-down modulation, least", min(top_down), *TOP_DOWN),
-        Band("population 1, burst probability: top-down modulation, largest", max(top_down), *TOP_DOWN),
+        over_seeds(f"{rate}: bottom-up over top-down modulation, least", np.min, events, *less),
+        over_seeds(f"{chance}: top-down over bottom-up modulation, least", np.min, probability, *less),
+        over_seeds(f"{one}, least", np.min, top_down, *TOP_DOWN),
+        over_seeds(f"{one}, largest", np.max, top_down, *TOP_DOWN),
     ]
 
 
