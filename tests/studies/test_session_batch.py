@@ -39,6 +39,15 @@ def test_a_batch_has_the_losses_of_its_sessions(rule, decoder):
     assert not np.allclose(results.losses[0], results.losses[1], rtol=1e-6)
 
 
+def test_a_batch_of_networks_with_spikes_has_the_losses_of_its_sessions():
+    data = small("backprop", "kalman")
+    data["population"] |= {"poisson": True, "hz_per_rate": 400.0}
+    results = experiment.run_days(batch_of(data, (3, 8), (0.5,)), ())
+    for row, seed in enumerate((3, 8)):
+        one = {**data, "seed": seed, "updater": {"kind": "daily", "intensity": 0.5}}
+        np.testing.assert_allclose(results.losses[row].ravel(), session_losses(one)[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("rule", ["reinforce", "backprop"])
 def test_a_session_does_not_depend_on_the_rest_of_its_batch(rule, precision):
