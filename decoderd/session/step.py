@@ -41,7 +41,6 @@ from decoderd.state import (
     Clipped,
     Command,
     Cue,
-    Parameters,
     Perturbing,
     Readout,
     SessionState,
@@ -125,24 +124,20 @@ def begin(session: Session, state: SessionState, earlier: Sequence[Message] = ()
 def drive(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Driven:
     """Compute the first half of a tick: events, subject and population. Raises Refused if the session is over."""
     begun = begin(session, state, earlier)
-    state, time, _, _, _, cue, _, cursor, _, _, _, active, trial = begun
+    cue, cursor, active = begun.cue, begun.cursor, begun.active
     context = PerturbationContext(cue.goal, cue.radius_m, cursor) if active else None
     seen, of_feedback = passed("feedback", active, cursor, context)
-    population, rates, intent, counts, of_rates, clipped = fire(
-        session, state, trial.parameters, cue, seen, time, active
-    )
+    population, rates, intent, counts, of_rates, clipped = fire(session, begun, seen)
     return Driven(begun, context, population, rates, intent, counts, (of_feedback, of_rates), clipped)
 
 
 def move(session: Session, driven: Driven) -> tuple[SessionState, Messages]:
     """Compute the second half of a tick, from its first: decoder and effector, ends of bin, trial, block and day."""
     begun, context, population, rates, intent, counts, (of_feedback, of_rates), clipped = driven
-    state, time, messages, rule, task, cue, before, cursor, decoder, command, perturbations, active, trial = begun
-    parameters, messages = trial.parameters, [*messages]
+    state, time, messages, rule, task, cue, before, cursor, _, _, perturbations, active, trial = begun
+    messages = [*messages]
     trial = trials.learn(rule, trial, population, counts)
-    readout, decoder, command, bin, read, affine = decode(
-        session, state, parameters, rule, counts, decoder, command, cursor, active, messages
-    )
+    readout, decoder, command, bin, read, affine = decode(session, begun, counts, messages)
     carried_out, of_cursor = passed("cursor", active, command, context)
     effector = session.effector.step(session.effector_plan, before, carried_out)
     moved = session.effector.cursor(session.effector_plan, effector).tolist()[0]
@@ -205,24 +200,17 @@ def show(session: Session, state: SessionState, time: TimeIndex) -> tuple[Any, C
     return task, cue, effector, cursor, decoder, command
 
 
-def fire(
-    session: Session,
-    state: SessionState,
-    parameters: Parameters,
-    cue: Cue,
-    seen: Array,
-    time: TimeIndex,
-    active: tuple[ActivePerturbation, ...],
-) -> tuple[Any, Array, Array, Spikes, dict[str, Any], Clipped]:
+def fire(session: Session, begun: Begun, seen: Array) -> tuple[Any, Array, Array, Spikes, dict[str, Any], Clipped]:
     """The population computes rates, and counts from the perturbed rates. Counts of lost units are zero.
 
     Returns its state, rates (1, N) in Hz before perturbation, the intent (1, 2) in m/s, counts {channel: (1, N)}, the
     memories of the perturbations of rates, and the rates clipped so far. Raises NumericalError for rates that are not
     finite, and for those above the limit of a population that does not clip.
     """
+    state, time, active, parameters = begun.state, begun.time, begun.active, begun.trial.parameters
     plan, draws = session.population_plan, Draws(session.population_streams, time.day, time.day_tick)
     population, rates, intent = session.population.rates(
-        plan, parameters.population, state.population, cue, seen, time, draws
+        plan, parameters.population, state.population, begun.cue, seen, time, draws
     )
     perturbed, memories = passed("neural", active, rates, time)
     try:
@@ -245,16 +233,7 @@ def silenced(counts: Array, units: Any) -> Array:
 
 
 def decode(
-    session: Session,
-    state: SessionState,
-    parameters: Parameters,
-    rule: learning.LearningRule | None,
-    counts: Spikes,
-    decoder: Any,
-    command: Command,
-    cursor: Array,
-    active: tuple[ActivePerturbation, ...],
-    messages: Messages,
+    session: Session, begun: Begun, counts: Spikes, messages: Messages
 ) -> tuple[Readout, Any, Command, BinCounts, Array | None, AffineStep | None]:
     """Collect counts; at the end of a bin the perturbed decoder computes a command from those that it reads.
 
@@ -262,15 +241,16 @@ def decode(
     the counts (1, N) that were read, and the step as an affine map where plasticity needs it. Raises NumericalError,
     naming the tick, where the decoder cannot step.
     """
+    state, rule, decoder, parameters = begun.state, begun.rule, begun.decoder, begun.trial.parameters
     bin = BinCounts((*state.bin.ticks, counts), state.bin.total + counts[session.channel])
     if len(bin.ticks) < session.timing.bin_ticks:
-        return state.readout, decoder, command, bin, None, None
-    readout = perturbing.readout(state.readout, active, session.decoder, parameters.decoder)
+        return state.readout, decoder, begun.command, bin, None, None
+    readout = perturbing.readout(state.readout, begun.active, session.decoder, parameters.decoder)
     messages += counts_messages(session.population.channels, bin.ticks)
     affine = None if rule is None else learning.affine_step(rule, parameters, readout.parameters, decoder)
     read = bin.total if parameters.readouts is None else bin.total[:, parameters.readouts]
     try:
-        decoder, command = session.decoder.step(readout.parameters, decoder, read, cursor[:, POSITION])
+        decoder, command = session.decoder.step(readout.parameters, decoder, read, begun.cursor[:, POSITION])
     except NumericalError as error:
         raise NumericalError(f"decoder: tick {state.tick} (day {state.progress.day}): {error}", "decoder") from error
     return readout, decoder, command, EMPTY_BIN, read, affine
