@@ -64,7 +64,7 @@ def test_what_changes_more_is_none(case, topics):
 
 def test_nothing_is_changed():
     session, state = begun(centre_out(**CASES["kalman"]))
-    for _ in range(200):
+    for _ in range(70):
         before = repr(state)
         first, second = (events(session, state, 0) for _ in range(2))
         assert repr(first) == repr(second)
