@@ -217,12 +217,13 @@ def _bands(table: Any, following: Any, fixed: Sequence[Recovery], learning: Sequ
     off = max((abs(corrected - p) for (_, p), (_, corrected) in table.items()), default=np.nan)
     doubled = [table[2 * hazard, 0.2][1] / table[hazard, 0.2][1] - 1 for hazard in (5.0, 10.0, 20.0)]
     margins = np.array([one.held_out[0] - one.held_out[1] for one in learning])
-    early, (followed, events) = np.array([one.early[0] for one in fixed]), np.array(following).T
+    early = np.array([one.early[0] for one in fixed])
+    r, events = np.array(following).T
     return [
         Band("corrected burst fraction: largest difference from the truth", off, 0, 0.01),
         Band("corrected burst fraction: change with twice the hazard, largest", max(map(abs, doubled)), 0, 0.05),
         over_seeds("events in a bin, mean", np.mean, events, 160, 170),
-        over_seeds("r of the corrected burst fraction, mean of seeds", np.mean, followed, 0.9, 1),
+        over_seeds("r of the corrected burst fraction, mean of seeds", np.mean, r, 0.9, 1),
         over_seeds("no learning: r early with K known, smallest", np.min, early, 0.85, 1),
         over_seeds("learning: bursts less events in held-out trials, smallest", np.min, margins, 0.05, 2),
     ]

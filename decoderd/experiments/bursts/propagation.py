@@ -229,13 +229,15 @@ def bands(each: list[dict[str, Modulation]]) -> list[Band]:
     events = np.array([one["ER2"].soma / one["ER2"].dendrite for one in each])
     probability = np.array([one["BP2"].dendrite / one["BP2"].soma for one in each])
     top_down = np.array([one["BP1"].dendrite for one in each])
-    rate, chance = "population 2, event rate", "population 2, burst probability"
-    one, less = "population 1, burst probability: top-down modulation", (LEAST_RATIO, np.inf)
+    band = (LEAST_RATIO, np.inf)
+    rates = "population 2, event rate: bottom-up over top-down modulation, least"
+    chances = "population 2, burst probability: top-down over bottom-up modulation, least"
+    first = "population 1, burst probability: top-down modulation"
     return [
-        over_seeds(f"{rate}: bottom-up over top-down modulation, least", np.min, events, *less),
-        over_seeds(f"{chance}: top-down over bottom-up modulation, least", np.min, probability, *less),
-        over_seeds(f"{one}, least", np.min, top_down, *TOP_DOWN),
-        over_seeds(f"{one}, largest", np.max, top_down, *TOP_DOWN),
+        over_seeds(rates, np.min, events, *band),
+        over_seeds(chances, np.min, probability, *band),
+        over_seeds(f"{first}, least", np.min, top_down, *TOP_DOWN),
+        over_seeds(f"{first}, largest", np.max, top_down, *TOP_DOWN),
     ]
 
 
