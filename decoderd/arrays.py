@@ -27,6 +27,25 @@ def times(rows: Array, matrix: Array) -> Array:
     return product
 
 
+def coordinates(points: Array) -> Any:
+    """The coordinates of points (B, n): n arrays (B,), or n plain numbers for a single point.
+
+    Arithmetic with plain numbers gives the same bits as with arrays, at a tenth of the time for one point.
+    """
+    return points.tolist()[0] if len(points) == 1 else points.T
+
+
+def points(*coordinates: Any) -> Array:
+    """Points (B, n) from n coordinates; the inverse of `coordinates`."""
+    return np.array((coordinates,)) if isinstance(coordinates[0], float) else np.array(coordinates).T
+
+
+def length(x: Any, y: Any) -> Any:
+    """Length of vectors, from their coordinates."""
+    square = x * x + y * y
+    return math.sqrt(square) if isinstance(square, float) else np.sqrt(square)
+
+
 def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     """`value` as a read-only float64 array of `shape` (None: any length above 0).
 

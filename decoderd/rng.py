@@ -114,6 +114,14 @@ class Stream:
             index = until
         return out.swapaxes(0, 1)
 
+    def successive(self, day: int, first: int, count: int) -> Array:
+        """As `rows`, but read-only, and faster for fewer rows than a piece."""
+        self.row(day, first)
+        begin = first - self._first
+        if begin + count <= self._block.shape[1]:
+            return self._block[:, begin : begin + count].swapaxes(0, 1)
+        return self.rows(day, first, count)
+
     def scattered(self, day: int, indices: Sequence[int]) -> Array:
         """Single rows, shape (len(indices), seeds, width); of uniform streams without drawing the rows between."""
         if self.spec.law == "normal":
@@ -186,6 +194,10 @@ class Draws(NamedTuple):
     def row(self, name: str) -> Array:
         """The row of stream `name` at this tick, shape (batch, width)."""
         return self.streams[name].row(self.day, self.at)
+
+    def rows(self, name: str, count: int) -> Array:
+        """The rows of stream `name` at `count` ticks from this one on, of one seed: (count, width), read-only."""
+        return self.streams[name].successive(self.day, self.at, count)[:, 0]
 
 
 def open_streams(seeds: tuple[int, ...], owner: str, specs: Mapping[str, Spec]) -> dict[str, Stream]:

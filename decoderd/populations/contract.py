@@ -56,6 +56,18 @@ class DrawSpikes(Protocol):
     def __call__(self, plan: Any, parameters: Any, state: Any, rates: Array, draws: Draws, /) -> tuple[Any, Spikes]: ...
 
 
+class Successive(Protocol):
+    """Successive ticks of a bin: states, rates (T, N) in Hz, intents (T, 2) in m/s, and counts (T, N) by channel.
+
+    The cue stays, rates are not perturbed, and `seen` (T, 4) has the displayed cursors; `time` and `draws` are those of
+    the first tick. Results are those of `rates` and `spikes` tick by tick, to the bit.
+    """
+
+    def __call__(
+        self, plan: Any, parameters: Any, state: Any, cue: Cue, seen: Array, time: TimeIndex, draws: Draws, /
+    ) -> tuple[Sequence[Any], Array, Array, Spikes]: ...
+
+
 class WithDecoder(Protocol):
     """Parameters of a population that knows the decoder.
 
@@ -212,6 +224,7 @@ class Population(NamedTuple):
         Raises Refused for a subject that intends by itself
     side_by_side: whether rates and spikes compute a tick of many sessions: parameters with an axis of sessions in
         front, a goal for each session (NaN where it has none), and of the time the tick of the bin alone
+    successive: None for a kind whose ticks are computed one by one
     remember(parameters, state) -> parameters with what the last state of a day (B = 1) has learnt, before `overnight`.
         None: states learn nothing
     """
@@ -239,3 +252,4 @@ class Population(NamedTuple):
     remember: Callable[[Any, Any], Any] | None = None
     take: Callable[[Any, Any], Any] | None = None
     side_by_side: bool = False
+    successive: Successive | None = None

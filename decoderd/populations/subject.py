@@ -14,18 +14,19 @@ With `intent = "external"` intents come from outside instead of the regulator; t
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 from scipy.linalg import solve_discrete_are
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, coordinates, length, points
 from decoderd.checkpoint import stored
 from decoderd.config import Config, Metres, Speed, SpeedOrZero, ticks
 from decoderd.delayline import DelayLine, fill, push
 from decoderd.errors import Refused
-from decoderd.state import POSITION, Timing
+from decoderd.state import Timing
 
 
 class SubjectConfig(Config):
@@ -48,13 +49,12 @@ class SubjectConfig(Config):
 class Plan(NamedTuple):
     """Constants, computed once."""
 
-    L: Array  # (4, 2) feedback gain: u = -cursor @ L + goal @ L_position
-    L_position: Array  # (2, 2) its rows for positions; the goal is at rest
-    A: Array  # (4, 4) of the internal model: model @ A + u @ B is the model one tick later
-    B: Array  # (2, 4)
+    tick_s: float
+    follow: float  # of the internal model: the part of the way to u that v goes in a tick
+    gain: tuple[float, float]  # feedback gain on positions in 1/s, and on velocities
     delay: int  # ticks
-    max_speed_m_s: Array  # ()
-    noise_m_s: Array  # (), SD a tick
+    max_speed_m_s: float
+    noise_m_s: float  # SD a tick
     external: bool  # intents come from outside
 
 
@@ -87,22 +87,24 @@ def gain(config: SubjectConfig, tick_s: float) -> Array:
 
 
 def _one_axis(config: SubjectConfig, tick_s: float) -> tuple[Array, Array]:
-    follow = min(1.0, tick_s / config.lag_s)
+    follow = _follow(config, tick_s)
     return np.array([[1.0, tick_s], [0.0, 1.0 - follow]]), np.array([[0.0], [follow]])
 
 
+def _follow(config: SubjectConfig, tick_s: float) -> float:
+    return min(1.0, tick_s / config.lag_s)
+
+
 def plan(config: SubjectConfig, timing: Timing) -> Plan:
-    """Constants: the feedback gain, the internal model, and the delay in ticks."""
-    A, B = _one_axis(config, timing.tick_s)
+    """Constants: the internal model, the feedback gain, and the delay in ticks."""
     L = gain(config, timing.tick_s)
     return Plan(
-        L,
-        L[POSITION],
-        np.kron(A.T, np.eye(2)),
-        np.kron(B.T, np.eye(2)),
+        timing.tick_s,
+        _follow(config, timing.tick_s),
+        (float(L[0, 0]), float(L[2, 0])),
         ticks(config.visual_delay_s, timing.tick_s),
-        np.array(config.max_speed_m_s),
-        np.array(config.motor_noise_m_s * np.sqrt(0.1 / timing.tick_s)),
+        config.max_speed_m_s,
+        config.motor_noise_m_s * math.sqrt(0.1 / timing.tick_s),
         config.intent == "external",
     )
 
@@ -147,18 +149,83 @@ def intend(
     goal (B, 2) in m, or None: the subject rests, as it does in rows of NaN. seen (B, 4) is the cursor as displayed now,
     which reaches the subject after its visual delay. noise (B, 2), standard normal.
     """
-    model = state.model
-    errors, error = push(state.errors, seen - model)
-    u = noise * plan.noise_m_s
-    if isinstance(state, External):
-        speed = np.hypot(state.intent[:, :1], state.intent[:, 1:])
-        u += state.intent * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
-        return External(model.dot(plan.A) + u.dot(plan.B), errors, state.intent, seen), u
-    if goal is not None:
-        feedback = (model + error).dot(plan.L) if plan.delay else seen.dot(plan.L)
-        feedback -= goal.dot(plan.L_position)
-        if len(goal) > 1 or goal[0, 0] != goal[0, 0]:  # a session by itself has no row of NaN
-            feedback[np.isnan(goal[:, 0])] = 0.0
-        speed = np.hypot(feedback[:, :1], feedback[:, 1:])
-        u -= feedback * (plan.max_speed_m_s / np.maximum(speed, plan.max_speed_m_s))
-    return State(model.dot(plan.A) + u.dot(plan.B), errors), u
+    errors, error = push(state.errors, seen - state.model)
+    displayed = coordinates(state.model + error if plan.delay else seen)
+    held = coordinates(state.intent) if isinstance(state, External) else None
+    to = None if goal is None else coordinates(goal)
+    model, u = _tick(plan, coordinates(state.model), to, displayed, coordinates(noise), held)
+    return _state(state, points(*model), errors, seen), points(*u)
+
+
+def successive(
+    plan: Plan, state: State | External, goal: Array | None, seen: Array, noise: Array
+) -> tuple[list[State | External], Array]:
+    """The state in each of T successive ticks, and the intended velocities (T, 2) in m/s.
+
+    goal (1, 2) in m or None in all ticks; seen (T, 4) and noise (T, 2) as for `intend`, which gives the same bits.
+    """
+    held = coordinates(state.intent) if isinstance(state, External) else None
+    to, model = None if goal is None else coordinates(goal), coordinates(state.model)
+    late = np.concatenate(state.errors[: len(seen)]).tolist()  # those that reach the subject in these ticks
+    models, errors, intents = [], [], []
+    for k, (cursor, draw) in enumerate(zip(seen.tolist(), noise.tolist(), strict=True)):
+        error = _difference(cursor, model)
+        late.append(error)
+        model, u = _tick(plan, model, to, _sum(model, late[k]) if plan.delay else cursor, draw, held)
+        models.append(model)
+        errors.append(error)
+        intents.append(u)
+    states, line, after, made = [], state.errors, np.array(models), np.array(errors)
+    for k in range(len(after)):
+        line, _ = push(line, made[k : k + 1])
+        states.append(_state(state, after[k : k + 1], line, seen[k : k + 1]))
+    return states, np.array(intents)
+
+
+def _sum(a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
+
+
+def _difference(a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
+
+
+def _state(state: State | External, model: Array, errors: DelayLine, seen: Array) -> State | External:
+    return External(model, errors, state.intent, seen) if isinstance(state, External) else State(model, errors)
+
+
+def _tick(
+    plan: Plan, model: Any, goal: Any, displayed: Any, noise: Any, held: Any
+) -> tuple[tuple[Any, Any, Any, Any], tuple[Any, Any]]:
+    """The model in the next tick, and the intended velocity. All arguments and results are coordinates.
+
+    `displayed` is the cursor as the subject takes it to be now, `held` an intent from outside, or None.
+    """
+    x, y, vx, vy = model
+    if held is not None:
+        wx, wy = _limited(plan, *held)
+    elif goal is None:
+        wx = wy = 0.0
+    else:
+        wx, wy = _regulated(plan, goal, displayed)
+    ux, uy = wx + plan.noise_m_s * noise[0], wy + plan.noise_m_s * noise[1]
+    dt, follow = plan.tick_s, plan.follow
+    return (x + dt * vx, y + dt * vy, vx + follow * (ux - vx), vy + follow * (uy - vy)), (ux, uy)
+
+
+def _regulated(plan: Plan, goal: Any, cursor: Any) -> tuple[Any, Any]:
+    """The velocity that the regulator wants: 0 where the goal is NaN."""
+    (gx, gy), (x, y, vx, vy), (of_position, of_velocity) = goal, cursor, plan.gain
+    wx, wy = _limited(plan, of_position * (gx - x) - of_velocity * vx, of_position * (gy - y) - of_velocity * vy)
+    if isinstance(wx, float):
+        return (wx, wy) if wx == wx else (0.0, 0.0)
+    rests = np.isnan(wx)
+    wx[rests] = wy[rests] = 0.0
+    return wx, wy
+
+
+def _limited(plan: Plan, x: Any, y: Any) -> tuple[Any, Any]:
+    """A velocity, no faster than the subject intends."""
+    most, speed = plan.max_speed_m_s, length(x, y)
+    scale = most / (max(speed, most) if isinstance(speed, float) else np.maximum(speed, most))
+    return x * scale, y * scale

@@ -159,13 +159,43 @@ def rates(
 ) -> tuple[Any, Array, Array]:
     """Rates (B, N) in Hz at the velocity that the subject intends in this tick."""
     if isinstance(parameters, Correlated):
-        before, deviation = state
-        if time.bin_tick == 0:
-            deviation = times(draws.row("shared"), parameters.shared.swapaxes(-1, -2))
+        before, deviation = _together(parameters, state, time, draws)
         after, u = subject.intend(plan.subject, before, cue.goal, seen, draws.row("motor"))
         return Together(after, deviation), tuning(parameters.weights, u, deviation), u
     state, u = subject.intend(plan.subject, state, cue.goal, seen, draws.row("motor"))
     return state, tuning(parameters.weights, u), u
+
+
+def successive(
+    plan: Plan,
+    parameters: Parameters | Correlated,
+    state: Any,
+    cue: Cue,
+    seen: Array,
+    time: TimeIndex,
+    draws: Draws,
+) -> tuple[list[Any], Array, Array, Spikes]:
+    """States, rates (T, N) in Hz, intended velocities (T, 2) in m/s and counts (T, N) of successive ticks of a bin."""
+    own, deviation = state, None
+    if isinstance(parameters, Correlated):
+        own, deviation = _together(parameters, state, time, draws)
+    states, intents = subject.successive(plan.subject, own, cue.goal, seen, draws.rows("motor", len(seen)))
+    features, rates = _features(intents), np.empty((len(seen), units(parameters)))
+    for k in range(len(seen)):  # for several rows at once BLAS adds in another order
+        features[k : k + 1].dot(parameters.weights, out=rates[k : k + 1])
+    of_units: list[Any] = states
+    if deviation is not None:
+        rates += deviation
+        of_units = [Together(one, deviation) for one in states]
+    np.maximum(rates, _ZERO, out=rates)
+    return of_units, rates, intents, _counts(plan, rates, draws.rows("spikes", len(seen)))
+
+
+def _together(parameters: Correlated, state: Together, time: TimeIndex, draws: Draws) -> Together:
+    """The subject before a tick, and what the tick adds to all rates: it is drawn as a bin begins."""
+    if time.bin_tick:
+        return state
+    return state._replace(deviation=times(draws.row("shared"), parameters.shared.swapaxes(-1, -2)))
 
 
 def tuning(weights: Array, velocity: Array, deviation: Array | None = None) -> Array:
@@ -173,21 +203,30 @@ def tuning(weights: Array, velocity: Array, deviation: Array | None = None) -> A
 
     weights are (4, N), or (B, 4, N) where each row has its own.
     """
+    rates = times(_features(velocity), weights)
+    if deviation is not None:
+        rates += deviation
+    return np.maximum(rates, _ZERO, out=rates)
+
+
+def _features(velocity: Array) -> Array:
+    """(B, 4): velocity, speed and 1."""
     features = np.empty((len(velocity), 4))
     features[:, :2] = velocity
     np.hypot(velocity[:, 0], velocity[:, 1], out=features[:, 2])
     features[:, 3] = 1.0
-    rates = times(features, weights)
-    if deviation is not None:
-        rates += deviation
-    return np.maximum(rates, _ZERO, out=rates)
+    return features
 
 
 def spikes(
     plan: Plan, parameters: Parameters | Correlated, state: Any, rates: Array, draws: Draws
 ) -> tuple[Any, Spikes]:
     """Poisson counts (B, N) of one tick."""
-    return state, {COUNTS: poisson(rates * plan.tick_s, draws.row("spikes"), plan.clip)}
+    return state, _counts(plan, rates, draws.row("spikes"))
+
+
+def _counts(plan: Plan, rates: Array, uniform: Array) -> Spikes:
+    return {COUNTS: poisson(rates * plan.tick_s, uniform, plan.clip)}
 
 
 def overnight(config: TuningConfig, parameters: Any, generator: np.random.Generator) -> Any:
@@ -221,4 +260,5 @@ TUNED = Population(
     memory=memory,
     take=subject.take,
     side_by_side=True,
+    successive=successive,
 )

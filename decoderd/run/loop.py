@@ -1,8 +1,9 @@
 """The loop of a session: wait for the clock, take the inputs that are due, step, pass the messages to the sink.
 
-Real-time, accelerated and stepped runs differ in their clock only. With deadlines, a tick is computed ahead in the time
-that the one before it leaves, and computed again if an input arrives for it: see
-docs/decisions/0046-ticks-are-computed-ahead.md.
+Real-time, accelerated and stepped runs differ in their clock only. Ticks are computed ahead, and dropped if an input
+arrives before them. With deadlines it is one tick, in the time that the one before it leaves: see
+docs/decisions/0046-ticks-are-computed-ahead.md. Without, it is the rest of the bin at once, which takes less time: see
+docs/decisions/0048-the-rest-of-a-bin-is-computed-at-once.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from decoderd.errors import DecoderdError, Refused
 from decoderd.session.assembly import Session
 from decoderd.session.inputs import consume
 from decoderd.session.messages import Message
+from decoderd.session.rest_of_bin import rest_of_bin
 from decoderd.session.step import advance
 from decoderd.state import SessionState
 from decoderd.wire import codec, inputs
@@ -66,11 +68,13 @@ def run(
 
     Returns the state reached. Raises StoreError if the sink can no longer record.
     """
-    paced, ahead = clock.paced, None
+    paced = clock.paced
+    ahead: list[Computed] = []
     if paced and not state.progress.done:
         _try_out(session, state)
-        ahead = _ahead(session, state)
+        ahead = _next(session, state)
     clock.start(state.tick)
+    usual = True  # the tick before had no input
     while not state.progress.done:
         tick = state.tick
         late = clock.wait(tick)
@@ -82,9 +86,11 @@ def run(
         if source is not None:
             state, earlier = _consumed(session, state, source, sink)
         undisturbed = state is before and not earlier
-        if ahead is None or not undisturbed:
-            ahead = _computed(session, state, earlier)
-        state, messages = ahead
+        if not undisturbed:
+            ahead = []
+        elif usual and not ahead and not paced:
+            ahead = [_encoded(*tick) for tick in rest_of_bin(session, state)]
+        state, messages = ahead.pop(0) if ahead else _encoded(*advance(session, state, earlier))
         sink.put(messages, tick)
         if paced:
             sink.timed(late, now_ns() - began)
@@ -92,24 +98,25 @@ def run(
         if ended is not None and ended(state):
             break
         # Where inputs come tick by tick, the next tick has one too, and what is computed ahead is of no use.
-        ahead = _ahead(session, state) if paced and undisturbed else None
+        usual = undisturbed
+        if paced and usual:
+            ahead = _next(session, state)
     return state
 
 
-def _computed(session: Session, state: SessionState, earlier: Sequence[Message] = ()) -> Computed:
-    """The next tick, after its inputs whose messages are `earlier`: the state that follows, and encoded messages."""
-    state, messages = advance(session, state, earlier)
+def _encoded(state: SessionState, messages: Sequence[Message]) -> Computed:
+    """The state after a tick, and its messages with their bytes."""
     return state, [(topic, payload, codec.encode(payload)) for topic, payload in messages]
 
 
-def _ahead(session: Session, state: SessionState) -> Computed | None:
-    """The next tick without inputs, before it is due; None where there is none, or an error to be raised then."""
+def _next(session: Session, state: SessionState) -> list[Computed]:
+    """The next tick without inputs, before it is due; empty where there is none, or an error to be raised then."""
     if state.progress.done:
-        return None
+        return []
     try:
-        return _computed(session, state)
+        return [_encoded(*advance(session, state))]
     except DecoderdError:
-        return None
+        return []
 
 
 def _try_out(session: Session, state: SessionState) -> None:
@@ -118,10 +125,10 @@ def _try_out(session: Session, state: SessionState) -> None:
     What is done at its first use is done before the clock starts: with a first input it takes more than a millisecond.
     """
     with suppress(DecoderdError):  # it comes again with the tick itself
-        _computed(session, state)
+        _encoded(*advance(session, state))
         given = inputs.dump(_TRIAL_INPUT)
         codec.encode(given)
-        _computed(session, *consume(session, state, inputs.parse(given)))
+        _encoded(*advance(session, *consume(session, state, inputs.parse(given))))
 
 
 def _consumed(session: Session, state: SessionState, source: Source, sink: Sink) -> tuple[SessionState, list[Message]]:

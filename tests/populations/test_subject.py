@@ -168,7 +168,12 @@ def test_an_external_subject_predicts_the_cursor_as_one_that_intends_the_same_by
     config = SubjectConfig(motor_noise_m_s=0.0)
     own = subject.plan(config, Timing(TICK_S, 5))
     plan, state = driven()
-    regulated, goal, seen, none = subject.init(own, np.zeros((1, 4))), np.full((1, 2), 0.05), np.zeros((1, 4)), 0.0
+    regulated, goal, seen, none = (
+        subject.init(own, np.zeros((1, 4))),
+        np.full((1, 2), 0.05),
+        np.zeros((1, 4)),
+        np.zeros((1, 2)),
+    )
     for tick in range(30):
         seen = seen + 0.001 * tick
         regulated, wanted = subject.intend(own, regulated, goal, seen, none)
