@@ -204,6 +204,36 @@ class PopulationContract(PlasticContract):
             whole = alone.counts.dtype.kind != "f"
             same(together.counts[:, b : b + 1], alone.counts, 0.0 if whole else 1e-10, f"counts {b}")
 
+    @pytest.mark.parametrize("goal", [True, False])
+    @pytest.mark.parametrize("first", [0, 2])
+    def test_successive_ticks_of_a_bin_are_those_one_by_one(self, goal: bool, first: int) -> None:
+        if self.component.successive is None:
+            pytest.skip("its ticks are computed one by one")
+        parameters = self.loaded()
+        plan = self.component.plan(self.config(), TIMING)
+        streams = open_streams((1,), "contract", self.component.streams(plan, parameters))
+        cursors = np.linspace(0.0, 0.06, 4 * TICKS).reshape(TICKS, 4)
+        state, cue, states, singly = self.component.init(plan, parameters, cursors[:1]), self.cue(1, goal), [], []
+        for tick in range(TICKS):
+            states.append(state)
+            time, draws = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), Draws(streams, 1, tick)
+            state, rates, intent = self.component.rates(
+                plan, parameters, state, cue, cursors[tick : tick + 1], time, draws
+            )
+            state, spikes = self.component.spikes(plan, parameters, state, rates, draws)
+            singly.append((rates, intent, spikes))
+        states.append(state)
+        begin, end = TIMING.bin_ticks + first, 2 * TIMING.bin_ticks
+        time, draws = TimeIndex(begin, 1, begin, first), Draws(streams, 1, begin)
+        after, rates, intents, counts = pure(
+            self.component.successive, plan, parameters, states[begin], cue, cursors[begin:end], time, draws
+        )
+        same(list(after), states[begin + 1 : end + 1], 0.0, "states")
+        for k, (rate, intent, spikes) in enumerate(singly[begin:end]):
+            same(rates[k : k + 1], rate, 0.0, f"rates {k}")
+            same(intents[k : k + 1], intent, 0.0, f"intents {k}")
+            same({name: array[k : k + 1] for name, array in counts.items()}, dict(spikes), 0.0, f"counts {k}")
+
     def test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged(self) -> None:
         parameters = self.loaded()
         plan = self.component.plan(self.config(), TIMING)

@@ -2,8 +2,8 @@
 
 Until a bin ends the command stays as it is, so that the way of the cursor is known. The subject then goes through it
 tick by tick, and rates and counts of all ticks are one call each. Results are those of `session.step.advance`, to the
-bit; the last tick is computed by its parts. Ticks with events, messages, plasticity or perturbations that are on are
-left to it altogether.
+bit; the last tick is computed by its parts. Ticks with events, messages, plasticity, or perturbations of anything but
+the readout are left to it altogether.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ def _way(session: Session, state: SessionState) -> _Way | None:
 
 
 def _undisturbed(session: Session, state: SessionState, cursor: Array, time: TimeIndex) -> Cue | None:
-    """The cue of a tick in which the task stays as it is and no perturbation is on or turned on; None for others."""
+    """The cue of a tick in which task, trials and perturbations stay as they are; None for others.
+
+    Perturbations that are on apply to the readout alone, which is used when the bin ends.
+    """
     x, y, _, _ = cursor.tolist()[0]
     task, cue = session.task.step(session.task_plan, state.task, (x, y), time, session.task_streams)
     if task is not state.task or cue.events or cue.start is not None:
@@ -98,6 +101,8 @@ def _undisturbed(session: Session, state: SessionState, cursor: Array, time: Tim
     if state.perturbations:
         messages: Messages = []
         _, active = perturbing.switch(session, state, time, cue.trial, messages)
-        if active or messages:
+        log = state.log
+        noted = cue.trial != log.trial or all(one.name in log.names for one in active)
+        if messages or not noted or any(one.site != "readout" for one in active):
             return None
     return cue

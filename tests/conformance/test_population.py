@@ -168,6 +168,15 @@ def remembering_rates(memory):
     return function
 
 
+def successive(how):
+    """What successive ticks give, changed by a function of it: states, rates, intents, counts."""
+
+    def function(plan, parameters, state, cue, seen, now, draws):
+        return how(*module.successive(plan, parameters, state, cue, seen, now, draws))
+
+    return {"successive": function}
+
+
 MEMORY = Remembering()
 
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -253,6 +262,21 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         {"spikes": silence_wakes_the_others},
         "test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged",
         "other units",
+    ),
+    "successive states that lag": (
+        successive(lambda states, *rest: ([states[0], *states[:-1]], *rest)),
+        "test_successive_ticks_of_a_bin_are_those_one_by_one",
+        "states",
+    ),
+    "successive rates in another order of sums": (
+        successive(lambda states, found, *rest: (states, found * (1 + 1e-15), *rest)),
+        "test_successive_ticks_of_a_bin_are_those_one_by_one",
+        "rates",
+    ),
+    "successive counts of the first tick": (
+        successive(lambda *found: (*found[:3], {COUNTS: np.repeat(found[3][COUNTS][:1], len(found[0]), axis=0)})),
+        "test_successive_ticks_of_a_bin_are_those_one_by_one",
+        "counts",
     ),
     "loses a unit with the decoder": (
         {"with_decoder": lambda config, given, weights: given._replace(weights=given.weights[:, 1:])},

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from decoderd.checkpoint import Encoder
 from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import NumericalError, StoreError
 from decoderd.rng import Stream
 from decoderd.run import loop
 from decoderd.run.scripted_inputs import ScriptedInputs
 from decoderd.session.inputs import consume
+from decoderd.session.rest_of_bin import rest_of_bin
 from decoderd.session.step import advance
 from decoderd.wire import codec, inputs
 from tests import protocols
@@ -247,14 +249,34 @@ def test_an_error_of_a_tick_is_raised_when_it_is_due(monkeypatch):
     assert sink.calls[-1] == ("settle", 7)
 
 
-def test_ticks_without_deadlines_are_computed_once(monkeypatch):
-    computed = []
+def test_ticks_without_deadlines_are_computed_once_several_at_a_time(monkeypatch):
+    computed, together = [], []
 
     def noted(session, state, earlier=()):
         computed.append(state.tick)
         return advance(session, state, earlier)
 
+    def noted_together(session, state):
+        found = rest_of_bin(session, state)
+        computed.extend(range(state.tick, state.tick + len(found)))
+        together.append(len(found))
+        return found
+
     monkeypatch.setattr(loop, "advance", noted)
+    monkeypatch.setattr(loop, "rest_of_bin", noted_together)
     session, state = begun()
     loop.run(session, state, Stepped(20), Sink())
     assert computed == list(range(20))
+    assert max(together) == session.timing.bin_ticks
+
+
+@pytest.mark.parametrize("ticks", [(7,), (10, 13), (21, 22, 23), (14, 15, 29, 34, 36, 38)])
+def test_inputs_within_a_bin_are_consumed_by_their_ticks(ticks):
+    at = {tick: [protocols.perturb("gain", "cursor", name=f"p{tick}", factor=0.5)] for tick in ticks}
+    session, state = begun()
+    sink, by_tick = Sink(), {tick: given(*several) for tick, several in at.items()}
+    last = loop.run(session, state, Unpaced(), sink, ScriptedInputs(by_tick))
+    stepped = protocols.turned(session, state, at)
+    assert sink.messages == stepped.messages
+    assert [call[1] for call in sink.calls if call[0] == "journal"] == list(ticks)
+    assert Encoder().encode(last).body == Encoder().encode(stepped.states[-1]).body
