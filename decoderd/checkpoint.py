@@ -27,6 +27,8 @@ LARGEST = 10**9 - 1024
 
 Kind = TypeVar("Kind", bound=type[tuple[Any, ...]])
 
+_packer = msgpack.Packer()
+
 _kinds: dict[str, Any] = {}  # by stored name
 _names: dict[Any, str] = {}  # and back
 
@@ -104,8 +106,10 @@ def decode(data: bytes, arrays: Callable[[str], bytes], spec: Callable[[Any], An
 
 def _array_bytes(array: np.ndarray) -> bytes:
     # The memory order is stored, too: in another order matrix products round differently.
-    order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    return msgpack.packb([array.dtype.str, list(array.shape), order, array.tobytes(order)])
+    flags = array.flags
+    order: Literal["C", "F"] = "C" if flags.c_contiguous or not flags.f_contiguous else "F"
+    packed: bytes = _packer.pack((array.dtype.str, array.shape, order, array.tobytes(order)))
+    return packed
 
 
 def _array_from(body: Any) -> np.ndarray:
@@ -116,14 +120,14 @@ def _array_from(body: Any) -> np.ndarray:
 
 
 def _plain(value: Any, large: Callable[[np.ndarray], str]) -> Any:
+    if isinstance(value, np.ndarray):  # first, since most are
+        if value.dtype.hasobject:
+            raise TypeError("an array of objects cannot be stored in a state")
+        return {"h": large(value)} if value.nbytes > LARGE else {"a": _array_bytes(value)}
     if isinstance(value, np.generic):  # before float, of which np.float64 is a subclass
         return {"a": _array_bytes(np.asarray(value)), "scalar": True}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            raise TypeError("an array of objects cannot be stored in a state")
-        return {"h": large(value)} if value.nbytes > LARGE else {"a": _array_bytes(value)}
     if isinstance(value, tuple):
         items = [_plain(item, large) for item in value]
         if not hasattr(value, "_fields"):

@@ -17,8 +17,14 @@ FIRST_SOCKETS = 16
 def leave(purpose: str, number: int = RESERVE) -> None:
     """Raise Shortage if no more than `number` are free; `purpose` says what a descriptor was wanted for."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit - len(os.listdir("/proc/self/fd")) <= number:
+    if limit - used() <= number:
         raise Shortage(f"no file descriptor is left {purpose}: raise the limit of open files, which is {limit}")
+
+
+def used() -> int:
+    """How many are in use. Raises OSError if they have to be listed and none is left for that."""
+    # The size of this directory is their number since Linux 6.2, and 0 before. To list them takes ten times as long.
+    return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
 
 
 def raise_limit() -> int:
