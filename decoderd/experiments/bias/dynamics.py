@@ -201,7 +201,8 @@ def _draw_gains(canvas: Any, errors: Mapping[Condition, Array]) -> None:
                 _line(axes, GAINS, [errors[Condition(task, method, gain)] for gain in GAINS], method)
         axes.set(title=task, xlabel="gain")
     canvas.axes[0].set_ylabel("missed part of the variance")
-    canvas.axes[0].legend(frameon=False, fontsize="small")
+    # The forecast leaves the lower part of its axes free.
+    canvas.axes[-1].legend(handles=canvas.axes[0].get_legend_handles_labels()[0], loc="lower left", frameon=False)
 
 
 def _draw_widths(canvas: Any, errors: Mapping[Condition, Array]) -> None:
@@ -209,13 +210,16 @@ def _draw_widths(canvas: Any, errors: Mapping[Condition, Array]) -> None:
         for method in (BIASES, FULL):
             _line(axes, WIDTHS, [errors[Condition(task, method, MIDDLE_GAIN, units)] for units in WIDTHS], method)
         axes.set(title=task, xlabel="units", xscale="log")
+        axes.minorticks_off()
+        axes.set_xticks(WIDTHS, map(str, WIDTHS))
     canvas.axes[0].set_ylabel("missed part of the variance")
     canvas.axes[0].legend(frameon=False)
 
 
-def _line(axes: Any, places: Any, given: list[Any], label: str) -> None:
+def _line(axes: Any, places: Any, given: list[Any], method: str) -> None:
     logs = [np.log(values[np.isfinite(values)]) for values in given]
     ends = [resampling.mean_interval(one, 2000, np.random.default_rng(0)) for one in logs]
-    (line,) = axes.semilogy(places, [np.exp(one.mean()) for one in logs], "o-", markersize=3, label=label)
-    axes.fill_between(places, *np.exp(np.array(ends)).T, color=line.get_color(), alpha=0.2, linewidth=0)
+    colour = f"C{list(METHODS).index(method)}"  # the same in all figures
+    axes.semilogy(places, [np.exp(one.mean()) for one in logs], "o-", markersize=3, color=colour, label=method)
+    axes.fill_between(places, *np.exp(np.array(ends)).T, color=colour, alpha=0.2, linewidth=0)
     axes.axhline(LEARNED, color="#888", linestyle=":", linewidth=0.8)
