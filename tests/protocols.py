@@ -83,7 +83,7 @@ def lasting(seconds: float, **fields: Any) -> dict[str, Any]:
 
 
 # Its calibration takes longer than any test waits.
-SLOW_TO_BEGIN = lasting(3600.0, decoder={"kind": "kalman", "calibration": {"reaches": 10_000, "reach_s": 10.0}})
+SLOW_TO_BEGIN = lasting(3600.0, decoder={"kind": "kalman", "calibration": {"reaches": 10_000, "reach_s": 200.0}})
 
 
 def toml(data: Mapping[str, Any]) -> str:

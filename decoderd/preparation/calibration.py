@@ -14,12 +14,14 @@ from decoderd.errors import ArrayError, ProtocolError
 from decoderd.populations import COUNTS
 from decoderd.preparation import pretraining
 from decoderd.protocol.protocol import Protocol
-from decoderd.rng import generator, open_streams
+from decoderd.rng import Stream, generator, open_streams
 from decoderd.rollout.rollout import TickByTick
-from decoderd.state import POSITION, VELOCITY, Reaches
+from decoderd.state import POSITION, VELOCITY, Reaches, Timing
 
 # Directions of the reaches, in turn.
 DIRECTIONS = 8
+# Entries of an array with a number for each unit, tick and reach of those that are computed together: 4 MB.
+TOGETHER = 500_000
 
 OnProgress = Callable[[int], None]
 
@@ -72,21 +74,23 @@ def calibrate(
     bins = max(1, round(settings.reach_s / timing.bin_s))
     ticks = bins * timing.bin_ticks
     counts, cursors = [], []
-    for reach in range(settings.reaches):
-        angle = 2 * np.pi * (reach % DIRECTIONS) / DIRECTIONS
-        goal = settings.distance_m * np.array([[np.cos(angle), np.sin(angle)]])
-        tables = {name: stream.rows(day, reach * ticks, ticks) for name, stream in streams.items()}
+    together = max(1, TOGETHER // (ticks * kind.units(parameters)))
+    for first in range(0, settings.reaches, together):
+        reaches = np.arange(first, min(first + together, settings.reaches))
+        angles = 2 * np.pi * (reaches % DIRECTIONS) / DIRECTIONS
+        goals = settings.distance_m * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        tables = {name: _of_reaches(stream, day, first, len(reaches), ticks) for name, stream in streams.items()}
         rollout = TickByTick(
-            kind, plan, parameters, Reaches(np.zeros((1, 2)), goal, ticks, 0), tables, timing.bin_ticks
+            kind, plan, parameters, Reaches(np.zeros_like(goals), goals, ticks, 0), tables, timing.bin_ticks
         )
-        spikes, path = _following(rollout, ticks, channel, timing.tick_s)
-        counts.append(spikes.reshape(bins, timing.bin_ticks, -1).sum(axis=1))
-        cursors.append(path[:: timing.bin_ticks])
-        on_progress(reach + 1)
-    ends = np.stack(cursors)[..., POSITION]  # (reaches, bins + 1, 2)
+        spikes, path = _following(rollout, len(reaches), ticks, channel, timing)
+        counts.append(spikes.swapaxes(0, 1).reshape(len(reaches) * bins, -1))
+        cursors.append(path[:: timing.bin_ticks].swapaxes(0, 1))
+        on_progress(first + len(reaches))
+    ends = np.concatenate(cursors)[..., POSITION]  # (reaches, bins + 1, 2)
     moved = np.diff(ends, axis=1)  # counts add up over the bin, so velocity is its mean
     return CalibrationData(
-        np.concatenate(counts).astype(np.float64),
+        np.concatenate(counts),
         ends[:, 1:].reshape(-1, 2),
         (moved / timing.bin_s).reshape(-1, 2),
         timing.bin_s,
@@ -101,15 +105,26 @@ def _intending(config: Any) -> Any:
     return config.model_copy(update={"subject": subject.model_copy(update={"intent": "regulator"})})
 
 
-def _following(rollout: TickByTick, ticks: int, channel: str, tick_s: float) -> tuple[Array, Array]:
-    """Counts (ticks, N) and cursors (ticks + 1, 4) of one reach whose cursor follows the intention at once."""
-    cursors, counts = np.zeros((ticks + 1, 1, 4)), []
+def _of_reaches(stream: Stream, day: int, first: int, reaches: int, ticks: int) -> Array:
+    """The rows (ticks, reaches, width) of successive reaches, each with those that follow on the reach before."""
+    rows = stream.rows(day, first * ticks, reaches * ticks)[:, 0]
+    return rows.reshape(reaches, ticks, -1).swapaxes(0, 1)
+
+
+def _following(rollout: TickByTick, reaches: int, ticks: int, channel: str, timing: Timing) -> tuple[Array, Array]:
+    """Counts (bins, B, N) and cursors (ticks + 1, B, 4) of B reaches whose cursors follow the intention at once."""
+    cursors = np.zeros((ticks + 1, reaches, 4))
+    bins: list[Array] = []
     for t in range(ticks):
-        counts.append(rollout.spikes(t, cursors)[channel])
+        counts = rollout.spikes(t, cursors)[channel]
+        if t % timing.bin_ticks:
+            bins[-1] += counts
+        else:
+            bins.append(counts.astype(np.float64))
         intent = rollout.intents[t]
-        cursors[t + 1, :, POSITION] = cursors[t, :, POSITION] + intent * tick_s
+        cursors[t + 1, :, POSITION] = cursors[t, :, POSITION] + intent * timing.tick_s
         cursors[t + 1, :, VELOCITY] = intent
-    return np.concatenate(counts), cursors[:, 0]
+    return np.array(bins), cursors
 
 
 def arbitrary_directions(protocol: Protocol, kind: Any, parameters: Any, day: int = 0) -> Any:
