@@ -115,10 +115,6 @@ TESTED_ELSEWHERE = {
     "decoderd/plasticity/updates.py": ("tests/plasticity/test_gradient_descent.py", "used by every rule"),
     "decoderd/populations/linear/individual.py": ("tests/populations/linear/test_population.py", "an individual of it"),
     "decoderd/preparation/cache.py": ("tests/preparation/test_pretraining.py", "what it keeps is made there"),
-    "decoderd/preparation/calibration.py": (
-        "tests/preparation/test_parameters.py",
-        "part of the parameters of a session",
-    ),
     "decoderd/protocol/pretraining.py": ("tests/protocol/test_protocol.py", "settings without code of their own"),
     "decoderd/recording/export/folder.py": ("tests/recording/export/test_csv.py", "folders of tables"),
     "decoderd/recording/export/formats.py": ("tests/recording/export/test_exporting.py", "the table of formats"),

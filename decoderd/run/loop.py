@@ -89,7 +89,7 @@ def run(
         if not undisturbed:
             ahead = []
         elif usual and not ahead and not paced:
-            ahead = [_encoded(*tick) for tick in rest_of_bin(session, state)]
+            ahead = [_encoded(*computed) for computed in rest_of_bin(session, state)]
         state, messages = ahead.pop(0) if ahead else _encoded(*advance(session, state, earlier))
         sink.put(messages, tick)
         if paced:

@@ -1,19 +1,20 @@
 """The rest of a decoder's bin, computed at once where nothing but numbers changes in it.
 
-Until a bin ends the command stays as it is, so that the way of the cursor is known. The subject then goes through it
-tick by tick, and rates and counts of all ticks are one call each. Results are those of `session.step.advance`, to the
+Until a bin ends the command stays as it is, so the path of the cursor is known. The subject then follows it tick
+by tick, and rates and counts of all ticks are one call each. Results are those of `session.step.advance`, to the
 bit; the last tick is computed by its parts. Ticks with events, messages, plasticity, or perturbations of anything but
 the readout are left to it altogether.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from decoderd.arrays import Array
-from decoderd.errors import NumericalError
+from decoderd.errors import DecoderdError, NumericalError
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.session import perturbing
@@ -23,7 +24,7 @@ from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 
 
-class _Way(NamedTuple):
+class _Path(NamedTuple):
     """The effector before each of some ticks, and what is shown in all of them."""
 
     effectors: list[Any]
@@ -34,18 +35,18 @@ class _Way(NamedTuple):
 def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionState, Messages]]:
     """The ticks to the end of the bin, or to the first with more to change than numbers: state and messages of each.
 
-    Empty where these are fewer than two, and where only a single tick can say what is wrong.
+    Empty where these are fewer than two. A tick that fails is not among them: by itself, it says what is wrong.
     """
-    way = _way(session, state)
-    if way is None:
+    path = _path(session, state)
+    if path is None:
         return []
     population, plan, parameters = session.population, session.population_plan, state.parameters.population
-    assert population.successive is not None  # see `_way`
+    assert population.successive is not None  # see `_path`
     time = time_index(state)
     draws = Draws(session.population_streams, time.day, time.day_tick)
     try:
         populations, rates, intents, counts = population.successive(
-            plan, parameters, state.population, way.cue, np.concatenate(way.cursors), time, draws
+            plan, parameters, state.population, path.cue, np.concatenate(path.cursors), time, draws
         )
     except NumericalError:
         return []
@@ -56,18 +57,20 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
     ticks: list[Spikes] = [{name: array[k : k + 1] for name, array in counts.items()} for k in range(len(rates))]
     out: list[tuple[SessionState, Messages]] = []
     for k in range(len(rates) - 1):
-        moved = way.cursors[k + 1].tolist()[0]
-        message = tick_message(session.name, state, way.cue, moved, state.command, intents[k : k + 1])
+        moved = path.cursors[k + 1].tolist()[0]
+        message = tick_message(session.name, state, path.cue, moved, state.command, intents[k : k + 1])
         bin = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + ticks[k][session.channel])
-        state = state._replace(tick=state.tick + 1, population=populations[k], effector=way.effectors[k + 1], bin=bin)
+        state = state._replace(tick=state.tick + 1, population=populations[k], effector=path.effectors[k + 1], bin=bin)
         out.append((state, [message]))
     begun = begin(session, state)
     last = Driven(begun, None, populations[-1], rates[-1:], intents[-1:], ticks[-1], ({}, {}), state.clipped)
-    return [*out, move(session, last)]
+    with suppress(DecoderdError):  # it comes again with the tick by itself, when that is due
+        out.append(move(session, last))
+    return out
 
 
-def _way(session: Session, state: SessionState) -> _Way | None:
-    """The way of the effector in the ticks to come; None for fewer than two."""
+def _path(session: Session, state: SessionState) -> _Path | None:
+    """The path of the effector in the ticks to come; None for fewer than two."""
     progress, plan, time = state.progress, session.effector_plan, time_index(state)
     learns = session.rule is not None and session.protocol.schedule.blocks[progress.block].plasticity
     if session.population.successive is None or learns or state.clipped.unit_ticks or not state.tick:
@@ -86,7 +89,7 @@ def _way(session: Session, state: SessionState) -> _Way | None:
         cursors.append(cursor)
         shown = cue
         effector = session.effector.step(plan, effector, state.command)
-    return _Way(effectors, cursors, shown) if shown is not None and len(effectors) > 1 else None
+    return _Path(effectors, cursors, shown) if shown is not None and len(effectors) > 1 else None
 
 
 def _undisturbed(session: Session, state: SessionState, cursor: Array, time: TimeIndex) -> Cue | None:

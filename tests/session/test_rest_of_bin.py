@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decoderd.checkpoint import Encoder
+from decoderd.errors import NumericalError
 from decoderd.session.rest_of_bin import rest_of_bin
 from decoderd.session.step import advance
 from tests import protocols
@@ -123,3 +124,19 @@ def test_rates_above_the_limit_are_left_to_single_ticks():
     together, alone = walked(protocols.bursting(40, [2], schedule={"days": 1, "blocks": [{"duration_s": 1.0}]}))
     assert together > 20
     assert alone >= 60
+
+
+def test_a_tick_that_fails_is_left_to_itself(monkeypatch):
+    """The ticks before it are there, and its error is raised when it is due."""
+    session, state = protocols.begun(lasting(1.0))
+    states = protocols.turned(session, state, ticks=30).states
+    begins = next(k for k in range(5, 30) if len(rest_of_bin(session, states[k])) == session.timing.bin_ticks)
+
+    def failing(parameters, estimate, counts, position):
+        raise NumericalError("P cannot be inverted", "P")
+
+    broken = session._replace(decoder=session.decoder._replace(step=failing))
+    found = rest_of_bin(broken, states[begins])
+    assert [after.tick for after, _ in found] == [begins + k for k in (1, 2, 3, 4)]
+    with pytest.raises(NumericalError, match=f"decoder: tick {begins + 4} .* P cannot be inverted"):
+        advance(broken, found[-1][0])
