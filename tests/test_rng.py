@@ -243,3 +243,16 @@ def test_generators_repeat_and_differ_by_day():
 def test_keys_are_not_confused_by_their_parts():
     keys = {tuple(rng.key(*parts)) for parts in ((1, "a", 1), (11, "a", 1), (1, "a", 11), (1, "1\na", 1))}
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+@pytest.mark.parametrize("width", [1, 3, 400, 3000])
+def test_successive_rows_are_those_one_by_one(law, width):
+    """Within a piece, over the end of one, over the end of a block."""
+    stream, single = (Stream((5,), "some", Spec(law, width)) for _ in range(2))
+    rows = stream.block_rows
+    for first, count in ((0, 1), (0, 4), (7, 5), (rows - 2, 5), (rows, 3), (3, rows + 2), (2, 4)):
+        found = stream.successive(2, first, count)
+        expected = np.array([single.row(2, first + k).copy() for k in range(count)])
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(Draws({"some": stream}, 2, first).rows("some", count), expected[:, 0])

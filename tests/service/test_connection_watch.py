@@ -227,6 +227,31 @@ def test_the_one_that_sent_most_is_cut_when_memory_grows(watch, monkeypatch):
     assert [connection.was_cut for connection in connections] == [True, True, False]
 
 
+def test_a_look_is_left_out_while_nothing_can_have_come(watch, monkeypatch):
+    one, _, connections = watch
+    now, memory, used = [100.0], [2**20], [10]
+    monkeypatch.setattr(connection_watch, "allocated", lambda: memory[0])
+    monkeypatch.setattr(connection_watch.descriptors, "used", lambda: used[0])
+    monkeypatch.setattr(connection_watch.time, "monotonic", lambda: now[0])
+    assert not one._as_before()  # it has not looked yet
+    assert one.look()
+    now[0] += connection_watch.LOOK_AGAIN_S / 2
+    assert one._as_before()
+    memory[0] += connection_watch.QUIET_BYTES  # as much may have arrived
+    assert not one._as_before()
+    assert one.look()
+    assert one._as_before()
+    used[0] += 1  # a connection more
+    assert not one._as_before()
+    assert one.look()
+    now[0] += connection_watch.LOOK_AGAIN_S
+    assert not one._as_before()
+    connections.append(Seen())
+    connections[0].arrived = connection_watch.QUIET_BYTES
+    assert not one.look()
+    assert not one._as_before()  # what is loud is looked at
+
+
 def test_no_look_leaves_anything_to_the_garbage_collector(watch, monkeypatch):
     one, _, connections = watch
     monkeypatch.setattr(connection_watch, "GIVE_BACK_S", 0.0)

@@ -45,3 +45,10 @@ def test_too_few_descriptors_for_the_first_sockets_are_an_error(tmp_path):
 
     done = cli("serve", "--data", tmp_path, "--control", "tcp://127.0.0.1:*", timeout=30, preexec_fn=few)
     assert "no file descriptor is left for the sockets" in failure(done)
+
+
+def test_an_open_file_is_a_descriptor_more(tmp_path):
+    before = descriptors.used()
+    with (tmp_path / "file").open("w"):
+        assert descriptors.used() == before + 1
+    assert descriptors.used() == before
