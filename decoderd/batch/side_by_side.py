@@ -213,9 +213,12 @@ class SideBySide:
 
     def state(self, s: int) -> SessionState:
         """The present state of a session, as the session by itself would have it."""
+        return self._with_numbers(s)._replace(updater=self._observed(s))
+
+    def _observed(self, s: int) -> Any:
+        """The present state of a session's updater."""
         present = self._quiet[s] if self._runs[s] else None
-        updater = self._bins.observed(s, self._sessions[s], self.states[s], present)
-        return self._with_numbers(s)._replace(updater=updater)
+        return self._bins.observed(s, self._sessions[s], self.states[s], present)
 
     def _with_numbers(self, s: int) -> SessionState:
         """The present state of a session but for bins that its updater has not observed."""
@@ -272,10 +275,8 @@ class SideBySide:
         self._counts = []
         if self._bins.full:
             for s in [*np.flatnonzero(self._runs).tolist(), *self._waiting]:
-                self.states[s] = self.state(s)
+                self.states[s] = self.states[s]._replace(updater=self._observed(s))
                 self._bins.begin(s)
-                if self._runs[s]:
-                    self._place(s, self.states[s])
             self._bins.drop()
         for s in self._waiting:
             self._runs[s] = True
