@@ -48,7 +48,8 @@ def follow(
     names = tuple(p.name for p in active)
     if cue.trial == trial.log.trial:
         added = tuple(name for name in names if name not in trial.log.names)
-        trial = trial._replace(log=trial.log._replace(names=trial.log.names + added))
+        if added:
+            trial = trial._replace(log=trial.log._replace(names=trial.log.names + added))
     for event in events:
         log = trial.log
         if event.outcome is None and log.trial == trial.progress.trials:  # no trial is under way: one begins
