@@ -114,6 +114,10 @@ class Stream:
             index = until
         return out.swapaxes(0, 1)
 
+    def write_block(self, day: int, block: int, out: Array) -> None:
+        """Write the rows of a block of `day` into `out` (seeds, block_rows, width)."""
+        self._fill(day, block, 0, out)
+
     def successive(self, day: int, first: int, count: int) -> Array:
         """As `rows`, but read-only, and faster for fewer rows than a piece."""
         self.row(day, first)

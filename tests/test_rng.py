@@ -256,3 +256,12 @@ def test_successive_rows_are_those_one_by_one(law, width):
         expected = np.array([single.row(2, first + k).copy() for k in range(count)])
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(Draws({"some": stream}, 2, first).rows("some", count), expected[:, 0])
+
+
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+def test_a_block_is_written_as_its_rows_are(law):
+    stream = Stream((3, 4), "s", Spec(law, 7))
+    out = np.empty((2, stream.block_rows, 7))
+    stream.write_block(2, 1, out)
+    rows = Stream((3, 4), "s", Spec(law, 7)).rows(2, stream.block_rows, stream.block_rows)
+    np.testing.assert_array_equal(out.swapaxes(0, 1), rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoderd.arrays import Array
 from decoderd.batch.quiet import Quiet
-from decoderd.session.assembly import Session
+from decoderd.session.assembly import Session, Updates
 from decoderd.state import SessionState
 from decoderd.updaters import DecodedBin, criterion
 
@@ -16,20 +19,34 @@ from decoderd.updaters import DecodedBin, criterion
 MOST = 64
 
 
+class Shown(NamedTuple):
+    """What the tasks of all sessions show."""
+
+    goal: Array  # (S, 2) m, NaN where there is none
+    radius_m: Array  # (S,)
+    phase: NDArray[np.int64]  # (S,)
+
+
 class Bin(NamedTuple):
     """A bin of all sessions."""
 
     counts: Array  # (S, M) as read
-    velocity: Array  # (S, 2) m/s, as decoded
     position: Array  # (S, 2) m
+    intended: Array  # (S, 2) m/s
+    known: NDArray[np.bool_]  # (S,): whether what was intended can be estimated
 
 
-class _Stretch(NamedTuple):
-    """Successive bins of one session with the same goal."""
-
-    first: int
-    end: int
-    quiet: Quiet
+def gathered(updates: Updates, counts: Array, velocity: Array, position: Array, shown: Shown) -> Bin:
+    """The bin of all sessions, with the intended velocities estimated for all with like cues at once."""
+    intended, known = np.zeros_like(velocity), np.zeros(len(velocity), bool)
+    aims = ~np.isnan(shown.goal[:, 0])
+    for aiming, radius_m, phase in {*zip(aims.tolist(), shown.radius_m.tolist(), shown.phase.tolist(), strict=True)}:
+        at = np.flatnonzero((aims == aiming) & (shown.radius_m == radius_m) & (shown.phase == phase))
+        bins = DecodedBin(velocity[at], position[at], shown.goal[at] if aiming else None, radius_m, phase)
+        found = updates.updater.intend(updates.plan, bins)
+        if found is not None:
+            intended[at], known[at] = found, True
+    return Bin(counts, position, intended, known)
 
 
 class Bins:
@@ -38,7 +55,8 @@ class Bins:
     def __init__(self, sessions: int) -> None:
         self._kept: Bin | None = None  # arrays of MOST bins, (MOST, S, ...); None before the first
         self._ended, self._dropped = 0, 0  # bins
-        self._before: list[list[_Stretch]] = [[] for _ in range(sessions)]
+        # Stretches of bins of each session that its updater is to observe, before the present one.
+        self._before: list[list[range]] = [[] for _ in range(sessions)]
         self._from = [0] * sessions
 
     @property
@@ -50,7 +68,7 @@ class Bins:
         """A bin of all sessions has ended; None if it was quiet in none of them."""
         if ended is not None:
             if self._kept is None:
-                self._kept = Bin(*(np.empty((MOST, *part.shape)) for part in ended))
+                self._kept = Bin(*(np.empty((MOST, *part.shape), part.dtype) for part in ended))
             for kept, part in zip(self._kept, ended, strict=True):
                 kept[self._ended - self._dropped] = part
         self._ended += 1
@@ -63,7 +81,7 @@ class Bins:
     def interrupt(self, session: int, quiet: Quiet) -> None:
         """Another stretch of quiet ticks begins, after one that was `quiet`."""
         if quiet.observed and self._from[session] < self._ended:
-            self._before[session].append(_Stretch(self._from[session], self._ended, quiet))
+            self._before[session].append(range(self._from[session], self._ended))
         self._from[session] = self._ended
 
     def go_on(self, session: int) -> None:
@@ -72,7 +90,7 @@ class Bins:
 
     def waiting(self, session: int) -> int:
         """The number of bins of earlier stretches."""
-        return sum(stretch.end - stretch.first for stretch in self._before[session])
+        return sum(map(len, self._before[session]))
 
     def drop(self) -> None:
         """All updaters have observed everything."""
@@ -86,35 +104,33 @@ class Bins:
         updates, ended = session.updates, self._ended
         if updates is None:
             return state.updater
+        present = range(self._from[s], ended if quiet is not None else self._from[s])
         stretches = list(self._before[s])
-        if quiet is not None and self._from[s] < ended:
-            stretches.append(_Stretch(self._from[s], ended, quiet))
-        if not stretches:
+        if not stretches and not present:
             return state.updater
-        observed = [stretch for stretch in stretches if stretch.quiet.observed]
-        bins, now = sum(stretch.end - stretch.first for stretch in observed), state.updater
+        if quiet is not None and quiet.observed:
+            stretches.append(present)
+        bins, now = sum(map(len, stretches)), state.updater
         if updates.criterion is None:
             now = now._replace(successes=state.progress.successes)
         else:  # no bin among them has a success
             now = now._replace(criterion=criterion.passed(updates.criterion, now.criterion, bins))
         if not now.criterion.updating:
             return now
-        pairs = [self._rows(s, session, state, stretch) for stretch in observed]
-        known = [pair for pair in pairs if pair is not None]
-        if known:
-            x, y = (np.concatenate(parts) for parts in zip(*known, strict=True))
-            now = now._replace(gathered=updates.updater.observe(updates.plan, now.gathered, x, y))
+        rows = self._rows(s, updates, state, stretches)
+        if rows is not None:
+            now = now._replace(gathered=updates.updater.observe(updates.plan, now.gathered, *rows))
         return now._replace(bins=now.bins + bins)
 
-    def _rows(self, s: int, session: Session, state: SessionState, stretch: _Stretch) -> tuple[Array, Array] | None:
-        """What the updater observes in a stretch; None where there is no goal."""
-        updates, cue = session.updates, stretch.quiet.cue
-        assert updates is not None  # see `observed`
-        assert self._kept is not None  # a stretch has bins
-        kept = slice(stretch.first - self._dropped, stretch.end - self._dropped)
-        counts, velocity, position = (part[kept, s] for part in self._kept)
-        bins = DecodedBin(velocity, position, cue.goal, cue.radius_m, cue.phase)
-        intended = updates.updater.intend(updates.plan, bins)
-        if intended is None:
+    def _rows(
+        self, s: int, updates: Updates, state: SessionState, stretches: Sequence[range]
+    ) -> tuple[Array, Array] | None:
+        """What the updater observes in some stretches; None where no velocity can be estimated."""
+        if self._kept is None:
             return None
+        at = np.fromiter(chain.from_iterable(stretches), np.int64) - self._dropped
+        at = at[self._kept.known[at, s]]
+        if not len(at):
+            return None
+        counts, position, intended, _ = (part[at, s] for part in self._kept)
         return updates.observing.rows(state.parameters.decoder, counts, position, intended)

@@ -22,7 +22,7 @@ from decoderd import registry
 from decoderd.arrays import Array
 from decoderd.batch import rows
 from decoderd.batch.events import events
-from decoderd.batch.gathering import Bin, Bins
+from decoderd.batch.gathering import Bin, Bins, Shown, gathered
 from decoderd.batch.perturbed import Perturbed
 from decoderd.batch.quiet import Quiet, coming
 from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
@@ -31,7 +31,7 @@ from decoderd.errors import DecoderdError, NumericalError, ProtocolError
 from decoderd.populations import COUNTS
 from decoderd.protocol.protocol import Protocol
 from decoderd.rng import Draws
-from decoderd.session.assembly import Session
+from decoderd.session.assembly import Session, Updates
 from decoderd.session.messages import Messages
 from decoderd.session.step import advance
 from decoderd.state import EMPTY_BIN, POSITION, BinCounts, Command, SessionState
@@ -98,6 +98,7 @@ class SideBySide:
         )
         self._until = np.zeros(number, np.int64)  # the turn from which a session's ticks are not quiet
         self._goal = np.full((number, 2), np.nan)  # as it is shown
+        self._radius_m, self._phase = np.zeros(number), np.zeros(number, np.int64)
         self._perturbed, self._bins = Perturbed([p.name for p in one.protocol.perturbations]), Bins(number)
         self._numbers = self._joined(states)
         self._counts: list[dict[str, NDArray[Any]]] = []  # of the ticks of the bin, (S, N) by channel
@@ -247,11 +248,17 @@ class SideBySide:
             self._counts.append({channel: zeros.copy() for channel in self._one.population.channels})
         if bin_ends and self._one.updates is not None:
             # Of every session the same bins are observed at once, so that sums have the same order.
-            self._bins.add(None if tick is None else _bin(tick))
+            self._bins.add(None if tick is None else self._bin(tick, self._one.updates))
         self._turn += 1
         self._bin_tick = 0 if bin_ends else self._bin_tick + 1
         for table in self._tables.values():
             table.go_on()
+
+    def _bin(self, tick: QuietTick, updates: Updates) -> Bin:
+        """The bin that ends with a quiet tick."""
+        assert tick.read is not None  # it was decoded
+        shown = Shown(self._goal, self._radius_m, self._phase)
+        return gathered(updates, tick.read, tick.numbers.velocity, tick.cursor[:, POSITION], shown)
 
     def _settle(self, s: int, state: SessionState) -> None:
         """Take the state of a session after a tick that was computed by itself."""
@@ -328,6 +335,7 @@ class SideBySide:
         self._until[s] = self._turn + min(quiet.until - tick, FAR)
         goal, radius_m = quiet.cue.goal, quiet.cue.radius_m
         self._goal[s] = np.nan if goal is None else goal[0]
+        self._radius_m[s], self._phase[s] = radius_m, quiet.cue.phase
         watched = goal is not None and quiet.inside is not None
         self._circle[s] = self._goal[s] if watched else np.nan
         self._radius2[s], self._inside[s] = radius_m * radius_m, bool(quiet.inside) and watched
@@ -337,12 +345,6 @@ class SideBySide:
 def _gathered(state: SessionState) -> Any:
     """What the updater has gathered; None without one."""
     return None if state.updater is None else state.updater.gathered
-
-
-def _bin(tick: QuietTick) -> Bin:
-    """The bin that ends with a quiet tick."""
-    assert tick.read is not None  # it was decoded
-    return Bin(tick.read, tick.numbers.velocity, tick.cursor[:, POSITION])
 
 
 def _of_first(on_messages: OnMessages) -> OnMessages:

@@ -48,7 +48,7 @@ class Table:
     def _load(self, session: int, day: int, index: int) -> None:
         block = index // self._length
         if (self._day[session], self._block[session]) != (day, block):
-            self._rows[session] = self._streams[session].rows(day, block * self._length, self._length)[:, 0]
+            self._streams[session].write_block(day, block, self._rows[session : session + 1])
             self._day[session], self._block[session] = day, block
 
 
