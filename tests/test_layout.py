@@ -27,10 +27,6 @@ TESTED_ELSEWHERE = {
         "it needs a session that waits for it",
     ),
     "clients/decoderd_client/plugins.py": ("tests/clients/test_cli.py", "a contract without code of its own"),
-    "decoderd/batch/gathering.py": (
-        "tests/batch/test_side_by_side.py",
-        "against sessions alone",
-    ),
     "decoderd/batch/quiet_tick.py": (
         "tests/batch/test_side_by_side.py",
         "against sessions alone",
