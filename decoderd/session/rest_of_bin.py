@@ -80,6 +80,8 @@ def _path(session: Session, state: SessionState) -> _Path | None:
         count = min(count, progress.block_tick + limit - time.tick)
     effector, effectors, cursors, shown = state.effector, [], [], None
     for k in range(count):
+        if k:
+            effector = session.effector.step(plan, effector, state.command)
         cursor = session.effector.cursor(plan, effector)
         now = TimeIndex(time.tick + k, time.day, time.day_tick + k, time.bin_tick + k)
         cue = _undisturbed(session, state, cursor, now)
@@ -88,7 +90,6 @@ def _path(session: Session, state: SessionState) -> _Path | None:
         effectors.append(effector)
         cursors.append(cursor)
         shown = cue
-        effector = session.effector.step(plan, effector, state.command)
     return _Path(effectors, cursors, shown) if shown is not None and len(effectors) > 1 else None
 
 
