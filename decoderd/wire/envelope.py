@@ -58,6 +58,8 @@ def read(frames: Sequence[Buffer], adapter: TypeAdapter[Any]) -> Any:
             raise RequestFault("malformed", BIN_KEYS, None, id) from None
         raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
     except RequestFault as fault:
+        if _has_bin_keys(data):
+            raise RequestFault("malformed", BIN_KEYS, None, id) from None
         raise RequestFault(fault.code, str(fault), fault.field, id) from None
 
 
@@ -138,7 +140,7 @@ class _Body:
                 return {"shape": data["shape"], "data": bytes(self._frames[self._place(data, path)])}
             if data.keys() == {"shape", "frame", "frames"}:
                 return {"shape": data["shape"], "data": self._joined(data, path)}
-            return {key: self.with_arrays(value, (*path, key)) for key, value in data.items()}
+            return {key: self.with_arrays(value, (*path, str(key))) for key, value in data.items()}
         if isinstance(data, list):
             return [self.with_arrays(value, (*path, str(place))) for place, value in enumerate(data)]
         return data

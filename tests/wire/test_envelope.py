@@ -77,6 +77,8 @@ def test_spoilt_requests(who, data):
         {"v": 2, "id": "a", b"op": "health"},
         {"v": 2, "id": "a", "op": "input", "input": {b"op": "unperturb", b"name": "turn"}},
         {"v": 2, "id": "a", "op": "input", "input": {"op": "unperturb", b"name": "turn"}},
+        {"v": 2, "id": "a", "op": "input", "input": {b"arrays": {"shape": [1], "frame": 7}}},
+        {"v": 2, "id": "a", "op": "input", "input": {b"arrays": {"shape": [1], "frame": 0, "frames": 7}}},
     ],
 )
 def test_keys_that_are_bin_are_named(request_with_bin_keys):
