@@ -70,6 +70,8 @@ def quiet_tick(
         estimate, command = decoder.step(numbers.readout, estimate, read, cursor[:, POSITION])
         velocity = command.velocity.copy()  # it may be a part of the estimate, and rows are replaced in place
     carried_out = perturbed.passed("cursor", Command(velocity, None), goal, cursor)
-    effector = session.effector.step(session.effector_plan, numbers.effector, carried_out)
+    # One matrix moves all effectors. BLAS adds in another order for several rows than for one, so each is moved alone.
+    apart = Command(carried_out.velocity[:, np.newaxis], None)
+    effector = session.effector.step(session.effector_plan, numbers.effector[:, np.newaxis], apart)[:, 0]
     following = numbers._replace(population=state, decoder=estimate, effector=effector, velocity=velocity, total=total)
     return QuietTick(following, rates, counts, cursor, read)

@@ -71,10 +71,6 @@ class SideBySide:
         self, sessions: Sequence[Session], states: Sequence[SessionState], on_messages: OnMessages = lambda s, ms: None
     ) -> None:
         check(sessions[0].protocol)
-        if len(sessions) == 1:
-            # BLAS adds in another order for a single row than for each of several. A session by itself has a copy
-            # beside it, so that its numbers do not depend on whether others are there.
-            sessions, states, on_messages = [*sessions] * 2, [*states] * 2, _of_first(on_messages)
         one, number = sessions[0], len(sessions)
         assert one.decoder.side_by_side is not None  # it was checked
         self._one, self._on_messages, self._decoder = one, on_messages, one.decoder.side_by_side
@@ -159,7 +155,8 @@ class SideBySide:
     def _not_quiet(self, cursor: Array) -> Any:
         """(S,): whether the next tick of a session is not quiet."""
         away = cursor[:, POSITION] - self._circle
-        inside = np.einsum("si,si->s", away, away) <= self._radius2
+        away *= away
+        inside = away[:, 0] + away[:, 1] <= self._radius2
         return ((inside != self._inside) | (self._until <= self._turn)) & self._runs
 
     def _events(self, alone: NDArray[np.bool_]) -> dict[int, tuple[SessionState, Messages]]:
@@ -345,11 +342,6 @@ class SideBySide:
 def _gathered(state: SessionState) -> Any:
     """What the updater has gathered; None without one."""
     return None if state.updater is None else state.updater.gathered
-
-
-def _of_first(on_messages: OnMessages) -> OnMessages:
-    """`on_messages` for the first session alone."""
-    return lambda s, messages: None if s else on_messages(s, messages)
 
 
 def _lost(state: SessionState, units: int) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ with a constant 1 has an entry without variance). Q is used through its Cholesky
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,8 @@ SMALLEST_RCOND = 1e-13
 SINGLE = 1e-6
 # Of the largest gain of a state: what is smaller is rounding.
 NOTHING = 1e-20
+# States whose covariances are kept once they are computed; more do not move a cursor.
+MOST_KEPT = 5
 
 
 _HALF = np.array(0.5)
@@ -217,6 +219,32 @@ def updated(prior: Array, D: Array) -> Array:
     if info:
         raise NumericalError("the covariance P of the Kalman state cannot be updated: I + P- D is singular", "P")
     return symmetric(P)
+
+
+def posterior(model: Any, P: Array, known: int) -> Array:
+    """The covariance after a bin, from that after the bin before: P- = A P A' + W, then `updated`. (n, n), read-only.
+
+    `model` has A, W and D. The first `known` entries of the state are known exactly: they have no variance in P-.
+    """
+    if len(P) > MOST_KEPT:
+        return _posterior(P, model.A, model.W, model.D, known)
+    return _kept(P.tobytes(), model.A.tobytes(), model.W.tobytes(), model.D.tobytes(), len(P), known)
+
+
+def _posterior(P: Array, A: Array, W: Array, D: Array, known: int) -> Array:
+    prior = A.dot(P).dot(A.T) + W
+    prior[:known] = prior[:, :known] = 0.0
+    after = np.ascontiguousarray(updated(prior, D))
+    after.setflags(write=False)
+    return after
+
+
+# Covariances depend on no counts. They come to rest within about a hundred bins, and begin anew wherever a decoder
+# does, so most of them have been computed before.
+@lru_cache(maxsize=4096)
+def _kept(P: bytes, A: bytes, W: bytes, D: bytes, n: int, known: int) -> Array:
+    before, through, noise, information = (np.frombuffer(part).reshape(n, n) for part in (P, A, W, D))
+    return _posterior(before, through, noise, information, known)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a diverging recursion overflows; that is reported below

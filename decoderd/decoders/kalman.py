@@ -23,12 +23,14 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
     fitting,
     gaussian,
     layout,
     side_by_side,
 )
 from decoderd.decoders.gaussian import Model
+from decoderd.decoders.side_by_side import KalmanStates
 from decoderd.state import Command, Observation
 
 
@@ -70,29 +72,26 @@ def step(model: Model, state: State, counts: Array, position: Array | None) -> t
     """
     prior = state.x.dot(model.A.T)
     where = layout.known(len(model.A))
-    certain = None if position is None or where is None else where.position
-    if certain is not None:
-        prior[:, certain] = position
-    P = gaussian.updated(_spread(model, state.P, certain), model.D)
+    known = 0 if position is None else layout.positions(len(model.A))
+    if known:
+        prior[:, :known] = position
+    P = gaussian.posterior(model, state.P, known)
     x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
     return State(x, P), layout.command(where, x)
-
-
-def _spread(model: Model, P: Array, certain: slice | None) -> Array:
-    """P- = A P A' + W, with zeros for the entries that are `certain`."""
-    spread = model.A.dot(P).dot(model.A.T) + model.W
-    if certain is not None:
-        spread[certain] = spread[:, certain] = 0.0
-    return spread
 
 
 def linear(model: Model, state: State) -> AffineStep:
     """The next step as an affine map: x = (I - P D) (A x + G p) + P C' Q^-1 y, with P of that step."""
     where = layout.known(len(model.A))
-    P = gaussian.updated(_spread(model, state.P, None if where is None else where.position), model.D)
+    P = gaussian.posterior(model, state.P, layout.positions(len(model.A)))
     keep = gaussian.identity(len(P)) - P.dot(model.D)
     A, G, H = layout.known_position(where, model.A)
     return AffineStep(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
+
+
+def _without_axis(states: KalmanStates) -> State:
+    """The state of a single session."""
+    return State(states.x, states.P[0])
 
 
 def row(state: State) -> Array:
@@ -182,5 +181,7 @@ KALMAN = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=gaussian.partial,
-    side_by_side=side_by_side.KALMAN,
+    side_by_side=SideBySide(
+        side_by_side.kalman_parameters, side_by_side.kalman_states, _without_axis, side_by_side.kalman_step
+    ),
 )

@@ -47,6 +47,12 @@ def known(n: int) -> Layout | None:
     return _LAYOUTS.get(n)
 
 
+def positions(n: int) -> int:
+    """How many entries of a state of n entries are a position; they are the first. 0 for a size without a layout."""
+    where = known(n)
+    return 0 if where is None or where.position is None else int(where.position.stop)
+
+
 def of(n: int) -> Layout:
     """The layout of a state of n entries. Raises ArrayError for a size without one."""
     if n not in _LAYOUTS:

@@ -1,16 +1,18 @@
-"""The steps of decoders for many sessions at once, each with its own parameters."""
+"""The steps of decoders for many sessions at once, each with its own parameters.
+
+Each session's numbers are those of its decoder's `step`, to the bit: products are rows times a matrix, as there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from decoderd.arrays import Array
-from decoderd.decoders import AffineStep, SideBySide, gaussian, layout
+from decoderd.arrays import Array, times
+from decoderd.decoders import SideBySide, gaussian, layout
 from decoderd.decoders.gaussian import Model
-from decoderd.errors import NumericalError
 from decoderd.state import Command
 
 
@@ -28,57 +30,77 @@ def kalman_parameters(model: Model) -> KalmanArrays:
     return KalmanArrays(*(field[np.newaxis] for field in (model.A, model.W, model.CtQinv, model.D)))
 
 
-def kalman_step(model: KalmanArrays, state: Any, counts: Array, position: Array) -> tuple[Any, Command]:
-    """`kalman.step` for S sessions: x (S, n), P (S, n, n), counts (S, N), position (S, 2)."""
-    where = layout.known(state.x.shape[1])
-    prior = _times(model.A, state.x)
-    P = model.A @ state.P @ model.A.swapaxes(1, 2) + model.W
-    if where is not None and where.position is not None:
-        prior[:, where.position] = position
-        P[:, where.position] = 0.0
-        P[:, :, where.position] = 0.0
-    try:
-        P = np.linalg.solve(P @ model.D + gaussian.identity(P.shape[1]), P)
-    except np.linalg.LinAlgError as error:
-        raise NumericalError(f"the covariance P of a Kalman state cannot be updated: {error}", "P") from None
-    P = 0.5 * (P + P.swapaxes(1, 2))
-    x = prior + _times(P, _times(model.CtQinv, counts) - _times(model.D, prior))
-    return type(state)(x, P), layout.command(where, x)
+class KalmanStates(NamedTuple):
+    """Estimates of S sessions."""
+
+    x: Array  # (S, n)
+    P: Array  # (S, n, n)
+    rests: NDArray[np.bool_]  # (S,): whether the last bin has left P as it was, so that the next will
 
 
-def _with_axis(state: Any) -> Any:
-    """A state of `kalman` whose covariance has an axis of sessions, (1, n, n)."""
-    return state._replace(P=state.P[np.newaxis])
+def kalman_step(model: KalmanArrays, states: KalmanStates, counts: Array, position: Array) -> tuple[Any, Command]:
+    """`kalman.step` for S sessions: counts (S, N), position (S, 2)."""
+    n = states.x.shape[1]
+    known = layout.positions(n)
+    prior = times(states.x, _t(model.A))
+    if known:
+        prior[:, :known] = position
+    P, rests = states.P, states.rests
+    if not rests.all():
+        P = P.copy()
+        for s in np.flatnonzero(~rests).tolist():
+            P[s] = gaussian.posterior(KalmanArrays(*(field[s] for field in model)), P[s], known)
+        rests = (P == states.P).all(axis=(1, 2))
+    x = prior + times(times(counts, _t(model.CtQinv)) - times(prior, model.D), P)
+    return KalmanStates(x, P, rests), layout.command(layout.known(n), x)
 
 
-def _without_axis(state: Any) -> Any:
-    return state._replace(P=state.P[0])
+def kalman_states(state: Any) -> KalmanStates:
+    """The arrays of a state of `kalman`, whose covariance has no axis of sessions."""
+    return KalmanStates(state.x, state.P[np.newaxis], np.zeros(1, bool))
 
 
-KALMAN = SideBySide(kalman_parameters, _with_axis, _without_axis, kalman_step)
+class SteadyArrays(NamedTuple):
+    """What a steady state needs: S sessions, n states, N units."""
+
+    A: Array  # (S, n, n)
+    keep: Array  # (S, n, n) I - K C
+    K: Array  # (S, n, N)
 
 
-def affine(linear: Callable[[Any, Any], AffineStep], init: Callable[[Any, int], Array]) -> SideBySide:
-    """For a decoder whose step is the same affine map in every bin, with a state (1, n)."""
+def _steady_parameters(parameters: Any) -> SteadyArrays:
+    gain = parameters.closed_loop
+    return SteadyArrays(*(field[np.newaxis] for field in (parameters.model.A, gain.keep, gain.K)))
 
-    def parameters(of_one: Any) -> tuple[Array, ...]:
-        step = linear(of_one, init(of_one, 1))
-        G = np.zeros((len(step.F), 2)) if step.G is None else step.G
-        return tuple(field[np.newaxis] for field in (step.F, G, step.K, step.c))
 
-    def step(arrays: tuple[Array, ...], x: Array, counts: Array, position: Array) -> tuple[Array, Command]:
-        F, G, K, c = arrays
-        x = _times(F, x) + _times(G, position) + _times(K, counts) + c
-        return x, layout.command(layout.known(x.shape[1]), x)
+def _steady_step(arrays: SteadyArrays, x: Array, counts: Array, position: Array) -> tuple[Array, Command]:
+    """`steady_state.step` for S sessions: x (S, n), counts (S, N), position (S, 2)."""
+    n = x.shape[1]
+    prior, known = times(x, _t(arrays.A)), layout.positions(n)
+    if known:
+        prior[:, :known] = position
+    x = times(prior, _t(arrays.keep)) + times(counts, _t(arrays.K))
+    return x, layout.command(layout.known(n), x)
 
-    return SideBySide(parameters, _same, _same, step)
+
+def _linear_parameters(parameters: Any) -> tuple[Array, ...]:
+    return tuple(field[np.newaxis] for field in (parameters.M1, parameters.M2, parameters.m0))
+
+
+def _linear_step(arrays: tuple[Array, ...], v: Array, counts: Array, position: Array) -> tuple[Array, Command]:
+    """`linear.step` for S sessions: v (S, 2), counts (S, N)."""
+    M1, M2, m0 = arrays
+    v = times(v, _t(M1)) + times(counts, _t(M2)) + m0
+    return v, Command(v, None)
 
 
 def _same(x: Array) -> Array:
     return x
 
 
-def _times(matrices: Array, columns: Array) -> Array:
-    """Each of S matrices (S, m, n) times its column (S, n)."""
-    product: Array = np.matmul(matrices, columns[..., np.newaxis])[..., 0]
-    return product
+STEADY_STATE = SideBySide(_steady_parameters, _same, _same, _steady_step)
+LINEAR = SideBySide(_linear_parameters, _same, _same, _linear_step)
+
+
+def _t(matrices: Array) -> Array:
+    return matrices.swapaxes(-1, -2)

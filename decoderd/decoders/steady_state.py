@@ -171,5 +171,5 @@ STEADY_STATE_KALMAN = Decoder(
     layout=kalman.LAYOUT,
     partial=partial,
     approximation="the gain of later bins stays as it is, while kind kalman gives them more weight",
-    side_by_side=side_by_side.affine(linear, init),
+    side_by_side=side_by_side.STEADY_STATE,
 )

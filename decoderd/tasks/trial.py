@@ -122,7 +122,8 @@ def advance(
             at_centre = phase in (CENTRE, CENTRE_HOLD)
             gx, gy = (0.0, 0.0) if at_centre else state.goal[0].tolist()
             radius = radii[0] if at_centre else radii[1]
-            inside = (xy[0] - gx) ** 2 + (xy[1] - gy) ** 2 <= radius * radius
+            dx, dy = xy[0] - gx, xy[1] - gy
+            inside = dx * dx + dy * dy <= radius * radius
             holding = phase in (CENTRE_HOLD, HOLD)
             if inside != holding:
                 event = "entered" if inside else "left"

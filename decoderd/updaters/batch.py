@@ -11,7 +11,7 @@ from decoderd.config import Fraction
 from decoderd.state import Observation, Timing
 from decoderd.updaters import blended, sums
 from decoderd.updaters.intention import IntentionConfig
-from decoderd.updaters.sums import Sums
+from decoderd.updaters.sums import Gathered
 
 
 class BatchConfig(IntentionConfig):
@@ -36,27 +36,28 @@ def bins_in(seconds: float, timing: Timing) -> int:
     return max(1, round(seconds / timing.bin_s))
 
 
-def init(plan: Any, observation: Observation) -> Sums:
+def init(plan: Any, observation: Observation) -> Gathered:
     """An empty batch."""
     return sums.empty(observation)
 
 
-def observe(plan: Any, state: Sums, x: Array, y: Array) -> Sums:
+def observe(plan: Any, state: Gathered, x: Array, y: Array) -> Gathered:
     """The batch with these rows added."""
     return sums.added(state, x, y)
 
 
-def full(plan: Plan, state: Sums, block_over: bool) -> bool:
+def full(plan: Plan, state: Gathered, block_over: bool) -> bool:
     """Whether the batch has all its bins."""
     return state.rows >= plan.bins
 
 
-def bins_left(plan: Plan, state: Sums) -> int:
+def bins_left(plan: Plan, state: Gathered) -> int:
     """The bins that the batch lacks."""
     return max(1, plan.bins - int(state.rows))
 
 
-def update(plan: Plan, state: Sums, observation: Observation) -> tuple[Sums, Observation]:
+def update(plan: Plan, state: Gathered, observation: Observation) -> tuple[Gathered, Observation]:
     """An empty batch, and the old model blended with the batch's. Raises NumericalError."""
-    fitted = sums.regression(state, state.rows - len(state.R), plan.shrinkage)
+    total = sums.total(state)
+    fitted = sums.regression(total, total.rows - len(total.R), plan.shrinkage)
     return sums.empty(observation), blended(observation, fitted, plan.intensity)

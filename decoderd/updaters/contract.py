@@ -74,7 +74,7 @@ class Observe(Protocol):
     def __call__(self, plan: Any, state: Any, x: Array, y: Array, /) -> Any:
         """The state with intended states x (T, n) and observations y (T, M) added.
 
-        Rows given at once or one by one lead to the same state, but for rounding.
+        Rows given at once or one by one lead to the same state, to the bit.
         """
 
 

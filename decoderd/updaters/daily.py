@@ -15,7 +15,7 @@ from decoderd.config import Fraction
 from decoderd.state import Timing
 from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.batch import BatchConfig, Plan
-from decoderd.updaters.sums import Sums
+from decoderd.updaters.sums import Gathered
 
 
 class DailyConfig(BatchConfig):
@@ -35,7 +35,7 @@ def intend(plan: Plan, bin: DecodedBin) -> Array | None:
     return intention.reaimed(bin, plan.approach_s)
 
 
-def due(plan: Plan, state: Sums, block_over: bool) -> bool:
+def due(plan: Plan, state: Gathered, block_over: bool) -> bool:
     """True at the end of the block."""
     return block_over
 

@@ -22,8 +22,9 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.config import Seconds
 from decoderd.state import LogLinear
-from decoderd.updaters import Updater, recursive_ml, sums
+from decoderd.updaters import Updater, recursive_ml, sums, waiting
 from decoderd.updaters.recursive_ml import HalfLifeConfig, Plan
+from decoderd.updaters.waiting import Rows
 
 
 class PointProcessMLConfig(HalfLifeConfig):
@@ -35,7 +36,10 @@ class PointProcessMLConfig(HalfLifeConfig):
 
 @stored("updaters.point_process_ml.state")
 class State(NamedTuple):
-    """Informations of the bins up to the last update, with their weights, and derivatives of the bins since."""
+    """Informations of the bins up to the last update, with their weights, and derivatives of the bins since.
+
+    The last bins wait (see `waiting`).
+    """
 
     past: Array  # (M, n, n) information J
     moments: Array  # (n, n) sum of x x' with the same weights
@@ -44,7 +48,8 @@ class State(NamedTuple):
     gradient: Array  # (M, n) of the batch
     information: Array  # (M, n, n)
     products: Array  # (n, n) sum of x x'
-    rows: int
+    rows: int  # in the derivatives
+    waiting: Rows
 
 
 def init(plan: Plan, observation: LogLinear) -> State:
@@ -73,12 +78,22 @@ def _information(observation: LogLinear, varying: Array) -> Array:
 
 def _batch(past: Array, moments: Array, weight: float, model: LogLinear) -> State:
     """An empty batch after this past."""
-    empty = np.zeros_like(past)
-    return State(past, moments, weight, model, np.zeros_like(model.beta), empty, np.zeros_like(moments), 0)
+    empty, none = np.zeros_like(past), waiting.none(*model.beta.shape[::-1])
+    sums_of_rows = (np.zeros_like(model.beta), empty, np.zeros_like(moments), 0, none)
+    return State(past, moments, weight, model, *sums_of_rows)
 
 
 def observe(plan: Plan, state: State, x: Array, y: Array) -> State:
     """The batch with these rows added."""
+    blocks, left = waiting.followed(state.waiting, x, y)
+    for block in blocks:
+        state = _derived(state, block)
+    return state._replace(waiting=left)
+
+
+def _derived(state: State, rows: Rows) -> State:
+    """The state with the derivatives of these rows."""
+    x, y = rows
     gradient, information = log_linear.derivatives(state.model.law, state.model.beta, x, y)
     return state._replace(
         gradient=state.gradient + gradient,
@@ -90,11 +105,12 @@ def observe(plan: Plan, state: State, x: Array, y: Array) -> State:
 
 def due(plan: Plan, state: State, block_over: bool) -> bool:
     """Whether the batch has all its bins."""
-    return state.rows >= plan.bins
+    return state.rows + len(state.waiting.x) >= plan.bins
 
 
 def update(plan: Plan, state: State, observation: LogLinear) -> tuple[State, LogLinear]:
     """The model after one Newton step for every unit. Raises NumericalError."""
+    state = _derived(state, state.waiting)
     past = plan.rho * state.past + state.information
     moments = plan.rho * state.moments + state.products
     weight = plan.rho * state.weight + state.rows
@@ -108,7 +124,7 @@ def update(plan: Plan, state: State, observation: LogLinear) -> tuple[State, Log
 
 def memory(observed: int) -> int:
     """Bytes at most of so many units with five states: in states that wait to be written, and in an update."""
-    return 8 * 6 * observed * 30
+    return 8 * 6 * observed * 30 + waiting.memory(observed)
 
 
 POINT_PROCESS_ML = Updater(

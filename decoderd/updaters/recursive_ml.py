@@ -20,7 +20,7 @@ from decoderd.config import Metres, Seconds, Speed
 from decoderd.state import Observation, Timing
 from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.intention import IntentionConfig
-from decoderd.updaters.sums import Sums
+from decoderd.updaters.sums import Gathered, Sums
 
 
 class HalfLifeConfig(IntentionConfig):
@@ -49,10 +49,10 @@ class Plan(NamedTuple):
 
 @stored("updaters.recursive_ml.state")
 class State(NamedTuple):
-    """Sums of the bins up to the last update, with their weights, and sums of the bins since."""
+    """Sums of the bins up to the last update, with their weights, and the bins since."""
 
     past: Sums
-    batch: Sums
+    batch: Gathered
 
 
 def plan(config: HalfLifeConfig, timing: Timing) -> Plan:
@@ -92,7 +92,7 @@ def due(plan: Plan, state: State, block_over: bool) -> bool:
 
 def update(plan: Plan, state: State, observation: Observation) -> tuple[State, Observation]:
     """The fit to the weighted past and the batch. Raises NumericalError."""
-    past = sums.faded(state.past, plan.rho, state.batch)
+    past = sums.faded(state.past, plan.rho, sums.total(state.batch))
     return State(past, sums.empty(observation)), sums.regression(past, past.rows, 0.0)
 
 

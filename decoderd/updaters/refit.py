@@ -15,7 +15,7 @@ from decoderd.config import Fraction, Seconds
 from decoderd.state import Observation, Timing
 from decoderd.updaters import DecodedBin, Updater, batch, intention, sums
 from decoderd.updaters.batch import BatchConfig, Plan
-from decoderd.updaters.sums import Sums
+from decoderd.updaters.sums import Gathered
 
 
 class RefitConfig(BatchConfig):
@@ -30,7 +30,7 @@ class RefitConfig(BatchConfig):
 class State(NamedTuple):
     """The batch, and whether the refit has been made."""
 
-    batch: Sums
+    batch: Gathered
     done: bool
 
 

@@ -2,7 +2,8 @@
 
     C = S R^-1,    Q = (T - S C') / freedom        R = sum of x x',  S = sum of y x',  T = sum of y y'
 
-This is the regression of a decoder's calibration: of observations y (M) on states x (n).
+This is the regression of a decoder's calibration: of observations y (M) on states x (n). Rows given one by one or at
+once lead to the same sums, to the bit (see `waiting`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from decoderd.arrays import Array
 from decoderd.checkpoint import stored
 from decoderd.errors import NumericalError
 from decoderd.state import Observation
+from decoderd.updaters import waiting
+from decoderd.updaters.waiting import Rows
 
 # Above this condition number of the states' correlations, their coefficients are not determined.
 LARGEST_CONDITION = 1e10
@@ -22,7 +25,7 @@ LARGEST_CONDITION = 1e10
 
 @stored("updaters.sums")
 class Sums(NamedTuple):
-    """Sums over all rows so far."""
+    """Sums over rows."""
 
     R: Array  # (n, n)
     S: Array  # (M, n)
@@ -30,14 +33,41 @@ class Sums(NamedTuple):
     rows: float
 
 
-def empty(observation: Observation) -> Sums:
-    """Sums over no rows, for a model of this shape."""
+@stored("updaters.gathered")
+class Gathered(NamedTuple):
+    """Sums over the rows so far, but for the last ones."""
+
+    sums: Sums
+    waiting: Rows
+
+    @property
+    def rows(self) -> float:
+        """The number of rows so far."""
+        return self.sums.rows + len(self.waiting.x)
+
+
+def empty(observation: Observation) -> Gathered:
+    """No rows, for a model of this shape."""
     m, n = observation.C.shape
-    return Sums(np.zeros((n, n)), np.zeros((m, n)), np.zeros((m, m)), 0.0)
+    return Gathered(Sums(np.zeros((n, n)), np.zeros((m, n)), np.zeros((m, m)), 0.0), waiting.none(n, m))
 
 
-def added(sums: Sums, x: Array, y: Array) -> Sums:
-    """The sums with the rows of x (T, n) and y (T, M) added."""
+def added(gathered: Gathered, x: Array, y: Array) -> Gathered:
+    """The rows of x (T, n) and y (T, M) after those so far."""
+    blocks, left = waiting.followed(gathered.waiting, x, y)
+    sums = gathered.sums
+    for block in blocks:
+        sums = _plus(sums, block)
+    return Gathered(sums, left)
+
+
+def total(gathered: Gathered) -> Sums:
+    """Sums over all rows so far."""
+    return _plus(gathered.sums, gathered.waiting)
+
+
+def _plus(sums: Sums, rows: Rows) -> Sums:
+    x, y = rows
     return Sums(sums.R + x.T @ x, sums.S + y.T @ x, sums.T + y.T @ y, sums.rows + len(x))
 
 
@@ -49,7 +79,7 @@ def faded(sums: Sums, rho: float, new: Sums) -> Sums:
 
 def memory(observed: int) -> int:
     """Bytes at most of the sums of so many observations: in the states that wait to be written, and in an update."""
-    return 8 * 10 * observed * observed
+    return 8 * 10 * observed * observed + waiting.memory(observed)
 
 
 def equivalent(observation: Observation, R: Array, rows: float) -> Sums:

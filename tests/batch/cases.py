@@ -176,11 +176,9 @@ def leaves(tree):
 
 
 def assert_same(found, expected):
-    """States: whole numbers, texts and counts the same, real numbers to 1e-9, or 1e-10 of the largest of an array."""
+    """States: the same numbers, to the bit, and the same texts."""
     assert found.tick == expected.tick
     assert found.progress == expected.progress
     assert found.log.trial == expected.log.trial
-    pairs = zip(leaves(found), leaves(expected), strict=True)
-    for one, other in pairs:
-        largest = np.abs(other, dtype=float).max(initial=0.0, where=np.isfinite(other))
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12 + 1e-10 * largest)
+    for one, other in zip(leaves(found), leaves(expected), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)

@@ -55,7 +55,7 @@ def _unnamed(found):
 
 
 def writes_into_its_state(plan, state, x, y):
-    state.R[:] += x.T @ x
+    state.sums.R[:] += x.T @ x
     return batch.observe(plan, state, x, y)
 
 

@@ -1,4 +1,4 @@
-"""Steps of decoders for many sessions at once, against the step of each."""
+"""Steps of decoders for many sessions at once are the steps of each, to the bit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from decoderd.batch import rows
 from decoderd.decoders import gaussian, side_by_side
 from decoderd.decoders.kalman import State
 from decoderd.errors import NumericalError
+from tests.batch.cases import leaves
 
 SESSIONS, UNITS, BINS = 4, 9, 40
 GENERATOR = np.random.default_rng(5)
@@ -50,14 +51,36 @@ def test_many_sessions_step_as_each_by_itself(case):
         assert command.correction is None
         for s, one in enumerate(each):
             states[s], alone = decoder.step(one, states[s], counts[s : s + 1], position[s : s + 1])
-            np.testing.assert_allclose(command.velocity[s], alone.velocity[0], rtol=1e-10, atol=1e-13)
-            found = many.from_arrays(rows.row(state, s))
-            np.testing.assert_allclose(decoder.row(found), decoder.row(states[s]), rtol=1e-10, atol=1e-13)
+            np.testing.assert_array_equal(command.velocity[s], alone.velocity[0])
+            for got, wanted in zip(leaves(many.from_arrays(rows.row(state, s))), leaves(states[s]), strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
+def test_covariances_that_rest_are_those_of_the_recursion():
+    """Long after the last of them has come to rest, and after one of two sessions has begun anew."""
+    kind, many = registry.find("decoders", "kalman"), registry.find("decoders", "kalman").side_by_side
+    each = [kind.load(kalman(3)) for _ in range(2)]
+    parameters = rows.joined([many.parameters(one) for one in each])
+    states = [kind.init(one, 1) for one in each]
+    state, rested = rows.joined([many.state(one) for one in states]), []
+    for bin in range(600):
+        if bin == 400:
+            states[1] = kind.init(each[1], 1)
+            rows.put(state, 1, many.state(states[1]))
+        counts, position = GENERATOR.poisson(2.0, (2, UNITS)).astype(float), np.zeros((2, 2))
+        state, _ = many.step(parameters, state, counts, position)
+        rested.append(state.rests.tolist())
+        for s, one in enumerate(each):
+            states[s], _ = kind.step(one, states[s], counts[s : s + 1], position[s : s + 1])
+            np.testing.assert_array_equal(state.P[s], states[s].P)
+            np.testing.assert_array_equal(state.x[s], states[s].x[0])
+    assert rested[399] == rested[599] == [True, True]
+    assert rested[400] == [True, False]
 
 
 def test_a_filter_that_cannot_be_updated_is_an_error():
     broken = gaussian.load_model(kalman(2))._replace(D=-np.eye(2), A=np.zeros((2, 2)), W=np.eye(2))
     many = side_by_side.kalman_parameters(broken)
-    state = State(np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    state = side_by_side.kalman_states(State(np.zeros((1, 2)), np.zeros((2, 2))))
     with pytest.raises(NumericalError, match="cannot be updated"):
         side_by_side.kalman_step(many, state, np.ones((1, UNITS)), np.zeros((1, 2)))

@@ -19,7 +19,11 @@ def rows(count=400, units=7, states=5, seed=1):
 
 
 def of(x, y):
-    return sums.added(sums.empty(Observation(np.zeros((y.shape[1], x.shape[1])), np.eye(y.shape[1]))), x, y)
+    return sums.total(sums.added(none(x, y), x, y))
+
+
+def none(x, y):
+    return sums.empty(Observation(np.zeros((y.shape[1], x.shape[1])), np.eye(y.shape[1])))
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.1, 1.0])
@@ -53,6 +57,21 @@ def test_faded_sums_are_those_of_weighted_rows():
     for name in "RST":
         np.testing.assert_allclose(getattr(both, name), getattr(expected, name), rtol=1e-13)
     assert both.rows == pytest.approx(0.7 * 20 + 10)
+
+
+@pytest.mark.parametrize("lengths", [[150], [1] * 150, [64, 64, 22], [63, 2, 85], [130, 20]])
+def test_sums_do_not_depend_on_how_many_rows_come_at_once(lengths):
+    x, y = rows(150)
+    gathered, first = none(x, y), 0
+    for length in lengths:
+        gathered = sums.added(gathered, x[first : first + length], y[first : first + length])
+        first += length
+        assert gathered.rows == first
+    for found, at_once in zip(sums.total(gathered), of(x, y), strict=True):
+        np.testing.assert_array_equal(found, at_once)
+    R, S, T, _ = sums.total(gathered)
+    for found, expected in ((R, x.T @ x), (S, y.T @ x), (T, y.T @ y)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_rows_that_determine_no_model_are_refused():
