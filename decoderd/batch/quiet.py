@@ -45,10 +45,14 @@ def coming(session: Session, state: SessionState, waiting: int) -> Quiet:
 
 
 def restless(session: Session, state: SessionState) -> bool:
-    """Whether every tick of the session may change more than numbers, or is none that is computed for many."""
-    begins = state.tick == 0  # with a message about the day
+    """Whether every tick of the session may change more than numbers, or is none that is computed for many.
+
+    So is the first tick of a day, in which a population may draw with what its units begin.
+    """
+    by_itself = session.population.side_by_side is None or session.decoder.side_by_side is None
+    begins = state.tick == state.progress.day_tick
     learns = session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
-    return begins or learns or session.follows or bool(state.clipped.unit_ticks)
+    return by_itself or begins or learns or session.follows or bool(state.clipped.unit_ticks)
 
 
 def _end_of_block(session: Session, state: SessionState) -> int:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.batch.gathering import Shown
 from decoderd.batch.perturbed import Perturbed
 from decoderd.populations import Spikes
 from decoderd.rng import Draws
 from decoderd.session.assembly import Session
-from decoderd.state import POSITION, Command, Cue, TimeIndex
+from decoderd.state import POSITION, Command
 
 
 class Numbers(NamedTuple):
@@ -43,24 +44,23 @@ def quiet_tick(
     session: Session,
     numbers: Numbers,
     cursor: Array,
-    goal: Array,
+    shown: Shown,
     perturbed: Perturbed,
     draws: Draws,
     bin_tick: int,
 ) -> QuietTick:
-    """Compute a tick of all sessions, the `bin_tick`-th of a bin; `session` is any of them, `goal` (S, 2) NaN at rest.
+    """Compute a tick of all sessions, the `bin_tick`-th of a bin; `session` is any of them.
 
     The order is that of `session.step`. Raises NumericalError where population or decoder of any session fails.
     """
-    population, decoder = session.population, session.decoder.side_by_side
-    assert decoder is not None  # see `side_by_side.check`
-    time, cue = TimeIndex(-1, -1, -1, bin_tick), Cue(goal, 0.0, -1, -1, -1, None, ())
+    population, decoder, goal = session.population.side_by_side, session.decoder.side_by_side, shown.goal
+    assert population is not None  # or no tick is quiet, see `quiet.restless`
+    assert decoder is not None
+    plan, parameters = session.population_plan, numbers.parameters
     seen = perturbed.passed("feedback", cursor, goal, cursor)
-    state, rates, _ = population.rates(
-        session.population_plan, numbers.parameters, numbers.population, cue, seen, time, draws
-    )
+    state, rates = population.rates(plan, parameters, numbers.population, goal, shown.phase, seen, bin_tick, draws)
     rates = perturbed.passed("neural", rates, goal, cursor)
-    state, counts = population.spikes(session.population_plan, numbers.parameters, state, rates, draws)
+    state, counts = population.spikes(plan, parameters, state, rates, draws)
     if numbers.lost is not None:
         counts = {channel: np.where(numbers.lost, array.dtype.type(0), array) for channel, array in counts.items()}
     total = counts[session.channel] + (numbers.total if bin_tick else 0.0)

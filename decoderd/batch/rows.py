@@ -1,43 +1,41 @@
 """Rows of many sessions: arrays, or tuples and dictionaries of them, with an axis of sessions in front.
 
-A session has its own arrays with an axis of length 1 in front, as everywhere in a session.
+A session has its own arrays with an axis of length 1 in front, as everywhere in a session. None stands for no array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def joined(of_sessions: Sequence[Any]) -> Any:
-    """The arrays of several sessions as rows, (S, ...). New arrays, none of which shares its numbers with another."""
-    first = of_sessions[0]
-    if isinstance(first, np.ndarray):
-        return np.concatenate(of_sessions)
-    return _like(first, [joined(parts) for parts in zip(*of_sessions, strict=True)])
+def empty(of_session: Any, sessions: int) -> Any:
+    """Rows of zeros for so many sessions like this one."""
+    return _each(lambda array: np.zeros((sessions, *array.shape[1:]), array.dtype), of_session)
 
 
 def as_row(tree: Any) -> Any:
     """Arrays without an axis of sessions, as those of one: (1, ...)."""
-    if isinstance(tree, np.ndarray):
-        return tree[np.newaxis]
-    return _like(tree, [as_row(part) for part in tree])
+    return _each(lambda array: array[np.newaxis], tree)
+
+
+def of_row(rows: Any) -> Any:
+    """The arrays of one session without the axis, the inverse of `as_row`."""
+    return _each(lambda array: array[0], rows)
 
 
 def row(rows: Any, at: int) -> Any:
     """A copy of the row of one session, (1, ...)."""
-    if isinstance(rows, np.ndarray):
-        return rows[at : at + 1].copy()
-    if isinstance(rows, dict):
-        return {key: row(part, at) for key, part in rows.items()}
-    return _like(rows, [row(part, at) for part in rows])
+    return _each(lambda array: array[at : at + 1].copy(), rows)
 
 
 def put(rows: Any, at: int, of_session: Any) -> None:
     """Replace the row of one session, in place."""
+    if rows is None:
+        return
     if isinstance(rows, np.ndarray):
         rows[at] = of_session[0]
         return
@@ -47,11 +45,7 @@ def put(rows: Any, at: int, of_session: Any) -> None:
 
 def taken(rows: Any, at: NDArray[np.int64]) -> Any:
     """Copies of the rows of some sessions, in their order."""
-    if rows is None:
-        return None
-    if isinstance(rows, np.ndarray):
-        return rows[at]
-    return _like(rows, [taken(part, at) for part in rows])
+    return _each(lambda array: array[at], rows)
 
 
 def replaced(rows: Any, at: NDArray[np.int64], new: Any) -> Any:
@@ -63,6 +57,17 @@ def replaced(rows: Any, at: NDArray[np.int64], new: Any) -> Any:
         rows[at] = new
         return rows
     return _like(rows, [replaced(part, at, one) for part, one in zip(rows, new, strict=True)])
+
+
+def _each(change: Callable[[NDArray[Any]], NDArray[Any]], tree: Any) -> Any:
+    """The tree with each of its arrays changed."""
+    if tree is None:
+        return None
+    if isinstance(tree, np.ndarray):
+        return change(tree)
+    if isinstance(tree, dict):
+        return {key: _each(change, part) for key, part in tree.items()}
+    return _like(tree, [_each(change, part) for part in tree])
 
 
 def _like(tree: Any, parts: list[Any]) -> Any:

@@ -24,7 +24,7 @@ from decoderd.batch import rows
 from decoderd.batch.events import events
 from decoderd.batch.gathering import Bin, Bins, Shown, gathered
 from decoderd.batch.perturbed import Perturbed
-from decoderd.batch.quiet import Quiet, coming
+from decoderd.batch.quiet import Quiet, coming, restless
 from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
 from decoderd.batch.tables import FromTable, OfAllSessions, Table
 from decoderd.errors import DecoderdError, NumericalError, ProtocolError
@@ -48,16 +48,12 @@ def check(protocol: Protocol) -> None:
     """Raise ProtocolError, with the reason, for a protocol whose sessions cannot be computed beside one another."""
     one: Any = protocol
     outside = "what happens next is decided outside; run such sessions one by one"
-    if registry.find("tasks", one.task.kind).unchanged is None:
+    if registry.find("tasks", one.task.kind).take is not None:
         raise ProtocolError(f"task.kind = {one.task.kind!r}: {outside}", "task.kind")
     if getattr(getattr(one.population, "subject", None), "intent", "") == "external":
         raise ProtocolError(f"population.subject.intent = 'external': {outside}", "population.subject.intent")
-    for family, kind in (("population", one.population.kind), ("decoder", one.decoder.kind)):
-        if not registry.find(f"{family}s", kind).side_by_side:
-            raise ProtocolError(
-                f"{family}.kind = {kind!r}: is not computed for several sessions at once; run them one by one",
-                f"{family}.kind",
-            )
+    if registry.find("decoders", one.decoder.kind).take is not None:
+        raise ProtocolError(f"decoder.kind = {one.decoder.kind!r}: {outside}", "decoder.kind")
 
 
 class SideBySide:
@@ -72,8 +68,7 @@ class SideBySide:
     ) -> None:
         check(sessions[0].protocol)
         one, number = sessions[0], len(sessions)
-        assert one.decoder.side_by_side is not None  # it was checked
-        self._one, self._on_messages, self._decoder = one, on_messages, one.decoder.side_by_side
+        self._one, self._on_messages = one, on_messages
         self._tables = {
             name: Table([session.population_streams[name] for session in sessions]) for name in one.population_streams
         }
@@ -93,10 +88,13 @@ class SideBySide:
             np.zeros(number, bool),
         )
         self._until = np.zeros(number, np.int64)  # the turn from which a session's ticks are not quiet
-        self._goal = np.full((number, 2), np.nan)  # as it is shown
-        self._radius_m, self._phase = np.zeros(number), np.zeros(number, np.int64)
+        self._shown = Shown(np.full((number, 2), np.nan), np.zeros(number), np.zeros(number, np.int64))
         self._perturbed, self._bins = Perturbed([p.name for p in one.protocol.perturbations]), Bins(number)
-        self._numbers = self._joined(states)
+        # Whether quiet ticks are computed at once; their numbers, None before a session has had its first tick.
+        self._at_once = one.population.side_by_side is not None and one.decoder.side_by_side is not None
+        self._numbers: Numbers | None = None
+        # The parameters of each session, and those of its readout as perturbed, that are in the rows.
+        self._placed: list[tuple[Any, Any]] = [(None, None)] * number
         self._counts: list[dict[str, NDArray[Any]]] = []  # of the ticks of the bin, (S, N) by channel
         for s in range(number):
             self._place(s)
@@ -107,19 +105,22 @@ class SideBySide:
             population_streams={name: FromTable(self._tables[name], s, stream) for name, stream in streams}
         )
 
-    def _joined(self, states: Sequence[SessionState]) -> Numbers:
-        reads = [state.parameters.readouts for state in states if state.parameters.readouts is not None]
-        lost = [_lost(state, self._one.units) for state in states]
+    def _empty(self, state: SessionState) -> Numbers:
+        """Rows for all sessions, like the numbers of one of them."""
+        number, parameters, reads = len(self.states), state.parameters, state.parameters.readouts
+        population, decoder = self._one.population.side_by_side, self._one.decoder.side_by_side
+        assert population is not None  # see `_place`
+        assert decoder is not None
         return Numbers(
-            parameters=rows.joined([rows.as_row(state.parameters.population) for state in states]),
-            population=rows.joined([state.population for state in states]),
-            readout=rows.joined([self._decoder.parameters(state.readout.parameters) for state in states]),
-            decoder=rows.joined([self._decoder.state(state.decoder) for state in states]),
-            effector=rows.joined([state.effector for state in states]),
-            velocity=rows.joined([state.command.velocity for state in states]),
-            total=np.zeros((len(states), self._one.units)),
-            reads=np.stack(reads) if reads else None,
-            lost=np.stack(lost) if np.any(lost) else None,
+            parameters=rows.empty(rows.as_row(parameters.population), number),
+            population=rows.empty(population.state(state.population), number),
+            readout=rows.empty(decoder.parameters(state.readout.parameters), number),
+            decoder=rows.empty(decoder.state(state.decoder), number),
+            effector=rows.empty(state.effector, number),
+            velocity=np.zeros((number, 2)),
+            total=np.zeros((number, self._one.units)),
+            reads=None if reads is None else np.zeros((number, len(reads)), reads.dtype),
+            lost=None,
         )
 
     @property
@@ -134,10 +135,15 @@ class SideBySide:
 
     def turn(self) -> None:
         """Compute a tick of every session that is not over."""
-        cursor = self._one.effector.cursor(self._one.effector_plan, self._numbers.effector)
-        alone = self._not_quiet(cursor)
+        numbers, one = self._numbers, self._one
+        cursor: Array = np.empty(0)
+        if numbers is None:
+            alone = self._runs.copy()
+        else:
+            cursor = one.effector.cursor(one.effector_plan, numbers.effector)
+            alone = self._not_quiet(cursor)
         happened = self._events(alone)
-        tick = self._quiet_tick(cursor) if (self._runs > alone).any() else None
+        tick = self._quiet_tick(numbers, cursor) if numbers is not None and (self._runs > alone).any() else None
         alone = self._runs if tick is None else alone | (self._beyond_limit(tick) & self._runs)
         for s, (before, messages) in happened.items():
             if alone[s]:
@@ -166,11 +172,13 @@ class SideBySide:
         """
         found = {}
         for s in np.flatnonzero(alone).tolist():
-            state, session = self.states[s], self._sessions[s]
+            state, session, numbers = self.states[s], self._sessions[s], self._numbers
+            if numbers is None or restless(session, state):
+                continue
             self._bins.interrupt(s, self._quiet[s])
             now = state._replace(
                 tick=state.tick + self._turn - self._turn_of[s],
-                effector=rows.row(self._numbers.effector, s),
+                effector=rows.row(numbers.effector, s),
                 bin=BinCounts(tuple(self._counts), EMPTY_BIN.total),
             )
             done = events(session, now, self._bins.waiting(s))
@@ -182,12 +190,10 @@ class SideBySide:
             self._await(s, done.quiet, now.tick)
         return found
 
-    def _quiet_tick(self, cursor: Array) -> QuietTick | None:
+    def _quiet_tick(self, numbers: Numbers, cursor: Array) -> QuietTick | None:
         """A quiet tick of all sessions; None if one has an error: by itself, each shows whether it is the one."""
         try:
-            return quiet_tick(
-                self._one, self._numbers, cursor, self._goal, self._perturbed, self._draws, self._bin_tick
-            )
+            return quiet_tick(self._one, numbers, cursor, self._shown, self._perturbed, self._draws, self._bin_tick)
         except NumericalError:
             return None
 
@@ -221,14 +227,15 @@ class SideBySide:
     def _with_numbers(self, s: int) -> SessionState:
         """The present state of a session but for bins that its updater has not observed."""
         state, numbers = self.states[s], self._numbers
+        population, decoder = self._one.population.side_by_side, self._one.decoder.side_by_side
         passed = self._turn - self._turn_of[s]
-        if not passed or not self._runs[s]:
+        if not passed or not self._runs[s] or numbers is None or population is None or decoder is None:
             return state
         ticks = tuple(rows.row(tick, s) for tick in self._counts)
         return state._replace(
             tick=state.tick + passed,
-            population=rows.row(numbers.population, s),
-            decoder=self._decoder.from_arrays(rows.row(numbers.decoder, s)),
+            population=population.from_arrays(rows.row(numbers.population, s)),
+            decoder=decoder.from_arrays(rows.row(numbers.decoder, s)),
             effector=rows.row(numbers.effector, s),
             command=Command(rows.row(numbers.velocity, s), None),
             bin=BinCounts(ticks, rows.row(numbers.total, s)) if ticks else EMPTY_BIN,
@@ -240,7 +247,7 @@ class SideBySide:
         if tick is not None:
             self._numbers = tick.numbers
             self._counts.append(dict(tick.counts))
-        else:
+        elif self._at_once:
             zeros = np.zeros((len(self.states), self._one.units), np.uint8)
             self._counts.append({channel: zeros.copy() for channel in self._one.population.channels})
         if bin_ends and self._one.updates is not None:
@@ -254,8 +261,7 @@ class SideBySide:
     def _bin(self, tick: QuietTick, updates: Updates) -> Bin:
         """The bin that ends with a quiet tick."""
         assert tick.read is not None  # it was decoded
-        shown = Shown(self._goal, self._radius_m, self._phase)
-        return gathered(updates, tick.read, tick.numbers.velocity, tick.cursor[:, POSITION], shown)
+        return gathered(updates, tick.read, tick.numbers.velocity, tick.cursor[:, POSITION], self._shown)
 
     def _settle(self, s: int, state: SessionState) -> None:
         """Take the state of a session after a tick that was computed by itself."""
@@ -272,7 +278,7 @@ class SideBySide:
             self._runs[s] = False
             self._waiting.append(s)
         else:
-            self._place(s, before)
+            self._place(s)
 
     def _begin_bin(self) -> None:
         """What is done between two bins: waiting sessions go on, and updaters observe bins before they become many."""
@@ -287,35 +293,48 @@ class SideBySide:
             self._place(s)
         self._waiting = []
 
-    def _place(self, s: int, before: SessionState | None = None) -> None:
-        """Put the numbers of a session into the rows; `before` is an earlier state of it whose parameters are there."""
-        state, session, numbers = self.states[s], self._sessions[s], self._numbers
-        rows.put(numbers.population, s, state.population)
-        rows.put(numbers.decoder, s, self._decoder.state(state.decoder))
-        rows.put(numbers.effector, s, state.effector)
-        rows.put(numbers.velocity, s, state.command.velocity)
-        if state.bin.ticks:
-            rows.put(numbers.total, s, state.bin.total)
-            for channel, counts in state.bin.ticks[-1].items():
-                self._put_counts(s, channel, counts)
-        if before is None or before.parameters is not state.parameters:
-            self._place_parameters(s, state)
-        if before is None or before.readout.parameters is not state.readout.parameters:
-            rows.put(numbers.readout, s, self._decoder.parameters(state.readout.parameters))
+    def _place(self, s: int) -> None:
+        """Go on with a session from its present state, whose numbers are put into the rows."""
+        state, session = self.states[s], self._sessions[s]
+        if self._at_once:
+            if state.bin.ticks:
+                for channel, counts in state.bin.ticks[-1].items():
+                    self._put_counts(s, channel, counts)
+            if state.tick > state.progress.day_tick:  # before, a population may have no numbers yet
+                self._place_numbers(s, state)
         self._turn_of[s] = self._turn
         self._bins.go_on(s)
         for table in self._tables.values():
             table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
         self._await(s, coming(session, state, self._bins.waiting(s)), state.tick)
 
-    def _place_parameters(self, s: int, state: SessionState) -> None:
-        numbers = self._numbers
+    def _place_numbers(self, s: int, state: SessionState) -> None:
+        """Put the numbers of a session into the rows."""
+        population, decoder = self._one.population.side_by_side, self._one.decoder.side_by_side
+        assert population is not None  # see `_at_once`
+        assert decoder is not None
+        numbers = self._numbers = self._numbers or self._empty(state)
+        rows.put(numbers.population, s, population.state(state.population))
+        rows.put(numbers.decoder, s, decoder.state(state.decoder))
+        rows.put(numbers.effector, s, state.effector)
+        rows.put(numbers.velocity, s, state.command.velocity)
+        if state.bin.ticks:
+            rows.put(numbers.total, s, state.bin.total)
+        parameters, readout = self._placed[s]
+        if parameters is not state.parameters:
+            self._place_parameters(s, state, numbers)
+        if readout is not state.readout.parameters:
+            rows.put(numbers.readout, s, decoder.parameters(state.readout.parameters))
+        self._placed[s] = state.parameters, state.readout.parameters
+
+    def _place_parameters(self, s: int, state: SessionState, numbers: Numbers) -> None:
         rows.put(numbers.parameters, s, rows.as_row(state.parameters.population))
         if numbers.reads is not None and state.parameters.readouts is not None:
             numbers.reads[s] = state.parameters.readouts
         if state.parameters.lost is not None:
             if numbers.lost is None:
-                self._numbers = numbers = numbers._replace(lost=np.zeros((len(self.states), self._one.units), bool))
+                lost = np.zeros((len(self.states), self._one.units), bool)
+                self._numbers = numbers = numbers._replace(lost=lost)
             assert numbers.lost is not None  # made above
             numbers.lost[s] = _lost(state, self._one.units)
 
@@ -330,11 +349,11 @@ class SideBySide:
         """Note until when the ticks of a session are quiet, from its tick `tick` on."""
         self._quiet[s] = quiet
         self._until[s] = self._turn + min(quiet.until - tick, FAR)
-        goal, radius_m = quiet.cue.goal, quiet.cue.radius_m
-        self._goal[s] = np.nan if goal is None else goal[0]
-        self._radius_m[s], self._phase[s] = radius_m, quiet.cue.phase
+        (goal, radius_m, phase), shown = quiet.cue[:3], self._shown
+        shown.goal[s] = np.nan if goal is None else goal[0]
+        shown.radius_m[s], shown.phase[s] = radius_m, phase
         watched = goal is not None and quiet.inside is not None
-        self._circle[s] = self._goal[s] if watched else np.nan
+        self._circle[s] = shown.goal[s] if watched else np.nan
         self._radius2[s], self._inside[s] = radius_m * radius_m, bool(quiet.inside) and watched
         self._perturbed.place(s, quiet.active, 0.0 if goal is None else radius_m)
 

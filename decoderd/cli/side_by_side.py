@@ -43,12 +43,11 @@ def run(protocol: Protocol, number: int, out: Path | None, json: bool) -> None:
     from decoderd.schedule import expected_ticks
     from decoderd.session.assembly import assemble
     from decoderd.session.step import initial
+    from decoderd.studies import batch_kinds
 
     side_by_side.check(protocol)
-    if protocol.plasticity.kind != "none":
-        raise ProtocolError(
-            f"plasticity.kind = {protocol.plasticity.kind!r}: use `decoderd study` with `batch`", "plasticity.kind"
-        )
+    if not batch_kinds.tick_by_tick(protocol):
+        output.note("a study with `batch` computes these sessions trial by trial, in a fraction of the time")
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out}: is not an empty folder; nothing was written")
     seeds = range(protocol.seed, protocol.seed + number)

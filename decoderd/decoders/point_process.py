@@ -33,6 +33,7 @@ from decoderd.decoders import (
     fitting,
     gaussian,
     layout,
+    side_by_side,
 )
 from decoderd.errors import ArrayError, NumericalError
 from decoderd.state import Command, LogLinear
@@ -219,4 +220,5 @@ POINT_PROCESS = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=reduced,
+    side_by_side=side_by_side.POINT_PROCESS,
 )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd.analysis import log_linear
 from decoderd.arrays import Array, times
 from decoderd.decoders import SideBySide, gaussian, layout
 from decoderd.decoders.gaussian import Model
@@ -83,6 +84,37 @@ def _steady_step(arrays: SteadyArrays, x: Array, counts: Array, position: Array)
     return x, layout.command(layout.known(n), x)
 
 
+class PointProcessArrays(NamedTuple):
+    """What a point process needs: S sessions, n states, N units."""
+
+    A: Array  # (S, n, n)
+    W: Array  # (S, n, n)
+    beta: Array  # (S, N, n)
+    products: Array  # (S, N, n n)
+    fired: NDArray[np.bool_]  # (S,): whether the law is that of "fired or not"; the same in all
+
+
+def _point_process_parameters(parameters: Any) -> PointProcessArrays:
+    arrays = (parameters.A, parameters.W, parameters.beta, parameters.products, np.array(parameters.law == "bernoulli"))
+    return PointProcessArrays(*(field[np.newaxis] for field in arrays))
+
+
+def _point_process_step(arrays: PointProcessArrays, state: Any, counts: Array, position: Array) -> tuple[Any, Command]:
+    """`point_process.step` for S sessions: x (S, n), P (S, n, n), counts (S, N), position (S, 2)."""
+    n, transition = state.x.shape[1], _t(arrays.A)
+    prior, known = times(state.x, transition), layout.positions(n)
+    P = _t(state.P @ transition) @ transition + arrays.W
+    if known:
+        prior[:, :known] = position
+        P[:, :known] = P[:, :, :known] = 0.0
+    law = log_linear.LAWS["bernoulli" if arrays.fired[0] else "poisson"]
+    score, information = law(times(prior, _t(arrays.beta)), counts)
+    D = times(information, arrays.products).reshape(P.shape)
+    P = np.stack([gaussian.updated(*pair) for pair in zip(P, D, strict=True)])
+    x = prior + (P @ times(score, arrays.beta)[:, :, np.newaxis])[:, :, 0]
+    return type(state)(x, P), layout.command(layout.known(n), x)
+
+
 def _linear_parameters(parameters: Any) -> tuple[Array, ...]:
     return tuple(field[np.newaxis] for field in (parameters.M1, parameters.M2, parameters.m0))
 
@@ -99,6 +131,7 @@ def _same(x: Array) -> Array:
 
 
 STEADY_STATE = SideBySide(_steady_parameters, _same, _same, _steady_step)
+POINT_PROCESS = SideBySide(_point_process_parameters, _same, _same, _point_process_step)
 LINEAR = SideBySide(_linear_parameters, _same, _same, _linear_step)
 
 

@@ -15,7 +15,16 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.populations import Population, Spikes, burst_channels, burst_feedback, learnt_feedback, subject, tuned
+from decoderd.populations import (
+    Population,
+    Spikes,
+    burst_channels,
+    burst_feedback,
+    learnt_feedback,
+    side_by_side,
+    subject,
+    tuned,
+)
 from decoderd.populations.burst_channels import CHANNELS, BurstsConfig
 from decoderd.populations.burst_feedback import Drive, FeedbackConfig
 from decoderd.populations.burst_process import Law, Units
@@ -159,4 +168,5 @@ BURSTING = Population(
     follows=burst_feedback.follows,
     remember=remember,
     take=subject.take,
+    side_by_side=side_by_side.in_batch(rates, spikes),
 )

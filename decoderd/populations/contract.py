@@ -197,6 +197,42 @@ class Plastic(NamedTuple):
     layered: Layered | None = None
 
 
+class RatesOfMany(Protocol):
+    """A tick of S sessions, which is not the first of a day: states, and rates (S, N) in Hz.
+
+    Parameters have an axis of sessions in front. `goal` (S, 2) in m is NaN where a session has none, `phase` (S,) that
+    of its task, `seen` (S, 4) the cursor as displayed, `bin_tick` the tick of the bin; `draws` has rows (S, width).
+    """
+
+    def __call__(
+        self,
+        plan: Any,
+        parameters: Any,
+        state: Any,
+        goal: Array,
+        phase: NDArray[Any],
+        seen: Array,
+        bin_tick: int,
+        draws: Draws,
+        /,
+    ) -> tuple[Any, Array]: ...
+
+
+class SideBySide(NamedTuple):
+    """A tick of many sessions at once, each with its own parameters; see `populations.side_by_side`.
+
+    Each session's numbers are those of `rates` and `spikes` for it by itself, to the bit.
+
+    state(state) -> arrays of one session, with an axis of length 1 in front; from_arrays is its inverse
+    spikes: as `Population.spikes`, for rates (S, N)
+    """
+
+    state: Callable[[Any], Any]
+    from_arrays: Callable[[Any], Any]
+    rates: RatesOfMany
+    spikes: DrawSpikes
+
+
 class Population(NamedTuple):
     """The contract of a population kind.
 
@@ -222,8 +258,7 @@ class Population(NamedTuple):
         do to the displayed cursor. None: it is not
     take(state, intent) -> state with an intent from outside (wire.inputs.Intent). None: the kind takes no intents.
         Raises Refused for a subject that intends by itself
-    side_by_side: whether rates and spikes compute a tick of many sessions: parameters with an axis of sessions in
-        front, a goal for each session (NaN where it has none), and of the time the tick of the bin alone
+    side_by_side: ticks of many sessions at once. None: every session is computed by itself
     successive: None for a kind whose ticks are computed one by one
     remember(parameters, state) -> parameters with what the last state of a day (B = 1) has learnt, before `overnight`.
         None: states learn nothing
@@ -251,5 +286,5 @@ class Population(NamedTuple):
     follows: Callable[[Any], bool] | None = None
     remember: Callable[[Any, Any], Any] | None = None
     take: Callable[[Any, Any], Any] | None = None
-    side_by_side: bool = False
+    side_by_side: SideBySide | None = None
     successive: Successive | None = None

@@ -35,6 +35,7 @@ from decoderd.populations import COUNTS, Layered, Plastic, Population, Spikes, b
 from decoderd.populations.burst_feedback import FeedbackConfig
 from decoderd.populations.products import outer_sums
 from decoderd.populations.reacher import ReacherConfig
+from decoderd.populations.side_by_side import in_front
 from decoderd.populations.spikes import poisson
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, TimeIndex, Timing
@@ -328,6 +329,7 @@ FEEDFORWARD = Population(
     ),
     lag=lag,
     memory=memory,
+    side_by_side=in_front(rates, spikes),
     with_decoder=with_decoder,
     follows=burst_feedback.follows,
 )

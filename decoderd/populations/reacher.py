@@ -80,12 +80,14 @@ def placed(plan: Plan, place: Array) -> State:
 def intend(plan: Plan, state: State, goal: Array | None, seen: Array, noise: Array) -> tuple[State, Array]:
     """The state, and the intended velocity (..., B, 2) in m/s, of this tick.
 
-    goal (..., B, 2) in m, or None: the subject rests. seen (..., B, 4) is the cursor as displayed now. noise
-    (..., B, 2), standard normal.
+    goal (..., B, 2) in m, or None: the subject rests, as it does where the goal is NaN. seen (..., B, 4) is the cursor
+    as displayed now. noise (..., B, 2), standard normal.
     """
     now = np.concatenate([seen[..., POSITION], state.model - seen[..., VELOCITY]], axis=-1)
     line, arrived = push(state.line, now) if plan.delay else (state.line, now)
-    away = np.zeros_like(state.model) if goal is None else goal - arrived[..., POSITION]
+    away = np.zeros_like(state.model)
+    if goal is not None:
+        np.subtract(goal, arrived[..., POSITION], out=away, where=~np.isnan(goal))
     u = plan.gain_per_s * away * _limit(plan, away) + plan.noise_m_s * noise
     return State(state.model + plan.follow * (u - state.model), line, arrived[..., VELOCITY], away), u
 

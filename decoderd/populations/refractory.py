@@ -15,7 +15,7 @@ from pydantic import Field
 
 from decoderd.arrays import Array
 from decoderd.checkpoint import stored
-from decoderd.populations import COUNTS, Population, Spikes, renewal, subject, tuned
+from decoderd.populations import COUNTS, Population, Spikes, renewal, side_by_side, subject, tuned
 from decoderd.populations.renewal import Renewal
 from decoderd.populations.tuned import Parameters, TuningConfig
 from decoderd.rng import Draws, Spec
@@ -118,4 +118,5 @@ REFRACTORY = Population(
     channels=(COUNTS, TIME_AT_RISK),
     memory=memory,
     take=subject.take,
+    side_by_side=side_by_side.in_batch(rates, spikes),
 )

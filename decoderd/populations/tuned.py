@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from decoderd.arrays import Array, check_array, require_arrays, times
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
-from decoderd.populations import COUNTS, Population, Spikes, subject
+from decoderd.populations import COUNTS, Population, Spikes, side_by_side, subject
 from decoderd.populations.spikes import PoissonConfig, poisson, rate_limit
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
@@ -259,6 +259,6 @@ TUNED = Population(
     limit=rate_limit,
     memory=memory,
     take=subject.take,
-    side_by_side=True,
+    side_by_side=side_by_side.in_batch(rates, spikes),
     successive=successive,
 )

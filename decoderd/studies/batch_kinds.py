@@ -12,20 +12,29 @@ from decoderd.studies.measures import Asked
 
 
 def tick_by_tick(protocol: Protocol) -> bool:
-    """Whether sessions are computed tick by tick, as no population learns in them, and not trial by trial."""
-    return protocol.plasticity.kind == "none"
+    """Whether sessions are computed tick by tick, and not trial by trial, which is faster and takes few protocols."""
+    return _not_by_trials(protocol) != ""
+
+
+def _not_by_trials(protocol: Protocol) -> str:
+    """Why sessions cannot be computed trial by trial; "" if they can."""
+    try:
+        session_batch.check(protocol)
+    except ProtocolError as error:
+        return str(error)
+    return ""
 
 
 def check(protocol: Protocol, asked: Sequence[Asked]) -> None:
     """Raise ProtocolError, with the reason, for sessions that cannot be computed as a batch and measured so."""
-    if not tick_by_tick(protocol):
-        session_batch.check(protocol)
+    reason = _not_by_trials(protocol)
+    if not reason:
         return
     side_by_side.check(protocol)
     for place, one in enumerate(asked):
         if one.measure.counts:
             raise ProtocolError(
-                f"measures.{place}: {one.config.kind!r} reads counts, which sessions side by side do not keep; "
-                "leave out batch",
+                f"measures.{place}: {one.config.kind!r} reads counts, which sessions of a batch keep only where they are "
+                f"computed trial by trial; leave out batch. They are not, because of {reason}",
                 f"measures.{place}",
             )

@@ -1,9 +1,10 @@
 """A batch of sessions as one part of a study: seeds of one setting that are computed together.
 
-Populations that learn from trials of a fixed length are computed trial by trial (`session_batch`), others tick by tick
-(`batch.side_by_side`). Numbers agree with those of the sessions by themselves to rounding (1e-9 in double precision),
-and do not depend on the division into batches by a bit. There are no messages of ticks, and so no recording; the digest
-is of losses, trials and the population at the end, or of all messages but those of ticks and counts.
+Populations that learn from trials of a fixed length are computed trial by trial (`session_batch`): numbers agree with
+those of the sessions by themselves to rounding (1e-9 in double precision), and the digest is of losses, trials and the
+population at the end. All others are computed tick by tick (`batch.side_by_side`), with the numbers of the sessions by
+themselves to the bit; the digest is of all messages but those of ticks and counts, of which there are none, and so no
+recording. Numbers do not depend on the division into batches.
 """
 
 from __future__ import annotations

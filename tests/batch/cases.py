@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from decoderd.batch import rows
 from decoderd.batch.side_by_side import SideBySide
 from decoderd.session.step import advance
 from decoderd.wire.messages import Counts
+from tests.learners import NETWORK, PRETRAINING
 from tests.protocols import begun, centre_out
 
 SEEDS = (1, 2, 3)
@@ -16,6 +18,8 @@ def turning(kind, site, **fields):
     return {"name": f"{kind}-{site}", "kind": kind, "site": site, **fields}
 
 
+TWO_DAYS = {"days": 2, "blocks": [{"name": "only", "duration_s": 3.02}]}
+BRIEF = {"reaches": 16, "reach_s": 0.5}
 CASES = {
     "kalman": {},
     "random targets, steady state": {
@@ -122,6 +126,48 @@ CASES = {
             "criterion": {"stop_at_per_min": 15.0, "restart_drop": 0.1, "window_s": 6.0},
         },
     },
+    "point process": {
+        "decoder": {"kind": "point_process", "calibration": BRIEF},
+        "updater": {"kind": "point_process_ml"},
+        "schedule": TWO_DAYS,
+    },
+    "point process, fired or not, position and velocity": {
+        "decoder": {"kind": "point_process", "law": "bernoulli", "state": "position_velocity", "calibration": BRIEF},
+        "bin_ticks": 1,
+        "schedule": TWO_DAYS,
+    },
+    "refractory units": {"population": {"kind": "refractory", "units": 12, "regularity": 2.0}, "schedule": TWO_DAYS},
+    "units that burst": {
+        "population": {"kind": "bursting", "units": 12, "feedback": "decoder"},
+        "decoder": {"kind": "linear", "channel": "events", "calibration": BRIEF},
+        "schedule": TWO_DAYS,
+    },
+    "units that burst, feedback learnt": {
+        "population": {"kind": "bursting", "units": 12, "feedback": "learnt"},
+        "schedule": TWO_DAYS,
+    },
+    "recurrent network": {
+        "population": NETWORK,
+        "decoder": {"kind": "kalman", "calibration": {"reaches": 16, "noise_shrinkage": 0.5}},
+        "pretraining": PRETRAINING,
+        "task": {"kind": "centre_out", "targets": 4, "radius_m": 0.05, "centre_radius_m": 0.05, "reach_timeout_s": 0.5},
+        "schedule": TWO_DAYS,
+    },
+    "recurrent network with spikes, single precision": {
+        "population": {**NETWORK, "poisson": True, "precision": "single"},
+        "decoder": {"kind": "kalman", "calibration": {"reaches": 16, "noise_shrinkage": 0.5}},
+        "pretraining": PRETRAINING,
+        "task": {"kind": "timed_reach", "reach_s": 0.7, "inter_trial_s": 0.1},
+        "schedule": TWO_DAYS,
+    },
+    "linear network": {
+        "population": {"kind": "linear", "units": 12, "targets": 4, "alpha": 1.0, "training": {"updates": 3}},
+        "schedule": TWO_DAYS,
+    },
+    "feedforward network": {
+        "population": {"kind": "feedforward", "units": 12, "hidden_units": 9, "feedback": "decoder"},
+        "schedule": TWO_DAYS,
+    },
     "more bins than are kept": {
         "bin_ticks": 1,
         "schedule": {"blocks": [{"name": "only", "duration_s": 6.0}]},
@@ -166,6 +212,14 @@ def by_itself(session, state, ticks=None):
 def rare(messages):
     """Without the message of the tick and its counts: those are not made in quiet ticks."""
     return [one for one in messages[1:] if one[0] != Counts.topic]
+
+
+def joined(of_sessions):
+    """Rows with the arrays of several sessions."""
+    found = rows.empty(of_sessions[0], len(of_sessions))
+    for s, one in enumerate(of_sessions):
+        rows.put(found, s, one)
+    return found
 
 
 def leaves(tree):

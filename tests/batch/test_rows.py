@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.batch import rows
+from tests.batch.cases import joined
 
 
 class Pair(NamedTuple):
@@ -25,22 +26,22 @@ def plain(tree):
 
 
 def test_rows_are_those_of_the_sessions():
-    joined = rows.joined([of_session(number) for number in range(4)])
-    assert isinstance(joined, Pair)
-    assert joined.one.tolist() == [[n] * 3 for n in range(4)]
-    assert joined.other[1].tolist() == [[n, -n] for n in range(4)]
+    rows_of = joined([of_session(number) for number in range(4)])
+    assert isinstance(rows_of, Pair)
+    assert rows_of.one.tolist() == [[n] * 3 for n in range(4)]
+    assert rows_of.other[1].tolist() == [[n, -n] for n in range(4)]
     for number in range(4):
-        assert plain(rows.row(joined, number)) == plain(of_session(number))
+        assert plain(rows.row(rows_of, number)) == plain(of_session(number))
 
 
 def test_replacing_a_row_changes_nothing_else():
-    joined = rows.joined([of_session(number) for number in range(4)])
-    before, copied = plain(joined), rows.row(joined, 2)
-    rows.put(joined, 2, Pair(np.full((1, 3), 7.0), (np.full((1, 3), 8.0), np.array([[9, 9]]))))
-    assert plain(rows.row(joined, 2)) == [[[7.0] * 3], [[[8.0] * 3], [[9, 9]]]]
+    rows_of = joined([of_session(number) for number in range(4)])
+    before, copied = plain(rows_of), rows.row(rows_of, 2)
+    rows.put(rows_of, 2, Pair(np.full((1, 3), 7.0), (np.full((1, 3), 8.0), np.array([[9, 9]]))))
+    assert plain(rows.row(rows_of, 2)) == [[[7.0] * 3], [[[8.0] * 3], [[9, 9]]]]
     assert plain(copied) == plain(of_session(2))
-    rows.put(joined, 2, of_session(2))
-    assert plain(joined) == before
+    rows.put(rows_of, 2, of_session(2))
+    assert plain(rows_of) == before
 
 
 def test_rows_of_some_sessions_are_taken_and_replaced_as_other_arrays():
@@ -63,4 +64,16 @@ def test_dictionaries_have_rows_too():
 
 
 def test_arrays_without_an_axis_of_sessions_get_one():
-    assert plain(rows.as_row(Pair(np.array([1, 2]), (np.eye(2),)))) == [[[1, 2]], [[[[1, 0], [0, 1]]]]]
+    without = Pair(np.array([1, 2]), (np.eye(2), None))
+    row = rows.as_row(without)
+    assert plain(row.one) == [[1, 2]]
+    assert plain(row.other[0]) == [[[1, 0], [0, 1]]]
+    again = rows.of_row(row)
+    assert plain(again.one) == [1, 2]
+    assert again.other[1] is None
+
+
+def test_where_there_is_no_array_there_are_no_rows():
+    rows_of = joined([Pair(np.full((1, 2), number), None) for number in range(3)])
+    assert rows_of.other is None
+    assert rows.row(rows_of, 1).other is None

@@ -12,25 +12,17 @@ import pytest
 
 from decoderd.api import simulate
 from decoderd.batch.side_by_side import SideBySide
-from decoderd.errors import ProtocolError
 from decoderd.protocol import protocol
 from decoderd.session.step import advance
 from decoderd.studies import batch_kinds
 from decoderd.studies.days import days_of
-from tests.batch.cases import rare
+from tests.batch.cases import assert_same, rare
 from tests.protocols import begun
 from tests.studies.batches import days_of_batch
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "experiments"
 SEEDS, TRIALS, ASSISTANCE = (1, 2, 3, 4, 5), 200, 40
 FILES = sorted(path.name for path in FOLDER.glob("*.toml"))
-# Files whose sessions are run one by one, and a word of the reason.
-ONE_BY_ONE = {
-    "bias.toml": "population.kind",  # nothing is learned in the session
-    "burst-rotation.toml": "task: a batch of sessions needs",
-    "linear-lazy.toml": "task: a batch of sessions needs",
-    "linear-rich.toml": "task: a batch of sessions needs",
-}
 
 
 def data_of(name):
@@ -39,22 +31,17 @@ def data_of(name):
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", [name for name in FILES if name not in ONE_BY_ONE])
+@pytest.mark.parametrize("name", FILES)
 def test_a_batch_has_the_numbers_of_its_sessions(name):
     parsed = protocol.load(FOLDER / name)
     (tick_by_tick if batch_kinds.tick_by_tick(parsed) else trial_by_trial)(data_of(name))
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("name", ONE_BY_ONE)
-def test_sessions_that_are_run_one_by_one(name):
-    with pytest.raises(ProtocolError, match=ONE_BY_ONE[name]):
-        batch_kinds.check(protocol.load(FOLDER / name), ())
-
-
 def tick_by_tick(data):
-    """Messages and counts of every tick are the same, until each session has had its trials."""
+    """Messages, counts of every tick and the last states are the same, until each session has had its trials."""
     data["schedule"] = {"blocks": [{"name": "only", "trials": TRIALS}]}
+    if data["pretraining"] is not None:
+        data["pretraining"] |= {"updates": 300, "loss_at_most": None}
     pairs = [begun({**data, "seed": seed}) for seed in SEEDS]
     said = [[] for _ in pairs]
     sessions, states = ([pair[k] for pair in pairs] for k in (0, 1))
@@ -68,6 +55,8 @@ def tick_by_tick(data):
                 alone[s] += rare(messages)
                 assert_same_counts(batch.state(s), states[s])
     assert said == alone
+    for s, state in enumerate(states):
+        assert_same(batch.state(s), state)
     assert [state.progress.trials for state in states] == [TRIALS] * len(SEEDS)
 
 

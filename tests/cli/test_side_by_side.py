@@ -12,6 +12,7 @@ from decoderd.batch import outcomes
 from decoderd.cli import app
 from decoderd.errors import DecoderdError
 from decoderd.recording.reader import open_session
+from tests.learners import learning
 from tests.protocols import bursting, centre_out
 from tests.running import cli, contents, record, write
 
@@ -47,6 +48,23 @@ def test_the_tables_have_the_trials_of_each_session_by_itself(tmp_path):
         assert [float(trial["target_x_m"]) for trial in own] == expected["target_x_m"].tolist()
 
 
+def test_sessions_that_learn_are_those_by_themselves_and_a_faster_way_is_named(tmp_path):
+    data = learning(trials=4)
+    data["task"] = {**data["task"], "order": "shuffled"}
+    protocol = write(tmp_path / "p.toml", data)
+    done = called("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "trial by trial" not in done.stderr
+    for row in table(tmp_path / "out" / "sessions.csv"):
+        record(tmp_path / row["seed"], {**data, "seed": int(row["seed"])})
+        with open_session(tmp_path / row["seed"]) as recorded:
+            assert row["digest"] == outcomes.digest_of(recorded)
+    in_turn = write(tmp_path / "in-turn.toml", learning(trials=4, rule={"trials_per_update": 4}))
+    done = called("run", in_turn, "--sessions", "2", "--speed", "max")
+    assert done.exit_code == 0, done.output
+    assert "a study with `batch` computes these sessions trial by trial" in done.stderr
+
+
 def test_a_session_that_fails_is_a_row_with_the_reason_and_status_1(tmp_path):
     protocol = write(tmp_path / "p.toml", bursting(150, [3], {"clip_spikes": False}))
     done = called("run", protocol, "--sessions", "2", "--speed", "max", "--out", tmp_path / "out")
@@ -62,8 +80,7 @@ def test_a_session_that_fails_is_a_row_with_the_reason_and_status_1(tmp_path):
         (["--speed", "max", "--serve"], {}, "--serve: not together with --sessions"),
         (["--speed", "max", "--name", "x"], {}, "--name: not together with --sessions"),
         (["--speed", "max"], {"task": {"kind": "external"}}, "task.kind = 'external'"),
-        (["--speed", "max"], {"population": {"kind": "bursting", "units": 12}}, "population.kind = 'bursting'"),
-        (["--speed", "max"], {"plasticity": {"kind": "backprop"}}, "use `decoderd study` with `batch`"),
+        (["--speed", "max"], {"decoder": {"kind": "external"}}, "decoder.kind = 'external'"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, options, fields, said):

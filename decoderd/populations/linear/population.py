@@ -26,6 +26,7 @@ from decoderd.populations.linear import equations
 from decoderd.populations.linear import individual as individuals
 from decoderd.populations.linear.individual import FIELDS, LinearConfig, Parameters
 from decoderd.populations.products import rows
+from decoderd.populations.side_by_side import in_front
 from decoderd.rng import Draws, Spec
 from decoderd.state import Cue, TimeIndex, Timing
 
@@ -102,14 +103,14 @@ def rates(
 def direction(goal: Array | None, number: int, lead: tuple[int, ...]) -> Array:
     """The target shown (..., B, K): 1 for the one nearest in direction to the goal (..., B, 2), 0 for the others.
 
-    All are 0 without a goal, and for a goal in the centre.
+    All are 0 without a goal, which is None or NaN, and for a goal in the centre.
     """
     shown = np.zeros((*lead, number))
     if goal is None:
         return shown
-    turns = np.arctan2(goal[..., 1], goal[..., 0]) / (2 * np.pi)
-    nearest = np.round(turns * number).astype(np.int64) % number
     away = np.hypot(goal[..., 0], goal[..., 1]) > 1e-9
+    turns = np.where(away, np.arctan2(goal[..., 1], goal[..., 0]), 0.0) / (2 * np.pi)
+    nearest = np.round(turns * number).astype(np.int64) % number
     return shown + (np.arange(number) == nearest[..., np.newaxis]) * away[..., np.newaxis]
 
 
@@ -258,4 +259,5 @@ LINEAR = Population(
     targets=targets,
     signed=True,
     memory=memory,
+    side_by_side=in_front(rates, spikes),
 )

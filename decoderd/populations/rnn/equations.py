@@ -95,7 +95,8 @@ def cues(plan: Plan, goal: Array | None, phase: int, lead: tuple[int, ...]) -> A
     """The entries of s (B, k - 2) after the position: direction of the target, context, hold."""
     out = np.zeros((*lead, 4 + plan.hold_cue))
     if goal is not None:
-        out[..., :2] = goal / np.maximum(np.hypot(goal[..., 0], goal[..., 1])[..., np.newaxis], 1e-12)
+        length = np.hypot(goal[..., 0], goal[..., 1])[..., np.newaxis]
+        np.divide(goal, length, out=out[..., :2], where=length > 1e-12)  # not where it is NaN: there is no goal
     out[..., 2:4] = plan.context
     if plan.hold_cue:
         out[..., 4] = phase == HOLD

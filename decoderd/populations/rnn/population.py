@@ -38,6 +38,7 @@ from decoderd.populations.rnn.trace import (
     parameter_gradient,
     trace,
 )
+from decoderd.populations.side_by_side import in_front
 from decoderd.populations.spikes import PoissonConfig, rate_limit
 from decoderd.rng import Spec
 from decoderd.state import Timing
@@ -219,4 +220,5 @@ RNN = Population(
     manual=manual,
     limit=limit,
     memory=memory,
+    side_by_side=in_front(rates, spikes),
 )
