@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
+from decoderd.batch import rows
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import TIMING, sample, valid_streams
 from decoderd.conformance.plastic import PlasticContract
@@ -28,6 +30,14 @@ class Ticks(NamedTuple):
     rates: Array  # (ticks, B, N)
     counts: NDArray[Any]  # (ticks, B, N)
     intents: Array  # (ticks, B, 2)
+
+
+def stacked(of_sessions: Sequence[Any]) -> Any:
+    """Rows with the arrays of several sessions."""
+    found = rows.empty(of_sessions[0], len(of_sessions))
+    for s, one in enumerate(of_sessions):
+        rows.put(found, s, one)
+    return found
 
 
 class PopulationContract(PlasticContract):
@@ -233,6 +243,41 @@ class PopulationContract(PlasticContract):
             same(rates[k : k + 1], rate, 0.0, f"rates {k}")
             same(intents[k : k + 1], intent, 0.0, f"intents {k}")
             same({name: array[k : k + 1] for name, array in counts.items()}, dict(spikes), 0.0, f"counts {k}")
+
+    def test_ticks_of_many_sessions_are_those_of_each(self) -> None:
+        """From the second tick on: units may begin with what is drawn in the first. One session has no goal."""
+        many, seeds = self.component.side_by_side, (1, 2, 3)
+        if many is None:
+            pytest.skip("its sessions are computed one by one")
+        plan, goal = (
+            self.component.plan(self.config(), TIMING),
+            np.array([[np.nan, np.nan], [0.05, 0.03], [0.0, -0.07]]),
+        )
+        each = [self.component.load(self.config(), generator(seed, "contract"), self.example()) for seed in seeds]
+        needed, phase = self.component.streams(plan, each[0]), np.full(len(seeds), REACH)
+        own, joint = (
+            [open_streams((seed,), "contract", needed) for seed in seeds],
+            open_streams(seeds, "contract", needed),
+        )
+        cursors = sample(8).uniform(-0.05, 0.05, (TICKS, len(seeds), 4))
+        states = [self.component.init(plan, one, cursors[0, :1]) for one in each]
+        parameters, state = stacked([rows.as_row(one) for one in each]), None
+        for tick, seen in enumerate(cursors):
+            time, alone = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), []
+            for s, one in enumerate(each):
+                draws, cue = Draws(own[s], 1, tick), Cue(goal[s : s + 1] if s else None, 0.01, REACH, 0, 1, None, ())
+                states[s], rate, _ = self.component.rates(plan, one, states[s], cue, seen[s : s + 1], time, draws)
+                states[s], spikes = self.component.spikes(plan, one, states[s], rate, draws)
+                alone.append((rate, dict(spikes), states[s]))
+            if state is None:
+                state = stacked([many.state(one) for one in states])
+                continue
+            draws = Draws(joint, 1, tick)
+            state, rates = many.rates(plan, parameters, state, goal, phase, seen, time.bin_tick, draws)
+            state, counts = many.spikes(plan, parameters, state, rates, draws)
+            for s, expected in enumerate(alone):
+                found = rates[s : s + 1], {name: array[s : s + 1] for name, array in counts.items()}
+                same((*found, many.from_arrays(rows.row(state, s))), expected, 0.0, f"session {s} in tick {tick}")
 
     def test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged(self) -> None:
         parameters = self.loaded()

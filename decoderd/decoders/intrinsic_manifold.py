@@ -34,6 +34,7 @@ from decoderd.decoders import (
     gaussian,
     layout,
     linear,
+    side_by_side,
 )
 from decoderd.errors import ArrayError, NumericalError
 from decoderd.state import Observation
@@ -203,7 +204,8 @@ def observation(parameters: Parameters) -> Observation:
 def rows(parameters: Parameters, counts: Array, position: Array, velocity: Array) -> tuple[Array, Array]:
     """States vx vy 1 (T, 3) and factors z (T, q)."""
     given = parameters.given
-    f = ((counts - given["count_mean"]) * given["count_scale"]) @ parameters.posterior.T
+    scored = (counts - given["count_mean"]) * given["count_scale"]
+    f = (scored[:, np.newaxis] @ parameters.posterior.T)[:, 0]  # row by row: of several, BLAS adds in another order
     z = ((f - given["factor_mean"]) * given["factor_scale"])[:, given["permutation"]]
     return layout.states(3, position, velocity), z
 
@@ -259,5 +261,6 @@ INTRINSIC_MANIFOLD = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=partial,
+    side_by_side=side_by_side.linear(lambda parameters: parameters.mapping),
     approximation="missing units have the count that the others let expect, and the next bins no more weight",
 )

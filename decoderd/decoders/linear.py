@@ -187,5 +187,5 @@ LINEAR = Decoder(
     layout=LAYOUT,
     partial=partial,
     approximation="missing units have their mean count, `count_mean`",
-    side_by_side=side_by_side.LINEAR,
+    side_by_side=side_by_side.linear(lambda parameters: parameters),
 )

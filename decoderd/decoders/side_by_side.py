@@ -5,6 +5,7 @@ Each session's numbers are those of its decoder's `step`, to the bit: products a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,10 +116,6 @@ def _point_process_step(arrays: PointProcessArrays, state: Any, counts: Array, p
     return type(state)(x, P), layout.command(layout.known(n), x)
 
 
-def _linear_parameters(parameters: Any) -> tuple[Array, ...]:
-    return tuple(field[np.newaxis] for field in (parameters.M1, parameters.M2, parameters.m0))
-
-
 def _linear_step(arrays: tuple[Array, ...], v: Array, counts: Array, position: Array) -> tuple[Array, Command]:
     """`linear.step` for S sessions: v (S, 2), counts (S, N)."""
     M1, M2, m0 = arrays
@@ -132,7 +129,16 @@ def _same(x: Array) -> Array:
 
 STEADY_STATE = SideBySide(_steady_parameters, _same, _same, _steady_step)
 POINT_PROCESS = SideBySide(_point_process_parameters, _same, _same, _point_process_step)
-LINEAR = SideBySide(_linear_parameters, _same, _same, _linear_step)
+
+
+def linear(mapping: Callable[[Any], Any]) -> SideBySide:
+    """For a decoder whose parameters have a linear decoder in them, which `mapping` takes out."""
+
+    def parameters(of_one: Any) -> tuple[Array, ...]:
+        found = mapping(of_one)
+        return tuple(field[np.newaxis] for field in (found.M1, found.M2, found.m0))
+
+    return SideBySide(parameters, _same, _same, _linear_step)
 
 
 def _t(matrices: Array) -> Array:

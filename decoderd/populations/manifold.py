@@ -18,11 +18,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.arrays import Array, check_array, require_arrays, times
 from decoderd.checkpoint import stored
 from decoderd.config import Speed
 from decoderd.errors import ArrayError
-from decoderd.populations import COUNTS, Population, Spikes, subject
+from decoderd.populations import COUNTS, Population, Spikes, side_by_side, subject
 from decoderd.populations.spikes import PoissonConfig, poisson, rate_limit
 from decoderd.populations.subject import SubjectConfig
 from decoderd.rng import Draws, Spec
@@ -127,13 +127,14 @@ def harmonics(angle: Array, count: int) -> Array:
 
 def mean_latents(parameters: Parameters, angle: Array, effort: Array) -> Array:
     """Mean latents (B, q) at intended directions (B,) in rad and efforts (B,) in 0..1."""
-    waves = harmonics(angle, len(parameters.tuning) // 2)
-    return parameters.resting + effort[:, np.newaxis] * (waves @ parameters.tuning)
+    waves = harmonics(angle, parameters.tuning.shape[-2] // 2)
+    return parameters.resting + effort[:, np.newaxis] * times(waves, parameters.tuning)
 
 
 def mean_counts(parameters: Parameters, latents: Array, private: Array | float = 0.0) -> Array:
     """Expected counts (B, N) of a bin at latents (B, q) and private deviations (B, N), in SD."""
-    return np.maximum(parameters.baseline + latents @ parameters.loadings.T + parameters.private * private, 0.0)
+    shared = times(latents, parameters.loadings.swapaxes(-1, -2))
+    return np.maximum(parameters.baseline + shared + parameters.private * private, 0.0)
 
 
 def rates(
@@ -144,9 +145,12 @@ def rates(
     if time.bin_tick:
         return state._replace(subject=subject_state), state.rates, u
     effort = np.minimum(np.hypot(u[:, 0], u[:, 1]) / plan.reference_speed_m_s, 1.0)
-    latents = mean_latents(parameters, np.arctan2(u[:, 1], u[:, 0]), effort)
-    latents = latents + draws.row("shared") @ parameters.shared.T
-    drawn = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s
+    x, y = np.ascontiguousarray(
+        u.T
+    )  # as for a single row: functions of numbers apart from one another may round so, too
+    latents = mean_latents(parameters, np.arctan2(y, x), effort)
+    latents = latents + times(draws.row("shared"), parameters.shared.swapaxes(-1, -2))
+    drawn = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s[..., np.newaxis]
     return State(subject_state, drawn), drawn, u
 
 
@@ -161,5 +165,16 @@ def overnight(config: ManifoldConfig, parameters: Parameters, generator: np.rand
 
 
 MANIFOLD = Population(
-    ManifoldConfig, load, units, plan, streams, init, rates, spikes, overnight, limit=rate_limit, take=subject.take
+    ManifoldConfig,
+    load,
+    units,
+    plan,
+    streams,
+    init,
+    rates,
+    spikes,
+    overnight,
+    limit=rate_limit,
+    take=subject.take,
+    side_by_side=side_by_side.in_batch(rates, spikes),
 )

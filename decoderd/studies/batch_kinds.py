@@ -34,7 +34,7 @@ def check(protocol: Protocol, asked: Sequence[Asked]) -> None:
     for place, one in enumerate(asked):
         if one.measure.counts:
             raise ProtocolError(
-                f"measures.{place}: {one.config.kind!r} reads counts, which sessions of a batch keep only where they are "
-                f"computed trial by trial; leave out batch. They are not, because of {reason}",
+                f"measures.{place}: {one.config.kind!r} reads counts, which sessions of a batch keep only where they "
+                f"are computed trial by trial; leave out batch. They are not, because of {reason}",
                 f"measures.{place}",
             )

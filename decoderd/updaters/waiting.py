@@ -32,10 +32,17 @@ def none(n: int, m: int) -> Rows:
 
 def followed(rows: Rows, x: Array, y: Array) -> tuple[list[Rows], Rows]:
     """Whole blocks of the rows followed by those of x (T, n) and y (T, M), and the rows that are left."""
-    x, y = np.concatenate([rows.x, x]), np.concatenate([rows.y, y])
+    x, y = _after(rows.x, x), _after(rows.y, y)
     whole = len(x) - len(x) % BLOCK
     blocks = [Rows(x[first : first + BLOCK], y[first : first + BLOCK]) for first in range(0, whole, BLOCK)]
     return blocks, Rows(x[whole:], y[whole:]) if whole else Rows(x, y)
+
+
+def _after(before: Array, rows: Array) -> Array:
+    """Both, in C order, on which it depends how products round."""
+    both = np.empty((len(before) + len(rows), before.shape[1]))
+    both[: len(before)], both[len(before) :] = before, rows
+    return both
 
 
 def memory(observed: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoderd.batch import rows
 from decoderd.batch.side_by_side import SideBySide
 from decoderd.session.step import advance
 from decoderd.wire.messages import Counts
@@ -212,14 +211,6 @@ def by_itself(session, state, ticks=None):
 def rare(messages):
     """Without the message of the tick and its counts: those are not made in quiet ticks."""
     return [one for one in messages[1:] if one[0] != Counts.topic]
-
-
-def joined(of_sessions):
-    """Rows with the arrays of several sessions."""
-    found = rows.empty(of_sessions[0], len(of_sessions))
-    for s, one in enumerate(of_sessions):
-        rows.put(found, s, one)
-    return found
 
 
 def leaves(tree):

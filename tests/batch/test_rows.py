@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd.batch import rows
-from tests.batch.cases import joined
+from decoderd.conformance.population import stacked
 
 
 class Pair(NamedTuple):
@@ -26,7 +26,7 @@ def plain(tree):
 
 
 def test_rows_are_those_of_the_sessions():
-    rows_of = joined([of_session(number) for number in range(4)])
+    rows_of = stacked([of_session(number) for number in range(4)])
     assert isinstance(rows_of, Pair)
     assert rows_of.one.tolist() == [[n] * 3 for n in range(4)]
     assert rows_of.other[1].tolist() == [[n, -n] for n in range(4)]
@@ -35,7 +35,7 @@ def test_rows_are_those_of_the_sessions():
 
 
 def test_replacing_a_row_changes_nothing_else():
-    rows_of = joined([of_session(number) for number in range(4)])
+    rows_of = stacked([of_session(number) for number in range(4)])
     before, copied = plain(rows_of), rows.row(rows_of, 2)
     rows.put(rows_of, 2, Pair(np.full((1, 3), 7.0), (np.full((1, 3), 8.0), np.array([[9, 9]]))))
     assert plain(rows.row(rows_of, 2)) == [[[7.0] * 3], [[[8.0] * 3], [[9, 9]]]]
@@ -74,6 +74,6 @@ def test_arrays_without_an_axis_of_sessions_get_one():
 
 
 def test_where_there_is_no_array_there_are_no_rows():
-    rows_of = joined([Pair(np.full((1, 2), number), None) for number in range(3)])
+    rows_of = stacked([Pair(np.full((1, 2), number), None) for number in range(3)])
     assert rows_of.other is None
     assert rows.row(rows_of, 1).other is None

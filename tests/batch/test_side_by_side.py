@@ -11,7 +11,7 @@ from decoderd.protocol import protocol as protocols
 from decoderd.wire.messages import Decoder
 from tests.batch.cases import CASES, SEEDS, assert_same, by_itself, leaves, sessions, together
 from tests.learners import burst_layer, feedforward, learning, reaching
-from tests.protocols import begun, bursting, centre_out, outside
+from tests.protocols import begun, bursting, centre_out, individual, of_every_kind, outside, perturbation
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -45,6 +45,42 @@ def test_sessions_that_learn_in_some_blocks_are_those_by_themselves(case):
     pairs = [begun({**data, "seed": seed, "schedule": {"days": 2, "blocks": blocks}}) for seed in SEEDS]
     batch, said = together(pairs)
     assert batch.errors == {}
+    for s, (session, state) in enumerate(pairs):
+        last, alone = by_itself(session, state)
+        assert said[s] == alone
+        assert_same(batch.state(s), last)
+
+
+def test_components_of_every_kind_are_those_of_the_sessions_by_themselves(tmp_path):
+    taken = 0
+    for data, _ in of_every_kind(tmp_path).values():
+        try:
+            side_by_side.check(protocols.parse(data))
+        except ProtocolError:
+            continue
+        pairs = [begun({**data, "seed": seed}) for seed in SEEDS]
+        batch, said = together(pairs, 400)
+        assert batch.errors == {}
+        for s, (session, state) in enumerate(pairs):
+            found = batch.state(s)  # it has waited where a day ended within a bin
+            last, alone = by_itself(session, state, found.tick)
+            assert said[s] == alone
+            assert_same(found, last)
+        taken += 1
+    assert taken > 5
+
+
+@pytest.mark.parametrize("updater", [{"kind": "none"}, {"kind": "smooth_batch", "batch_s": 2.0}])
+def test_units_on_a_manifold_and_a_decoder_of_factors(tmp_path, updater):
+    data = centre_out(
+        schedule={"days": 2, "blocks": [{"name": "only", "duration_s": 6.02}]},
+        population={"kind": "manifold", "file": str(individual(tmp_path / "individual.npz", 12))},
+        decoder={"kind": "intrinsic_manifold", "calibration": {"reaches": 40, "reach_s": 0.5, "factors": 4}},
+        updater=updater,
+        perturbations=[perturbation("permutation", "readout", of="factors")] if updater["kind"] == "none" else [],
+    )
+    pairs = [begun({**data, "seed": seed}) for seed in SEEDS]
+    batch, said = together(pairs)
     for s, (session, state) in enumerate(pairs):
         last, alone = by_itself(session, state)
         assert said[s] == alone

@@ -91,6 +91,12 @@ def unnamed_rates(plan, parameters, state, *rest):
     return UnnamedState(state), rates, intent
 
 
+def at_once(how):
+    """Ticks of many sessions, changed by a function of states and rates."""
+    many = module.TUNED.side_by_side
+    return {"side_by_side": many._replace(rates=lambda *given: how(*many.rates(*given)))}
+
+
 UNNAMED_STATE = {
     "init": lambda plan, parameters, cursor: UnnamedState(module.init(plan, parameters, cursor)),
     "rates": unnamed_rates,
@@ -277,6 +283,16 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         successive(lambda *found: (*found[:3], {COUNTS: np.repeat(found[3][COUNTS][:1], len(found[0]), axis=0)})),
         "test_successive_ticks_of_a_bin_are_those_one_by_one",
         "counts",
+    ),
+    "sessions at once in another order of sums": (
+        at_once(lambda state, found: (state, found * (1 + 1e-15))),
+        "test_ticks_of_many_sessions_are_those_of_each",
+        "session 0 in tick 1",
+    ),
+    "sessions at once with the numbers of others": (
+        at_once(lambda state, found: (state, found[::-1])),
+        "test_ticks_of_many_sessions_are_those_of_each",
+        "session 0 in tick 1",
     ),
     "loses a unit with the decoder": (
         {"with_decoder": lambda config, given, weights: given._replace(weights=given.weights[:, 1:])},

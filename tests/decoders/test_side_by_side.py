@@ -7,10 +7,11 @@ import pytest
 
 from decoderd import registry
 from decoderd.batch import rows
+from decoderd.conformance.population import stacked
 from decoderd.decoders import gaussian, side_by_side
 from decoderd.decoders.kalman import State
 from decoderd.errors import NumericalError
-from tests.batch.cases import joined, leaves
+from tests.batch.cases import leaves
 
 SESSIONS, UNITS, BINS = 4, 9, 40
 GENERATOR = np.random.default_rng(5)
@@ -42,8 +43,8 @@ def test_many_sessions_step_as_each_by_itself(case):
     many = decoder.side_by_side
     each = [decoder.load(kalman(n) if n else linear()) for _ in range(SESSIONS)]
     states = [decoder.init(one, 1) for one in each]
-    parameters = joined([many.parameters(one) for one in each])
-    state = joined([many.state(one) for one in states])
+    parameters = stacked([many.parameters(one) for one in each])
+    state = stacked([many.state(one) for one in states])
     for _ in range(BINS):
         counts = GENERATOR.poisson(2.0, (SESSIONS, UNITS)).astype(float)
         position = GENERATOR.normal(size=(SESSIONS, 2)) * 0.1
@@ -60,9 +61,9 @@ def test_covariances_that_rest_are_those_of_the_recursion():
     """Long after the last of them has come to rest, and after one of two sessions has begun anew."""
     kind, many = registry.find("decoders", "kalman"), registry.find("decoders", "kalman").side_by_side
     each = [kind.load(kalman(3)) for _ in range(2)]
-    parameters = joined([many.parameters(one) for one in each])
+    parameters = stacked([many.parameters(one) for one in each])
     states = [kind.init(one, 1) for one in each]
-    state, rested = joined([many.state(one) for one in states]), []
+    state, rested = stacked([many.state(one) for one in states]), []
     for bin in range(600):
         if bin == 400:
             states[1] = kind.init(each[1], 1)

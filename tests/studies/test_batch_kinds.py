@@ -13,8 +13,8 @@ from tests.protocols import centre_out, outside
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "protocols" / "experiments"
 TICK_BY_TICK = {
-    "bias", "burst-rotation", "centre-out", "centre-out-realtime", "linear-lazy", "linear-rich", "live", "live-realtime",
-    "smooth-batch"
+    "bias", "burst-rotation", "centre-out", "centre-out-realtime", "linear-lazy", "linear-rich", "live",
+    "live-realtime", "smooth-batch"
 }  # fmt: skip
 TRIAL_BY_TRIAL = {
     "assistive", "assistive-fast", "assistive-published", "days", "fixed-decoder", "manifold-recurrent", "readout-swap"
