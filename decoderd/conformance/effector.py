@@ -56,6 +56,22 @@ class EffectorContract(ComponentContract):
         for cursor in self.moved([still(3)] * 5, self.places):
             same(cursor, expected, ROUNDING)
 
+    @pytest.mark.parametrize("speed", [0.0, 0.1, 3.0])
+    def test_successive_ticks_are_those_one_by_one(self, speed: float) -> None:
+        if self.component.successive is None:
+            pytest.skip("it is moved tick by tick")
+        plan, draw = self.plan(), sample(7)
+        for place in self.places:
+            state = self.component.init(plan, place[np.newaxis])
+            for ticks in (1, 5, 50):  # the last is far enough for an edge
+                velocity = draw.normal(0, 1, (1, 2)) * speed
+                found = pure(self.component.successive, plan, state, velocity, ticks)
+                cursors = self.component.cursor(plan, found)
+                for tick in range(ticks):
+                    state = self.component.step(plan, state, Command(velocity, None))
+                    same(found[tick : tick + 1], state, 0.0, f"state after {tick + 1} of {ticks} ticks")
+                    same(cursors[tick : tick + 1], self.component.cursor(plan, state), 0.0, "cursor")
+
     def test_refuses_places_that_are_not_finite(self) -> None:
         with pytest.raises(ArrayError, match="place") as caught:
             self.component.init(self.plan(), np.array([[0.0, np.nan]]))

@@ -33,6 +33,16 @@ class Step(Protocol):
         """The state after the tick."""
 
 
+class Successive(Protocol):
+    """Move an effector for some ticks with one command."""
+
+    def __call__(self, plan: Any, state: Any, velocity: Array, ticks: int, /) -> Array:
+        """The states (ticks, n) after each of the ticks, from a state (1, n) and a velocity (1, 2) in m/s.
+
+        They are those of `step`, and `cursor` of all of them is that of each, to the bit.
+        """
+
+
 class Cursor(Protocol):
     """Read the cursor, which the subject sees, from the state."""
 
@@ -68,3 +78,4 @@ class Effector(NamedTuple):
     cursor: Cursor
     back: Back | None = None  # None: a population cannot learn through it by gradients
     cursor_back: CursorBack | None = None
+    successive: Successive | None = None  # None: it is moved tick by tick

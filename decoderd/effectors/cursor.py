@@ -50,6 +50,19 @@ def step(plan: Plan, state: Array, command: Command) -> Array:
     return np.minimum(moved, plan.high, out=moved)
 
 
+def successive(plan: Plan, state: Array, velocity: Array, ticks: int) -> Array:
+    """The states (ticks, 4) after each of some ticks with this velocity (1, 2)."""
+    path = np.repeat(_times(velocity, plan.move), ticks + 1, axis=0)
+    path[0, POSITION] = state[0, POSITION]
+    np.add.accumulate(path[:, POSITION], axis=0, out=path[:, POSITION])
+    if (np.abs(path[-1]) <= plan.high).all():  # on a straight way, the places before are within the workspace, too
+        return path[1:]
+    command, states = Command(velocity, None), [state]
+    for _ in range(ticks):
+        states.append(step(plan, states[-1], command))
+    return np.concatenate(states[1:])
+
+
 def _unbounded(plan: Plan, state: Array, command: Command) -> Array:
     moved = _times(state, plan.stay)
     moved += _times(command.velocity, plan.move)
@@ -80,4 +93,4 @@ def cursor_back(plan: Plan, state: Array, gradient: Array) -> Array:
     return gradient
 
 
-CURSOR = Effector(Config, plan, init, step, cursor, back, cursor_back)
+CURSOR = Effector(Config, plan, init, step, cursor, back, cursor_back, successive)

@@ -180,9 +180,8 @@ def successive(
     if isinstance(parameters, Correlated):
         own, deviation = _together(parameters, state, time, draws)
     states, intents = subject.successive(plan.subject, own, cue.goal, seen, draws.rows("motor", len(seen)))
-    features, rates = _features(intents), np.empty((len(seen), units(parameters)))
-    for k in range(len(seen)):  # for several rows at once BLAS adds in another order
-        features[k : k + 1].dot(parameters.weights, out=rates[k : k + 1])
+    # Each row by itself: for several at once BLAS adds in another order.
+    rates = np.matmul(_features(intents)[:, np.newaxis], parameters.weights)[:, 0]
     of_units: list[Any] = states
     if deviation is not None:
         rates += deviation

@@ -8,6 +8,7 @@ the readout are left to it altogether.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -19,16 +20,17 @@ from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.session import perturbing
 from decoderd.session.assembly import Session
-from decoderd.session.messages import Messages, tick_message
+from decoderd.session.messages import Message, Messages, tick_message
 from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
+from decoderd.tasks import Unchanged
 
 
 class _Path(NamedTuple):
     """The effector before each of some ticks, and what is shown in all of them."""
 
-    effectors: list[Any]
-    cursors: list[Array]  # (1, 4)
+    effectors: Sequence[Any]
+    cursors: Array  # (T, 4)
     cue: Cue
 
 
@@ -46,7 +48,7 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
     draws = Draws(session.population_streams, time.day, time.day_tick)
     try:
         populations, rates, intents, counts = population.successive(
-            plan, parameters, state.population, path.cue, np.concatenate(path.cursors), time, draws
+            plan, parameters, state.population, path.cue, path.cursors, time, draws
         )
     except NumericalError:
         return []
@@ -56,8 +58,7 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
         counts = {channel: silenced(array, state.parameters.lost) for channel, array in counts.items()}
     ticks: list[Spikes] = [{name: array[k : k + 1] for name, array in counts.items()} for k in range(len(rates))]
     out: list[tuple[SessionState, Messages]] = []
-    for k in range(len(rates) - 1):
-        moved = path.cursors[k + 1].tolist()[0]
+    for k, moved in enumerate(path.cursors[1:].tolist()):
         message = tick_message(session.name, state, path.cue, moved, state.command, intents[k : k + 1])
         bin = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + ticks[k][session.channel])
         state = state._replace(tick=state.tick + 1, population=populations[k], effector=path.effectors[k + 1], bin=bin)
@@ -71,42 +72,59 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
 
 def _path(session: Session, state: SessionState) -> _Path | None:
     """The path of the effector in the ticks to come; None for fewer than two."""
-    progress, plan, time = state.progress, session.effector_plan, time_index(state)
+    progress, time, task = state.progress, time_index(state), session.task.unchanged
     learns = session.rule is not None and session.protocol.schedule.blocks[progress.block].plasticity
-    if session.population.successive is None or learns or state.clipped.unit_ticks or not state.tick:
+    if session.population.successive is None or task is None or learns or state.clipped.unit_ticks or not state.tick:
         return None
+    shown = task(session.task_plan, state.task, time)
     count, limit = session.timing.bin_ticks - time.bin_tick, session.blocks[progress.block].ticks
+    count = min(count, shown.until - time.tick)
     if limit is not None:
         count = min(count, progress.block_tick + limit - time.tick)
-    effector, effectors, cursors, shown = state.effector, [], [], None
-    for k in range(count):
-        if k:
-            effector = session.effector.step(plan, effector, state.command)
-        cursor = session.effector.cursor(plan, effector)
-        now = TimeIndex(time.tick + k, time.day, time.day_tick + k, time.bin_tick + k)
-        cue = _undisturbed(session, state, cursor, now)
-        if cue is None:
-            break
-        effectors.append(effector)
-        cursors.append(cursor)
-        shown = cue
-    return _Path(effectors, cursors, shown) if shown is not None and len(effectors) > 1 else None
+    if count < 2:
+        return None
+    effectors, cursors = _moved(session, state, count)
+    if shown.inside is not None:
+        count = _within(shown, cursors)
+    if state.perturbations:
+        count = _undisturbed(session, state, shown.cue.trial, time, count)
+    return _Path(effectors, cursors[:count], shown.cue) if count > 1 else None
 
 
-def _undisturbed(session: Session, state: SessionState, cursor: Array, time: TimeIndex) -> Cue | None:
-    """The cue of a tick in which task, trials and perturbations stay as they are; None for others.
+def _moved(session: Session, state: SessionState, count: int) -> tuple[Sequence[Any], Array]:
+    """The effector, and the cursor (count, 4), before each of some ticks with the command of the last bin."""
+    effector, plan = session.effector, session.effector_plan
+    if effector.successive is not None:
+        after = effector.successive(plan, state.effector, state.command.velocity, count - 1)
+        path = np.concatenate([state.effector, after])
+        return [path[k : k + 1] for k in range(count)], effector.cursor(plan, path)
+    effectors = [state.effector]
+    for _ in range(count - 1):
+        effectors.append(effector.step(plan, effectors[-1], state.command))
+    return effectors, np.concatenate([effector.cursor(plan, one) for one in effectors])
+
+
+def _within(shown: Unchanged, cursors: Array) -> int:
+    """In how many ticks the cursor is where it has to be for the task to stay as it is."""
+    assert shown.cue.goal is not None  # or it would not matter where the cursor is
+    (gx, gy), radius_m = shown.cue.goal.tolist()[0], shown.cue.radius_m
+    for k, (x, y, _, _) in enumerate(cursors.tolist()):
+        dx, dy = x - gx, y - gy
+        if (dx * dx + dy * dy <= radius_m * radius_m) != shown.inside:
+            return k
+    return len(cursors)
+
+
+def _undisturbed(session: Session, state: SessionState, trial: int, time: TimeIndex, count: int) -> int:
+    """In how many of so many ticks trials and perturbations stay as they are.
 
     Perturbations that are on apply to the readout alone, which is used when the bin ends.
     """
-    x, y, _, _ = cursor.tolist()[0]
-    task, cue = session.task.step(session.task_plan, state.task, (x, y), time, session.task_streams)
-    if task is not state.task or cue.events or cue.start is not None:
-        return None
-    if state.perturbations:
-        messages: Messages = []
-        _, active = perturbing.switch(session, state, time, cue.trial, messages)
-        log = state.log
-        noted = cue.trial != log.trial or all(one.name in log.names for one in active)
+    log, messages = state.log, list[Message]()
+    for k in range(count):
+        now = TimeIndex(time.tick + k, time.day, time.day_tick + k, time.bin_tick + k)
+        _, active = perturbing.switch(session, state, now, trial, messages)
+        noted = trial != log.trial or all(one.name in log.names for one in active)
         if messages or not noted or any(one.site != "readout" for one in active):
-            return None
-    return cue
+            return k
+    return count
