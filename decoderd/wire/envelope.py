@@ -43,32 +43,36 @@ def read(frames: Sequence[Buffer], adapter: TypeAdapter[Any]) -> Any:
     id = given if isinstance(given, str) and len(given) <= 64 else ""
     if _deeper(data, DEPTH):
         raise RequestFault("malformed", f"lists or maps are nested more than {DEPTH} deep", None, id)
+    try:
+        return _request(data, frames[1:], adapter)
+    except RequestFault as fault:
+        code, message, field = fault.code, str(fault), fault.field
+    except Exception as error:  # a fault of this program, whatever it is: the sender still needs a reply
+        code, message, field = "internal", f"the request could not be read: {error!r}", None
+    if _has_bin_keys(data):
+        raise RequestFault("malformed", BIN_KEYS, None, id)
+    raise RequestFault(code, message, field, id)
+
+
+def _request(data: dict[str, Any], frames: Sequence[Buffer], adapter: TypeAdapter[Any]) -> Any:
     if data.get("v") != codec.VERSION or isinstance(data.get("v"), bool):
-        if _has_bin_keys(data):
-            raise RequestFault("malformed", BIN_KEYS, None, id)
         message = (
             f"v = {_short(data.get('v'))}: this service speaks version {codec.VERSION} of the protocol; "
             f"use a client of version {codec.VERSION}, such as the one that comes with this decoderd"
         )
-        raise RequestFault("bad_version", message, "v", id)
+        raise RequestFault("bad_version", message, "v")
     try:
-        return adapter.validate_python(_Body(frames[1:]).with_arrays(data, ()))
+        return adapter.validate_python(_Body(frames).with_arrays(data, ()))
     except ValidationError as error:
-        if _has_bin_keys(data):
-            raise RequestFault("malformed", BIN_KEYS, None, id) from None
-        raise _fault(error.errors(include_url=False, include_input=False)[0], data, id) from None
-    except RequestFault as fault:
-        if _has_bin_keys(data):
-            raise RequestFault("malformed", BIN_KEYS, None, id) from None
-        raise RequestFault(fault.code, str(fault), fault.field, id) from None
+        raise _fault(error.errors(include_url=False, include_input=False)[0], data) from None
 
 
-def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
+def _fault(fault: Any, data: dict[str, Any]) -> RequestFault:
     """The fault for what a validator found first, with the path that the field has in the request."""
     if fault["type"].startswith("union_tag") and not fault["loc"]:
         known = fault.get("ctx", {}).get("expected_tags")
         message = f"op = {_short(data['op'])}: there are {known}" if known else "op: a request names an operation"
-        return RequestFault("unknown_operation", message, "op", id)
+        return RequestFault("unknown_operation", message, "op")
     path: list[str] = []
     here: Any = data
     places = fault["loc"][1:]  # the first is the operation's name, and so are others on the way
@@ -84,7 +88,7 @@ def _fault(fault: Any, data: dict[str, Any], id: str) -> RequestFault:
             why = f"{_short(here)} is no name: expected 1 to 64 of A-Z a-z 0-9 _ . -, the first one of A-Z a-z 0-9"
         case {"type": "union_tag_invalid", "ctx": {"tag": tag, "expected_tags": tags}}:
             why = f"op = {_short(tag)}: there are {tags}"
-    return RequestFault("invalid", f"{field}: {why}" if field else why, field, id)
+    return RequestFault("invalid", f"{field}: {why}" if field else why, field)
 
 
 def _map(frames: Sequence[Buffer]) -> dict[str, Any]:

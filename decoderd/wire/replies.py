@@ -38,7 +38,10 @@ CODES = {
     ),
     "timeout": "reserved",
     "over": "the session has ended or is stopping",
-    "internal": "start, resume: the process failed in some other way; `message` is the end of its log",
+    "internal": (
+        "start, resume: the process failed in some other way; `message` is the end of its log. Any request: the "
+        "service has a fault, which `message` names"
+    ),
 }
 
 # States of a session, and what they mean.

@@ -21,6 +21,7 @@ def read(frames, who):
     except envelope.RequestFault as caught:
         fault = caught
     assert fault.code in CODES
+    assert fault.code != "internal", "a fault of the program, and not of the request"
     assert 0 < len(str(fault)) < 2000
     assert fault.field is None or (isinstance(fault.field, str) and fault.field)
     assert isinstance(fault.id, str)
@@ -113,6 +114,19 @@ def test_valid_replies_come_back(model, data):
     (body,) = envelope.write(given.model_dump())
     assert model.model_validate(codec.decode(body)) == given
     assert msgpack.unpackb(body) == codec.decode(body)
+
+
+class Broken:
+    """A validator with a fault."""
+
+    def validate_python(self, data):
+        raise KeyError("lost")
+
+
+def test_a_fault_of_the_program_is_a_fault_with_the_id_of_the_request():
+    with pytest.raises(envelope.RequestFault, match=r"could not be read: KeyError\('lost'\)") as raised:
+        envelope.read([packed({"v": codec.VERSION, "id": "mine", "op": "health"})], Broken())
+    assert (raised.value.code, raised.value.id) == ("internal", "mine")
 
 
 def test_a_protocol_holds_what_a_file_can_hold():
