@@ -23,7 +23,7 @@ from decoderd.updaters.waiting import Rows
 LARGEST_CONDITION = 1e10
 
 
-@stored("updaters.sums")
+@stored("updaters.sums.total")
 class Sums(NamedTuple):
     """Sums over rows."""
 
@@ -33,7 +33,7 @@ class Sums(NamedTuple):
     rows: float
 
 
-@stored("updaters.gathered")
+@stored("updaters.sums")
 class Gathered(NamedTuple):
     """Sums over the rows so far, but for the last ones."""
 
