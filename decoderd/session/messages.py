@@ -10,7 +10,7 @@ import numpy as np
 from decoderd.arrays import Array
 from decoderd.populations import Spikes
 from decoderd.protocol.protocol import Protocol
-from decoderd.state import Command, Cue, Event, Progress, SessionState, TrialLog
+from decoderd.state import Cue, Event, Progress, SessionState, TrialLog
 from decoderd.wire import message, messages
 from decoderd.wire.messages import DayEvent, DecoderEvent, PerturbationEvent
 
@@ -23,17 +23,19 @@ def plain(point: Array | None) -> Any:
     return None if point is None else point.tolist()[0]
 
 
-def tick_message(name: str, state: SessionState, cue: Cue, cursor: Any, command: Command, intent: Array) -> Message:
-    """The message of a tick, from the state before it and its results; `cursor` is that at its end."""
+def tick_message(
+    name: str, state: SessionState, cue: Cue, goal: Any, cursor: Any, velocity: Any, intent: Any
+) -> Message:
+    """The message of a tick, from the state before it and what became of it; `cursor` is that at its end."""
     body = messages.Tick.build(
         day=state.progress.day,
         block=state.progress.block + 1,
         trial=cue.trial,
         phase=cue.phase,
-        goal=plain(cue.goal),
+        goal=goal,
         cursor=cursor,
-        decoded_velocity=command.velocity.tolist()[0],
-        intended_velocity=intent.tolist()[0],
+        decoded_velocity=velocity,
+        intended_velocity=intent,
     )
     return messages.Tick.topic, message.numbered(body, name, state.tick, state.tick)
 

@@ -20,7 +20,7 @@ from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.session import perturbing
 from decoderd.session.assembly import Session
-from decoderd.session.messages import Message, Messages, tick_message
+from decoderd.session.messages import Message, Messages, plain, tick_message
 from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 from decoderd.tasks import Unchanged
@@ -58,8 +58,9 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
         counts = {channel: silenced(array, state.parameters.lost) for channel, array in counts.items()}
     ticks: list[Spikes] = [{name: array[k : k + 1] for name, array in counts.items()} for k in range(len(rates))]
     out: list[tuple[SessionState, Messages]] = []
-    for k, moved in enumerate(path.cursors[1:].tolist()):
-        message = tick_message(session.name, state, path.cue, moved, state.command, intents[k : k + 1])
+    goal, velocity = plain(path.cue.goal), plain(state.command.velocity)
+    for k, (moved, intent) in enumerate(zip(path.cursors[1:].tolist(), intents[:-1].tolist(), strict=True)):
+        message = tick_message(session.name, state, path.cue, goal, moved, velocity, intent)
         bin = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + ticks[k][session.channel])
         state = state._replace(tick=state.tick + 1, population=populations[k], effector=path.effectors[k + 1], bin=bin)
         out.append((state, [message]))

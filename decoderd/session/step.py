@@ -33,7 +33,7 @@ from decoderd.session.assembly import Session
 from decoderd.session.clipping import Drive
 from decoderd.session.inputs import consume
 from decoderd.session.learning import TickTrace
-from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, tick_message
+from decoderd.session.messages import Message, Messages, counts_messages, day_message, numbered, plain, tick_message
 from decoderd.state import (
     EMPTY_BIN,
     POSITION,
@@ -174,7 +174,8 @@ def move(session: Session, driven: Driven) -> tuple[SessionState, Messages]:
     if messages:
         sequences, messages = numbered(session.name, state.sequences, messages, time.tick)
         following = following._replace(sequences=sequences)
-    return following, [tick_message(session.name, state, cue, moved, command, intent), *messages]
+    shown = (plain(cue.goal), moved, plain(command.velocity), plain(intent))
+    return following, [tick_message(session.name, state, cue, *shown), *messages]
 
 
 def task_outcome(session: Session, task: Any, cursor: list[float], time: TimeIndex) -> str | None:
