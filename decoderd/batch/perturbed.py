@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoderd import rows
 from decoderd.arrays import Array
-from decoderd.batch import rows
 from decoderd.perturbations.sites import SITES, ActivePerturbation, PerturbationContext
 from decoderd.state import TimeIndex
 

@@ -5,9 +5,10 @@
                   their states from the rows, `step.advance`, and back into the rows
     all others: population -> decoder at the end of a bin -> effector, on rows of arrays
 
-The functions of population, decoder, effector and perturbations are those that `session.step` calls; the step of a
-decoder has a form for many sessions, each with its own parameters. Sessions are in the same tick of a bin: one whose
-day ended within a bin waits until the next bin begins. The numbers of a session do not depend on the others.
+The functions of population, effector and perturbations are those that `session.step` calls; the step of a decoder has
+a form for many sessions, each with its own parameters. Sessions are in the same tick of a bin: one whose day ended
+within a bin waits until the next bin begins. The numbers of a session are those that it has by itself, to the bit.
+Where population or decoder compute no ticks of many sessions, every tick is computed by itself.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd import registry
+from decoderd import registry, rows
 from decoderd.arrays import Array
-from decoderd.batch import rows
 from decoderd.batch.events import events
 from decoderd.batch.gathering import Bin, Bins, Shown, gathered
 from decoderd.batch.perturbed import Perturbed
@@ -90,7 +90,7 @@ class SideBySide:
         self._until = np.zeros(number, np.int64)  # the turn from which a session's ticks are not quiet
         self._shown = Shown(np.full((number, 2), np.nan), np.zeros(number), np.zeros(number, np.int64))
         self._perturbed, self._bins = Perturbed([p.name for p in one.protocol.perturbations]), Bins(number)
-        # Whether quiet ticks are computed at once; their numbers, None before a session has had its first tick.
+        # Whether quiet ticks are computed at once; their numbers, None before a session comes to the first of them.
         self._at_once = one.population.side_by_side is not None and one.decoder.side_by_side is not None
         self._numbers: Numbers | None = None
         # The parameters of each session, and those of its readout as perturbed, that are in the rows.
@@ -300,7 +300,7 @@ class SideBySide:
             if state.bin.ticks:
                 for channel, counts in state.bin.ticks[-1].items():
                     self._put_counts(s, channel, counts)
-            if state.tick > state.progress.day_tick:  # before, a population may have no numbers yet
+            if not restless(session, state):  # before the first tick of a day, a population may have no numbers yet
                 self._place_numbers(s, state)
         self._turn_of[s] = self._turn
         self._bins.go_on(s)

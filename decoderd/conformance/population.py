@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoderd import rows
 from decoderd.arrays import Array
-from decoderd.batch import rows
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import TIMING, sample, valid_streams
 from decoderd.conformance.plastic import PlasticContract

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.arrays import Array
-from decoderd.batch.rows import as_row, of_row
 from decoderd.populations.contract import DrawSpikes, Rates, SideBySide, Spikes
 from decoderd.rng import Draws
+from decoderd.rows import as_row, of_row
 from decoderd.state import Cue, TimeIndex
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoderd import registry
-from decoderd.batch import rows
+from decoderd import registry, rows
 from decoderd.conformance.population import stacked
 from decoderd.decoders import gaussian, side_by_side
 from decoderd.decoders.kalman import State

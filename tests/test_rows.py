@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decoderd.batch import rows
+from decoderd import rows
 from decoderd.conformance.population import stacked
 
 
