@@ -48,13 +48,19 @@ def rotation_matrix(angle: float) -> Array:
     return np.array([[c, s], [-s, c]])
 
 
+def _rotated(vectors: Array, R: Array) -> Array:
+    """Vectors (B, 2), each rotated alone: of several rows, BLAS may add in another order."""
+    rotated: Array = (vectors[:, np.newaxis] @ R)[:, 0]
+    return rotated
+
+
 def cursor(
     config: RotationConfig, memory: Any, amount: float, command: Command, context: PerturbationContext
 ) -> tuple[Any, Command]:
     """The decoded movement, rotated."""
     R = rotation_matrix(config.angle_rad * amount)
-    correction = None if command.correction is None else command.correction @ R
-    return memory, Command(command.velocity @ R, correction)
+    correction = None if command.correction is None else _rotated(command.correction, R)
+    return memory, Command(_rotated(command.velocity, R), correction)
 
 
 def feedback(
@@ -62,7 +68,7 @@ def feedback(
 ) -> tuple[Any, Array]:
     """The display, rotated about the centre."""
     R = rotation_matrix(config.angle_rad * amount)
-    return memory, np.hstack([seen[:, POSITION] @ R, seen[:, VELOCITY] @ R])
+    return memory, np.hstack([_rotated(seen[:, POSITION], R), _rotated(seen[:, VELOCITY], R)])
 
 
 def readout(config: RotationConfig, memory: Any, amount: float, decoder: Any, parameters: Any) -> Any:
