@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 def empty(of_session: Any, sessions: int) -> Any:
     """Rows of zeros for so many sessions like this one."""
-    return _each(lambda array: np.zeros((sessions, *array.shape[1:]), array.dtype), of_session)
+    return _each(lambda array: _zeros(array, sessions), of_session)
+
+
+def _zeros(array: NDArray[Any], sessions: int) -> NDArray[Any]:
+    """Each row in the memory order of the session's own array (1, ...), on which it depends how products round."""
+    shape = array.shape[1:]
+    if array.flags.c_contiguous or not array.flags.f_contiguous:
+        return np.zeros((sessions, *shape), array.dtype)
+    return np.zeros((sessions, *shape[::-1]), array.dtype).transpose(0, *range(len(shape), 0, -1))
 
 
 def as_row(tree: Any) -> Any:
@@ -29,7 +37,7 @@ def of_row(rows: Any) -> Any:
 
 def row(rows: Any, at: int) -> Any:
     """A copy of the row of one session, (1, ...)."""
-    return _each(lambda array: array[at : at + 1].copy(), rows)
+    return _each(lambda array: array[at : at + 1].copy(order="K"), rows)
 
 
 def put(rows: Any, at: int, of_session: Any) -> None:

@@ -73,6 +73,15 @@ def test_arrays_without_an_axis_of_sessions_get_one():
     assert again.other[1] is None
 
 
+def test_rows_are_in_memory_as_the_array_of_the_session_is():
+    for own in (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2).T):
+        rows_of = stacked([rows.as_row(own + number) for number in range(3)])
+        for number in range(3):
+            for found in (rows_of[number], rows.of_row(rows.row(rows_of, number))):
+                np.testing.assert_array_equal(found, own + number)
+                assert found.strides == own.strides
+
+
 def test_where_there_is_no_array_there_are_no_rows():
     rows_of = stacked([Pair(np.full((1, 2), number), None) for number in range(3)])
     assert rows_of.other is None
