@@ -36,18 +36,20 @@ def in_front(rates: Rates, spikes: DrawSpikes) -> SideBySide:
         plan: Any, parameters: Any, state: Any, goal: Array, phase: NDArray[Any], seen: Array, tick: int, draws: Draws
     ) -> tuple[Any, Array]:
         cue = _cue(goal[:, np.newaxis], phase[:, np.newaxis])
-        after, found, _ = rates(plan, parameters, state, cue, seen[:, np.newaxis], _time(tick), _InFront(draws))  # type: ignore[arg-type]
+        own: Any = _InFront(draws)
+        after, found, _ = rates(plan, parameters, state, cue, seen[:, np.newaxis], _time(tick), own)
         return after, found[:, 0]
 
     def drawn(plan: Any, parameters: Any, state: Any, rates: Array, draws: Draws) -> tuple[Any, Spikes]:
-        after, counts = spikes(plan, parameters, state, rates[:, np.newaxis], _InFront(draws))  # type: ignore[arg-type]
+        own: Any = _InFront(draws)
+        after, counts = spikes(plan, parameters, state, rates[:, np.newaxis], own)
         return after, {channel: array[:, 0] for channel, array in counts.items()}
 
     return SideBySide(as_row, of_row, many, drawn)
 
 
 class _InFront(NamedTuple):
-    """Rows of random numbers with an axis of sessions in front, (S, 1, width)."""
+    """The rows of `Draws` with an axis of sessions in front, (S, 1, width)."""
 
     draws: Draws
 
