@@ -1,4 +1,7 @@
-"""The recorder of a running session: it collects messages and inputs, and a thread of its own writes them to the file.
+"""The recorder of a running session: it collects messages and inputs, and writes them to the file every quarter second.
+
+Where ticks have deadlines, or a service answers requests, a thread writes. Else the loop itself does, which takes less
+time: see docs/decisions/0050-at-full-speed-the-loop-writes.md.
 
 It also computes the digest of the tick messages, and measures how punctual the loop is, in messages of topic `health`.
 """
@@ -28,6 +31,8 @@ from decoderd.wire.messages import Health, Spread, Trial
 
 # A crash loses at most what came after the last commit.
 COMMIT_EVERY_NS = 250_000_000
+# Where the loop writes and a disk is slow, the loop computes for so many times as long as the last commit took.
+COMPUTING_OF_COMMIT = 20
 # Chunks that may wait to be written; when they are that many, the loop waits for the disk.
 QUEUE = 4
 # The writing thread holds the interpreter for up to a millisecond, in which the publisher cannot send the tick's
@@ -44,7 +49,7 @@ CHUNK_TICKS = 20_000
 
 
 class _Batch(NamedTuple):
-    """What is handed to the writing thread: everything in it is immutable, or no longer used by the loop."""
+    """What is written at once: everything in it is immutable, or no longer used by the loop."""
 
     buffers: dict[str, tuple[int, int, int, list[bytes]]]
     trials: list[dict[str, Any]]
@@ -58,8 +63,9 @@ class _Batch(NamedTuple):
 class Recorder:
     """Records one incarnation of a session called `name`.
 
-    `on_commit(tick, health)` is called by the writing thread after every commit: ticks below `tick` are on the disk,
-    `health` is the message about them.
+    `period_ns` is the time from tick to tick, 0 without deadlines. `on_commit(tick, health)` is called by the writing
+    thread after every commit: ticks below `tick` are on the disk, `health` is the message about them. Without a period
+    and without `on_commit` there is no such thread.
     """
 
     def __init__(
@@ -82,11 +88,14 @@ class Recorder:
         for chunk in store.chunks("tick"):
             self._digest.update(chunk.data)
         self._began = self._committed = now_ns()
+        self._due, self._commit_ns = self._began + COMMIT_EVERY_NS, 0
         self._failure: Exception | None = None
         self._queue: queue.Queue[_Batch | None] = queue.Queue(QUEUE)
         self._open(state.tick)
-        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if period_ns or on_commit is not None:
+            self._thread = threading.Thread(target=self._write_what_is_queued, name="recorder", daemon=True)
+            self._thread.start()
 
     def _open(self, tick: int) -> None:
         self._first_tick = tick
@@ -141,7 +150,7 @@ class Recorder:
         """Commit if the last commit was long enough ago. Raises StoreError if an earlier one failed."""
         if self._failure is not None:
             raise self._failure
-        if now_ns() - self._committed >= COMMIT_EVERY_NS or len(self._ticks) >= CHUNK_TICKS:
+        if now_ns() >= self._due or len(self._ticks) >= CHUNK_TICKS:
             self._hand_over(state)
 
     def flush(self, state: SessionState) -> None:
@@ -156,15 +165,18 @@ class Recorder:
         """
         self._journal = [row for row in self._journal if row[0] < state.tick]
         self.flush(state)
-        self._queue.put(None)
-        self._thread.join()
+        self._end()
         if self._failure is not None:
             raise self._failure
 
     def abandon(self) -> None:
-        """End the writing thread without committing what was recorded since the last commit, as in a crash."""
-        self._queue.put(None)
-        self._thread.join()
+        """Record nothing more, and leave out what was recorded since the last commit, as in a crash."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
 
     def digest(self) -> str:
         """SHA-256 over the tick messages of all incarnations of the session; call it after `close`."""
@@ -178,29 +190,39 @@ class Recorder:
             buffers["tick"] = (self._first_tick, self._first_tick, last, self._ticks)
         timing = (self._first_tick, self._late.tobytes(), self._busy.tobytes()) if len(self._late) else None
         wall_s, since_last_s = (now - self._began) * 1e-9, (now - self._committed) * 1e-9
-        self._queue.put(_Batch(buffers, self._trials, self._journal, state, wall_s, since_last_s, timing))
+        batch = _Batch(buffers, self._trials, self._journal, state, wall_s, since_last_s, timing)
+        if self._thread is not None:
+            self._queue.put(batch)
+            self._due = now + COMMIT_EVERY_NS
+        else:
+            self._write(batch)
+            self._due = now_ns() + max(COMMIT_EVERY_NS, COMPUTING_OF_COMMIT * self._commit_ns)
         self._committed = now
         self._open(state.tick)
 
-    def _write(self) -> None:
+    def _write_what_is_queued(self) -> None:
         if self._period_ns:
             priority.beside_the_loop()
         while (batch := self._queue.get()) is not None:
             self._wait_for_lull()
-            if self._failure is not None:
-                continue  # the loop is about to stop, and a later commit would leave a gap
-            try:
-                health = self._health(batch)
-                self._wait_for_lull()
-                chunk = self._chunk(batch, self._runs(batch))
-                self._wait_for_lull()
-                self._store.commit(chunk)
-                if self._on_commit is not None:
-                    self._on_commit(batch.state.tick, health)
-            except StoreError as error:
-                self._failure = error
-            except Exception as error:
-                self._failure = StoreError(f"{self._store.path}: writing: {error}")
+            if self._failure is None:  # else the loop is about to stop, and a later commit would leave a gap
+                self._write(batch)
+
+    def _write(self, batch: _Batch) -> None:
+        try:
+            health = self._health(batch)
+            self._wait_for_lull()
+            chunk = self._chunk(batch, self._runs(batch))
+            self._wait_for_lull()
+            began = now_ns()
+            self._store.commit(chunk)
+            self._commit_ns = now_ns() - began
+            if self._on_commit is not None:
+                self._on_commit(batch.state.tick, health)
+        except StoreError as error:
+            self._failure = error
+        except Exception as error:
+            self._failure = StoreError(f"{self._store.path}: writing: {error}")
 
     def _wait_for_lull(self) -> None:
         """Wait until a piece of work fits between two ticks, but not for more than `LULLS` naps."""

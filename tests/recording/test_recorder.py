@@ -15,6 +15,7 @@ from decoderd.clock import Stepped, Unpaced
 from decoderd.errors import StoreError
 from decoderd.recording import packing, recorder, session_file, summary
 from decoderd.recording.recorder import Recorder
+from decoderd.recording.store import create
 from decoderd.run import loop
 from decoderd.wire import codec
 from decoderd.wire.messages import Health
@@ -36,6 +37,10 @@ def begun(tmp_path):
     yield begin
     for store in stores:
         store.close()
+
+
+def _nothing(tick, health):
+    pass
 
 
 class Paced(Stepped):
@@ -83,6 +88,29 @@ def test_commits_come_with_time(begun, monkeypatch):
     state = loop.run(session, state, Stepped(100), sink, ended=ended)
     sink.close(state)
     assert [chunk.length for chunk in store.chunks("tick")] == [11] + [10] * 8 + [9]
+
+
+def test_the_loop_computes_longer_than_a_slow_disk_writes(begun, monkeypatch):
+    now = [0]
+    monkeypatch.setattr(recorder, "now_ns", lambda: now[0])
+    session, state, store, encoder = begun(lasting(1.0))
+    commit = store.commit
+
+    def slow(chunk):
+        commit(chunk)
+        now[0] += recorder.COMMIT_EVERY_NS // 10
+
+    monkeypatch.setattr(store, "commit", slow)
+    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
+
+    def ended(state):
+        now[0] += recorder.COMMIT_EVERY_NS // 10
+
+    state = loop.run(session, state, Stepped(60), sink, ended=ended)
+    sink.close(state)
+    # The tick after a quarter second; then, the disk takes as long as a tick, one in as many.
+    computing = recorder.COMPUTING_OF_COMMIT
+    assert [chunk.length for chunk in store.chunks("tick")] == [11, computing, computing, 49 - 2 * computing]
 
 
 def test_only_paced_ticks_have_lateness(begun, monkeypatch):
@@ -210,7 +238,8 @@ def test_the_loop_waits_for_a_slow_disk(begun, monkeypatch):
         commit(chunk)
 
     monkeypatch.setattr(store, "commit", slow)
-    sink = Recorder(store, store.begin_incarnation(0, "max", 0, {}), state, encoder, 0, session.name)
+    number = store.begin_incarnation(0, "max", 0, {})
+    sink = Recorder(store, number, state, encoder, 0, session.name, on_commit=_nothing)
 
     def watch(state):
         reached[0] = state.tick
@@ -237,10 +266,26 @@ def test_the_loop_waits_for_a_slow_disk(begun, monkeypatch):
 def test_threads_end_with_their_recorder(begun):
     session, state, store, encoder = begun(lasting(1.0))
     before = threading.active_count()
-    sink = Recorder(store, 1, state, encoder, 0, session.name)
-    assert threading.active_count() == before + 1
-    sink.close(state)
-    assert threading.active_count() == before
-    sink = Recorder(store, 1, state, Encoder(), 0, session.name)
-    sink.abandon()
-    assert threading.active_count() == before
+    for end in (lambda sink: sink.close(state), Recorder.abandon):
+        for period_ns, on_commit, threads in ((0, None, 0), (0, _nothing, 1), (10_000_000, None, 1)):
+            sink = Recorder(store, 1, state, Encoder(), period_ns, session.name, on_commit)
+            assert threading.active_count() == before + threads
+            end(sink)
+            assert threading.active_count() == before
+
+
+def test_what_is_written_does_not_depend_on_who_writes(begun, monkeypatch):
+    monkeypatch.setattr(recorder, "CHUNK_TICKS", 30)
+    monkeypatch.setattr(recorder, "COMMIT_EVERY_NS", 10**15)
+    session, state, store, _ = begun(lasting(1.0))
+    found = []
+    for directory, on_commit in (("loop", None), ("thread", _nothing)):
+        encoder = Encoder()
+        with create(store.path.parent / directory, {}, encoder.encode(state)) as other:
+            number = other.begin_incarnation(0, "max", 0, {})
+            sink = Recorder(other, number, state, encoder, 0, session.name, on_commit)
+            sink.close(loop.run(session, state, Unpaced(), sink))
+            kept = {topic: list(other.chunks(topic)) for topic in codec.TOPICS if topic not in codec.OBSERVED}
+            found.append((sink.digest(), kept, list(other.trials()), other.checkpoint()))
+    assert len(found[0][1]["tick"]) == 4
+    assert found[0] == found[1]
