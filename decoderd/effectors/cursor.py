@@ -52,15 +52,13 @@ def step(plan: Plan, state: Array, command: Command) -> Array:
 
 def successive(plan: Plan, state: Array, velocity: Array, ticks: int) -> Array:
     """The states (ticks, 4) after each of some ticks with this velocity (1, 2)."""
-    path = np.repeat(_times(velocity, plan.move), ticks + 1, axis=0)
-    path[0, POSITION] = state[0, POSITION]
-    np.add.accumulate(path[:, POSITION], axis=0, out=path[:, POSITION])
-    if (np.abs(path[-1]) <= plan.high).all():  # on a straight way, the places before are within the workspace, too
-        return path[1:]
-    command, states = Command(velocity, None), [state]
-    for _ in range(ticks):
-        states.append(step(plan, states[-1], command))
-    return np.concatenate(states[1:])
+    ((dx, dy, vx, vy),), low, high = _times(velocity, plan.move).tolist(), float(plan.low[0]), float(plan.high[0])
+    x, y, _, _ = state.tolist()[0]
+    path = []
+    for _ in range(ticks):  # with plain numbers: the same bits, in less time
+        x, y = min(max(x + dx, low), high), min(max(y + dy, low), high)
+        path += x, y, vx, vy
+    return np.array(path).reshape(ticks, 4)
 
 
 def _unbounded(plan: Plan, state: Array, command: Command) -> Array:

@@ -167,19 +167,21 @@ def successive(
     held = coordinates(state.intent) if isinstance(state, External) else None
     to, model = None if goal is None else coordinates(goal), coordinates(state.model)
     late = np.concatenate(state.errors[: len(seen)]).tolist()  # those that reach the subject in these ticks
-    models, errors, intents = [], [], []
+    made: list[float] = []  # model, error and intent of each tick
     for k, (cursor, draw) in enumerate(zip(seen.tolist(), noise.tolist(), strict=True)):
         error = _difference(cursor, model)
         late.append(error)
         model, u = _tick(plan, model, to, _sum(model, late[k]) if plan.delay else cursor, draw, held)
-        models.append(model)
-        errors.append(error)
-        intents.append(u)
-    states, line, after, made = [], state.errors, np.array(models), np.array(errors)
-    for k in range(len(after)):
-        line, _ = push(line, made[k : k + 1])
-        states.append(_state(state, after[k : k + 1], line, seen[k : k + 1]))
-    return states, np.array(intents)
+        made += model
+        made += error
+        made += u
+    rows = np.array(made).reshape(-1, 10)
+    models, errors, intents = rows[:, :4], rows[:, 4:8], rows[:, 8:]
+    states, line = [], state.errors
+    for k in range(len(rows)):
+        line, _ = push(line, errors[k : k + 1])
+        states.append(_state(state, models[k : k + 1], line, seen[k : k + 1]))
+    return states, intents
 
 
 def _sum(a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
