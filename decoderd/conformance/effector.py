@@ -67,9 +67,11 @@ class EffectorContract(ComponentContract):
                 velocity = draw.normal(0, 1, (1, 2)) * speed
                 found = pure(self.component.successive, plan, state, velocity, ticks)
                 cursors = self.component.cursor(plan, found)
-                for tick in range(ticks):
-                    state = self.component.step(plan, state, Command(velocity, None))
-                    same(found[tick : tick + 1], state, 0.0, f"state after {tick + 1} of {ticks} ticks")
+                assert len(found) == ticks + 1
+                for tick in range(ticks + 1):
+                    if tick:
+                        state = self.component.step(plan, state, Command(velocity, None))
+                    same(found[tick : tick + 1], state, 0.0, f"state after {tick} of {ticks} ticks")
                     same(cursors[tick : tick + 1], self.component.cursor(plan, state), 0.0, "cursor")
 
     def test_refuses_places_that_are_not_finite(self) -> None:

@@ -37,7 +37,7 @@ class Successive(Protocol):
     """Move an effector for some ticks with one command."""
 
     def __call__(self, plan: Any, state: Any, velocity: Array, ticks: int, /) -> Array:
-        """The states (ticks, n) after each of the ticks, from a state (1, n) and a velocity (1, 2) in m/s.
+        """The states (ticks + 1, n) before the ticks and after each, from a state (1, n) and a velocity (1, 2) in m/s.
 
         They are those of `step`, and `cursor` of all of them is that of each, to the bit.
         """

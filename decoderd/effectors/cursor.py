@@ -51,14 +51,14 @@ def step(plan: Plan, state: Array, command: Command) -> Array:
 
 
 def successive(plan: Plan, state: Array, velocity: Array, ticks: int) -> Array:
-    """The states (ticks, 4) after each of some ticks with this velocity (1, 2)."""
+    """The states (ticks + 1, 4) before some ticks with this velocity (1, 2), and after each."""
     ((dx, dy, vx, vy),), low, high = _times(velocity, plan.move).tolist(), float(plan.low[0]), float(plan.high[0])
-    x, y, _, _ = state.tolist()[0]
-    path = []
+    path = state.tolist()[0]
+    x, y, _, _ = path
     for _ in range(ticks):  # with plain numbers: the same bits, in less time
         x, y = min(max(x + dx, low), high), min(max(y + dy, low), high)
         path += x, y, vx, vy
-    return np.array(path).reshape(ticks, 4)
+    return np.array(path).reshape(-1, 4)
 
 
 def _unbounded(plan: Plan, state: Array, command: Command) -> Array:

@@ -166,7 +166,7 @@ def successive(
     """
     held = coordinates(state.intent) if isinstance(state, External) else None
     to, model = None if goal is None else coordinates(goal), coordinates(state.model)
-    late = np.concatenate(state.errors[: len(seen)]).tolist()  # those that reach the subject in these ticks
+    late = [coordinates(error) for error in state.errors[: len(seen)]]  # those that reach the subject in these ticks
     made: list[float] = []  # model, error and intent of each tick
     for k, (cursor, draw) in enumerate(zip(seen.tolist(), noise.tolist(), strict=True)):
         error = _difference(cursor, model)

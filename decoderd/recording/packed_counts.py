@@ -28,7 +28,7 @@ def pack(numbers: Bytes) -> list[bytes]:
     """Small numbers, rows x columns: which columns are dense, these; of others gaps, what is above 1, and how much."""
     columns = np.ascontiguousarray(numbers.reshape(_shape(*numbers.shape)).T)
     above = columns != 0
-    dense = above.sum(axis=1) > DENSE * columns.shape[1]
+    dense = above.sum(axis=1, dtype=np.uint32) > DENSE * columns.shape[1]
     sparse, above = columns[~dense].ravel(), np.flatnonzero(above[~dense])
     gaps, values = np.diff(above, prepend=-1) - 1, sparse[above]
     more = values > 1

@@ -97,8 +97,7 @@ def _moved(session: Session, state: SessionState, count: int) -> tuple[Sequence[
     """The effector, and the cursor (count, 4), before each of some ticks with the command of the last bin."""
     effector, plan = session.effector, session.effector_plan
     if effector.successive is not None:
-        after = effector.successive(plan, state.effector, state.command.velocity, count - 1)
-        path = np.concatenate([state.effector, after])
+        path = effector.successive(plan, state.effector, state.command.velocity, count - 1)
         return [path[k : k + 1] for k in range(count)], effector.cursor(plan, path)
     effectors = [state.effector]
     for _ in range(count - 1):

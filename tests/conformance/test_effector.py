@@ -106,6 +106,21 @@ def without_velocity(plan, state, gradient):
     return seen
 
 
+def without_the_present(plan, state, velocity, ticks):
+    return module.successive(plan, state, velocity, ticks)[1:]
+
+
+def passes_the_edge(plan, state, velocity, ticks):
+    return module.successive(plan._replace(low=plan.low - 1, high=plan.high + 1), state, velocity, ticks)
+
+
+def in_another_order(plan, state, velocity, ticks):
+    """The place after so many ticks, by one product: the same but for its last digits."""
+    path = module.successive(plan, state, velocity, ticks)
+    path[:, POSITION] = path[0, POSITION] + np.arange(ticks + 1)[:, np.newaxis] * (velocity @ plan.move)[:, POSITION]
+    return path
+
+
 class Remembering:
     """A step that keeps momentum beside the state it belongs to."""
 
@@ -140,6 +155,21 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "",
     ),
     "state without a stored name": (UNNAMED_STATE, "test_step_is_pure", "@stored"),
+    "successive states without the present": (
+        {"successive": without_the_present},
+        "test_successive_ticks_are_those_one_by_one",
+        "",
+    ),
+    "successive states beyond the edge": (
+        {"successive": passes_the_edge},
+        "test_successive_ticks_are_those_one_by_one",
+        "state",
+    ),
+    "successive states in another order": (
+        {"successive": in_another_order},
+        "test_successive_ticks_are_those_one_by_one",
+        "state",
+    ),
     "half the gradient": ({"back": half_the_gradient}, "test_adjoints_are_those_of_step_and_cursor", "back"),
     "no gradient of velocity": (
         {"cursor_back": without_velocity},
