@@ -120,6 +120,8 @@ class Stream:
 
     def successive(self, day: int, first: int, count: int) -> Array:
         """As `rows`, but read-only, and faster for fewer rows than a piece."""
+        if count > self._piece:
+            return self.rows(day, first, count)
         self.row(day, first)
         begin = first - self._first
         if begin + count <= self._block.shape[1]:

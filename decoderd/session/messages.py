@@ -14,6 +14,9 @@ from decoderd.state import Cue, Event, Progress, SessionState, TrialLog
 from decoderd.wire import message, messages
 from decoderd.wire.messages import DayEvent, DecoderEvent, PerturbationEvent
 
+_KEYS = message.keys_of(messages.Tick)
+_CURSOR, _INTENT = _KEYS["cursor"], _KEYS["intended_velocity"]
+
 Message = tuple[str, message.Payload]  # topic and payload
 Messages = list[Message]
 
@@ -38,6 +41,12 @@ def tick_message(
         intended_velocity=intent,
     )
     return messages.Tick.topic, message.numbered(body, name, state.tick, state.tick)
+
+
+def later_tick_message(earlier: Message, tick: int, cursor: Any, intent: Any) -> Message:
+    """The message of a tick in which nothing but time, cursor and intent differs from an earlier one."""
+    topic, body = earlier
+    return topic, {**body, message.SEQUENCE: tick, message.TICK: tick, _CURSOR: cursor, _INTENT: intent}
 
 
 def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Messages:

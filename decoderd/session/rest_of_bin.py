@@ -9,7 +9,6 @@ the readout are left to it altogether.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,18 +19,19 @@ from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.session import perturbing
 from decoderd.session.assembly import Session
-from decoderd.session.messages import Message, Messages, plain, tick_message
+from decoderd.session.messages import Message, Messages, later_tick_message, plain, tick_message
 from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 from decoderd.tasks import Unchanged
 
 
 class _Path(NamedTuple):
-    """The effector before each of some ticks, and what is shown in all of them."""
+    """The effector before each of some ticks, what is shown in all of them, and when the first is."""
 
     effectors: Sequence[Any]
     cursors: Array  # (T, 4)
     cue: Cue
+    time: TimeIndex
 
 
 def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionState, Messages]]:
@@ -44,11 +44,10 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
         return []
     population, plan, parameters = session.population, session.population_plan, state.parameters.population
     assert population.successive is not None  # see `_path`
-    time = time_index(state)
-    draws = Draws(session.population_streams, time.day, time.day_tick)
+    draws = Draws(session.population_streams, path.time.day, path.time.day_tick)
     try:
         populations, rates, intents, counts = population.successive(
-            plan, parameters, state.population, path.cue, path.cursors, time, draws
+            plan, parameters, state.population, path.cue, path.cursors, path.time, draws
         )
     except NumericalError:
         return []
@@ -60,15 +59,19 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
     read = counts[session.channel].astype(np.float64)  # at once, since adding numbers of two types takes longer
     out: list[tuple[SessionState, Messages]] = []
     goal, velocity = plain(path.cue.goal), plain(state.command.velocity)
-    for k, (moved, intent) in enumerate(zip(path.cursors[1:].tolist(), intents[:-1].tolist(), strict=True)):
-        message = tick_message(session.name, state, path.cue, goal, moved, velocity, intent)
+    moves, intended = path.cursors[1:].tolist(), intents[:-1].tolist()
+    message = tick_message(session.name, state, path.cue, goal, moves[0], velocity, intended[0])
+    for k, (moved, intent) in enumerate(zip(moves, intended, strict=True)):
+        message = later_tick_message(message, state.tick, moved, intent)
         bin = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + read[k : k + 1])
         state = state._replace(tick=state.tick + 1, population=populations[k], effector=path.effectors[k + 1], bin=bin)
         out.append((state, [message]))
     begun = begin(session, state)
     last = Driven(begun, None, populations[-1], rates[-1:], intents[-1:], ticks[-1], ({}, {}), state.clipped)
-    with suppress(DecoderdError):  # it comes again with the tick by itself, when that is due
+    try:
         out.append(move(session, last))
+    except DecoderdError:
+        return out  # it comes again with the tick by itself, when that is due
     return out
 
 
@@ -90,7 +93,7 @@ def _path(session: Session, state: SessionState) -> _Path | None:
         count = _within(shown, cursors)
     if state.perturbations:
         count = _undisturbed(session, state, shown.cue.trial, time, count)
-    return _Path(effectors, cursors[:count], shown.cue) if count > 1 else None
+    return _Path(effectors, cursors[:count], shown.cue, time) if count > 1 else None
 
 
 def _moved(session: Session, state: SessionState, count: int) -> tuple[Sequence[Any], Array]:
