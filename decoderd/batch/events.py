@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from decoderd.batch.quiet import Quiet, coming, restless
+from decoderd.batch.quiet import Quiet, stretch
 from decoderd.schedule import block_over
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, numbered
@@ -26,10 +26,10 @@ class Events(NamedTuple):
 def events(session: Session, state: SessionState, waiting: int) -> Events | None:
     """The events of the tick `state.tick`; None if it changes more than that and must be computed by itself.
 
-    Of the numbers in `state` only those of the effector are used, and of its bin the number of ticks. `waiting` is as
-    for `quiet.coming`.
+    The session is not restless, see `batch.quiet`. Of the numbers in `state` only those of the effector are used, and of
+    its bin the number of ticks. `waiting` is as for `quiet.coming`.
     """
-    if session.task.outcome is not None or restless(session, state):
+    if session.task.outcome is not None:
         return None
     begun = begin(session, state)
     if begun.cue.start is not None:
@@ -46,5 +46,5 @@ def events(session: Session, state: SessionState, waiting: int) -> Events | None
         progress=trial.progress,
         sequences=sequences,
     )
-    quiet = coming(session, after, waiting)
+    quiet = stretch(session, after, waiting)
     return Events(after, messages, quiet) if quiet.until > state.tick else None

@@ -34,9 +34,15 @@ class Quiet(NamedTuple):
 
 def coming(session: Session, state: SessionState, waiting: int) -> Quiet:
     """What is known of the ticks from `state.tick` on; `waiting` bins are still to be observed by the updater."""
-    task = session.task.unchanged
-    if task is None or restless(session, state):
+    if restless(session, state):
         return Quiet(state.tick, Cue(None, 0.0, 0, -1, 0, None, ()), None, (), False)
+    return stretch(session, state, waiting)
+
+
+def stretch(session: Session, state: SessionState, waiting: int) -> Quiet:
+    """As `coming`, of a session that is not restless."""
+    task = session.task.unchanged
+    assert task is not None  # or it is restless
     shown: Unchanged = task(session.task_plan, state.task, time_index(state))
     on, until = _perturbations(session, state)
     first, observed = _updates(session, state, waiting)
@@ -49,7 +55,7 @@ def restless(session: Session, state: SessionState) -> bool:
 
     So is the first tick of a day, in which a population may draw with what its units begin.
     """
-    by_itself = session.population.side_by_side is None or session.decoder.side_by_side is None
+    by_itself = None in (session.population.side_by_side, session.decoder.side_by_side, session.task.unchanged)
     begins = state.tick == state.progress.day_tick
     learns = session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
     return by_itself or begins or learns or session.follows or bool(state.clipped.unit_ticks)
