@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, model_validator
 
 from decoderd.config import Config, Count, ticks
-from decoderd.state import Progress
+from decoderd.state import NEVER, Progress
 
 
 class Block(Config):
@@ -88,7 +88,12 @@ def block_over(length: BlockLength, progress: Progress, next_tick: int) -> bool:
     """Whether the current block, of `length`, has ended before `next_tick`."""
     if length.trials is not None and progress.trials - progress.block_trial >= length.trials:
         return True
-    return length.ticks is not None and next_tick - progress.block_tick >= length.ticks
+    return next_tick > last_tick(length, progress)
+
+
+def last_tick(length: BlockLength, progress: Progress) -> int:
+    """The last tick of the current block, of `length`; NEVER for a block of trials."""
+    return NEVER if length.ticks is None else progress.block_tick + length.ticks - 1
 
 
 def following(schedule: Schedule, progress: Progress, next_tick: int) -> Progress:

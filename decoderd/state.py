@@ -6,6 +6,7 @@ No array is changed in place: a step returns new ones, so an older state stays a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from decoderd.checkpoint import stored
 POSITION = slice(0, 2)
 VELOCITY = slice(2, 4)
 
+
+# A tick that no session reaches.
+NEVER = sys.maxsize
 
 # Phases of a trial, as numbered in cues and messages.
 REST, CENTRE, CENTRE_HOLD, REACH, HOLD = range(5)

@@ -26,8 +26,8 @@ class Events(NamedTuple):
 def events(session: Session, state: SessionState, waiting: int) -> Events | None:
     """The events of the tick `state.tick`; None if it changes more than that and must be computed by itself.
 
-    The session is not restless, see `batch.quiet`. Of the numbers in `state` only those of the effector are used, and of
-    its bin the number of ticks. `waiting` is as for `quiet.coming`.
+    The session is not restless, see `batch.quiet`. Of the numbers in `state` only those of the effector are used, and
+    of its bin the number of ticks. `waiting` is as for `quiet.coming`.
     """
     if session.task.outcome is not None:
         return None

@@ -7,19 +7,15 @@ computed by `session.step` itself.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
-from decoderd import registry
-from decoderd.perturbations import envelope
 from decoderd.perturbations.sites import ActivePerturbation
+from decoderd.schedule import last_tick
 from decoderd.session import perturbing, updating
 from decoderd.session.assembly import Session
-from decoderd.state import Cue, Perturbing, SessionState, time_index
+from decoderd.state import NEVER, Cue, SessionState, time_index
 from decoderd.tasks import Unchanged
 from decoderd.updaters import criterion
-
-NEVER = sys.maxsize
 
 
 class Quiet(NamedTuple):
@@ -46,7 +42,7 @@ def stretch(session: Session, state: SessionState, waiting: int) -> Quiet:
     shown: Unchanged = task(session.task_plan, state.task, time_index(state))
     on, until = _perturbations(session, state)
     first, observed = _updates(session, state, waiting)
-    until = min(until, shown.until, _end_of_block(session, state), first)
+    until = min(until, shown.until, last_tick(session.blocks[state.progress.block], state.progress), first)
     return Quiet(until, shown.cue, shown.inside, on, observed)
 
 
@@ -61,39 +57,20 @@ def restless(session: Session, state: SessionState) -> bool:
     return by_itself or begins or learns or session.follows or bool(state.clipped.unit_ticks)
 
 
-def _end_of_block(session: Session, state: SessionState) -> int:
-    ticks = session.blocks[state.progress.block].ticks
-    return NEVER if ticks is None else state.progress.block_tick + ticks - 1
-
-
 def end_of_bin(session: Session, state: SessionState) -> int:
     """The tick that ends the bin of the next tick."""
     return state.tick + session.timing.bin_ticks - 1 - len(state.bin.ticks)
 
 
 def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
-    """Those that are on, and the first tick in which that may change."""
-    until, on = NEVER, []
-    for p in state.perturbations:
-        until = min(until, _switch(p))
-        if p.onset >= 0 and p.offset < 0:
-            one = perturbing.active(p, session, state.tick)
-            kind = registry.find("perturbations", p.spec.kind)
-            if one.amount < 1 or kind.streams is not None or not kind.memoryless:
-                return (), state.tick
-            on.append(one)
+    """Those that are on, but for those of the readout, and the first tick in which that may change."""
+    on, until = perturbing.steady(session, state)
+    if until <= state.tick:
+        return (), state.tick
     amounts = tuple((one.name, one.amount) for one in on if one.site == "readout")
-    if amounts != state.readout.amounts:  # the decoder is perturbed, or no longer, when the bin ends
-        until = min(until, end_of_bin(session, state))
+    if amounts != state.readout.amounts or any(amount < 1 for _, amount in amounts):
+        until = min(until, end_of_bin(session, state))  # then the decoder is perturbed otherwise than before
     return tuple(one for one in on if one.site != "readout"), until
-
-
-def _switch(p: Perturbing) -> int:
-    """The first tick in which a perturbation may turn on or off. Days and trials begin in ticks that are not quiet."""
-    if p.offset >= 0:
-        return NEVER
-    trigger = p.spec.envelope.start if p.onset < 0 else envelope.stop_of(p.spec.envelope)
-    return NEVER if trigger is None or trigger.tick is None else int(trigger.tick)
 
 
 def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, bool]:

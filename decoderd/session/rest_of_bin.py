@@ -17,9 +17,10 @@ from decoderd.arrays import Array
 from decoderd.errors import DecoderdError, NumericalError
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
+from decoderd.schedule import last_tick
 from decoderd.session import perturbing
 from decoderd.session.assembly import Session
-from decoderd.session.messages import Message, Messages, later_tick_message, plain, tick_message
+from decoderd.session.messages import Messages, later_tick_message, plain, tick_message
 from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 from decoderd.tasks import Unchanged
@@ -79,20 +80,19 @@ def _path(session: Session, state: SessionState) -> _Path | None:
     """The path of the effector in the ticks to come; None for fewer than two."""
     progress, time, task = state.progress, time_index(state), session.task.unchanged
     learns = session.rule is not None and session.protocol.schedule.blocks[progress.block].plasticity
-    if session.population.successive is None or task is None or learns or state.clipped.unit_ticks or not state.tick:
+    if session.population.successive is None or task is None or learns or state.clipped.unit_ticks:
         return None
-    shown = task(session.task_plan, state.task, time)
-    count, limit = session.timing.bin_ticks - time.bin_tick, session.blocks[progress.block].ticks
-    count = min(count, shown.until - time.tick)
-    if limit is not None:
-        count = min(count, progress.block_tick + limit - time.tick)
+    on, steady_until = perturbing.steady(session, state)
+    if time.day_tick == 0 or any(one.site != "readout" for one in on):
+        return None
+    shown, last = task(session.task_plan, state.task, time), last_tick(session.blocks[progress.block], progress)
+    end_of_bin = time.tick - time.bin_tick + session.timing.bin_ticks
+    count = min(end_of_bin, shown.until, steady_until, last + 1) - time.tick
     if count < 2:
         return None
     effectors, cursors = _moved(session, state, count)
     if shown.inside is not None:
         count = _within(shown, cursors)
-    if state.perturbations:
-        count = _undisturbed(session, state, shown.cue.trial, time, count)
     return _Path(effectors, cursors[:count], shown.cue, time) if count > 1 else None
 
 
@@ -117,18 +117,3 @@ def _within(shown: Unchanged, cursors: Array) -> int:
         if (dx * dx + dy * dy <= radius_m * radius_m) != shown.inside:
             return k
     return len(cursors)
-
-
-def _undisturbed(session: Session, state: SessionState, trial: int, time: TimeIndex, count: int) -> int:
-    """In how many of so many ticks trials and perturbations stay as they are.
-
-    Perturbations that are on apply to the readout alone, which is used when the bin ends.
-    """
-    log, messages = state.log, list[Message]()
-    for k in range(count):
-        now = TimeIndex(time.tick + k, time.day, time.day_tick + k, time.bin_tick + k)
-        _, active = perturbing.switch(session, state, now, trial, messages)
-        noted = trial != log.trial or all(one.name in log.names for one in active)
-        if messages or not noted or any(one.site != "readout" for one in active):
-            return k
-    return count

@@ -69,7 +69,7 @@ def _measured(
 ) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
     """Results by seed, and why others failed."""
     began = now_ns()
-    with realtime.repeatable():
+    with realtime.repeatable(), realtime.steady():
         prepared, failures = _prepared(protocol, seeds)
         if batch_kinds.tick_by_tick(protocol):
             results, ended = _run_side_by_side(protocol, prepared, asked) if prepared else ({}, {})

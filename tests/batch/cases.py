@@ -70,6 +70,16 @@ CASES = {
             turning("rotation", "cursor", angle_rad=0.5, envelope={"shape": "ramp", "rise_s": 1.0}),
         ],
     },
+    "a readout that turns little by little": {
+        "perturbations": [
+            turning(
+                "rotation",
+                "readout",
+                angle_rad=0.5,
+                envelope={"shape": "ramp", "start": {"tick": 103}, "rise_s": 0.7, "stop": {"tick": 302}},
+            ),
+        ],
+    },
     "smooth batch": {
         "schedule": {"blocks": [{"name": "only", "duration_s": 20.0}]},
         "updater": {"kind": "smooth_batch", "batch_s": 3.0, "start": {"trial": 2}, "stop_s": 11.0},

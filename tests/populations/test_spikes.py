@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from decoderd.errors import NumericalError
+from decoderd.populations import spikes
 from decoderd.populations.spikes import poisson
 
 
@@ -20,6 +21,41 @@ def test_each_entry_has_its_own_mean():
     draw = np.random.default_rng(2)
     expected, uniform = draw.gamma(0.7, 2.0, (30, 200)), draw.random((30, 200))
     np.testing.assert_array_equal(poisson(expected, uniform), stats.poisson.ppf(uniform, expected))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.02, 0.3, 6.0, 245.0])
+@pytest.mark.parametrize("size", [spikes.MANY - 1, spikes.MANY, 2 * spikes.BLOCK + 5])
+def test_many_counts_are_those_drawn_one_by_one(size, mean):
+    """From `MANY` on, those that are large are drawn apart from the others, and more than `BLOCK` in blocks."""
+    draw = np.random.default_rng(7)
+    expected, uniform = mean * draw.uniform(0.5, 1.5, size), draw.random(size)
+    found = poisson(expected, uniform)
+    np.testing.assert_array_equal(found, stats.poisson.ppf(uniform, expected))
+    assert found.dtype == (np.uint8 if found.max() < 256 else np.uint16)
+    few = [poisson(expected[k : k + 100], uniform[k : k + 100]) for k in range(0, size, 100)]
+    np.testing.assert_array_equal(found, np.concatenate(few))
+
+
+@pytest.mark.parametrize("columns", [100, spikes.BLOCK // 2 + 1])
+def test_many_counts_in_any_order_of_memory(columns):
+    draw = np.random.default_rng(8)
+    expected, uniform = draw.gamma(0.3, 1.0, (columns, 200)).T, draw.random((columns, 200)).T
+    found = poisson(expected, uniform)
+    np.testing.assert_array_equal(found, poisson(np.ascontiguousarray(expected), np.ascontiguousarray(uniform)))
+    np.testing.assert_array_equal(found[3], poisson(expected[3], uniform[3]))
+
+
+@pytest.mark.parametrize("size", [spikes.MANY, 2 * spikes.BLOCK + 5])
+def test_one_of_many_that_is_too_large(size):
+    """It may be among few, or in one block of several."""
+    expected, uniform = np.full((size // 5, 5), 0.1), np.random.default_rng(9).random((size // 5, 5))
+    expected[-1, 3] = 1e4
+    with pytest.raises(NumericalError, match=r"unit 3 has 1e\+04 expected spikes"):
+        poisson(expected, uniform)
+    clipped = poisson(expected, uniform, clip=True)
+    assert clipped.dtype == np.uint16
+    assert clipped[-1, 3] == stats.poisson.ppf(uniform[-1, 3], spikes.MOST_EXPECTED)
+    np.testing.assert_array_equal(clipped[:-1], poisson(expected[:-1], uniform[:-1]))
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.9, 4.0, 25.0])

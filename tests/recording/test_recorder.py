@@ -264,7 +264,7 @@ def test_the_loop_waits_for_a_slow_disk(begun, monkeypatch):
 
 
 def test_threads_end_with_their_recorder(begun):
-    session, state, store, encoder = begun(lasting(1.0))
+    session, state, store, _ = begun(lasting(1.0))
     before = threading.active_count()
     for end in (lambda sink: sink.close(state), Recorder.abandon):
         for period_ns, on_commit, threads in ((0, None, 0), (0, _nothing, 1), (10_000_000, None, 1)):
