@@ -75,14 +75,10 @@ class _TooMany(Exception):
 def _inverted(expected: Array, uniform: Array) -> Counts:
     """As `poisson`. Raises _TooMany."""
     cumulative = np.exp(-expected)
-    return _further((uniform >= cumulative).view(np.uint8), expected, uniform, cumulative, cumulative * expected, 1)
-
-
-def _further(counts: Counts, expected: Array, uniform: Array, cumulative: Array, probability: Array, k: int) -> Counts:
-    """The counts, from those that say which are `k` or more; `cumulative` is P(< k) and `probability` P(k).
-
-    `counts` and `probability` are written to. Raises _TooMany.
-    """
+    counts: Counts = (uniform >= cumulative).view(np.uint8)
+    probability = cumulative * expected
+    k = 1
+    smaller: list[tuple[Counts, NDArray[np.int64]]] = []  # counts, and which of them are still drawn
     while True:
         next_cumulative = cumulative + probability
         more = uniform >= next_cumulative
@@ -91,29 +87,29 @@ def _further(counts: Counts, expected: Array, uniform: Array, cumulative: Array,
                 raise _TooMany
             more &= next_cumulative > cumulative
         if 1 not in more.tobytes():  # faster than NumPy's own tests for a thousand units
-            return counts
+            return _put_back(counts, smaller) if smaller else counts
         if k == 255:
             counts = counts.astype(np.uint16)
         counts += more.view(np.uint8)
-        k += 1
         if counts.size >= MANY and np.count_nonzero(more) < FEW * counts.size:
             at = np.flatnonzero(more)
-            mean, drawn, below, exactly = (
-                array.reshape(-1)[at] for array in (expected, uniform, next_cumulative, probability)
-            )
-            _follow(exactly, mean, k)
-            found = _further(counts.reshape(-1)[at], mean, drawn, below, exactly, k)
-            flat = np.ascontiguousarray(counts, found.dtype).reshape(-1)
-            flat[at] = found
-            return flat.reshape(counts.shape)
+            smaller.append((counts, at))
+            counts = counts.reshape(-1)[at]
+            expected, uniform = expected.reshape(-1)[at], uniform.reshape(-1)[at]
+            next_cumulative, probability = next_cumulative.reshape(-1)[at], probability.reshape(-1)[at]
         cumulative = next_cumulative
-        _follow(probability, expected, k)
+        k += 1
+        probability *= expected
+        probability *= _RECIPROCAL[k] if k < len(_RECIPROCAL) else 1.0 / k
 
 
-def _follow(probability: Array, expected: Array, k: int) -> None:
-    """Turn P(k - 1) into P(k)."""
-    probability *= expected
-    probability *= _RECIPROCAL[k] if k < len(_RECIPROCAL) else 1.0 / k
+def _put_back(counts: Counts, smaller: list[tuple[Counts, NDArray[np.int64]]]) -> Counts:
+    """All counts: those drawn to the end, among those that were smaller."""
+    for others, at in reversed(smaller):
+        flat = np.ascontiguousarray(others, counts.dtype).reshape(-1)
+        flat[at] = counts
+        counts = flat.reshape(others.shape)
+    return counts
 
 
 def _too_many(expected: Array) -> NumericalError:
