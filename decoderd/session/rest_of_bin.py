@@ -25,6 +25,9 @@ from decoderd.session.step import Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 from decoderd.tasks import Unchanged
 
+# Places in the state of what changes within a bin: `_replace` takes three times as long as setting them.
+_TICK, _POPULATION, _EFFECTOR, _BIN = map(SessionState._fields.index, ("tick", "population", "effector", "bin"))
+
 
 class _Path(NamedTuple):
     """The effector before each of some ticks, what is shown in all of them, and when the first is."""
@@ -59,13 +62,15 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
     ticks: list[Spikes] = [{name: array[k : k + 1] for name, array in counts.items()} for k in range(len(rates))]
     read = counts[session.channel].astype(np.float64)  # at once, since adding numbers of two types takes longer
     out: list[tuple[SessionState, Messages]] = []
+    fields: list[Any] = list(state)
     goal, velocity = plain(path.cue.goal), plain(state.command.velocity)
     moves, intended = path.cursors[1:].tolist(), intents[:-1].tolist()
     message = tick_message(session.name, state, path.cue, goal, moves[0], velocity, intended[0])
     for k, (moved, intent) in enumerate(zip(moves, intended, strict=True)):
         message = later_tick_message(message, state.tick, moved, intent)
-        bin = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + read[k : k + 1])
-        state = state._replace(tick=state.tick + 1, population=populations[k], effector=path.effectors[k + 1], bin=bin)
+        fields[_TICK], fields[_POPULATION], fields[_EFFECTOR] = state.tick + 1, populations[k], path.effectors[k + 1]
+        fields[_BIN] = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + read[k : k + 1])
+        state = SessionState._make(fields)
         out.append((state, [message]))
     begun = begin(session, state)
     last = Driven(begun, None, populations[-1], rates[-1:], intents[-1:], ticks[-1], ({}, {}), state.clipped)
