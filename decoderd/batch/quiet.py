@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from decoderd.perturbations.sites import ActivePerturbation
 from decoderd.schedule import last_tick
-from decoderd.session import perturbing, updating
+from decoderd.session import steady, updating
 from decoderd.session.assembly import Session
 from decoderd.state import NEVER, Cue, SessionState, time_index
 from decoderd.tasks import Unchanged
@@ -47,29 +47,19 @@ def stretch(session: Session, state: SessionState, waiting: int) -> Quiet:
 
 
 def restless(session: Session, state: SessionState) -> bool:
-    """Whether every tick of the session may change more than numbers, or is none that is computed for many.
-
-    So is the first tick of a day, in which a population may draw with what its units begin.
-    """
-    by_itself = None in (session.population.side_by_side, session.decoder.side_by_side, session.task.unchanged)
-    begins = state.tick == state.progress.day_tick
-    learns = session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
-    return by_itself or begins or learns or session.follows or bool(state.clipped.unit_ticks)
-
-
-def end_of_bin(session: Session, state: SessionState) -> int:
-    """The tick that ends the bin of the next tick."""
-    return state.tick + session.timing.bin_ticks - 1 - len(state.bin.ticks)
+    """Whether the next tick is computed by itself, whatever task, perturbations and updater do in it."""
+    alone = None in (session.population.side_by_side, session.decoder.side_by_side, session.task.unchanged)
+    return alone or steady.restless(session, state)
 
 
 def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
     """Those that are on, but for those of the readout, and the first tick in which that may change."""
-    on, until = perturbing.steady(session, state)
+    on, until = steady.perturbations(session, state)
     if until <= state.tick:
         return (), state.tick
     amounts = tuple((one.name, one.amount) for one in on if one.site == "readout")
     if amounts != state.readout.amounts or any(amount < 1 for _, amount in amounts):
-        until = min(until, end_of_bin(session, state))  # then the decoder is perturbed otherwise than before
+        until = min(until, steady.end_of_bin(session, state))  # then the decoder is perturbed otherwise than before
     return tuple(one for one in on if one.site != "readout"), until
 
 
@@ -78,7 +68,7 @@ def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, 
     updates = session.updates
     if updates is None:
         return NEVER, False
-    now, end, bin_ticks = state.updater, end_of_bin(session, state), session.timing.bin_ticks
+    now, end, bin_ticks = state.updater, steady.end_of_bin(session, state), session.timing.bin_ticks
     config: Any = session.protocol.updater
     if updates.criterion is not None and state.progress.successes != now.successes:
         return end, False  # the bin with a success is compared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,17 @@ def counts_messages(channels: Sequence[str], ticks: Sequence[Spikes]) -> Message
 
 def _counts_message(channel: str, counts: Sequence[Array]) -> Message:
     stack = np.concatenate(counts)
-    little = stack.dtype.newbyteorder("<")
+    little, name = _on_the_wire(stack.dtype)
     shape: Any = list(stack.shape)
-    dtype: Any = little.str
     data = stack.astype(little, copy=False).tobytes()
-    return messages.Counts.topic, messages.Counts.build(channel=channel, shape=shape, dtype=dtype, data=data)
+    return messages.Counts.topic, messages.Counts.build(channel=channel, shape=shape, dtype=name, data=data)
+
+
+@cache
+def _on_the_wire(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
+    """The type of numbers in a message, least significant byte first, and its name."""
+    little = dtype.newbyteorder("<")
+    return little, little.str
 
 
 def task_message(log: TrialLog, cue: Cue, event: Event) -> Message:

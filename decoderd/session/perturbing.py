@@ -13,7 +13,7 @@ from decoderd.rng import Stream, open_streams
 from decoderd.rollout.adjoint import NO_DERIVATIVES, Derivatives
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, perturbation_message
-from decoderd.state import NEVER, Command, Perturbing, Readout, SessionState, TimeIndex
+from decoderd.state import Command, Perturbing, Readout, SessionState, TimeIndex
 from decoderd.trigger import reached
 
 
@@ -55,31 +55,6 @@ def _switched(p: Perturbing, now: tuple[int, int, int, int], messages: Messages)
         p = p._replace(offset=tick)
         messages.append(perturbation_message(p.spec, "off"))
     return p
-
-
-def steady(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
-    """The perturbations that are on in the next tick, and the first tick in which these may be others, or do otherwise.
-
-    That tick is no first one of a day, and until then no trial begins. Of a perturbed readout nothing is said but
-    whether it is on: it is used when a bin ends.
-    """
-    until, on = NEVER, []
-    for p in state.perturbations:
-        until = min(until, _next_switch(p))
-        if p.onset >= 0 and p.offset < 0:
-            one, kind = active(p, session, state.tick), registry.find("perturbations", p.spec.kind)
-            if one.site != "readout" and (one.amount < 1 or kind.streams is not None or not kind.memoryless):
-                until = state.tick
-            on.append(one)
-    return tuple(on), until
-
-
-def _next_switch(p: Perturbing) -> int:
-    """The first tick in which a perturbation may turn on or off, while no trial and no day begins."""
-    if p.offset >= 0:
-        return NEVER
-    trigger = p.spec.envelope.start if p.onset < 0 else envelope.stop_of(p.spec.envelope)
-    return NEVER if trigger is None or trigger.tick is None else int(trigger.tick)
 
 
 def active(p: Perturbing, session: Session, tick: int) -> ActivePerturbation:

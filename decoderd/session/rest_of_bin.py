@@ -18,7 +18,7 @@ from decoderd.errors import DecoderdError, NumericalError
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.schedule import last_tick
-from decoderd.session import perturbing
+from decoderd.session import steady
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, later_tick_message, plain, tick_message
 from decoderd.session.step import Driven, begin, move, silenced
@@ -34,6 +34,7 @@ class _Path(NamedTuple):
 
     effectors: Sequence[Any]
     cursors: Array  # (T, 4)
+    moved: list[list[float]]  # cursors after each tick but the last
     cue: Cue
     time: TimeIndex
 
@@ -64,9 +65,9 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
     out: list[tuple[SessionState, Messages]] = []
     fields: list[Any] = list(state)
     goal, velocity = plain(path.cue.goal), plain(state.command.velocity)
-    moves, intended = path.cursors[1:].tolist(), intents[:-1].tolist()
-    message = tick_message(session.name, state, path.cue, goal, moves[0], velocity, intended[0])
-    for k, (moved, intent) in enumerate(zip(moves, intended, strict=True)):
+    intended = intents[:-1].tolist()
+    message = tick_message(session.name, state, path.cue, goal, path.moved[0], velocity, intended[0])
+    for k, (moved, intent) in enumerate(zip(path.moved, intended, strict=True)):
         message = later_tick_message(message, state.tick, moved, intent)
         fields[_TICK], fields[_POPULATION], fields[_EFFECTOR] = state.tick + 1, populations[k], path.effectors[k + 1]
         fields[_BIN] = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + read[k : k + 1])
@@ -83,22 +84,22 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
 
 def _path(session: Session, state: SessionState) -> _Path | None:
     """The path of the effector in the ticks to come; None for fewer than two."""
-    progress, time, task = state.progress, time_index(state), session.task.unchanged
-    learns = session.rule is not None and session.protocol.schedule.blocks[progress.block].plasticity
-    if session.population.successive is None or task is None or learns or state.clipped.unit_ticks:
+    task = session.task.unchanged
+    if session.population.successive is None or task is None or steady.restless(session, state):
         return None
-    on, steady_until = perturbing.steady(session, state)
-    if time.day_tick == 0 or any(one.site != "readout" for one in on):
+    on, steady_until = steady.perturbations(session, state)
+    if any(one.site != "readout" for one in on):
         return None
+    time, progress = time_index(state), state.progress
     shown, last = task(session.task_plan, state.task, time), last_tick(session.blocks[progress.block], progress)
-    end_of_bin = time.tick - time.bin_tick + session.timing.bin_ticks
-    count = min(end_of_bin, shown.until, steady_until, last + 1) - time.tick
+    count = min(steady.end_of_bin(session, state) + 1, shown.until, steady_until, last + 1) - time.tick
     if count < 2:
         return None
     effectors, cursors = _moved(session, state, count)
+    points = cursors.tolist()
     if shown.inside is not None:
-        count = _within(shown, cursors)
-    return _Path(effectors, cursors[:count], shown.cue, time) if count > 1 else None
+        count = _within(shown, points)
+    return _Path(effectors, cursors[:count], points[1:count], shown.cue, time) if count > 1 else None
 
 
 def _moved(session: Session, state: SessionState, count: int) -> tuple[Sequence[Any], Array]:
@@ -113,11 +114,11 @@ def _moved(session: Session, state: SessionState, count: int) -> tuple[Sequence[
     return effectors, np.concatenate([effector.cursor(plan, one) for one in effectors])
 
 
-def _within(shown: Unchanged, cursors: Array) -> int:
+def _within(shown: Unchanged, cursors: list[list[float]]) -> int:
     """In how many ticks the cursor is where it has to be for the task to stay as it is."""
     assert shown.cue.goal is not None  # or it would not matter where the cursor is
     (gx, gy), radius_m = shown.cue.goal.tolist()[0], shown.cue.radius_m
-    for k, (x, y, _, _) in enumerate(cursors.tolist()):
+    for k, (x, y, _, _) in enumerate(cursors):
         dx, dy = x - gx, y - gy
         if (dx * dx + dy * dy <= radius_m * radius_m) != shown.inside:
             return k

@@ -13,7 +13,6 @@ from decoderd.perturbations import PerturbationContext
 from decoderd.perturbations.sites import passed
 from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.session import perturbing
-from decoderd.session.step import advance
 from decoderd.state import Command, TimeIndex
 from tests import protocols
 from tests.protocols import centre_out, lasting, outside, perturb, perturbation
@@ -438,63 +437,6 @@ def test_a_block_that_ends_before_it_begins_has_no_effect():
     run, amount = doubled({"shape": "block", "start": {"tick": 50}, "stop": {"day": 1}})
     assert not np.nan_to_num(amount).round(6).any()
     assert found(run, "on") == found(run, "off") == [50]
-
-
-def block(start, stop):
-    return {"shape": "block", "start": start, "stop": stop}
-
-
-def ramp(tick):
-    return {"shape": "ramp", "start": {"tick": tick}, "rise_s": 0.3}
-
-
-def switched(kind, site, envelope, **fields):
-    return {"name": site, "kind": kind, "site": site, "envelope": envelope, **fields}
-
-
-SWITCHED = {
-    "by ticks": [
-        switched("gain", "cursor", block({"tick": 31}, {"tick": 87}), factor=1.2),
-        switched("rotation", "readout", after(58), angle_rad=0.4),
-    ],
-    "by trials and days": [
-        switched("gain", "cursor", block({"trial": 2}, {"day": 2}), factor=1.2),
-        switched("rotation", "readout", {"shape": "step", "start": {"day": 1, "trial": 2}}, angle_rad=0.4),
-    ],
-    "ramps": [
-        switched("rotation", "cursor", ramp(50), angle_rad=0.4),
-        switched("rotation", "readout", ramp(150), angle_rad=0.4),
-    ],
-    "a memory, random numbers": [
-        switched("delay", "feedback", block({"tick": 20}, {"tick": 60}), delay_s=0.05),
-        switched("noise", "neural", after(50), sd_hz=2.0),
-    ],
-}
-
-
-@pytest.mark.parametrize("case", SWITCHED)
-def test_until_then_perturbations_are_steady(case):
-    session, state = protocols.begun(
-        centre_out(perturbations=SWITCHED[case], schedule={"days": 2, "blocks": [{"name": "only", "duration_s": 3.02}]})
-    )
-    steady_ticks, most = 0, 0
-    while not state.progress.done:
-        on, until = perturbing.steady(session, state)
-        begins, most = state.tick == state.progress.day_tick, max(most, len(on))
-        while not begins and state.tick < until and not state.progress.done:
-            now = state.tick
-            state, messages = advance(session, state)
-            begins = any(topic in ("task", "day") for topic, _ in messages)
-            if not begins:
-                found = [perturbing.active(p, session, now) for p in state.perturbations if p.onset >= 0 > p.offset]
-                assert [one.name for one in found] == [one.name for one in on]
-                assert all(a.amount == b.amount for a, b in zip(found, on, strict=True) if a.site != "readout")
-                assert "perturbation" not in {topic for topic, _ in messages}
-                steady_ticks += 1
-        if not begins or state.tick == state.progress.day_tick:
-            state, _ = advance(session, state)
-    assert steady_ticks > 15
-    assert most == 2
 
 
 def test_inputs_add_and_remove_perturbations():
