@@ -62,18 +62,18 @@ def poisson(expected: Array, uniform: Array, clip: bool = False) -> Counts:
         flat, drawn = expected.reshape(-1), uniform.reshape(-1)
         blocks = [slice(begin, begin + BLOCK) for begin in range(0, flat.size, BLOCK)]
         return np.concatenate([_inverted(flat[block], drawn[block]) for block in blocks]).reshape(expected.shape)
-    except _TooMany:
+    except _AboveLimit:
         if clip:
             return poisson(np.minimum(expected, MOST_EXPECTED), uniform)
-        raise _too_many(expected) from None
+        raise _explained(expected) from None
 
 
-class _TooMany(Exception):
+class _AboveLimit(Exception):
     """An expected count is above the limit."""
 
 
 def _inverted(expected: Array, uniform: Array) -> Counts:
-    """As `poisson`. Raises _TooMany."""
+    """As `poisson`. Raises _AboveLimit."""
     cumulative = np.exp(-expected)
     counts: Counts = (uniform >= cumulative).view(np.uint8)
     probability = cumulative * expected
@@ -84,7 +84,7 @@ def _inverted(expected: Array, uniform: Array) -> Counts:
         more = uniform >= next_cumulative
         if k > 40:  # close to 1 the sum can stop growing before it exceeds `uniform`: then the count is final
             if k == 41 and (expected > MOST_EXPECTED).any():
-                raise _TooMany
+                raise _AboveLimit
             more &= next_cumulative > cumulative
         if 1 not in more.tobytes():  # faster than NumPy's own tests for a thousand units
             return _put_back(counts, smaller) if smaller else counts
@@ -112,7 +112,8 @@ def _put_back(counts: Counts, smaller: list[tuple[Counts, NDArray[np.int64]]]) -
     return counts
 
 
-def _too_many(expected: Array) -> NumericalError:
+def _explained(expected: Array) -> NumericalError:
+    """The error that names the unit with the largest expected count."""
     unit = int(np.argmax(expected)) % expected.shape[-1]
     return NumericalError(
         f"unit {unit} has {expected.max():.4g} expected spikes in a tick, of at most {MOST_EXPECTED}: lower its rate "

@@ -69,7 +69,7 @@ def _measured(
 ) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
     """Results by seed, and why others failed."""
     began = now_ns()
-    with realtime.repeatable(), realtime.steady():
+    with realtime.repeatable():
         prepared, failures = _prepared(protocol, seeds)
         if batch_kinds.tick_by_tick(protocol):
             results, ended = _run_side_by_side(protocol, prepared, asked) if prepared else ({}, {})
@@ -97,7 +97,9 @@ def _run_side_by_side(
 ) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
     """Results by seed, and what ended others before their time."""
     each = [assemble(protocol.model_copy(update={"seed": seed}), one) for seed, one in prepared.items()]
-    ended = outcomes.run(each, [initial(*pair) for pair in zip(each, prepared.values(), strict=True)])
+    states = [initial(*pair) for pair in zip(each, prepared.values(), strict=True)]
+    with realtime.steady():
+        ended = outcomes.run(each, states)
     found, failures = {}, {}
     for seed, session, outcome in zip(prepared, each, ended, strict=True):
         if outcome.error is not None:

@@ -240,10 +240,8 @@ def update_decoders(
     updater: Any = registry.find("updaters", batch.protocol.updater.kind)
     observing = batch.decoder.observing
     assert observing is not None  # see `make_batch`
-    counts, decoders = (
-        np.stack(counts_by_tick, dtype=np.float64),
-        [],
-    )  # of spikes they are bytes, whose products overflow
+    counts = np.stack(counts_by_tick, dtype=np.float64)  # of spikes they are bytes, whose products overflow
+    decoders = []
     for s, (parameters, readouts) in enumerate(zip(batch.decoders, batch.readouts, strict=True)):
         config = batch.protocol.updater.model_copy(update={"intensity": batch.intensities[s]})
         plan = updater.plan(config, batch.protocol.timing)
