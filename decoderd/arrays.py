@@ -27,6 +27,11 @@ def times(rows: Array, matrix: Array) -> Array:
     return product
 
 
+def transposed(matrices: Array) -> Array:
+    """Matrices (..., n, m) as (..., m, n)."""
+    return matrices.swapaxes(-1, -2)
+
+
 def coordinates(points: Array) -> Any:
     """The coordinates of points (B, n): n arrays (B,), or n plain numbers for a single point.
 

@@ -5,7 +5,7 @@ A session has its own arrays with an axis of length 1 in front, as everywhere in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 def empty(of_session: Any, sessions: int) -> Any:
     """Rows of zeros for so many sessions like this one."""
     return _each(lambda array: _zeros(array, sessions), of_session)
+
+
+def stacked(of_sessions: Sequence[Any]) -> Any:
+    """Rows with the arrays of several sessions."""
+    found = empty(of_sessions[0], len(of_sessions))
+    for s, one in enumerate(of_sessions):
+        put(found, s, one)
+    return found
 
 
 def _zeros(array: NDArray[Any], sessions: int) -> NDArray[Any]:
@@ -28,6 +36,11 @@ def _zeros(array: NDArray[Any], sessions: int) -> NDArray[Any]:
 def as_row(tree: Any) -> Any:
     """Arrays without an axis of sessions, as those of one: (1, ...)."""
     return _each(lambda array: array[np.newaxis], tree)
+
+
+def as_row_of(fields: tuple[str, ...], whole: Any) -> Any:
+    """As `as_row`, of some fields of a named tuple; the others are None."""
+    return whole._make([as_row(part) if name in fields else None for name, part in whole._asdict().items()])
 
 
 def of_row(rows: Any) -> Any:

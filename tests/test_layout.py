@@ -78,6 +78,7 @@ TESTED_ELSEWHERE = {
     "decoderd/bench/tick.py": ("tests/bench/test_benchmarks.py", "all benchmarks run there, briefly"),
     "decoderd/cli/clients.py": ("tests/cli/test_ctl.py", "clients of those commands"),
     "decoderd/conformance/component.py": ("tests/conformance/test_decoder.py", "the part that all families share"),
+    "decoderd/conformance/made_up.py": ("tests/conformance/test_decoder.py", "what decoders are tried with"),
     "decoderd/conformance/plastic.py": ("tests/conformance/test_population.py", "part of the contract of populations"),
     "decoderd/decoders/layout.py": ("tests/decoders/test_kalman.py", "names of the states of Kalman filters"),
     "decoderd/decoders/offline.py": ("tests/session/test_step.py", "it decodes what a session recorded"),

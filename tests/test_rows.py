@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decoderd import rows
-from decoderd.conformance.population import stacked
 
 
 class Pair(NamedTuple):
@@ -26,7 +25,7 @@ def plain(tree):
 
 
 def test_rows_are_those_of_the_sessions():
-    rows_of = stacked([of_session(number) for number in range(4)])
+    rows_of = rows.stacked([of_session(number) for number in range(4)])
     assert isinstance(rows_of, Pair)
     assert rows_of.one.tolist() == [[n] * 3 for n in range(4)]
     assert rows_of.other[1].tolist() == [[n, -n] for n in range(4)]
@@ -35,7 +34,7 @@ def test_rows_are_those_of_the_sessions():
 
 
 def test_replacing_a_row_changes_nothing_else():
-    rows_of = stacked([of_session(number) for number in range(4)])
+    rows_of = rows.stacked([of_session(number) for number in range(4)])
     before, copied = plain(rows_of), rows.row(rows_of, 2)
     rows.put(rows_of, 2, Pair(np.full((1, 3), 7.0), (np.full((1, 3), 8.0), np.array([[9, 9]]))))
     assert plain(rows.row(rows_of, 2)) == [[[7.0] * 3], [[[8.0] * 3], [[9, 9]]]]
@@ -75,7 +74,7 @@ def test_arrays_without_an_axis_of_sessions_get_one():
 
 def test_rows_are_in_memory_as_the_array_of_the_session_is():
     for own in (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2).T):
-        rows_of = stacked([rows.as_row(own + number) for number in range(3)])
+        rows_of = rows.stacked([rows.as_row(own + number) for number in range(3)])
         for number in range(3):
             for found in (rows_of[number], rows.of_row(rows.row(rows_of, number))):
                 np.testing.assert_array_equal(found, own + number)
@@ -83,6 +82,6 @@ def test_rows_are_in_memory_as_the_array_of_the_session_is():
 
 
 def test_where_there_is_no_array_there_are_no_rows():
-    rows_of = stacked([Pair(np.full((1, 2), number), None) for number in range(3)])
+    rows_of = rows.stacked([Pair(np.full((1, 2), number), None) for number in range(3)])
     assert rows_of.other is None
     assert rows.row(rows_of, 1).other is None

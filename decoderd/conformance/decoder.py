@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoderd import rows
 from decoderd.conformance.checks import ROUNDING, finite, pure, restored, same, snapshot, storable
 from decoderd.conformance.component import ComponentContract, sample
-from decoderd.decoders import Calibration, CalibrationData, files
+from decoderd.conformance.made_up import another, impossible, recording
+from decoderd.decoders import Calibration, files
 from decoderd.errors import ArrayError, DecoderdError, NumericalError
-from decoderd.state import Command, LogLinear, Observation
+from decoderd.state import Command
 from decoderd.wire.inputs import Kinematics
 
 Steps = list[tuple[NDArray[Any], Command]]
@@ -209,6 +211,33 @@ class DecoderContract(ComponentContract):
                     if command.correction is not None:
                         same(command.correction[b : b + 1], command_b.correction, ROUNDING, f"correction {b}")
 
+    def test_bins_of_many_sessions_are_those_of_each(self) -> None:
+        """To the bit, of sessions with decoders of their own, one of which begins anew in between."""
+        many = self.component.side_by_side
+        if many is None:
+            pytest.skip("its sessions are computed one by one")
+        each = self.individuals()
+        parameters = rows.stacked([many.parameters(one) for one in each])
+        states = [self.component.init(one, 1) for one in each]
+        state = rows.stacked([many.state(one) for one in states])
+        for t, y in enumerate(self.counts(each[0], len(each), 60)):
+            position = np.full((len(each), 2), 0.001 * t)
+            if t == 40:
+                states[1] = self.component.init(each[1], 1)
+                rows.put(state, 1, many.state(states[1]))
+            state, command = pure(many.step, parameters, state, y, position)
+            for s, one in enumerate(each):
+                states[s], alone = self.component.step(one, states[s], y[s : s + 1], position[s : s + 1])
+                found = many.from_arrays(rows.row(state, s)), command.velocity[s : s + 1], command.correction
+                same(found, (states[s], alone.velocity, alone.correction), 0.0, f"session {s} in bin {t}")
+
+    def individuals(self) -> list[Any]:
+        """Parameters that differ: the example, and what rotations and permutations of its units make of it."""
+        one, (rotate, permute) = self.loaded(), (self.component.rotate, self.component.permute_units)
+        units = np.arange(self.component.units(one) or 0)
+        turned = [] if rotate is None else [rotate(one, 0.7, units[::2])]
+        return [one, *turned, *([] if permute is None else [permute(one, units[::-1])])]
+
     def test_state_and_parameters_can_be_stored(self) -> None:
         parameters = self.loaded()
         storable(parameters, "parameters", mappings=True)
@@ -290,14 +319,14 @@ class DecoderContract(ComponentContract):
         coefficients = model[0]  # C or beta
         assert y.shape == (5, len(coefficients))
         assert x.shape == (5, coefficients.shape[1])
-        other = _another(model)
+        other = another(model)
         there = pure(observing.replace, parameters, other)
         same(other, observing.model(there), where="model")
         with pytest.raises(AssertionError):
             self.alike(parameters, there, 1e-3)
         same(self.component.arrays(parameters), self.component.arrays(observing.replace(there, model)), where="back")
         with pytest.raises((ArrayError, NumericalError)):
-            observing.replace(parameters, _impossible(model))
+            observing.replace(parameters, impossible(model))
 
     def test_reduced_reads_some_units_in_their_order(self) -> None:
         """All units in another order give the same decoder; of fewer, the others have no influence."""
@@ -339,7 +368,7 @@ class DecoderContract(ComponentContract):
     def test_fit_decodes_what_it_was_fitted_to(self) -> None:
         if self.component.fit is None:
             pytest.skip("this kind cannot be fitted")
-        recorded = made_up_recording()
+        recorded = recording()
         arrays = pure(self.component.fit, recorded, Calibration(factors=3), self.config())
         parameters = self.component.load(arrays)
         assert self.component.units(parameters) in (None, recorded.counts.shape[1])
@@ -356,30 +385,3 @@ class DecoderContract(ComponentContract):
         storable(state)
         _, command = self.component.step(parameters, state, self.counts(parameters, 1)[0], np.zeros((1, 2)))
         same(command.velocity, np.array([[0.1, -0.2]]))
-
-
-def _another(model: Observation | LogLinear) -> Observation | LogLinear:
-    """A model of the same shapes with other numbers."""
-    if isinstance(model, LogLinear):
-        return model._replace(beta=1.5 * model.beta)
-    assert model.Q.shape == (len(model.C), len(model.C))
-    return Observation(1.5 * model.C, 0.5 * model.Q)
-
-
-def _impossible(model: Observation | LogLinear) -> Observation | LogLinear:
-    """A model that no decoder can take: a singular Q, or a beta that is not finite."""
-    if isinstance(model, LogLinear):
-        return model._replace(beta=np.full_like(model.beta, np.nan))
-    return model._replace(Q=np.zeros_like(model.Q))
-
-
-def made_up_recording(bins: int = 600, units: int = 16, bin_s: float = 0.05) -> CalibrationData:
-    """Counts of cosine-tuned Poisson units and the smoothed random velocity they are tuned to."""
-    draw = sample(5)
-    velocity = np.zeros((bins, 2))
-    for t in range(1, bins):
-        velocity[t] = 0.9 * velocity[t - 1] + 0.03 * draw.standard_normal(2)
-    preferred = 2 * np.pi * np.arange(units) / units
-    directions = np.stack([np.cos(preferred), np.sin(preferred)])
-    counts = draw.poisson(np.maximum(6.0 + 40.0 * velocity @ directions, 0.0)).astype(np.float64)
-    return CalibrationData(counts, np.cumsum(velocity, axis=0) * bin_s, velocity, bin_s)

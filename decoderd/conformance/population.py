@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -31,14 +30,6 @@ class Ticks(NamedTuple):
     rates: Array  # (ticks, B, N)
     counts: NDArray[Any]  # (ticks, B, N)
     intents: Array  # (ticks, B, 2)
-
-
-def stacked(of_sessions: Sequence[Any]) -> Any:
-    """Rows with the arrays of several sessions."""
-    found = rows.empty(of_sessions[0], len(of_sessions))
-    for s, one in enumerate(of_sessions):
-        rows.put(found, s, one)
-    return found
 
 
 class PopulationContract(PlasticContract):
@@ -260,19 +251,14 @@ class PopulationContract(PlasticContract):
         many, seeds = self.component.side_by_side, (1, 2, 3)
         if many is None:
             pytest.skip("its sessions are computed one by one")
-        plan, goal = (
-            self.component.plan(self.config(), TIMING),
-            np.array([[np.nan, np.nan], [0.05, 0.03], [0.0, -0.07]]),
-        )
-        each = self.individuals(len(seeds))
-        needed, phase = self.component.streams(plan, each[0]), np.full(len(seeds), REACH)
-        own, joint = (
-            [open_streams((seed,), "contract", needed) for seed in seeds],
-            open_streams(seeds, "contract", needed),
-        )
+        plan, each = self.component.plan(self.config(), TIMING), self.individuals(len(seeds))
+        goal, phase = np.array([[np.nan, np.nan], [0.05, 0.03], [0.0, -0.07]]), np.full(len(seeds), REACH)
+        needed = self.component.streams(plan, each[0])
+        own = [open_streams((seed,), "contract", needed) for seed in seeds]
+        joint = open_streams(seeds, "contract", needed)
         cursors = sample(8).uniform(-0.05, 0.05, (TICKS, len(seeds), 4))
         states = [self.component.init(plan, one, cursors[0, :1]) for one in each]
-        parameters, state = stacked([rows.as_row(one) for one in each]), None
+        parameters, state = rows.stacked([rows.as_row(one) for one in each]), None
         for tick, seen in enumerate(cursors):
             time, alone = TimeIndex(tick, 1, tick, tick % TIMING.bin_ticks), []
             for s, one in enumerate(each):
@@ -281,7 +267,7 @@ class PopulationContract(PlasticContract):
                 states[s], spikes = self.component.spikes(plan, one, states[s], rate, draws)
                 alone.append((rate, dict(spikes), states[s]))
             if state is None:
-                state = stacked([many.state(one) for one in states])
+                state = rows.stacked([many.state(one) for one in states])
                 continue
             draws = Draws(joint, 1, tick)
             state, rates = many.rates(plan, parameters, state, goal, phase, seen, time.bin_tick, draws)

@@ -9,6 +9,7 @@ from decoderd.decoders.contract import (
     FileLayout,
     Observing,
     SideBySide,
+    unchanged,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "FileLayout",
     "Observing",
     "SideBySide",
+    "unchanged",
 ]

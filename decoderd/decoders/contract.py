@@ -237,6 +237,9 @@ class Memory(Protocol):
 class SideBySide(NamedTuple):
     """The step of many sessions at once, each with its own parameters: arrays have an axis of S sessions in front.
 
+    Numbers of each session are those of the decoder's own step, to the bit. That step may itself be `step`, where its
+    parameters may have such an axis.
+
     parameters(parameters) -> the arrays that a step needs, of one session: an axis of length 1 in front
     state(state) -> the arrays of a state, likewise; from_arrays is its inverse
     step(parameters, state, counts (S, N), position (S, 2) m) -> (state, command). Raises NumericalError.
@@ -246,6 +249,11 @@ class SideBySide(NamedTuple):
     state: Callable[[Any], Any]
     from_arrays: Callable[[Any], Any]
     step: Callable[[Any, Any, Array, Array], tuple[Any, Command]]
+
+
+def unchanged(state: Any) -> Any:
+    """For a state whose arrays all have an axis of rows in front: it is that of many sessions as it is."""
+    return state
 
 
 class Observing(NamedTuple):

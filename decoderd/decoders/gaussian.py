@@ -1,4 +1,4 @@
-"""The linear-Gaussian model of all Kalman decoders, and the recursion of its covariance.
+"""The linear-Gaussian model of all Kalman decoders, and its recursion.
 
     x_t = A x_{t-1} + w,  w ~ N(0, W)        y_t = C x_t + q,  q ~ N(0, Q)
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky
 from scipy.linalg.lapack import dgesv, dpocon
 
-from decoderd.arrays import Array, check_array, check_vector, require_arrays
+from decoderd.arrays import Array, check_array, check_vector, require_arrays, times, transposed
 from decoderd.checkpoint import stored
 from decoderd.errors import ArrayError, NumericalError
 
@@ -236,6 +236,19 @@ def _posterior(P: Array, A: Array, W: Array, D: Array, known: int) -> Array:
     prior[:known] = prior[:, :known] = 0.0
     after = np.ascontiguousarray(updated(prior, D))
     after.setflags(write=False)
+    return after
+
+
+def estimate(model: Any, x: Array, P: Array, counts: Array, position: Array | None, known: int) -> Array:
+    """The estimates (B, n) after a bin, with P that after the bin: x = x- + P (C' Q^-1 y - D x-), x- = A x.
+
+    `model` has A, CtQinv and D. The first `known` entries of the state are the `position` (B, known). Each row may have
+    a model of its own, whose arrays and P then have an axis of rows in front.
+    """
+    prior = times(x, transposed(model.A))
+    if known:
+        prior[:, :known] = position
+    after: Array = prior + times(times(counts, transposed(model.CtQinv)) - times(prior, model.D), P)
     return after
 
 

@@ -30,11 +30,12 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
     fitting,
     gaussian,
     layout,
     linear,
-    side_by_side,
+    unchanged,
 )
 from decoderd.errors import ArrayError, NumericalError
 from decoderd.state import Observation
@@ -261,6 +262,6 @@ INTRINSIC_MANIFOLD = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=partial,
-    side_by_side=side_by_side.linear(lambda parameters: parameters.mapping),
+    side_by_side=SideBySide(lambda parameters: linear.of_step(parameters.mapping), unchanged, unchanged, linear.step),
     approximation="missing units have the count that the others let expect, and the next bins no more weight",
 )

@@ -26,11 +26,10 @@ from decoderd.decoders import (
     SideBySide,
     fitting,
     gaussian,
+    kalman_sessions,
     layout,
-    side_by_side,
 )
 from decoderd.decoders.gaussian import Model
-from decoderd.decoders.side_by_side import KalmanStates
 from decoderd.state import Command, Observation
 
 
@@ -70,14 +69,10 @@ def step(model: Model, state: State, counts: Array, position: Array | None) -> t
     The known position replaces the predicted one and has no variance in P- (the second change of ReFIT, Gilja et al.
     2012; see docs/decisions/0006-position-filters-know-the-cursor.md).
     """
-    prior = state.x.dot(model.A.T)
-    where = layout.known(len(model.A))
-    known = 0 if position is None else layout.positions(len(model.A))
-    if known:
-        prior[:, :known] = position
+    known = 0 if position is None else layout.positions(state.x.shape[1])
     P = gaussian.posterior(model, state.P, known)
-    x = prior + (counts.dot(model.CtQinv.T) - prior.dot(model.D)).dot(P)
-    return State(x, P), layout.command(where, x)
+    x = gaussian.estimate(model, state.x, P, counts, position, known)
+    return State(x, P), layout.command(layout.known(x.shape[1]), x)
 
 
 def linear(model: Model, state: State) -> AffineStep:
@@ -87,11 +82,6 @@ def linear(model: Model, state: State) -> AffineStep:
     keep = gaussian.identity(len(P)) - P.dot(model.D)
     A, G, H = layout.known_position(where, model.A)
     return AffineStep(keep.dot(A), None if G is None else keep.dot(G), P.dot(model.CtQinv), np.zeros(len(P)), H)
-
-
-def _without_axis(states: KalmanStates) -> State:
-    """The state of a single session."""
-    return State(states.x, states.P[0])
 
 
 def row(state: State) -> Array:
@@ -182,6 +172,9 @@ KALMAN = Decoder(
     layout=LAYOUT,
     partial=gaussian.partial,
     side_by_side=SideBySide(
-        side_by_side.kalman_parameters, side_by_side.kalman_states, _without_axis, side_by_side.kalman_step
+        kalman_sessions.parameters,
+        lambda state: kalman_sessions.states(*state),
+        lambda states: State(*kalman_sessions.of_session(states)),
+        kalman_sessions.step,
     ),
 )

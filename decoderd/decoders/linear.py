@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_array, check_vector, require_arrays
+from decoderd.arrays import Array, check_array, check_vector, require_arrays, times, transposed
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
     AffineStep,
@@ -18,11 +18,13 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
     fitting,
     gaussian,
-    side_by_side,
+    unchanged,
 )
 from decoderd.errors import ArrayError
+from decoderd.rows import as_row_of
 from decoderd.state import Command, Observation
 
 
@@ -73,9 +75,14 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """Decode one bin."""
-    v = v.dot(parameters.M1.T) + counts.dot(parameters.M2.T) + parameters.m0
+    """Decode one bin. Each row may have parameters of its own: M1 (B, 2, 2), M2 (B, 2, N), m0 (B, 2)."""
+    v = times(v, transposed(parameters.M1)) + times(counts, transposed(parameters.M2)) + parameters.m0
     return v, Command(v, None)
+
+
+def of_step(parameters: Parameters) -> Any:
+    """What a step needs of the parameters, those of one of several rows."""
+    return as_row_of(("M1", "M2", "m0"), parameters)
 
 
 def linear(parameters: Parameters, v: Array) -> AffineStep:
@@ -187,5 +194,5 @@ LINEAR = Decoder(
     layout=LAYOUT,
     partial=partial,
     approximation="missing units have their mean count, `count_mean`",
-    side_by_side=side_by_side.linear(lambda parameters: parameters),
+    side_by_side=SideBySide(of_step, unchanged, unchanged, step),
 )

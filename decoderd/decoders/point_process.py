@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from decoderd.analysis import log_linear
-from decoderd.arrays import Array, check_array, check_vector, require_arrays
+from decoderd.arrays import Array, check_array, check_vector, require_arrays, times, transposed
 from decoderd.checkpoint import stored
 from decoderd.decoders import (
     Calibration,
@@ -30,12 +30,14 @@ from decoderd.decoders import (
     DecoderConfig,
     FileLayout,
     Observing,
+    SideBySide,
     fitting,
     gaussian,
     layout,
-    side_by_side,
+    unchanged,
 )
-from decoderd.errors import ArrayError, NumericalError
+from decoderd.errors import ArrayError
+from decoderd.rows import as_row_of
 from decoderd.state import Command, LogLinear
 
 
@@ -107,30 +109,31 @@ def init(parameters: Parameters, batch: int) -> State:
 def step(parameters: Parameters, state: State, counts: Array, position: Array | None) -> tuple[State, Command]:
     """Decode one bin. In closed loop the cursor's position is known, as in the Kalman filter.
 
-    Raises NumericalError for a covariance that cannot be updated.
+    Each row may have parameters of its own, whose arrays then have an axis of rows in front. Raises NumericalError for
+    a covariance that cannot be updated.
     """
-    transition = parameters.A.T
-    prior = state.x.dot(transition)
-    P: Array = state.P.dot(transition).swapaxes(1, 2).dot(transition) + parameters.W  # P is symmetric
-    where = layout.known(len(parameters.A))
-    if position is not None and where is not None and where.position is not None:
-        prior[:, where.position] = position
-        P[:, where.position] = P[:, :, where.position] = 0.0
-    score, information = log_linear.LAWS[parameters.law](prior.dot(parameters.beta.T), counts)
-    P = _updated(P, information.dot(parameters.products).reshape(P.shape))
-    x: Array = prior + (P @ score.dot(parameters.beta)[:, :, np.newaxis])[:, :, 0]
-    return State(x, P), layout.command(where, x)
+    transition, n = transposed(parameters.A), state.x.shape[1]
+    prior, known = times(state.x, transition), 0 if position is None else layout.positions(n)
+    P = transposed(state.P @ transition) @ transition + parameters.W  # P is symmetric
+    if known:
+        prior[:, :known] = position
+        P[:, :known] = P[:, :, :known] = 0.0
+    score, information = log_linear.LAWS[parameters.law](times(prior, transposed(parameters.beta)), counts)
+    D = times(information, parameters.products).reshape(P.shape)
+    P = np.stack([gaussian.updated(*pair) for pair in zip(P, D, strict=True)])
+    x: Array = prior + (P @ times(score, parameters.beta)[:, :, np.newaxis])[:, :, 0]
+    return State(x, P), layout.command(layout.known(n), x)
 
 
-def _updated(prior: Array, D: Array) -> Array:
-    """P = (I + P- D)^-1 P- of each row, kept exactly symmetric: (B, n, n)."""
-    if len(prior) == 1:  # a session, in half the time
-        return gaussian.updated(prior[0], D[0])[np.newaxis]
-    try:
-        P = np.linalg.solve(gaussian.identity(prior.shape[1]) + prior @ D, prior)
-    except np.linalg.LinAlgError:
-        raise NumericalError("the covariance P of the state cannot be updated: I + P- D is singular", "P") from None
-    return 0.5 * (P + P.swapaxes(1, 2))
+def _of_step(parameters: Parameters) -> Any:
+    """What a step needs of the parameters, those of one of several sessions."""
+    arrays: Any = as_row_of(("A", "W", "beta", "products"), parameters)
+    return arrays._replace(law=np.array([parameters.law]))
+
+
+def _step_of_many(parameters: Any, state: State, counts: Array, position: Array) -> tuple[State, Command]:
+    """The step of sessions with the same law."""
+    return step(parameters._replace(law=str(parameters.law[0])), state, counts, position)
 
 
 def row(state: State) -> Array:
@@ -220,5 +223,5 @@ POINT_PROCESS = Decoder(
     memory=memory,
     layout=LAYOUT,
     partial=reduced,
-    side_by_side=side_by_side.POINT_PROCESS,
+    side_by_side=SideBySide(_of_step, unchanged, unchanged, _step_of_many),
 )

@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_vector
+from decoderd.arrays import Array, check_vector, times, transposed
 from decoderd.checkpoint import stored
-from decoderd.decoders import AffineStep, Decoder, Observing, gaussian, kalman, layout, side_by_side
+from decoderd.decoders import AffineStep, Decoder, Observing, SideBySide, gaussian, kalman, layout, unchanged
 from decoderd.decoders.gaussian import Model
+from decoderd.rows import as_row_of
 from decoderd.state import Command, Observation
 
 
@@ -80,14 +81,24 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, x: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """Decode one bin. In closed loop the cursor's position is known, as in the full filter."""
-    prior, gain = x.dot(parameters.model.A.T), parameters.offline
-    where = layout.known(len(gain.P))
-    if position is not None and where is not None and where.position is not None:
-        prior[:, where.position] = position
-        gain = parameters.closed_loop
-    x = prior.dot(gain.keep.T) + counts.dot(gain.K.T)
-    return x, layout.command(where, x)
+    """Decode one bin. In closed loop the cursor's position is known, as in the full filter.
+
+    Each row may have parameters of its own, whose arrays then have an axis of rows in front.
+    """
+    prior, n = times(x, transposed(parameters.model.A)), x.shape[1]
+    gain = parameters.offline if position is None else parameters.closed_loop
+    known = 0 if position is None else layout.positions(n)
+    if known:
+        prior[:, :known] = position
+    x = times(prior, transposed(gain.keep)) + times(counts, transposed(gain.K))
+    return x, layout.command(layout.known(n), x)
+
+
+def of_step(parameters: Parameters) -> Any:
+    """What a step in closed loop needs of the parameters, those of one of several rows."""
+    nothing: Any = None
+    model, gain = as_row_of(("A",), parameters.model), as_row_of(("K", "keep"), parameters.closed_loop)
+    return Parameters(model, nothing, gain)
 
 
 def linear(parameters: Parameters, x: Array) -> AffineStep:
@@ -171,5 +182,5 @@ STEADY_STATE_KALMAN = Decoder(
     layout=kalman.LAYOUT,
     partial=partial,
     approximation="the gain of later bins stays as it is, while kind kalman gives them more weight",
-    side_by_side=side_by_side.STEADY_STATE,
+    side_by_side=SideBySide(of_step, unchanged, unchanged, step),
 )

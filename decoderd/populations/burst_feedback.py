@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.special import expit, logit
 
-from decoderd.arrays import Array, check_array, times
+from decoderd.arrays import Array, check_array, times, transposed
 from decoderd.config import ComponentConfig, Fraction
 from decoderd.errors import ArrayError
 from decoderd.populations import subject
@@ -127,4 +127,4 @@ def seen_error(plan: subject.Plan, state: subject.State, seen: Array) -> Array:
 
 def burst_probability(drive: Drive, K: Array, error: Array) -> Array:
     """Burst probabilities (B, N) at errors (B, 2) in m/s, with one K (N, 2) or one for each (B, N, 2)."""
-    return np.asarray(expit(drive.bias + drive.gain_s_m * times(error, K.swapaxes(-1, -2))))
+    return np.asarray(expit(drive.bias + drive.gain_s_m * times(error, transposed(K))))

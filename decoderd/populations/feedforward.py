@@ -28,7 +28,7 @@ from pydantic import Field, model_validator
 from scipy.special import expit as sigmoid
 from scipy.special import logit
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.checkpoint import stored
 from decoderd.config import Speed, Units
 from decoderd.populations import COUNTS, Layered, Plastic, Population, Spikes, burst_feedback, reacher
@@ -186,8 +186,8 @@ def rates(
     hidden, noise = parameters.W1.shape[-2], draws.row("noise")
     c = parameters.c[..., np.newaxis, :]
     x = np.maximum(u @ plan.directions, 0.0)
-    h = sigmoid(x @ _t(parameters.W1) + c[..., :hidden])
-    e = sigmoid(h @ _t(parameters.W2) + c[..., hidden:] + plan.noise_sd * noise)
+    h = sigmoid(x @ transposed(parameters.W1) + c[..., :hidden])
+    e = sigmoid(h @ transposed(parameters.W2) + c[..., hidden:] + plan.noise_sd * noise)
     return State(subject, x, h, e, noise), plan.highest_hz * e, u
 
 
@@ -246,7 +246,7 @@ def taught(plan: Plan, parameters: Parameters, trace: Ticks) -> tuple[list[Array
     """
     late = min(plan.subject.delay, trace.e.shape[-3])
     ticks = np.s_[..., : trace.e.shape[-3] - late, :, :]
-    error = plan.gain_s_m * trace.error[..., late:, :, :] @ _t(parameters.K)[..., np.newaxis, :, :]
+    error = plan.gain_s_m * trace.error[..., late:, :, :] @ transposed(parameters.K)[..., np.newaxis, :, :]
     return [trace.x[ticks], trace.h[ticks], trace.e[ticks]], np.clip(error, -1.0, 1.0), plan.burst_probability
 
 
@@ -299,10 +299,6 @@ def _per_field(
 def trial_memory(config: FeedforwardConfig) -> int:
     """Bytes of one tick of one trial: state, trace and gradients."""
     return 8 * (6 * (config.units + config.hidden_units + config.inputs) + 40)
-
-
-def _t(matrices: Array) -> Array:
-    return np.swapaxes(matrices, -1, -2)
 
 
 FEEDFORWARD = Population(

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_array, require_arrays, times
+from decoderd.arrays import Array, check_array, require_arrays, times, transposed
 from decoderd.checkpoint import stored
 from decoderd.config import Speed
 from decoderd.errors import ArrayError
@@ -133,7 +133,7 @@ def mean_latents(parameters: Parameters, angle: Array, effort: Array) -> Array:
 
 def mean_counts(parameters: Parameters, latents: Array, private: Array | float = 0.0) -> Array:
     """Expected counts (B, N) of a bin at latents (B, q) and private deviations (B, N), in SD."""
-    shared = times(latents, parameters.loadings.swapaxes(-1, -2))
+    shared = times(latents, transposed(parameters.loadings))
     return np.maximum(parameters.baseline + shared + parameters.private * private, 0.0)
 
 
@@ -149,7 +149,7 @@ def rates(
         u.T
     )  # as for a single row: functions of numbers apart from one another may round so, too
     latents = mean_latents(parameters, np.arctan2(y, x), effort)
-    latents = latents + times(draws.row("shared"), parameters.shared.swapaxes(-1, -2))
+    latents = latents + times(draws.row("shared"), transposed(parameters.shared))
     drawn = mean_counts(parameters, latents, draws.row("private")) / parameters.bin_s[..., np.newaxis]
     return State(subject_state, drawn), drawn, u
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 
 # Rows in one product. OpenBLAS multiplies up to 100 x 100 x 100 numbers without packing them first, which is a quarter
 # faster than one product over all ticks and trials.
@@ -43,6 +43,6 @@ def _product(left: Array, right: Array, out: Array) -> None:
     pieces = -(-len(left) // ROWS)
     length = len(left) // max(1, pieces)
     one, other = (part[: pieces * length].reshape(pieces, length, part.shape[-1]) for part in (left, right))
-    np.sum(one.swapaxes(-1, -2) @ other, axis=0, out=out)
+    np.sum(transposed(one) @ other, axis=0, out=out)
     if rest := len(left) - pieces * length:
         out += left[-rest:].T @ right[-rest:]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from decoderd.arrays import Array, check_array, require_arrays, times
+from decoderd.arrays import Array, check_array, require_arrays, times, transposed
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Fraction, Hertz, Speed, Units
 from decoderd.populations import COUNTS, Population, Spikes, side_by_side, subject
@@ -194,7 +194,7 @@ def _together(parameters: Correlated, state: Together, time: TimeIndex, draws: D
     """The subject before a tick, and what the tick adds to all rates: it is drawn as a bin begins."""
     if time.bin_tick:
         return state
-    return state._replace(deviation=times(draws.row("shared"), parameters.shared.swapaxes(-1, -2)))
+    return state._replace(deviation=times(draws.row("shared"), transposed(parameters.shared)))
 
 
 def tuning(weights: Array, velocity: Array, deviation: Array | None = None) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.decoders import AffineStep
 from decoderd.populations import BatchRollout, Population, Spikes
 from decoderd.rollout.adjoint import Loop, Trajectory
@@ -110,11 +110,11 @@ def run(
         if fired is not None:
             fired.append(spikes)
         counts = spikes[loop.channel]
-        x = counts[..., loop.readouts] @ step.K.swapaxes(-1, -2)
-        x += before @ step.F.swapaxes(-1, -2)
+        x = counts[..., loop.readouts] @ transposed(step.K)
+        x += before @ transposed(step.F)
         x += step.c[..., np.newaxis, :]
         if step.G is not None:
-            x += cursors[t, ..., POSITION] @ step.G.swapaxes(-1, -2)
+            x += cursors[t, ..., POSITION] @ transposed(step.G)
         command = Command(np.matmul(x, step.H.T, out=velocities[t]), None)
         effector_state = effector.step(loop.effector_plan, effector_state, command)
         cursors[t + 1] = effector.cursor(loop.effector_plan, effector_state)

@@ -101,6 +101,23 @@ class Remembering:
         return following, command
 
 
+# --- many sessions ----------------------------------------------------------------------------------------------
+
+
+def at_once(step):
+    """The step of many sessions is another one."""
+    return {"side_by_side": LINEAR.side_by_side._replace(step=step)}
+
+
+def rounds_differently(parameters, v, counts, position):
+    v, command = linear.step(parameters, v, counts, position)
+    return v + 1e-15, command
+
+
+def reads_the_first_decoder(parameters, v, counts, position):
+    return linear.step(parameters._replace(M2=parameters.M2[:1]), v, counts, position)
+
+
 # --- states and parameters --------------------------------------------------------------------------------------
 
 
@@ -271,6 +288,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "bit for bit",
     ),
     "forgets on restore": ({"step": Remembering()}, "test_a_restored_decoder_goes_on_the_same", "after a checkpoint"),
+    "rounds differently at once": (
+        at_once(rounds_differently),
+        "test_bins_of_many_sessions_are_those_of_each",
+        "session 0",
+    ),
+    "one decoder for all": (at_once(reads_the_first_decoder), "test_bins_of_many_sessions_are_those_of_each", ""),
     "state without a stored name": (UNNAMED_STATE, "test_state_and_parameters_can_be_stored", "@stored"),
     "state that inherits a stored name": (INHERITED_STATE, "test_state_and_parameters_can_be_stored", "@stored"),
     "state is a list": (LIST_STATE, "test_state_and_parameters_can_be_stored", "list"),

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoderd.analysis import stability
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.errors import NumericalError
 from decoderd.populations.linear import equations
 from decoderd.populations.linear.equations import Gradients, Noise, gain, targets
@@ -117,10 +117,10 @@ def moments(network: Network) -> Moments:
     """Means and covariances of activity."""
     A = gain(network.W)
     means = A @ (network.b[..., np.newaxis] + network.U)
-    private = network.noise_var * A @ _t(A)
-    second = private + means @ _t(means) / means.shape[-1]
+    private = network.noise_var * A @ transposed(A)
+    second = private + means @ transposed(means) / means.shape[-1]
     centre = means.mean(axis=-1, keepdims=True)
-    return Moments(means, private, second - centre @ _t(centre), second)
+    return Moments(means, private, second - centre @ transposed(centre), second)
 
 
 def loss(network: Network) -> Array:
@@ -137,7 +137,7 @@ def gradients(network: Network) -> Gradients:
     each, inputs = np.broadcast_to(Z[:, np.newaxis], (batch, K, 2, n)), np.broadcast_to(np.eye(K), (batch, K, K))
     noise = Noise(network.noise_var, np.zeros((batch, K, n, 0)), np.zeros((batch, K, K, 0)))
     share = np.full((batch, K), 0.5 / K)
-    return equations.gradients(each, _t(errors), noise, A, _t(A @ drive), inputs, share)
+    return equations.gradients(each, transposed(errors), noise, A, transposed(A @ drive), inputs, share)
 
 
 def weights_before(block: UpdateBlock, network: int, update: int) -> Array:
@@ -213,17 +213,17 @@ def _updates(
         Z, errors = _errors(network, A, drive)
         losses[:, i] = _loss(network, Z, errors)
         if samples is None:
-            Q = _H(network, Z, errors, drive) @ _t(A)
+            Q = _H(network, Z, errors, drive) @ transposed(A)
         else:
             entering = drive + np.sqrt(network.noise_var) * samples(update)
             errors = Z @ entering - network.targets
-            Q = errors @ _t(A @ entering) / errors.shape[-1]
-        norms[:, i] = np.sqrt(((Z @ _t(Z)) * (Q @ _t(Q))).sum(axis=(1, 2)))
+            Q = errors @ transposed(A @ entering) / errors.shape[-1]
+        norms[:, i] = np.sqrt(((Z @ transposed(Z)) * (Q @ transposed(Q))).sum(axis=(1, 2)))
         left[:, i], right[:, i] = Z, Q
-        QA, AZ = Q @ A, A @ _t(Z)
+        QA, AZ = Q @ A, A @ transposed(Z)
         A -= (step * AZ) @ (_inverse(step * (Q @ AZ)) @ QA)
         if rates.U or rates.b:
-            to_U = _t(Z) @ errors / errors.shape[-1]
+            to_U = transposed(Z) @ errors / errors.shape[-1]
             U -= of_U * to_U
             b -= of_b[..., 0] * to_U.sum(axis=-1)
             drive = b[..., np.newaxis] + U
@@ -237,7 +237,7 @@ def _errors(network: Network, A: Array, drive: Array) -> tuple[Array, Array]:
 
 
 def _H(network: Network, Z: Array, errors: Array, drive: Array) -> Array:
-    return network.noise_var * Z + errors @ _t(drive) / errors.shape[-1]
+    return network.noise_var * Z + errors @ transposed(drive) / errors.shape[-1]
 
 
 def _loss(network: Network, Z: Array, errors: Array) -> Array:
@@ -249,7 +249,3 @@ def _inverse(small: Array) -> Array:
     a, b, c, d = 1 + small[:, 0, 0], small[:, 0, 1], small[:, 1, 0], 1 + small[:, 1, 1]
     adjugate = np.array([[d, -b], [-c, a]]).transpose(2, 0, 1)
     return adjugate / (a * d - b * c)[:, np.newaxis, np.newaxis]
-
-
-def _t(matrices: Array) -> Array:
-    return np.swapaxes(matrices, -1, -2)

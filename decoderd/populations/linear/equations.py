@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 
 
 class Gradients(NamedTuple):
@@ -78,9 +78,10 @@ def gradients(Z: Array, error: Array, noise: Noise, A: Array, means: Array, inpu
     """
     input_gradient = 2 * amounts[..., np.newaxis, np.newaxis] * Z  # (..., B, 2, N)
     spread = Z @ noise.unit_patterns  # (..., B, 2, m)
-    of_W = error[..., np.newaxis] * means[..., np.newaxis, :] + noise.variance * (Z @ _t(A)[..., np.newaxis, :, :])
-    of_W = of_W + spread @ _t(A[..., np.newaxis, :, :] @ noise.unit_patterns)
-    of_U = error[..., np.newaxis] * inputs[..., np.newaxis, :] + spread @ _t(noise.patterns)
+    private = noise.variance * (Z @ transposed(A)[..., np.newaxis, :, :])
+    of_W = error[..., np.newaxis] * means[..., np.newaxis, :] + private
+    of_W = of_W + spread @ transposed(A[..., np.newaxis, :, :] @ noise.unit_patterns)
+    of_U = error[..., np.newaxis] * inputs[..., np.newaxis, :] + spread @ transposed(noise.patterns)
     b = (input_gradient * error[..., np.newaxis]).sum(axis=(-3, -2))
     return Gradients(_outer_sum(input_gradient, of_W), _outer_sum(input_gradient, of_U), b)
 
@@ -88,8 +89,4 @@ def gradients(Z: Array, error: Array, noise: Noise, A: Array, means: Array, inpu
 def _outer_sum(left: Array, right: Array) -> Array:
     """Sum (..., N, M) over trials and both axes of the outer products of rows (..., B, 2, N) and (..., B, 2, M)."""
     left, right = (part.reshape(*part.shape[:-3], -1, part.shape[-1]) for part in (left, right))
-    return _t(left) @ right
-
-
-def _t(matrices: Array) -> Array:
-    return np.swapaxes(matrices, -1, -2)
+    return transposed(left) @ right

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from decoderd.analysis.stability import spectral_radius
-from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.arrays import Array, check_array, require_arrays, transposed
 from decoderd.checkpoint import stored
 from decoderd.config import ComponentConfig, Config, Metres, Units
 from decoderd.errors import NumericalError
@@ -180,7 +180,8 @@ def reject(parameters: Parameters) -> str:
 
 def mean_activity(parameters: Parameters, A: Array, shown: Array) -> Array:
     """Mean activity (..., B, N) in trials; `shown` (..., B, K) is 1 for the target of each trial, else 0."""
-    return (parameters.b[..., np.newaxis, :] + shown @ _t(parameters.X) @ _t(parameters.U)) @ _t(A)
+    inputs = shown @ transposed(parameters.X) @ transposed(parameters.U)
+    return (parameters.b[..., np.newaxis, :] + inputs) @ transposed(A)
 
 
 def noise_of(parameters: Parameters, noise_var: float, shown: Array) -> Noise:
@@ -194,9 +195,5 @@ def gradients(
 ) -> Gradients:
     """Gradients of the sum over trials of amounts (..., B) times the mean squared error; absent connections have 0."""
     noise, means = noise_of(parameters, noise_var, shown), mean_activity(parameters, A, shown)
-    found = equations.gradients(Z, error, noise, A, means, shown @ _t(parameters.X), amounts)
+    found = equations.gradients(Z, error, noise, A, means, shown @ transposed(parameters.X), amounts)
     return found._replace(W=found.W * parameters.mask)
-
-
-def _t(matrices: Array) -> Array:
-    return np.swapaxes(matrices, -1, -2)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.checkpoint import stored
 from decoderd.populations import COUNTS, Plastic, Population, Spikes, WeightedSum
 from decoderd.populations.linear import equations
@@ -91,13 +91,13 @@ def rates(
 ) -> tuple[State, Array, Array]:
     """Rates (B, N) in Hz, v over the tick; the intended velocity reaches the position V v within the tick."""
     shown = direction(cue.goal, targets(parameters), seen.shape[:-1])
-    x = shown @ _t(parameters.X)
+    x = shown @ transposed(parameters.X)
     if parameters.B.shape[-1]:
         x = x + np.einsum("...bk,...kdm,...bm->...bd", shown, parameters.B, draws.row("input"))
     xi = draws.row("noise")
-    drive = parameters.b[..., np.newaxis, :] + x @ _t(parameters.U) + plan.noise_sd * xi
+    drive = parameters.b[..., np.newaxis, :] + x @ transposed(parameters.U) + plan.noise_sd * xi
     v = _steady(parameters.W, drive)
-    return State(v, xi, shown, x), v / plan.tick_s, v @ _t(parameters.V) * (plan.distance_m / plan.tick_s)
+    return State(v, xi, shown, x), v / plan.tick_s, v @ transposed(parameters.V) * (plan.distance_m / plan.tick_s)
 
 
 def direction(goal: Array | None, number: int, lead: tuple[int, ...]) -> Array:
@@ -121,7 +121,7 @@ def spikes(plan: Plan, parameters: Parameters, state: State, rates: Array, draws
 
 def _steady(W: Array, drive: Array) -> Array:
     """Steady activity (..., B, N) = A drive, with drive (..., B, N)."""
-    return np.ascontiguousarray(_t(np.linalg.solve(np.eye(W.shape[-1]) - W, _t(drive))))
+    return np.ascontiguousarray(transposed(np.linalg.solve(np.eye(W.shape[-1]) - W, transposed(drive))))
 
 
 # --- learning ---------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def eligibility(
     found = _per_field(parameters, input_gradient, trace, fields)
     if "W" in fields:
         weight = amounts.sum(axis=-1)[..., np.newaxis, np.newaxis] * trace.xi.shape[-3]
-        found["W"] = found["W"] - parameters.mask * weight * _t(equations.gain(parameters.W))
+        found["W"] = found["W"] - parameters.mask * weight * transposed(equations.gain(parameters.W))
     return found
 
 
@@ -159,7 +159,7 @@ def backward(
     plan: Plan, parameters: Parameters, trace: State, t: int, gradient: Array, ahead: Array | None
 ) -> tuple[Array, Array]:
     """The adjoint of tick t (see `contract.Backward`). A tick does not depend on the one before."""
-    return np.zeros_like(gradient), _steady(_t(parameters.W), gradient / plan.tick_s)
+    return np.zeros_like(gradient), _steady(transposed(parameters.W), gradient / plan.tick_s)
 
 
 def feedback_gradient(plan: Plan, parameters: Parameters, trace: State, first: int, input_gradient: Array) -> Array:
@@ -179,10 +179,8 @@ def expected_loss(
 ) -> tuple[Array, WeightedSum]:
     """The mean of |error|^2 (..., B) over all noise, and its gradient (see `contract.ExpectedLoss`)."""
     A, Z = equations.gain(parameters.W), np.moveaxis(Z, 0, -4)  # (..., T, B, 2, N)
-    noise = (
-        plan.noise_sd * trace.xi
-        + (trace.x - trace.shown @ _t(parameters.X)[..., np.newaxis, :, :]) @ (_t(parameters.U)[..., np.newaxis, :, :])
-    )
+    X, U = (transposed(part)[..., np.newaxis, :, :] for part in (parameters.X, parameters.U))
+    noise = plan.noise_sd * trace.xi + (trace.x - trace.shown @ X) @ U
     error = error - (Z @ noise[..., np.newaxis])[..., 0].sum(axis=-3)  # the mean error
     T, B = Z.shape[-4:-2]
     lead = Z.shape[:-4]
@@ -207,16 +205,12 @@ def _per_field(
     found: dict[str, Array] = {}
     for name, driving in (("U", trace.x), ("W", trace.v)):
         if name in fields:
-            found[name] = _t(rows(input_gradient)) @ rows(driving)
+            found[name] = transposed(rows(input_gradient)) @ rows(driving)
     if "W" in fields:
         found["W"] = found["W"] * parameters.mask
     if "b" in fields:
         found["b"] = input_gradient.sum(axis=(-3, -2))
     return found
-
-
-def _t(matrices: Array) -> Array:
-    return np.swapaxes(matrices, -1, -2)
 
 
 def memory(config: LinearConfig, timing: Timing) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.checkpoint import stored
 from decoderd.delayline import DelayLine, fill, push
 from decoderd.populations.contract import COUNTS, Spikes
@@ -106,15 +106,15 @@ def cues(plan: Plan, goal: Array | None, phase: int, lead: tuple[int, ...]) -> A
 def encode(plan: Plan, parameters: Parameters, seen: Array, cue: Array) -> Array:
     """Encoder output e (B, M) from positions (B, 2) as seen and cues (B, k - 2)."""
     s = np.concatenate([seen * plan.scale, cue], axis=-1, dtype=parameters.E.dtype)
-    e = s @ parameters.E.swapaxes(-1, -2)
+    e = s @ transposed(parameters.E)
     e += parameters.c[..., np.newaxis, :]
     return np.maximum(e, 0, out=e)
 
 
 def forward(plan: Plan, parameters: Parameters, v: Array, e: Array, xi: Array) -> Array:
     """State v_t (B, N) from v_{t-1}, encoder output e_t and noise xi_t."""
-    drive = np.maximum(v, 0) @ parameters.W.swapaxes(-1, -2)
-    drive += e @ parameters.U.swapaxes(-1, -2)
+    drive = np.maximum(v, 0) @ transposed(parameters.W)
+    drive += e @ transposed(parameters.U)
     drive += parameters.b[..., np.newaxis, :]
     drive *= plan.a
     drive += plan.keep * v

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from decoderd.arrays import Array
+from decoderd.arrays import Array, transposed
 from decoderd.populations.contract import COUNTS, Spikes
 from decoderd.populations.products import rows
 from decoderd.populations.rnn.equations import Parameters, Plan, cues, initial
@@ -25,7 +25,7 @@ class BatchRollout:
     def __init__(self, plan: Plan, parameters: Parameters, reaches: Reaches, tables: Mapping[str, Array]) -> None:
         self._plan, self._reaches, self._tables = plan, reaches, tables
         lead, (n, m), dtype = reaches.goal.shape[:-1], parameters.U.shape[-2:], plan.a.dtype
-        E, U, W = (part.swapaxes(-1, -2) for part in (parameters.E, parameters.U, parameters.W))
+        E, U, W = (transposed(part) for part in (parameters.E, parameters.U, parameters.W))
         parts = [E[..., :2, :] * plan.scale, E[..., 2:, :], parameters.c[..., np.newaxis, :]]
         self._E = np.concatenate(parts, axis=-2, dtype=dtype)
         lead, trials = lead[:-1], lead[-1]
