@@ -14,10 +14,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from decoderd.arrays import Array, check_array, require_arrays
+from decoderd.arrays import Array, check_array, require_arrays, times, transposed
 from decoderd.checkpoint import stored
-from decoderd.decoders import Calibration, CalibrationData, Decoder, DecoderConfig
+from decoderd.decoders import Calibration, CalibrationData, Decoder, DecoderConfig, SideBySide, unchanged
 from decoderd.errors import NumericalError
+from decoderd.rows import as_row
 from decoderd.state import Command
 
 
@@ -72,8 +73,8 @@ def init(parameters: Parameters, batch: int) -> Array:
 
 
 def step(parameters: Parameters, v: Array, counts: Array, position: Array | None) -> tuple[Array, Command]:
-    """Decode one bin, without regard to the velocity before it."""
-    v = (counts - parameters.baseline) @ parameters.weights.T
+    """Decode one bin, without regard to the velocity before it. Each row of counts may have parameters of its own."""
+    v = times(counts - parameters.baseline, transposed(parameters.weights))
     return v, Command(v, None)
 
 
@@ -107,4 +108,17 @@ def permute_units(parameters: Parameters, order: NDArray[Any]) -> Parameters:
     return _weighted(parameters.baseline[place], parameters.depth[place], parameters.preferred[place])
 
 
-OLE = Decoder(OleConfig, load, arrays, units, init, step, row, start, fit, rotate, permute_units)
+OLE = Decoder(
+    OleConfig,
+    load,
+    arrays,
+    units,
+    init,
+    step,
+    row,
+    start,
+    fit,
+    rotate,
+    permute_units,
+    side_by_side=SideBySide(as_row, unchanged, unchanged, step),
+)
