@@ -18,10 +18,10 @@ from decoderd.errors import DecoderdError, NumericalError
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
 from decoderd.schedule import last_tick
-from decoderd.session import steady
+from decoderd.session import steady, trials
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, later_tick_message, plain, tick_message
-from decoderd.session.step import Driven, begin, move, silenced
+from decoderd.session.step import Begun, Driven, begin, move, silenced
 from decoderd.state import BinCounts, Cue, SessionState, TimeIndex, time_index
 from decoderd.tasks import Unchanged
 
@@ -73,13 +73,20 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
         fields[_BIN] = BinCounts((*state.bin.ticks, ticks[k]), state.bin.total + read[k : k + 1])
         state = SessionState._make(fields)
         out.append((state, [message]))
-    begun = begin(session, state)
+    begun = begin(session, state) if state.perturbations else _begun(state, path)
     last = Driven(begun, None, populations[-1], rates[-1:], intents[-1:], ticks[-1], ({}, {}), state.clipped)
     try:
         out.append(move(session, last))
     except DecoderdError:
         return out  # it comes again with the tick by itself, when that is due
     return out
+
+
+def _begun(state: SessionState, path: _Path) -> Begun:
+    """The last of the ticks up to its events, of which it has none: as `begin`, without perturbations."""
+    trial, task, command = trials.ongoing(state), state.task, state.command
+    time, cursor = time_index(state), path.cursors[-1:]
+    return Begun(state, time, [], None, task, path.cue, state.effector, cursor, state.decoder, command, (), (), trial)
 
 
 def _path(session: Session, state: SessionState) -> _Path | None:
