@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from decoderd.batch.quiet import Quiet, stretch
 from decoderd.schedule import block_over
+from decoderd.session import steady
 from decoderd.session.assembly import Session
 from decoderd.session.messages import Messages, numbered
 from decoderd.session.step import begin
@@ -31,9 +32,11 @@ def events(session: Session, state: SessionState, waiting: int) -> Events | None
     """
     if session.task.outcome is not None:
         return None
-    begun = begin(session, state)
+    begun = begin(session if session.rule is None else session._replace(rule=None), state)
     if begun.cue.start is not None:
         return None
+    if steady.learns(session, state) and begun.trial.progress.trials != state.progress.trials:
+        return None  # it learns from the trial that has ended
     trial, messages, sequences = begun.trial, begun.messages, state.sequences
     if block_over(session.blocks[state.progress.block], trial.progress, state.tick + 1):
         return None

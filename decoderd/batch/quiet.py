@@ -49,13 +49,15 @@ def stretch(session: Session, state: SessionState, waiting: int) -> Quiet:
 def restless(session: Session, state: SessionState) -> bool:
     """Whether the next tick is computed by itself, whatever task, perturbations and updater do in it."""
     alone = None in (session.population.side_by_side, session.decoder.side_by_side, session.task.unchanged)
-    return alone or steady.restless(session, state)
+    rule = session.rule
+    follows_ticks = rule is not None and rule.kind.follow is not None and steady.learns(session, state)
+    return alone or follows_ticks or steady.restless(session, state)
 
 
 def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
     """Those that are on, but for those of the readout, and the first tick in which that may change."""
     on, until = steady.perturbations(session, state)
-    if until <= state.tick:
+    if until <= state.tick or (on and steady.learns(session, state)):  # then learning needs derivatives of them
         return (), state.tick
     amounts = tuple((one.name, one.amount) for one in on if one.site == "readout")
     if amounts != state.readout.amounts or any(amount < 1 for _, amount in amounts):

@@ -5,10 +5,10 @@
                   their states from the rows, `step.advance`, and back into the rows
     all others: population -> decoder at the end of a bin -> effector, on rows of arrays
 
-The functions of population, effector and perturbations are those that `session.step` calls; the step of a decoder has
-a form for many sessions, each with its own parameters. Sessions are in the same tick of a bin: one whose day ended
-within a bin waits until the next bin begins. The numbers of a session are those that it has by itself, to the bit.
-Where population or decoder compute no ticks of many sessions, every tick is computed by itself.
+The functions of population, decoder, effector and perturbations are those that `session.step` calls. Sessions are in the
+same tick of a bin: one whose day ended within a bin waits until the next bin begins. The numbers of a session are those
+that it has by itself, to the bit. Where population or decoder compute no ticks of many sessions, every tick is computed
+by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from decoderd.batch.perturbed import Perturbed
 from decoderd.batch.quiet import Quiet, coming, restless
 from decoderd.batch.quiet_tick import Numbers, QuietTick, quiet_tick
 from decoderd.batch.tables import FromTable, OfAllSessions, Table
+from decoderd.batch.traces import Traces
 from decoderd.errors import DecoderdError, NumericalError, ProtocolError
 from decoderd.populations import COUNTS
 from decoderd.protocol.protocol import Protocol
@@ -90,6 +91,7 @@ class SideBySide:
         self._until = np.zeros(number, np.int64)  # the turn from which a session's ticks are not quiet
         self._shown = Shown(np.full((number, 2), np.nan), np.zeros(number), np.zeros(number, np.int64))
         self._perturbed, self._bins = Perturbed([p.name for p in one.protocol.perturbations]), Bins(number)
+        self._traces = Traces(one.rule, number)
         # Whether quiet ticks are computed at once; their numbers, None before a session comes to the first of them.
         self._at_once = one.population.side_by_side is not None and one.decoder.side_by_side is not None
         self._numbers: Numbers | None = None
@@ -155,6 +157,8 @@ class SideBySide:
         for s, state in after:
             if state is not None:
                 self._settle(s, state)
+        if self._traces.full:
+            self._take_traces()
         if self._bin_tick == 0:
             self._begin_bin()
 
@@ -239,11 +243,13 @@ class SideBySide:
             effector=rows.row(numbers.effector, s),
             command=Command(rows.row(numbers.velocity, s), None),
             bin=BinCounts(ticks, rows.row(numbers.total, s)) if ticks else EMPTY_BIN,
+            trace=self._traces.of(s, self._sessions[s], state),
         )
 
     def _go_on(self, tick: QuietTick | None) -> None:
         """Take the numbers of a tick; None if every session was computed by itself."""
         bin_ends = self._ends_bin
+        self._traces.add(self._numbers, tick, self._shown)
         if tick is not None:
             self._numbers = tick.numbers
             self._counts.append(dict(tick.counts))
@@ -280,6 +286,12 @@ class SideBySide:
         else:
             self._place(s)
 
+    def _take_traces(self) -> None:
+        """Put the quiet ticks of trials into the states of the sessions, before they become many."""
+        for s in np.flatnonzero(self._runs).tolist():
+            self.states[s] = self.states[s]._replace(trace=self._traces.of(s, self._sessions[s], self.states[s]))
+        self._traces.drop()
+
     def _begin_bin(self) -> None:
         """What is done between two bins: waiting sessions go on, and updaters observe bins before they become many."""
         self._counts = []
@@ -304,6 +316,7 @@ class SideBySide:
                 self._place_numbers(s, state)
         self._turn_of[s] = self._turn
         self._bins.go_on(s)
+        self._traces.begin(s)
         for table in self._tables.values():
             table.go_to(s, state.progress.day, state.tick - state.progress.day_tick)
         self._await(s, coming(session, state, self._bins.waiting(s)), state.tick)

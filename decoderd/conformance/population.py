@@ -275,6 +275,9 @@ class PopulationContract(PlasticContract):
             for s, expected in enumerate(alone):
                 found = rates[s : s + 1], {name: array[s : s + 1] for name, array in counts.items()}
                 same((*found, many.from_arrays(rows.row(state, s))), expected, 0.0, f"session {s} in tick {tick}")
+                if self.component.plastic is not None:
+                    keep = self.component.plastic.keep
+                    same(many.from_arrays(rows.row(keep(state), s)), keep(expected[2]), 0.0, f"kept of session {s}")
 
     def test_a_silent_unit_leaves_the_spikes_of_the_others_unchanged(self) -> None:
         parameters = self.loaded()

@@ -169,7 +169,8 @@ class Plastic(NamedTuple):
 
     fields: {what may be plastic, as a protocol names it: the field of the parameters}
     at_start: streams of which a row is read in the first tick of a trial and in no other
-    keep(state) -> the part of a tick's state that is stored until the trial ends; `trace` makes the same of it
+    keep(state) -> the part of a tick's state that is stored until the trial ends; `trace` makes the same of it. Also of
+        the states of many sessions, see `SideBySide`
     trace(states) -> trace: of the states after each of a trial's ticks, what learning needs
     expected_loss: None where the mean over all noise has no closed form
     reject(parameters) -> why these parameters cannot be run (an unstable network, say), "" if they can. None: all can

@@ -92,7 +92,9 @@ def _begun(state: SessionState, path: _Path) -> Begun:
 def _path(session: Session, state: SessionState) -> _Path | None:
     """The path of the effector in the ticks to come; None for fewer than two."""
     task = session.task.unchanged
-    if session.population.successive is None or task is None or steady.restless(session, state):
+    if session.population.successive is None or task is None:
+        return None
+    if steady.restless(session, state) or steady.learns(session, state):
         return None
     on, steady_until = steady.perturbations(session, state)
     if any(one.site != "readout" for one in on):

@@ -13,15 +13,18 @@ from decoderd.session.perturbing import active
 from decoderd.state import NEVER, Perturbing, SessionState
 
 
+def learns(session: Session, state: SessionState) -> bool:
+    """Whether the population learns in the present block."""
+    return session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
+
+
 def restless(session: Session, state: SessionState) -> bool:
-    """Whether more than numbers may change in the next tick, whatever task, perturbations and updater do.
+    """Whether more than numbers may change in the next tick, whatever task, perturbations, plasticity and updater do.
 
     So it is in the first tick of a day, in which a population may draw with what its units begin; where the population
-    learns or follows the decoder; and once rates have been clipped.
+    follows the decoder; and once rates have been clipped.
     """
-    progress = state.progress
-    learns = session.rule is not None and session.protocol.schedule.blocks[progress.block].plasticity
-    return learns or session.follows or state.tick == progress.day_tick or bool(state.clipped.unit_ticks)
+    return session.follows or state.tick == state.progress.day_tick or bool(state.clipped.unit_ticks)
 
 
 def end_of_bin(session: Session, state: SessionState) -> int:

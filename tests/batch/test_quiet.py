@@ -7,8 +7,8 @@ import pytest
 from decoderd.batch.quiet import coming
 from decoderd.session.step import advance
 from tests.batch.cases import CASES, rare
-from tests.learners import learning
-from tests.protocols import begun, centre_out
+from tests.learners import burst_layer, learning
+from tests.protocols import begun, centre_out, perturbation
 
 TICKS = 700
 
@@ -53,10 +53,12 @@ def test_the_first_tick_has_a_message_of_the_day():
     assert coming(session, state, 0).until == 10  # the rest between trials
 
 
-def test_a_block_in_which_the_population_learns_has_no_quiet_tick():
-    session, state = begun(learning())
-    state, _ = advance(session, state)
-    assert coming(session, state, 0).until == state.tick
+def test_no_tick_is_quiet_that_a_rule_follows_or_whose_perturbation_it_differentiates():
+    turn = perturbation("rotation", "cursor", angle_rad=0.5)
+    for data, quiet in ((learning(), True), (learning(perturbations=[turn]), False), (burst_layer(), False)):
+        session, state = begun(data)
+        state, _ = advance(session, state)
+        assert (coming(session, state, 0).until > state.tick) == quiet
 
 
 def test_an_updater_of_every_bin_wants_every_end_of_bin():

@@ -27,14 +27,14 @@ def test_the_first_tick_of_each_day_is_restless():
     assert found == [0, 50, 100]
 
 
-def test_a_population_that_learns_is_restless_in_the_blocks_in_which_it_does():
+def test_a_population_learns_in_blocks_with_plasticity():
     blocks = [{"trials": 1, "plasticity": False}, {"trials": 1}]
     session, state = begun(learning(schedule={"days": 1, "blocks": blocks}))
     found = {0: set(), 1: set()}
     while not state.progress.done:
         state = advanced(session, state, 1)
         if not state.progress.done:
-            found[state.progress.block].add(steady.restless(session, state))
+            found[state.progress.block].add(steady.learns(session, state))
     assert found == {0: {False}, 1: {True}}
 
 
