@@ -35,7 +35,7 @@ LEARNERS = {
 
 @pytest.mark.parametrize("case", LEARNERS)
 def test_sessions_that_learn_in_some_blocks_are_those_by_themselves(case):
-    """Of those that tasks or rules follow tick by tick, and of blocks without learning; more of them in `test_traces`."""
+    """Blocks without learning around one in which tasks or rules follow ticks; more of them in `test_traces`."""
     data = LEARNERS[case]
     blocks = [
         {"name": "before", "trials": 3, "plasticity": False},
