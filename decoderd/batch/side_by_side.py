@@ -6,9 +6,9 @@
     all others: population -> decoder at the end of a bin -> effector, on rows of arrays
 
 The functions of population, decoder, effector and perturbations are those that `session.step` calls. Sessions are in
-the same tick of a bin: one whose day ended within a bin waits until the next bin begins. The numbers of a session are those
-that it has by itself, to the bit. Where population or decoder compute no ticks of many sessions, every tick is computed
-by itself.
+the same tick of a bin: one whose day ended within a bin waits until the next bin begins. The numbers of a session are
+those that it has by itself, to the bit. Where population or decoder compute no ticks of many sessions, every tick is
+computed by itself.
 """
 
 from __future__ import annotations
