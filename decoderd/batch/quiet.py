@@ -13,6 +13,7 @@ from decoderd.perturbations.sites import ActivePerturbation
 from decoderd.schedule import last_tick
 from decoderd.session import steady, updating
 from decoderd.session.assembly import Session
+from decoderd.session.learning import through_the_loop
 from decoderd.state import NEVER, Cue, SessionState, time_index
 from decoderd.tasks import Unchanged
 from decoderd.updaters import criterion
@@ -57,12 +58,18 @@ def restless(session: Session, state: SessionState) -> bool:
 def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:
     """Those that are on, but for those of the readout, and the first tick in which that may change."""
     on, until = steady.perturbations(session, state)
-    if until <= state.tick or (on and steady.learns(session, state)):  # then learning needs derivatives of them
+    others = tuple(one for one in on if one.site != "readout")
+    if until <= state.tick or (others and _differentiates(session, state)):
         return (), state.tick
     amounts = tuple((one.name, one.amount) for one in on if one.site == "readout")
     if amounts != state.readout.amounts or any(amount < 1 for _, amount in amounts):
         until = min(until, steady.end_of_bin(session, state))  # then the decoder is perturbed otherwise than before
-    return tuple(one for one in on if one.site != "readout"), until
+    return others, until
+
+
+def _differentiates(session: Session, state: SessionState) -> bool:
+    """Whether learning needs the derivatives of perturbations."""
+    return session.rule is not None and through_the_loop(session.rule) and steady.learns(session, state)
 
 
 def _updates(session: Session, state: SessionState, waiting: int) -> tuple[int, bool]:

@@ -37,6 +37,7 @@ class QuietTick(NamedTuple):
     rates: Array  # (S, N) Hz, as perturbed
     counts: Spikes  # (S, N) by channel
     cursor: Array  # (S, 4), at the beginning of the tick
+    carried_out: Array  # (S, 2) m/s: the velocity after the perturbations of the cursor
     read: Array | None  # (S, M): the counts that the decoders read, at the end of a bin
 
 
@@ -74,4 +75,4 @@ def quiet_tick(
     apart = Command(carried_out.velocity[:, np.newaxis], None)
     effector = session.effector.step(session.effector_plan, numbers.effector[:, np.newaxis], apart)[:, 0]
     following = numbers._replace(population=state, decoder=estimate, effector=effector, velocity=velocity, total=total)
-    return QuietTick(following, rates, counts, cursor, read)
+    return QuietTick(following, rates, counts, cursor, carried_out.velocity, read)

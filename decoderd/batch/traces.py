@@ -28,7 +28,8 @@ class _Kept(NamedTuple):
     population: Any  # the part of their states after it that a trace has
     before: Array  # the effectors before it
     after: Array
-    velocity: Array  # (S, 2) m/s
+    velocity: Array  # (S, 2) m/s, as decoded
+    carried_out: Array  # (S, 2) m/s
     decoder: Any  # the decoders before it, None if it ended no bin
 
 
@@ -57,7 +58,7 @@ class Traces:
             aims, after = ~np.isnan(shown.goal[:, 0]), tick.numbers
             decoder = None if tick.read is None else before.decoder
             population = self._rule.keep(after.population)
-            kept = _Kept(aims, population, before.effector, after.effector, after.velocity, decoder)
+            kept = _Kept(aims, population, before.effector, after.effector, after.velocity, tick.carried_out, decoder)
         self._kept.append(kept)
 
     def begin(self, session: int) -> None:
@@ -77,7 +78,10 @@ class Traces:
 
 
 def _trace(s: int, session: Session, state: SessionState, tick: _Kept) -> TickTrace:
-    """A tick as `session.step` would have it in the trace: without perturbations, or it would not have been quiet."""
+    """A tick as `session.step` would have it in the trace.
+
+    It needs no derivatives of perturbations, or it would not have been quiet.
+    """
     population, decoder, rule = session.population.side_by_side, session.decoder.side_by_side, session.rule
     assert population is not None  # or no tick is quiet
     assert decoder is not None
@@ -86,13 +90,12 @@ def _trace(s: int, session: Session, state: SessionState, tick: _Kept) -> TickTr
     if tick.decoder is not None:
         estimate = decoder.from_arrays(rows.row(tick.decoder, s))
         affine = learning.affine_step(rule, state.parameters, state.readout.parameters, estimate)
-    command = Command(rows.row(tick.velocity, s), None)
     return TickTrace(
         population=population.from_arrays(rows.row(tick.population, s)),
         before=rows.row(tick.before, s),
         after=rows.row(tick.after, s),
-        decoded=command,
-        carried_out=command,
+        decoded=Command(rows.row(tick.velocity, s), None),
+        carried_out=Command(rows.row(tick.carried_out, s), None),
         affine=affine,
         derivatives=NO_DERIVATIVES,
     )

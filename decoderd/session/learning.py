@@ -40,7 +40,7 @@ class TickTrace(NamedTuple):
     decoded: Command
     carried_out: Command  # `decoded` after perturbations
     affine: AffineStep | None  # step of the decoder, at the end of a bin and if the rule needs gradients
-    derivatives: Derivatives  # of the perturbations
+    derivatives: Derivatives  # of the perturbations, if the rule needs gradients
 
 
 class LearningRule(NamedTuple):
@@ -151,12 +151,17 @@ def start_day(rule: LearningRule | None, population: Any) -> Any:
     return rule.kind.init(rule.config, values(rule, population), rule.targets, ())
 
 
+def through_the_loop(rule: LearningRule) -> bool:
+    """Whether the rule needs gradients through effector, decoder and perturbations."""
+    return rule.kind.learns_from in THROUGH_THE_LOOP
+
+
 def affine_step(rule: LearningRule, parameters: Parameters, readout: Any, state: Any) -> AffineStep | None:
     """The decoder's step from `state` as an affine map; None if the rule needs no gradients.
 
     `readout` are the decoder's parameters as perturbed. Columns of lost units are zero.
     """
-    if rule.kind.learns_from not in THROUGH_THE_LOOP or rule.decoder.linear is None:
+    if not through_the_loop(rule) or rule.decoder.linear is None:
         return None
     step = rule.decoder.linear(readout, state)
     if parameters.lost is None:

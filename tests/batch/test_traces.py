@@ -20,6 +20,9 @@ REACHING = {
     "reach_timeout_s": 0.5,
     "inter_trial_s": 0.2,
 }
+ROTATION = turning(
+    "rotation", "cursor", angle_rad=0.5, envelope={"shape": "block", "start": {"tick": 103}, "stop": {"tick": 302}}
+)
 LONG = {**REACHING, "radius_m": 0.001, "reach_timeout_s": 1.4}
 
 
@@ -53,16 +56,14 @@ CASES = {
             "blocks": [{"name": "before", "trials": 2, "plasticity": False}, {"name": "after", "duration_s": 3.03}],
         },
     ),
-    "a rotation": network(
-        "backprop",
+    "a rotation": network(perturbations=[ROTATION]),
+    "gradients through a rotation": network("backprop", perturbations=[ROTATION]),
+    "gradients through a readout that is turned": network("backprop", perturbations=[{**ROTATION, "site": "readout"}]),
+    "assistance, a gain of some rates": network(
         perturbations=[
-            turning(
-                "rotation",
-                "cursor",
-                angle_rad=0.5,
-                envelope={"shape": "block", "start": {"tick": 103}, "stop": {"tick": 302}},
-            )
-        ],
+            turning("assist", "cursor", weight=0.4, envelope={"shape": "step", "start": {"trial": 2}}),
+            turning("gain", "neural", factor=1.5, units=[1, 2], envelope={"shape": "step", "start": {"tick": 70}}),
+        ]
     ),
     "a network of two layers": {
         "population": {"kind": "feedforward", "units": 12, "hidden_units": 9, "feedback": "decoder"},
@@ -85,7 +86,10 @@ def test_sessions_that_learn_are_those_by_themselves(case):
         assert_same(batch.state(s), last)
 
 
-@pytest.mark.parametrize("case", ["gradients", "bins of a tick", "trials longer than what is kept", "a rotation"])
+@pytest.mark.parametrize(
+    "case",
+    ["gradients", "bins of a tick", "trials longer than what is kept", "a rotation", "gradients through a rotation"],
+)
 def test_at_any_tick_the_trace_is_that_of_the_session_by_itself(case):
     pairs, compared = sessions(**CASES[case]), 0
     each, states = zip(*pairs, strict=True)
@@ -117,14 +121,17 @@ def alone_in(case, monkeypatch):
     return list(ticks.values()), batch.state(0).tick
 
 
-@pytest.mark.parametrize("case", ["eligibilities", "gradients", "trials longer than what is kept"])
+@pytest.mark.parametrize(
+    "case",
+    ["eligibilities", "gradients", "trials longer than what is kept", "a rotation", "assistance, a gain of some rates"],
+)
 def test_most_ticks_of_learning_are_computed_at_once(case, monkeypatch):
     ticks, of = alone_in(case, monkeypatch)
     assert len(ticks) == len(SEEDS)
     assert all(len(some) < 0.1 * of for some in ticks)
 
 
-def test_while_a_perturbation_is_on_ticks_of_learning_are_computed_by_themselves(monkeypatch):
-    ticks, _ = alone_in("a rotation", monkeypatch)
+def test_ticks_whose_perturbation_is_differentiated_are_computed_by_themselves(monkeypatch):
+    ticks, _ = alone_in("gradients through a rotation", monkeypatch)
     assert all(set(range(103, 302)) <= some for some in ticks)
     assert all(len(some & set(range(320, 500))) < 40 for some in ticks)
