@@ -83,7 +83,7 @@ def rest_of_bin(session: Session, state: SessionState) -> list[tuple[SessionStat
 
 
 def _begun(state: SessionState, path: _Path) -> Begun:
-    """The last of the ticks up to its events, of which it has none: as `begin`, without perturbations."""
+    """What `begin` gives for the last of the ticks, where there are neither events nor perturbations."""
     trial, task, command = trials.ongoing(state), state.task, state.command
     time, cursor = time_index(state), path.cursors[-1:]
     return Begun(state, time, [], None, task, path.cue, state.effector, cursor, state.decoder, command, (), (), trial)

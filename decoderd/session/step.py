@@ -27,7 +27,6 @@ from decoderd.errors import NumericalError, Refused
 from decoderd.perturbations.sites import ActivePerturbation, PerturbationContext, passed
 from decoderd.populations import COUNTS, Spikes
 from decoderd.rng import Draws
-from decoderd.rollout.adjoint import NO_DERIVATIVES
 from decoderd.schedule import block_over
 from decoderd.session import clipping, days, learning, mapping, perturbing, trials, updating
 from decoderd.session.assembly import Session
@@ -143,9 +142,8 @@ def move(session: Session, driven: Driven) -> tuple[SessionState, Messages]:
     effector = session.effector.step(session.effector_plan, before, carried_out)
     moved = session.effector.cursor(session.effector_plan, effector).tolist()[0]
     if rule is not None and cue.goal is not None:
-        slopes = NO_DERIVATIVES
-        if learning.through_the_loop(rule):
-            slopes = perturbing.derivatives(active, rates, command, context, time)
+        differentiated = active if learning.through_the_loop(rule) else ()
+        slopes = perturbing.derivatives(differentiated, rates, command, context, time)
         tick = TickTrace(rule.keep(population), before, effector, command, carried_out, affine, slopes)
         trial = trial._replace(trace=(*trial.trace, tick))
     if (outcome := task_outcome(session, task, moved, time)) is not None:
