@@ -22,6 +22,14 @@ class States(NamedTuple):
     rests: NDArray[np.bool_]  # (S,): whether the last bin has left P as it was, so that the next will
 
 
+class Recursion(NamedTuple):
+    """The part of a model on which its covariance depends."""
+
+    A: Array  # (n, n)
+    W: Array  # (n, n)
+    D: Array  # (n, n)
+
+
 def parameters(model: Model) -> Any:
     """What a step needs of a model, that of one of several sessions."""
     return as_row_of(("A", "W", "CtQinv", "D"), model)
@@ -43,8 +51,7 @@ def step(models: Any, states: States, counts: Array, position: Array) -> tuple[S
     if not rests.all():
         P = P.copy()
         for s in np.flatnonzero(~rests).tolist():
-            model = models._make(None if part is None else part[s] for part in models)
-            P[s] = gaussian.posterior(model, P[s], known)
+            P[s] = gaussian.posterior(Recursion(models.A[s], models.W[s], models.D[s]), P[s], known)
         rests = (P == states.P).all(axis=(1, 2))
     x = gaussian.estimate(models, states.x, P, counts, position, known)
     return States(x, P, rests), layout.command(layout.known(x.shape[1]), x)

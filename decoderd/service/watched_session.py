@@ -89,13 +89,18 @@ class WatchedSession:
 
     def look(self) -> Seen:
         """See how it stands. Raises Shortage if that cannot be known now."""
-        if not self.directory.parent.is_dir():
-            raise Shortage("the data directory is away")
+        self._check_directory()
         # In this order: a process writes last how it ended, and then ends.
         alive = self.process is not None or process_file.alive(self.directory)
         record = process_file.read(self.directory) if self._unwritten is None else self._unwritten
+        self._check_directory()  # or nothing may have been there to be seen
         self.seen = Seen(alive, record)
         return self.seen
+
+    def _check_directory(self) -> None:
+        """Raise Shortage if the data directory is away."""
+        if not self.directory.parent.is_dir():
+            raise Shortage("the data directory is away")
 
     def write(self, record: ProcessRecord) -> None:
         """Replace its process file, once the process has ended; at the latest in `settle`."""

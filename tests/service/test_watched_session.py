@@ -159,6 +159,27 @@ def test_what_cannot_be_known_is_shown_as_it_was_seen_last(one, monkeypatch):
     assert "Too many open files" in shown["why"]
 
 
+@pytest.mark.parametrize("before", ["alive", "read"])
+def test_a_data_directory_may_go_away_while_it_is_looked_at(tmp_path, monkeypatch, before):
+    """What is not found then is not gone: neither the process nor its record."""
+    data = tmp_path / "data"
+    (data / "a").mkdir(parents=True)
+    one, whole = WatchedSession(data / "a"), getattr(process_file, before)
+    process_file.write(one.directory, RECORD._replace(state="running"))
+    with process_file.locked(one.directory):
+        seen = one.shown()
+
+        def gone(directory):
+            data.rename(tmp_path / "away")
+            return whole(directory)
+
+        monkeypatch.setattr(process_file, before, gone)
+        shown = one.shown()
+    assert (seen["state"], seen["why"]) == ("running", None)
+    assert {**shown, "why": None} == seen
+    assert "the data directory is away" in shown["why"]
+
+
 def test_a_record_that_cannot_be_written_counts_and_is_written_later(one):
     process_file.write(one.directory, RECORD._replace(state="running"))
     one.directory.rename(one.directory.with_name("away"))
