@@ -52,7 +52,7 @@ def restless(session: Session, state: SessionState) -> bool:
     alone = None in (session.population.side_by_side, session.decoder.side_by_side, session.task.unchanged)
     rule = session.rule
     follows_ticks = rule is not None and rule.kind.follow is not None and steady.learns(session, state)
-    return alone or follows_ticks or steady.restless(session, state)
+    return alone or follows_ticks or steady.more_than_numbers(session, state)
 
 
 def _perturbations(session: Session, state: SessionState) -> tuple[tuple[ActivePerturbation, ...], int]:

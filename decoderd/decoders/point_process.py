@@ -120,7 +120,8 @@ def step(parameters: Parameters, state: State, counts: Array, position: Array | 
         P[:, :known] = P[:, :, :known] = 0.0
     score, information = log_linear.LAWS[parameters.law](times(prior, transposed(parameters.beta)), counts)
     D = times(information, parameters.products).reshape(P.shape)
-    P = np.stack([gaussian.updated(*pair) for pair in zip(P, D, strict=True)])
+    for b, of_row in enumerate(D):
+        P[b] = gaussian.updated(P[b], of_row)
     x: Array = prior + (P @ times(score, parameters.beta)[:, :, np.newaxis])[:, :, 0]
     return State(x, P), layout.command(layout.known(n), x)
 

@@ -94,7 +94,7 @@ def step(parameters: Parameters, x: Array, counts: Array, position: Array | None
     return x, layout.command(layout.known(n), x)
 
 
-def of_step(parameters: Parameters) -> Any:
+def _of_step(parameters: Parameters) -> Any:
     """What a step in closed loop needs of the parameters, those of one of several rows."""
     nothing: Any = None
     model, gain = as_row_of(("A",), parameters.model), as_row_of(("K", "keep"), parameters.closed_loop)
@@ -182,5 +182,5 @@ STEADY_STATE_KALMAN = Decoder(
     layout=kalman.LAYOUT,
     partial=partial,
     approximation="the gain of later bins stays as it is, while kind kalman gives them more weight",
-    side_by_side=SideBySide(of_step, unchanged, unchanged, step),
+    side_by_side=SideBySide(_of_step, unchanged, unchanged, step),
 )

@@ -94,7 +94,7 @@ def _path(session: Session, state: SessionState) -> _Path | None:
     task = session.task.unchanged
     if session.population.successive is None or task is None:
         return None
-    if steady.restless(session, state) or steady.learns(session, state):
+    if steady.more_than_numbers(session, state) or steady.learns(session, state):
         return None
     on, steady_until = steady.perturbations(session, state)
     if any(one.site != "readout" for one in on):

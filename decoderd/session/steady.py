@@ -18,7 +18,7 @@ def learns(session: Session, state: SessionState) -> bool:
     return session.rule is not None and session.protocol.schedule.blocks[state.progress.block].plasticity
 
 
-def restless(session: Session, state: SessionState) -> bool:
+def more_than_numbers(session: Session, state: SessionState) -> bool:
     """Whether more than numbers may change in the next tick, whatever task, perturbations, plasticity and updater do.
 
     So it is in the first tick of a day, in which a population may draw with what its units begin; where the population

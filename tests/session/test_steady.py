@@ -17,11 +17,11 @@ def advanced(session, state, ticks):
     return state
 
 
-def test_the_first_tick_of_each_day_is_restless():
+def test_more_than_numbers_may_change_in_the_first_tick_of_each_day():
     session, state = begun(centre_out(schedule={"days": 3, "blocks": [{"duration_s": 0.5}]}))
     found = []
     while not state.progress.done:
-        if steady.restless(session, state):
+        if steady.more_than_numbers(session, state):
             found.append(state.tick)
         state = advanced(session, state, 1)
     assert found == [0, 50, 100]
@@ -38,16 +38,16 @@ def test_a_population_learns_in_blocks_with_plasticity():
     assert found == {0: {False}, 1: {True}}
 
 
-def test_a_population_that_follows_the_decoder_is_restless():
+def test_more_than_numbers_may_change_where_a_population_follows_the_decoder():
     session, state = begun(centre_out())
     state = advanced(session, state, 3)
-    assert not steady.restless(session, state)
-    assert steady.restless(session._replace(follows=True), state)
+    assert not steady.more_than_numbers(session, state)
+    assert steady.more_than_numbers(session._replace(follows=True), state)
 
 
-def test_a_session_that_counts_what_is_clipped_is_restless():
+def test_more_than_numbers_may_change_once_rates_are_clipped():
     session, state = begun(protocols.bursting(40, [2], schedule={"days": 1, "blocks": [{"duration_s": 1.0}]}))
-    found = [steady.restless(session, one) for one in protocols.turned(session, state).states[1:-1]]
+    found = [steady.more_than_numbers(session, one) for one in protocols.turned(session, state).states[1:-1]]
     clipped = [one.clipped.unit_ticks > 0 for one in protocols.turned(session, state).states[1:-1]]
     assert found == clipped
     assert set(found) == {False, True}
