@@ -232,11 +232,11 @@ class DecoderContract(ComponentContract):
                 same(found, (states[s], alone.velocity, alone.correction), 0.0, f"session {s} in bin {t}")
 
     def individuals(self) -> list[Any]:
-        """Parameters that differ: the example, and what rotations and permutations of its units make of it."""
+        """The example twice, and what a rotation and a permutation of its units make of it, if there are such."""
         one, (rotate, permute) = self.loaded(), (self.component.rotate, self.component.permute_units)
         units = np.arange(self.component.units(one) or 0)
         turned = [] if rotate is None else [rotate(one, 0.7, units[::2])]
-        return [one, *turned, *([] if permute is None else [permute(one, units[::-1])])]
+        return [one, one, *turned, *([] if permute is None else [permute(one, units[::-1])])]
 
     def test_state_and_parameters_can_be_stored(self) -> None:
         parameters = self.loaded()

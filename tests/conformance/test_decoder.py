@@ -343,6 +343,10 @@ def test_the_whole_decoders_pass():
     assert failures(Memoryless) == {}
 
 
+def test_a_decoder_that_readout_perturbations_cannot_change_passes():
+    assert failures(with_parts(Smoothing, rotate=None, permute_units=None)) == {}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_decoder_fails(case):
     parts, test, says = CASES[case]
